@@ -1,0 +1,30 @@
+//! From a spec to the list of trials: sweep expansion and identities. Pure functions; knows nothing of training.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::spec::Spec;
+
+/// One trial with one seed: what a single run directory holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Name of the experiment: the first folder below `results/`.
+    pub experiment: String,
+    /// Readable overrides and a short content hash, e.g. `depth=8,width=128-3f9a2c1d`; `base-3f9a2c1d` without any.
+    pub id: String,
+    /// The one seed of this run.
+    pub seed: u64,
+    /// The resolved spec; its `seeds` are `[seed]`.
+    pub spec: Spec,
+    /// Swept and overridden keys under their dotted names, with their values.
+    pub overrides: BTreeMap<String, toml::Value>,
+    /// SHA-256, as hex, of the resolved spec without `name` and `seeds`.
+    pub spec_hash: String,
+}
+
+impl Trial {
+    /// The run directory `<results>/<experiment>/<trial>/seed-<n>`.
+    pub fn directory(&self, results: &Path) -> PathBuf {
+        results.join(&self.experiment).join(&self.id).join(format!("seed-{}", self.seed))
+    }
+}
