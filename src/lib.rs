@@ -11,6 +11,7 @@
 //!   preprocessing is included.
 //! * NLL is the mean over rows, in nats.
 
+pub mod atomic;
 pub mod cli;
 pub mod data;
 pub mod engine;

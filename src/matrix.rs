@@ -50,6 +50,11 @@ impl Matrix {
         self.data.chunks_exact(self.columns)
     }
 
+    /// Copies of consecutive blocks of at most `rows` rows.
+    pub fn blocks(&self, rows: usize) -> impl Iterator<Item = Self> {
+        self.data.chunks(rows * self.columns).map(|data| Self { columns: self.columns, data: data.to_vec() })
+    }
+
     /// A new matrix of the rows named by `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut data = Vec::with_capacity(indices.len() * self.columns);

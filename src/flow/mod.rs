@@ -1,1 +1,92 @@
-//! (flow)
+//! Real NVP: masks, s and t networks, coupling and normalisation layers, the base density, and the choice between
+//! compile-time and run-time shapes. Knows nothing of files or logging.
+//!
+//! A flow is described by its [`Architecture`] and holds its weights as [`Parameters`]: one flat vector with named
+//! pieces, which is what optimizers, checkpoints and both kernels share. [`build`] turns a spec into a `Box<dyn Flow>`.
+
+mod architecture;
+mod base;
+mod build;
+mod init;
+mod mask;
+mod parameters;
+
+pub use architecture::{
+    Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear,
+};
+pub use base::{HALF_LN_TAU, standard_normal_log_prob};
+pub use build::{Built, StaticShape, build, static_shape};
+pub use init::initialise;
+pub use mask::{Mask, masks};
+pub use parameters::{Entry, Parameters, Role};
+
+use crate::matrix::Matrix;
+use crate::random::{Purpose, stream};
+use rand_distr::{Distribution, StandardNormal};
+
+/// Where a batch lands in latent space.
+#[derive(Clone, Debug, Default)]
+pub struct Latent {
+    /// Latent points, shape `[rows, features]`.
+    pub z: Matrix,
+    /// log|det dz/dx|, shape `[rows]`, nats.
+    pub log_det: Vec<f32>,
+}
+
+/// The state of one layer on a batch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerHealth {
+    /// Whether all its outputs are finite.
+    pub finite: bool,
+    /// max |s| over rows and features; 0 for layers without s.
+    pub scale_max: f64,
+}
+
+/// The device refused: out of memory, lost, or not there.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the device failed: {0}")]
+pub struct DeviceError(pub String);
+
+/// A trainable invertible map with an exact density, on some device. All matrices are in *model space*.
+pub trait Flow: Send {
+    /// What the flow is made of.
+    fn architecture(&self) -> &Architecture;
+
+    /// The weights and statistics.
+    fn parameters(&self) -> &Parameters;
+
+    /// The weights and statistics, to be changed. What is computed afterwards uses the new ones.
+    fn parameters_mut(&mut self) -> &mut Parameters;
+
+    /// x → z and log|det dz/dx|, evaluation mode (running statistics).
+    fn forward(&mut self, x: &Matrix) -> Result<Latent, DeviceError>;
+
+    /// z → x, evaluation mode.
+    fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError>;
+
+    /// Mean NLL of a batch in nats, training mode (batch statistics, running statistics updated), and its gradient
+    /// with respect to the trainable parameters, written to `gradient`, shape `[parameters().count()]`.
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut [f32]) -> Result<f64, DeviceError>;
+
+    /// Each layer on a batch, x-side first, evaluation mode.
+    fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError>;
+
+    /// log p(x) in model space, shape `[rows]`, nats.
+    fn log_prob(&mut self, x: &Matrix) -> Result<Vec<f64>, DeviceError> {
+        let latent = self.forward(x)?;
+        Ok(latent
+            .z
+            .iter_rows()
+            .zip(&latent.log_det)
+            .map(|(z, &log_det)| standard_normal_log_prob(z) + f64::from(log_det))
+            .collect())
+    }
+
+    /// `rows` draws in model space, shape `[rows, features]`: a pure function of the weights and `seed`.
+    fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
+        let features = self.architecture().features;
+        let mut rng = stream(seed, Purpose::Samples, 0);
+        let z = (0..rows * features).map(|_| StandardNormal.sample(&mut rng)).collect();
+        self.inverse(&Matrix::new(z, features))
+    }
+}

@@ -1,1 +1,10 @@
-//! (kernel)
+//! How a flow is computed: two paths with one truth.
+//!
+//! * [`composed`]: plain dfdx operations on dfdx's tape, generic over device and number type. It runs on CUDA, and tests
+//!   hold everything else to it (f64, autodiff Jacobian).
+//! * [`fused`]: hand-written forward and backward for the CPU.
+//!
+//! Knows nothing of specs' files, datasets or training loops.
+
+pub mod composed;
+pub mod fused;

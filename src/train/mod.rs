@@ -1,5 +1,15 @@
 //! The training loop: optimizer, schedule, checkpoints, health. It emits [`Event`]s and does not know who listens.
 
+mod checkpoint;
 mod event;
+mod evaluate;
+mod optimizer;
+mod schedule;
+mod training;
 
+pub use checkpoint::{CheckpointError, State, load, save};
+pub use evaluate::{Score, evaluate};
 pub use event::*;
+pub use optimizer::{Optimizer, global_norm};
+pub use schedule::factor;
+pub use training::{Outcome, TrainError, Training};

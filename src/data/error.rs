@@ -1,0 +1,192 @@
+//! What can be wrong with data, and what to do about it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    #[error("unknown toy `{name}`{hint}")]
+    UnknownToy { name: String, hint: String },
+    #[error("toy `{toy}` has no parameter `{name}`{hint}")]
+    UnknownParameter {
+        toy: &'static str,
+        name: String,
+        hint: String,
+    },
+    #[error("toy `{toy}`: `{name}` = {value} is out of range; it must lie in [{minimum}, {maximum}] ({reason})")]
+    ParameterRange {
+        toy: &'static str,
+        name: &'static str,
+        value: f64,
+        minimum: f64,
+        maximum: f64,
+        reason: &'static str,
+    },
+    #[error("the dataset names neither a toy nor a file; set `dataset.name` or `dataset.path`")]
+    NoSource,
+    #[error("`dataset.{part} = {amount}`: {problem}")]
+    Amount {
+        part: &'static str,
+        amount: String,
+        problem: &'static str,
+    },
+    #[error("found no file {}", tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "))]
+    NotFound { tried: Vec<PathBuf> },
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("`{}`: unknown kind of file; known extensions: {known}{hint}", path.display())]
+    Extension {
+        path: PathBuf,
+        known: String,
+        hint: &'static str,
+    },
+    #[error("`{}` is not a valid {format} file: {problem}", path.display())]
+    Damaged {
+        path: PathBuf,
+        format: &'static str,
+        problem: String,
+    },
+    #[error("`{}` holds no rows", path.display())]
+    Empty { path: PathBuf },
+    #[error("`{}`, row {row} (line {line}): {found} cells where the first line has {expected}", path.display())]
+    Ragged {
+        path: PathBuf,
+        row: usize,
+        line: usize,
+        expected: usize,
+        found: usize,
+    },
+    #[error("{place}: {problem}")]
+    Cell { place: Place, problem: CellProblem },
+    #[error("`{}`: column `{column}` holds {found}, not numbers; leave it out with `drop = [\"{column}\"]`", path.display())]
+    ColumnType {
+        path: PathBuf,
+        column: String,
+        found: String,
+    },
+    #[error("`{}` has no column `{column}`{hint}", path.display())]
+    UnknownColumn {
+        path: PathBuf,
+        column: String,
+        hint: String,
+    },
+    #[error("`{}`: column `{column}` appears twice", path.display())]
+    TwiceColumn { path: PathBuf, column: String },
+    #[error("`{}`: no column is left to learn; see `columns` and `drop`", path.display())]
+    NoColumns { path: PathBuf },
+    #[error(
+        "`{}`: column `{column}` is {value} in every training row, so it has no density; \
+         leave it out with `drop = [\"{column}\"]`, or set `dequantize` if its values are counts",
+        path.display()
+    )]
+    Constant { path: PathBuf, column: String, value: f32 },
+    #[error("`{}` has {rows} rows, but train + validation + test ask for {asked}", path.display())]
+    TooManyRows { path: PathBuf, rows: usize, asked: usize },
+    #[error("fractions of train, validation and test sum to {sum}; they must sum to at most 1")]
+    Fractions { sum: f64 },
+    #[error("the {part} part of `{}` gets none of its {rows} rows; enlarge `dataset.{part}`", path.display())]
+    EmptyPart {
+        path: PathBuf,
+        part: &'static str,
+        rows: usize,
+    },
+    #[error(
+        "{rows} training rows are fewer than a batch of {batch_size}; \
+         lower `training.batch_size` or enlarge `dataset.train`"
+    )]
+    FewerThanBatch { rows: usize, batch_size: usize },
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub path: PathBuf,
+    /// Data row, from 1.
+    pub row: usize,
+    /// Line of a text file, from 1.
+    pub line: Option<usize>,
+    pub column: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`, row {}", self.path.display(), self.row)?;
+        if let Some(line) = self.line {
+            write!(f, " (line {line})")?;
+        }
+        write!(f, ", column `{}`", self.column)
+    }
+}
+
+/// Why a value cannot be learned from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CellProblem {
+    #[error("the cell is empty; fill it, or remove the row")]
+    Empty,
+    #[error("`{0}` is a missing value; fill it, or remove the row")]
+    Missing(String),
+    #[error("`{0}` is not finite; remove the row")]
+    Infinite(String),
+    #[error("`{0}` is not a number; if the column is text, leave it out with `drop`")]
+    Text(String),
+    #[error("{0} is beyond the range of 32-bit floats (3.4e38); rescale the column")]
+    TooLarge(String),
+}
+
+/// A finite `f32` from a number as read, or why it cannot be one.
+pub(super) fn finite(value: f64) -> Result<f32, CellProblem> {
+    let narrow = value as f32;
+    match value {
+        _ if narrow.is_finite() => Ok(narrow),
+        _ if value.is_nan() => Err(CellProblem::Missing("NaN".into())),
+        _ if value.is_infinite() => Err(CellProblem::Infinite(value.to_string())),
+        _ => Err(CellProblem::TooLarge(format!("{value:e}"))),
+    }
+}
+
+/// The end of an "unknown name" message: the near names, or else all known ones.
+pub(super) fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 20;
+    let known: Vec<&str> = known.collect();
+    let lower = name.to_lowercase();
+    let mut near: Vec<(usize, &str)> = known
+        .iter()
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
+                *candidate,
+            )
+        })
+        .filter(|(distance, candidate)| {
+            *distance <= 2.max(candidate.chars().count() / 4) && *distance < candidate.chars().count()
+        })
+        .collect();
+    near.sort();
+    let quote = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match (near.is_empty(), known.len()) {
+        (true, 0) => "; there are none".into(),
+        (true, ..=MOST) => format!("; known: {}", quote(&known)),
+        (true, count) => format!("; known: {}, … ({count} in all)", quote(&known[..MOST])),
+        (false, _) => {
+            let names: Vec<&str> = near.iter().take(3).map(|(_, candidate)| *candidate).collect();
+            format!("; did you mean {}?", quote(&names))
+        }
+    }
+}
+
+/// `map_err` for reading `path`.
+pub(super) fn reading(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
+    |source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}

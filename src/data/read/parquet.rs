@@ -1,0 +1,143 @@
+//! Parquet, through polars.
+
+use std::fs::File;
+use std::path::Path;
+
+use polars::prelude::{DataType, ParquetReader, PolarsError, SerReader};
+
+use super::{Selection, Table};
+use crate::data::error::{CellProblem, DataError, Place, finite, reading};
+use crate::matrix::Matrix;
+
+/// Reads the chosen columns, which must be numbers or booleans without nulls.
+pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
+    let damaged = |error: PolarsError| DataError::Damaged {
+        path: path.to_owned(),
+        format: "Parquet",
+        problem: error.to_string(),
+    };
+    let mut reader = ParquetReader::new(File::open(path).map_err(reading(path))?);
+    let names: Vec<String> = reader
+        .schema()
+        .map_err(damaged)?
+        .iter_names()
+        .map(|name| name.to_string())
+        .collect();
+    let chosen = selection.resolve(path, &names)?;
+    let columns: Vec<String> = chosen.into_iter().map(|column| names[column].clone()).collect();
+    let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
+
+    let mut rows = Matrix::zeros(frame.height(), columns.len());
+    for (slot, name) in columns.iter().enumerate() {
+        let column = frame.column(name).map_err(damaged)?;
+        let dtype = column.dtype();
+        if !(dtype.is_primitive_numeric() || dtype.is_bool()) {
+            return Err(DataError::ColumnType {
+                path: path.to_owned(),
+                column: name.clone(),
+                found: dtype.to_string(),
+            });
+        }
+        let numbers = column.cast(&DataType::Float64).map_err(damaged)?;
+        let numbers = numbers.f64().map_err(damaged)?;
+        let cells = rows.as_mut_slice()[slot..].iter_mut().step_by(columns.len());
+        for (row, (cell, value)) in cells.zip(numbers.iter()).enumerate() {
+            *cell = value
+                .ok_or(CellProblem::Missing("null".into()))
+                .and_then(finite)
+                .map_err(|problem| {
+                    let place = Place {
+                        path: path.to_owned(),
+                        row: row + 1,
+                        line: None,
+                        column: name.clone(),
+                    };
+                    DataError::Cell { place, problem }
+                })?;
+        }
+    }
+    Ok(Table {
+        columns,
+        rows,
+        warnings: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
+
+    fn parse(columns: Vec<Series>, keep: Option<&[&str]>, bytes: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<Table, String> {
+        let mut frame = DataFrame::new(columns[0].len(), columns.into_iter().map(Column::from).collect()).unwrap();
+        let mut buffer = Vec::new();
+        ParquetWriter::new(&mut buffer).finish(&mut frame).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        std::fs::write(&path, bytes(buffer)).unwrap();
+        let columns = keep.map(|names| names.iter().map(|name| name.to_string()).collect());
+        read(
+            &path,
+            &Selection {
+                columns,
+                drop: Vec::new(),
+            },
+        )
+        .map_err(|error| error.to_string())
+    }
+
+    fn example() -> Vec<Series> {
+        vec![
+            Series::new("float".into(), [0.5f32, 1.5, -2.0]),
+            Series::new("whole".into(), [7i64, 8, 9]),
+            Series::new("text".into(), ["a", "b", "c"]),
+            Series::new("holes".into(), [Some(1.0), None, Some(2.0)]),
+            Series::new("flag".into(), [true, false, true]),
+            Series::new("huge".into(), [0.0, 0.0, 1e300]),
+            Series::new("wild".into(), [f64::INFINITY, 0.0, 0.0]),
+        ]
+    }
+
+    #[test]
+    fn chosen_columns_come_in_their_order_whatever_their_type() {
+        let table = parse(example(), Some(&["whole", "float", "flag"]), |bytes| bytes).unwrap();
+        assert_eq!(table.columns, ["whole", "float", "flag"]);
+        assert_eq!(
+            table.rows,
+            Matrix::new(vec![7.0, 0.5, 1.0, 8.0, 1.5, 0.0, 9.0, -2.0, 1.0], 3)
+        );
+    }
+
+    #[test]
+    fn faults_are_named_with_row_and_column() {
+        let cases = [
+            (
+                "text",
+                "column `text` holds str, not numbers; leave it out with `drop = [\"text\"]`",
+            ),
+            ("holes", "row 2, column `holes`: `null` is a missing value"),
+            ("huge", "row 3, column `huge`: 1e300 is beyond the range"),
+            ("wild", "row 1, column `wild`: `inf` is not finite"),
+            ("floats", "did you mean `float`?"),
+        ];
+        for (column, expected) in cases {
+            let text = parse(example(), Some(&[column]), |bytes| bytes).unwrap_err();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_truncated_file_is_refused() {
+        for keep in [3, 40, 400] {
+            let cut = |mut bytes: Vec<u8>| {
+                bytes.truncate(keep);
+                bytes
+            };
+            assert!(
+                parse(example(), None, cut)
+                    .unwrap_err()
+                    .contains("not a valid Parquet file")
+            );
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Which columns of a file are wanted.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::data::error::{DataError, near_names};
+
+/// A choice of columns by name. The default is all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The columns wanted, in this order; `None`: all, in the file's order.
+    pub columns: Option<Vec<String>>,
+    /// Columns to leave out.
+    pub drop: Vec<String>,
+}
+
+impl Selection {
+    /// Positions of the chosen columns among `names`, the columns of the file at `path`.
+    ///
+    /// # Errors
+    /// A name that the file does not have, a name that appears twice, and a choice of nothing.
+    pub fn resolve(&self, path: &Path, names: &[String]) -> Result<Vec<usize>, DataError> {
+        let twice = |names: &[String]| {
+            let mut seen = HashSet::new();
+            match names.iter().find(|name| !seen.insert(*name)) {
+                Some(column) => Err(DataError::TwiceColumn {
+                    path: path.to_owned(),
+                    column: column.clone(),
+                }),
+                None => Ok(()),
+            }
+        };
+        let position = |column: &String| {
+            names
+                .iter()
+                .position(|name| name == column)
+                .ok_or_else(|| DataError::UnknownColumn {
+                    path: path.to_owned(),
+                    column: column.clone(),
+                    hint: near_names(column, names.iter().map(String::as_str)),
+                })
+        };
+        twice(names)?;
+        twice(self.columns.as_deref().unwrap_or_default())?;
+        let wanted: Vec<usize> = match &self.columns {
+            Some(columns) => columns.iter().map(position).collect::<Result<_, _>>()?,
+            None => (0..names.len()).collect(),
+        };
+        let dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
+        let chosen: Vec<usize> = wanted.into_iter().filter(|i| !dropped.contains(i)).collect();
+        if chosen.is_empty() {
+            Err(DataError::NoColumns { path: path.to_owned() })
+        } else {
+            Ok(chosen)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(columns: Option<&[&str]>, drop: &[&str]) -> Result<Vec<usize>, String> {
+        let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        let selection = Selection {
+            columns: columns.map(owned),
+            drop: owned(drop),
+        };
+        selection
+            .resolve(Path::new("a.csv"), &owned(&["height", "weight", "label"]))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn chosen_columns_come_in_the_order_asked_for() {
+        assert_eq!(resolve(None, &[]).unwrap(), [0, 1, 2]);
+        assert_eq!(resolve(None, &["weight"]).unwrap(), [0, 2]);
+        assert_eq!(resolve(Some(&["label", "height"]), &[]).unwrap(), [2, 0]);
+    }
+
+    #[test]
+    fn wrong_choices_are_refused() {
+        let cases = [
+            (resolve(Some(&["wieght"]), &[]), "did you mean `weight`?"),
+            (resolve(None, &["age"]), "known: `height`, `weight`, `label`"),
+            (resolve(Some(&["label", "label"]), &[]), "`label` appears twice"),
+            (resolve(Some(&["label"]), &["label"]), "no column is left"),
+        ];
+        for (result, expected) in cases {
+            let text = result.unwrap_err();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Comma-separated text with a header. Numbers have as many digits as reading them back exactly takes.
+
+use std::io::{self, Write};
+
+use super::{Column, Sink};
+
+pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
+    let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+    writeln!(sink, "{}", names.join(","))?;
+    for row in 0..columns.first().map_or(0, |(_, column)| column.len()) {
+        for (i, (_, column)) in columns.iter().enumerate() {
+            if i > 0 {
+                write!(sink, ",")?;
+            }
+            match column {
+                Column::F32(values) => write!(sink, "{:?}", values[row])?,
+                Column::F64(values) => write!(sink, "{:?}", values[row])?,
+            }
+        }
+        writeln!(sink)?;
+    }
+    sink.flush()
+}
+
+fn quoted(name: &str) -> String {
+    if name.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name.to_owned()
+    }
+}

@@ -1,0 +1,162 @@
+//! Writing tables of numbers. One file a format, one line in [`WRITERS`].
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::error::DataError;
+use crate::matrix::Matrix;
+
+mod csv;
+mod npy;
+mod parquet;
+
+/// The values of a column, one a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+        }
+    }
+}
+
+/// The columns of `rows` under `names`, ready for [`write_table`].
+pub fn matrix_columns(names: &[String], rows: &Matrix) -> Vec<(String, Column)> {
+    assert_eq!(names.len(), rows.columns(), "a name for every column");
+    let values = |i: usize| rows.iter_rows().map(|row| row[i]).collect();
+    names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| (name.clone(), Column::F32(values(i))))
+        .collect()
+}
+
+type Sink<'a> = BufWriter<&'a mut File>;
+
+struct Writer {
+    /// With the dot, lower case.
+    extension: &'static str,
+    write: fn(Sink, &[(String, Column)]) -> io::Result<()>,
+}
+
+const WRITERS: &[Writer] = &[
+    Writer {
+        extension: ".parquet",
+        write: parquet::write,
+    },
+    Writer {
+        extension: ".csv",
+        write: csv::write,
+    },
+    Writer {
+        extension: ".npy",
+        write: npy::write,
+    },
+];
+
+/// Writes named columns of equal length to `path`, in the format of its extension: `.parquet`, `.csv`, or `.npy` (an
+/// array of shape `[rows, columns]` without the names). The file appears whole or not at all, replacing one of its name.
+///
+/// # Errors
+/// An unknown extension, and whatever keeps the file from being written.
+pub fn write_table(path: &Path, columns: &[(String, Column)]) -> Result<(), DataError> {
+    let rows = columns.first().map_or(0, |(_, column)| column.len());
+    assert!(
+        columns.iter().all(|(_, column)| column.len() == rows),
+        "columns of different lengths"
+    );
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let Some(writer) = WRITERS.iter().find(|writer| name.ends_with(writer.extension)) else {
+        let known: Vec<&str> = WRITERS.iter().map(|writer| writer.extension).collect();
+        return Err(DataError::Extension {
+            path: path.to_owned(),
+            known: known.join(", "),
+            hint: "",
+        });
+    };
+    write_whole(path, |file| (writer.write)(BufWriter::new(file), columns)).map_err(|source| DataError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a temporary file beside `path` and renames it.
+fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".runner-");
+    // Readable by whom any new file would be: the umask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    write(file.as_file_mut())?;
+    file.as_file_mut().flush()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Selection, read_table};
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["x, y".to_string(), "z \"2\"".to_string()];
+        let rows = Matrix::new(vec![0.1, -2.0, 3.4e38, 1e-40, 0.0, 16_777_217.0], 2);
+        for writer in WRITERS {
+            let path = folder.path().join(format!("a{}", writer.extension));
+            for _ in 0..2 {
+                write_table(&path, &matrix_columns(&names, &rows)).unwrap();
+            }
+            let table = read_table(&path, None, &Selection::default()).unwrap();
+            assert_eq!(table.rows, rows, "{}", writer.extension);
+            if writer.extension != ".npy" {
+                assert_eq!(table.columns, names, "{}", writer.extension);
+            }
+        }
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            WRITERS.len(),
+            "no temporary file is left"
+        );
+    }
+
+    #[test]
+    fn doubles_keep_their_precision() {
+        let folder = tempfile::tempdir().unwrap();
+        let columns = [("log_prob".to_string(), Column::F64(vec![0.1, -1e300]))];
+        let path = folder.path().join("a.csv");
+        write_table(&path, &columns).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "log_prob\n0.1\n-1e300\n");
+        let path = folder.path().join("a.npy");
+        write_table(&path, &columns).unwrap();
+        let file = npyz::NpyFile::new(File::open(&path).unwrap()).unwrap();
+        assert_eq!(file.shape(), [2, 1]);
+        assert_eq!(file.into_vec::<f64>().unwrap(), [0.1, -1e300]);
+    }
+
+    #[test]
+    fn impossible_targets_are_refused() {
+        let columns = [("a".to_string(), Column::F64(vec![0.0]))];
+        let cases = [
+            ("a.xlsx", "known extensions: .parquet, .csv, .npy"),
+            ("missing/a.csv", "cannot write `missing/a.csv`"),
+        ];
+        for (path, expected) in cases {
+            let text = write_table(Path::new(path), &columns).unwrap_err().to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

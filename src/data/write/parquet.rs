@@ -1,0 +1,20 @@
+//! Parquet, through polars.
+
+use std::io::{self, Write};
+
+use polars::prelude::{Column as PolarsColumn, DataFrame, NamedFrom, ParquetWriter, Series};
+
+use super::{Column, Sink};
+
+pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
+    let rows = columns.first().map_or(0, |(_, column)| column.len());
+    let series = columns.iter().map(|(name, column)| match column {
+        Column::F32(values) => Series::new(name.into(), values),
+        Column::F64(values) => Series::new(name.into(), values),
+    });
+    let mut frame = DataFrame::new(rows, series.map(PolarsColumn::from).collect()).map_err(io::Error::other)?;
+    ParquetWriter::new(&mut sink)
+        .finish(&mut frame)
+        .map_err(io::Error::other)?;
+    sink.flush()
+}

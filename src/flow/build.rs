@@ -1,0 +1,104 @@
+//! From a spec to a flow: compile-time shapes where the table has them, run-time shapes for all others.
+
+use dfdx::prelude::{Const, Cpu, Device as DfdxDevice, Dim};
+
+use super::{Architecture, DeviceError, Flow, Parameters, initialise};
+use crate::kernel::composed::Composed;
+use crate::kernel::fused::Fused;
+use crate::spec::{Device, KernelChoice, Model};
+
+/// A (features, width) pair compiled as constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticShape {
+    pub features: usize,
+    pub width: usize,
+}
+
+/// A flow and how it was built.
+pub struct Built {
+    pub flow: Box<dyn Flow>,
+    /// The compiled shape it uses; `None`: run-time dims.
+    pub static_shape: Option<StaticShape>,
+}
+
+/// Declares the table of compiled shapes: the list, and the dispatch from numbers to constants.
+macro_rules! static_shapes {
+    ($(($features:literal, $width:literal)),* $(,)?) => {
+        /// Shapes compiled as constants. A longer table costs build time only.
+        const STATIC_SHAPES: &[StaticShape] = &[$(StaticShape { features: $features, width: $width }),*];
+
+        fn dispatch(maker: impl Maker, features: usize, width: usize) -> Result<Box<dyn Flow>, DeviceError> {
+            match (features, width) {
+                $(($features, $width) => maker.make(Const::<$features>, Const::<$width>),)*
+                _ => maker.make(features, width),
+            }
+        }
+    };
+}
+
+static_shapes![(2, 32), (2, 64), (2, 128), (2, 256), (6, 128), (64, 128), (64, 256)];
+
+/// The compiled shape for (features, width), if the table has it.
+pub fn static_shape(features: usize, width: usize) -> Option<StaticShape> {
+    STATIC_SHAPES.iter().copied().find(|s| (s.features, s.width) == (features, width))
+}
+
+/// Builds the flow of `model` for data of `features` columns, with initial weights by `seed`.
+///
+/// # Errors
+/// Where the device is not there or not compiled in.
+pub fn build(
+    model: &Model,
+    kernel: KernelChoice,
+    features: usize,
+    seed: u64,
+    device: Device,
+) -> Result<Built, DeviceError> {
+    let (architecture, mut parameters) = Architecture::new(model, features, seed);
+    initialise(&architecture, &mut parameters, seed);
+    let maker = Make { architecture, parameters, kernel, device };
+    Ok(Built { flow: dispatch(maker, features, model.width)?, static_shape: static_shape(features, model.width) })
+}
+
+/// What the dispatch hands its dims to.
+trait Maker {
+    fn make<F: Dim, W: Dim>(self, features: F, width: W) -> Result<Box<dyn Flow>, DeviceError>;
+}
+
+struct Make {
+    architecture: Architecture,
+    parameters: Parameters,
+    kernel: KernelChoice,
+    device: Device,
+}
+
+impl Maker for Make {
+    fn make<F: Dim, W: Dim>(self, features: F, width: W) -> Result<Box<dyn Flow>, DeviceError> {
+        match (self.device, self.kernel) {
+            (Device::Cpu, KernelChoice::Fused) => Ok(Box::new(Fused::new(self.architecture, self.parameters))),
+            (Device::Cpu, KernelChoice::Composed) => Ok(self.composed(features, width, Cpu::default())),
+            (Device::Cuda(ordinal), _) => self.cuda(features, width, ordinal),
+        }
+    }
+}
+
+impl Make {
+    fn composed<F: Dim, W: Dim, D: DfdxDevice<f32> + Send>(self, features: F, width: W, device: D) -> Box<dyn Flow> {
+        Box::new(Composed::<F, W, f32, D>::new(self.architecture, self.parameters, features, width, device))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda<F: Dim, W: Dim>(self, features: F, width: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
+        let device = dfdx::prelude::Cuda::try_build(ordinal, 0)
+            .map_err(|error| DeviceError(format!("cuda:{ordinal} cannot be used: {error:?}")))?;
+        Ok(self.composed(features, width, device))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
+        Err(DeviceError(format!(
+            "cuda:{ordinal} was asked for, but this program was built without CUDA; build it with `cargo build --release \
+             --features cuda`, or use `--device cpu`"
+        )))
+    }
+}

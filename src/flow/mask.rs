@@ -1,0 +1,79 @@
+//! Which features a coupling layer keeps and which it changes (Dinh et al. 2017, section 3.4).
+
+use rand::seq::SliceRandom;
+
+use crate::random::{Purpose, stream};
+use crate::spec::MaskScheme;
+
+/// A split of the features: kept ones condition the change of the others. Both lists ascend and are disjoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Features left as they are; empty for one-feature data.
+    pub kept: Vec<usize>,
+    /// Features mapped by x·exp(s) + t.
+    pub changed: Vec<usize>,
+}
+
+impl Mask {
+    fn new(features: usize, is_kept: impl Fn(usize) -> bool) -> Self {
+        let (kept, changed) = (0..features).partition(|&i| is_kept(i));
+        Self { kept, changed }
+    }
+}
+
+/// One mask a coupling layer: layers 2k and 2k+1 are complementary, so that every feature is changed.
+///
+/// One feature leaves nothing to condition on: the flow is then the single unconditional affine map, whatever `depth`.
+pub fn masks(scheme: MaskScheme, features: usize, depth: usize, seed: u64) -> Vec<Mask> {
+    if features == 1 {
+        return vec![Mask { kept: vec![], changed: vec![0] }];
+    }
+    (0..depth)
+        .map(|layer| {
+            let first_of_pair = layer.is_multiple_of(2);
+            let mut kept = vec![false; features];
+            match scheme {
+                MaskScheme::Alternating => kept.iter_mut().step_by(2).for_each(|k| *k = true),
+                MaskScheme::Half => kept[..features.div_ceil(2)].fill(true),
+                MaskScheme::Random => {
+                    kept[..features.div_ceil(2)].fill(true);
+                    kept.shuffle(&mut stream(seed, Purpose::Mask, layer as u64 / 2));
+                }
+            }
+            Mask::new(features, |i| kept[i] == first_of_pair)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_masks_changes_every_feature_once() {
+        for scheme in [MaskScheme::Alternating, MaskScheme::Half, MaskScheme::Random] {
+            for features in [2, 3, 8, 43] {
+                let masks = masks(scheme, features, 6, 5);
+                for pair in masks.chunks(2) {
+                    assert_eq!(pair[0].kept, pair[1].changed);
+                    assert_eq!(pair[0].changed, pair[1].kept);
+                    assert_eq!(pair[0].kept.len() + pair[0].changed.len(), features);
+                    assert!(pair.iter().all(|m| !m.kept.is_empty() && !m.changed.is_empty()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn random_masks_depend_on_the_seed_and_on_the_pair() {
+        let a = masks(MaskScheme::Random, 16, 4, 0);
+        assert_ne!(a[0], a[2]);
+        assert_ne!(a, masks(MaskScheme::Random, 16, 4, 1));
+        assert_eq!(a, masks(MaskScheme::Random, 16, 4, 0));
+    }
+
+    #[test]
+    fn one_feature_is_one_unconditional_map() {
+        assert_eq!(masks(MaskScheme::Half, 1, 8, 0), [Mask { kept: vec![], changed: vec![0] }]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Batch normalisation as a flow layer (Dinh et al. 2017, section 3.7).
+
+use dfdx::prelude::*;
+
+use super::transfer::{Float, Moved, Upload, add_rows, download, times_rows};
+use crate::flow::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
+
+/// z = (x − μ)/√(v + ε)·exp(log γ) + β, with log|det dz/dx| = Σ (log γ − ½ ln(v + ε)) for every row. μ and v are those of
+/// the batch in training and running ones in evaluation.
+pub(crate) struct BatchNorm<F: Dim, E: Float, D: Device<E>> {
+    log_gamma: Tensor<(F,), E, D>,
+    beta: Tensor<(F,), E, D>,
+    mean: Tensor<(F,), E, D>,
+    variance: Tensor<(F,), E, D>,
+    places: [usize; 4],
+}
+
+impl<F: Dim, E: Float, D: Device<E>> BatchNorm<F, E, D> {
+    /// `places`: offsets of log γ, β, running mean and running variance.
+    pub(crate) fn upload(upload: &Upload<'_, E, D>, places: [usize; 4], features: F) -> Result<Self, D::Err> {
+        let [log_gamma, beta, mean, variance] = places;
+        Ok(Self {
+            log_gamma: upload.tensor(log_gamma, (features,))?,
+            beta: upload.tensor(beta, (features,))?,
+            mean: upload.tensor(mean, (features,))?,
+            variance: upload.tensor(variance, (features,))?,
+            places,
+        })
+    }
+
+    /// x → z with the statistics of the batch; moves the running ones in `values` (the flat vector) towards them.
+    pub(crate) fn forward_training<T>(
+        &self,
+        x: Tensor<(usize, F), E, D, T>,
+        values: &mut [f32],
+    ) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        let mean = x.retaped::<T>().try_mean::<(F,), Axis<0>>()?;
+        let shape = *x.shape();
+        let centred = x.try_sub(mean.retaped::<T>().try_broadcast_like(&shape)?)?;
+        let variance = centred.retaped::<T>().try_square()?.try_mean::<(F,), Axis<0>>()?;
+        for (place, now) in [(self.places[2], mean.as_vec()), (self.places[3], variance.as_vec())] {
+            for (running, now) in values[place..].iter_mut().zip(now) {
+                *running = ((1.0 - BATCH_NORM_MOMENTUM) * f64::from(*running) + BATCH_NORM_MOMENTUM * now.wide()) as f32;
+            }
+        }
+        // μ's own tape joins here, so that its gradient flows back through the batch.
+        let (_, mean_tape) = mean.split_tape();
+        let (centred, tape) = centred.split_tape();
+        self.rescale(centred.put_tape(tape.merge(mean_tape)), variance)
+    }
+
+    /// x → z with the running statistics.
+    pub(crate) fn forward<T>(&self, x: Tensor<(usize, F), E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        let centred = add_rows(x, &self.mean.clone().try_negate()?)?;
+        self.rescale(centred, self.variance.retaped::<T>())
+    }
+
+    fn rescale<T>(
+        &self,
+        centred: Tensor<(usize, F), E, D, T>,
+        variance: Tensor<(F,), E, D, T>,
+    ) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        let shape = *centred.shape();
+        let half_ln = variance.try_add(E::of(BATCH_NORM_EPSILON))?.try_ln()?.try_mul(E::of(-0.5))?;
+        let log_scale = half_ln.try_add(self.log_gamma.clone())?;
+        let log_det = log_scale.retaped::<T>().try_sum::<(), Axis<0>>()?.try_broadcast_like(&(shape.0,))?;
+        let scale = log_scale.try_exp()?.try_broadcast_like(&shape)?;
+        Ok((add_rows(centred.try_mul(scale)?, &self.beta)?, log_det))
+    }
+
+    /// z → x with the running statistics.
+    pub(crate) fn inverse(&self, z: Tensor<(usize, F), E, D>) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+        let half_ln = self.variance.clone().try_add(E::of(BATCH_NORM_EPSILON))?.try_ln()?.try_mul(E::of(0.5))?;
+        let inverse_scale = half_ln.try_sub(self.log_gamma.clone())?.try_exp()?;
+        let centred = times_rows(add_rows(z, &self.beta.clone().try_negate()?)?, &inverse_scale)?;
+        add_rows(centred, &self.mean)
+    }
+
+    /// Copies the gradients to their places in the flat vector `out`.
+    pub(crate) fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
+        download(&gradients.get(&self.log_gamma), self.places[0], out);
+        download(&gradients.get(&self.beta), self.places[1], out);
+    }
+}

@@ -1,0 +1,178 @@
+//! The whole flow on dfdx's tape.
+
+use dfdx::prelude::*;
+
+use super::batch_norm::BatchNorm;
+use super::coupling::Coupling;
+use super::transfer::{Float, Moved, Upload};
+use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Parameters};
+use crate::matrix::Matrix;
+
+enum Layer<F: Dim, W: Dim, E: Float, D: Device<E>> {
+    Coupling(Coupling<F, W, E, D>),
+    BatchNorm(BatchNorm<F, E, D>),
+}
+
+/// A flow whose tensors live on a dfdx device. The flat [`Parameters`] on the host are the truth; tensors are made of
+/// them when they have changed.
+pub struct Composed<F: Dim, W: Dim, E: Float, D: Device<E>> {
+    architecture: Architecture,
+    parameters: Parameters,
+    features: F,
+    width: W,
+    device: D,
+    layers: Option<Vec<Layer<F, W, E, D>>>,
+}
+
+impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
+    /// `features` and `width` must be those of `architecture`.
+    pub fn new(architecture: Architecture, parameters: Parameters, features: F, width: W, device: D) -> Self {
+        assert_eq!((features.size(), width.size()), (architecture.features, architecture.width));
+        Self { architecture, parameters, features, width, device, layers: None }
+    }
+
+    fn upload(&mut self) -> Result<&[Layer<F, W, E, D>], D::Err> {
+        if self.layers.is_none() {
+            let upload = Upload::new(&self.device, self.parameters.values());
+            let activation = self.architecture.activation;
+            let mut layers = Vec::new();
+            for layer in &self.architecture.layers {
+                layers.push(match layer {
+                    crate::flow::Layer::Coupling(place) => {
+                        Layer::Coupling(Coupling::upload(&upload, place, self.features, self.width, activation)?)
+                    }
+                    &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => Layer::BatchNorm(
+                        BatchNorm::upload(&upload, [log_gamma, beta, running_mean, running_variance], self.features)?,
+                    ),
+                });
+            }
+            self.layers = Some(layers);
+        }
+        Ok(self.layers.as_deref().unwrap_or_default())
+    }
+
+    /// x → z and log|det dz/dx| (shape `[batch]`), evaluation mode, on any tape.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn forward_tensor<T>(&mut self, x: Tensor<(usize, F), E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        let batch = x.shape().0;
+        let mut log_det = self.device.try_zeros_like(&(batch,))?.put_tape(T::default());
+        let mut x = x;
+        for layer in self.upload()? {
+            let (moved, more) = match layer {
+                Layer::Coupling(coupling) => coupling.forward(x)?,
+                Layer::BatchNorm(norm) => norm.forward(x)?,
+            };
+            (x, log_det) = (moved, log_det.try_add(more)?);
+        }
+        Ok((x, log_det))
+    }
+
+    /// z → x, evaluation mode.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn inverse_tensor(&mut self, z: Tensor<(usize, F), E, D>) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+        let mut x = z;
+        for layer in self.upload()?.iter().rev() {
+            x = match layer {
+                Layer::Coupling(coupling) => coupling.inverse(x)?,
+                Layer::BatchNorm(norm) => norm.inverse(x)?,
+            };
+        }
+        Ok(x)
+    }
+
+    fn tensor(&self, rows: &Matrix) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+        let values = rows.as_slice().iter().map(|&v| E::of(v.into())).collect();
+        self.device.try_tensor_from_vec(values, (rows.rows(), self.features))
+    }
+
+    fn matrix(&self, tensor: &Tensor<(usize, F), E, D>) -> Matrix {
+        Matrix::new(tensor.as_vec().into_iter().map(|v| v.wide() as f32).collect(), self.architecture.features)
+    }
+
+    fn try_loss_and_gradient(&mut self, rows: &Matrix, gradient: &mut [f32]) -> Result<f64, D::Err> {
+        self.upload()?;
+        let layers = self.layers.take().unwrap_or_default();
+        let batch = rows.rows();
+        let mut x = self.tensor(rows)?.leaky_traced();
+        let mut log_det: Tensor<(usize,), E, D, OwnedTape<E, D>> =
+            self.device.try_zeros_like(&(batch,))?.put_tape(OwnedTape::default());
+        for layer in &layers {
+            let (moved, more) = match layer {
+                Layer::Coupling(coupling) => coupling.forward(x)?,
+                Layer::BatchNorm(norm) => norm.forward_training(x, self.parameters.values_mut())?,
+            };
+            (x, log_det) = (moved, log_det.try_add(more)?);
+        }
+        let square = x.try_square()?.try_sum::<(usize,), Axis<1>>()?.try_mul(E::of(0.5))?;
+        let nll = square.try_sub(log_det)?.try_mean::<(), Axis<0>>()?;
+        let value = nll.as_vec()[0].wide() + self.architecture.features as f64 * HALF_LN_TAU;
+        let gradients = nll.try_backward()?;
+        for layer in &layers {
+            match layer {
+                Layer::Coupling(coupling) => coupling.gradient(&gradients, gradient),
+                Layer::BatchNorm(norm) => norm.gradient(&gradients, gradient),
+            }
+        }
+        self.layers = None;
+        Ok(value)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> DeviceError {
+    DeviceError(error.to_string())
+}
+
+impl<F: Dim, W: Dim, E: Float, D: Device<E> + Send> Flow for Composed<F, W, E, D> {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.layers = None;
+        &mut self.parameters
+    }
+
+    fn forward(&mut self, x: &Matrix) -> Result<Latent, DeviceError> {
+        let x = self.tensor(x).map_err(failed)?;
+        let (z, log_det) = self.forward_tensor(x).map_err(failed)?;
+        Ok(Latent { z: self.matrix(&z), log_det: log_det.as_vec().into_iter().map(|v| v.wide() as f32).collect() })
+    }
+
+    fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError> {
+        let z = self.tensor(z).map_err(failed)?;
+        let x = self.inverse_tensor(z).map_err(failed)?;
+        Ok(self.matrix(&x))
+    }
+
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut [f32]) -> Result<f64, DeviceError> {
+        self.try_loss_and_gradient(x, gradient).map_err(failed)
+    }
+
+    fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
+        let mut x = self.tensor(x).map_err(failed)?;
+        let mut health = Vec::new();
+        for layer in self.upload().map_err(failed)? {
+            let mut scale_max = 0.0;
+            x = match layer {
+                Layer::Coupling(coupling) => {
+                    scale_max = coupling.scale_max(&x).map_err(failed)?;
+                    coupling.forward(x).map_err(failed)?.0
+                }
+                Layer::BatchNorm(norm) => norm.forward(x).map_err(failed)?.0,
+            };
+            health.push(LayerHealth { finite: x.as_vec().iter().all(|v| v.wide().is_finite()), scale_max });
+        }
+        Ok(health)
+    }
+}

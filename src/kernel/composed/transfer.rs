@@ -1,0 +1,76 @@
+//! Between the flat host vector of parameters and tensors of any device and number type.
+
+use dfdx::prelude::*;
+
+/// The number types a flow can be computed in.
+pub trait Float: Dtype {
+    /// The nearest value of this type.
+    fn of(value: f64) -> Self;
+    /// This value, exactly.
+    fn wide(self) -> f64;
+}
+
+impl Float for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn wide(self) -> f64 {
+        self.into()
+    }
+}
+
+impl Float for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn wide(self) -> f64 {
+        self
+    }
+}
+
+/// A moved batch, shape `[batch, features]`, and its log|det|, shape `[batch]`.
+pub(crate) type Moved<F, E, D, T> = (Tensor<(usize, F), E, D, T>, Tensor<(usize,), E, D, T>);
+
+/// Makes tensors of pieces of the flat parameter vector.
+pub(crate) struct Upload<'a, E: Float, D: Device<E>> {
+    pub device: &'a D,
+    pub values: &'a [f32],
+    number: std::marker::PhantomData<E>,
+}
+
+impl<'a, E: Float, D: Device<E>> Upload<'a, E, D> {
+    pub fn new(device: &'a D, values: &'a [f32]) -> Self {
+        Self { device, values, number: std::marker::PhantomData }
+    }
+
+    /// The tensor of `shape` whose values start at `offset`.
+    pub fn tensor<S: Shape>(&self, offset: usize, shape: S) -> Result<Tensor<S, E, D>, D::Err> {
+        let values = &self.values[offset..offset + shape.num_elements()];
+        self.device.try_tensor_from_vec(values.iter().map(|&v| E::of(v.into())).collect(), shape)
+    }
+}
+
+/// Copies a tensor's values to `out[offset..]`.
+pub(crate) fn download<S: Shape, E: Float, D: Device<E>>(tensor: &Tensor<S, E, D>, offset: usize, out: &mut [f32]) {
+    for (to, from) in out[offset..].iter_mut().zip(tensor.as_vec()) {
+        *to = from.wide() as f32;
+    }
+}
+
+/// x + row, the row repeated over the batch.
+pub(crate) fn add_rows<C: Dim, E: Float, D: Device<E>, T: Tape<E, D>>(
+    x: Tensor<(usize, C), E, D, T>,
+    row: &Tensor<(C,), E, D>,
+) -> Result<Tensor<(usize, C), E, D, T>, D::Err> {
+    let shape = *x.shape();
+    x.try_add(row.retaped::<T>().try_broadcast_like(&shape)?)
+}
+
+/// x · row elementwise, the row repeated over the batch.
+pub(crate) fn times_rows<C: Dim, E: Float, D: Device<E>, T: Tape<E, D>>(
+    x: Tensor<(usize, C), E, D, T>,
+    row: &Tensor<(C,), E, D>,
+) -> Result<Tensor<(usize, C), E, D, T>, D::Err> {
+    let shape = *x.shape();
+    x.try_mul(row.retaped::<T>().try_broadcast_like(&shape)?)
+}

@@ -1,0 +1,297 @@
+//! The whole flow: lanes through layers.
+
+use rayon::prelude::*;
+
+use super::batch_norm::{BatchNorm, Statistics};
+use super::coupling::{Cache, Coupling};
+use super::lane::{Lane, split};
+use super::simd::Level;
+use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Parameters};
+use crate::matrix::Matrix;
+
+/// Rows a lane takes at a time in evaluation.
+const EVALUATION_ROWS: usize = 256;
+
+enum Layer {
+    /// The layer and its number among the couplings.
+    Coupling(Box<Coupling>, usize),
+    /// The layer and its number among the batch normalisations.
+    BatchNorm(BatchNorm, usize),
+}
+
+/// A flow computed by this folder's kernels. It uses the threads of the rayon pool it is called from.
+pub struct Fused {
+    architecture: Architecture,
+    parameters: Parameters,
+    level: Level,
+    layers: Vec<Layer>,
+    /// Whether the layers hold the parameters as they are now.
+    packed: bool,
+    training: Vec<Lane>,
+    evaluation: Vec<Lane>,
+}
+
+impl Fused {
+    /// A flow with the best instruction set of this processor.
+    pub fn new(architecture: Architecture, parameters: Parameters) -> Self {
+        Self::with_level(architecture, parameters, Level::detect())
+    }
+
+    /// A flow with a chosen instruction set, which must be one of [`Level::available`].
+    pub fn with_level(architecture: Architecture, parameters: Parameters, level: Level) -> Self {
+        assert!(Level::available().contains(&level), "this processor has no {}", level.as_str());
+        let Architecture { features, width, activation, .. } = architecture;
+        let (mut couplings, mut norms) = (0, 0);
+        let layers = architecture.layers.iter().map(|layer| match layer {
+            crate::flow::Layer::Coupling(place) => {
+                couplings += 1;
+                Layer::Coupling(Box::new(Coupling::new(place, features, width, activation, level)), couplings - 1)
+            }
+            &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
+                norms += 1;
+                Layer::BatchNorm(BatchNorm { log_gamma, beta, running_mean, running_variance }, norms - 1)
+            }
+        });
+        let layers = layers.collect();
+        Self { architecture, parameters, level, layers, packed: false, training: Vec::new(), evaluation: Vec::new() }
+    }
+
+    fn pack(&mut self) {
+        if !self.packed {
+            let values = self.parameters.values();
+            each(&mut self.layers, |layer| {
+                if let Layer::Coupling(coupling, _) = layer {
+                    coupling.pack(values);
+                }
+            });
+            self.packed = true;
+        }
+    }
+
+    /// Makes lanes of the sizes `rows`, each with `caches` caches.
+    fn prepare(&self, lanes: &mut Vec<Lane>, rows: &[usize], one_cache: bool) {
+        lanes.resize_with(rows.len(), Lane::default);
+        for (lane, &rows) in lanes.iter_mut().zip(rows) {
+            for layer in &self.layers {
+                if let Layer::Coupling(coupling, number) = layer {
+                    let number = if one_cache { 0 } else { *number };
+                    lane.caches.resize_with(lane.caches.len().max(number + 1), Cache::default);
+                    coupling.reserve(rows, self.architecture.width, &mut lane.caches[number], &mut lane.backward);
+                }
+            }
+        }
+    }
+
+    /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
+    /// `lane.x`. The rows' results come back in order: x and log_det.
+    fn evaluate(&mut self, rows: &Matrix, work: impl Fn(&Self, &mut Lane) + Sync) -> Latent {
+        self.pack();
+        let features = self.architecture.features;
+        let mut lanes = std::mem::take(&mut self.evaluation);
+        let threads = rayon::current_num_threads().min(rows.rows().div_ceil(EVALUATION_ROWS)).max(1);
+        let sizes = vec![EVALUATION_ROWS.min(rows.rows()); threads];
+        self.prepare(&mut lanes, &sizes, true);
+        let mut z = Matrix::zeros(rows.rows(), features);
+        let mut log_det = vec![0.0; rows.rows()];
+        let share = rows.rows().div_ceil(threads).max(1);
+        let mut parts: Vec<_> = lanes
+            .iter_mut()
+            .zip(rows.as_slice().chunks(share * features))
+            .zip(z.as_mut_slice().chunks_mut(share * features).zip(log_det.chunks_mut(share)))
+            .collect();
+        let this = &*self;
+        each(&mut parts, |((lane, from), (to, log_det))| {
+            let blocks = from.chunks(EVALUATION_ROWS * features);
+            let outputs = to.chunks_mut(EVALUATION_ROWS * features).zip(log_det.chunks_mut(EVALUATION_ROWS));
+            for (block, (to, log_det)) in blocks.zip(outputs) {
+                lane.start(block, features);
+                work(this, lane);
+                to.copy_from_slice(&lane.x);
+                log_det.copy_from_slice(&lane.log_det);
+            }
+        });
+        drop(parts);
+        self.evaluation = lanes;
+        Latent { z, log_det }
+    }
+
+    /// One layer forward in evaluation mode, on a lane with one cache.
+    fn forward_layer(&self, layer: &Layer, lane: &mut Lane) {
+        let values = self.parameters.values();
+        match layer {
+            Layer::Coupling(coupling, _) => {
+                coupling.forward(self.level, values, lane.rows, &mut lane.x, &mut lane.log_det, &mut lane.caches[0]);
+            }
+            Layer::BatchNorm(norm, _) => {
+                norm.forward(values, self.architecture.features, &mut lane.x, &mut lane.log_det);
+            }
+        }
+    }
+
+    /// Forward and backward on all lanes; each lane's part of the gradient and of the loss stays in it.
+    fn train(&mut self, lanes: &mut [Lane], batch: usize) -> f64 {
+        let features = self.architecture.features;
+        let per_row = 1.0 / batch as f32;
+        // Stretches of couplings between batch normalisations: within one, lanes need not wait for each other.
+        let stretches: Vec<&[Layer]> = self.layers.split(|layer| matches!(layer, Layer::BatchNorm(..))).collect();
+        let norms: Vec<(BatchNorm, usize)> = self
+            .layers
+            .iter()
+            .filter_map(|layer| match layer {
+                Layer::BatchNorm(norm, number) => Some((*norm, *number)),
+                Layer::Coupling(..) => None,
+            })
+            .collect();
+        let level = self.level;
+        let mut statistics: Vec<Statistics> = Vec::with_capacity(norms.len());
+        let last = stretches.len() - 1;
+        let start_back = |lane: &mut Lane| {
+            lane.d.clear();
+            lane.d.extend(lane.x.iter().map(|z| z * per_row));
+        };
+        for (i, stretch) in stretches.iter().enumerate() {
+            let values = self.parameters.values();
+            each(lanes, |lane| {
+                forward_stretch(stretch, level, values, lane);
+                if i == last {
+                    start_back(lane);
+                    backward_stretch(stretch, level, per_row, lane);
+                }
+            });
+            if let Some((norm, number)) = norms.get(i) {
+                statistics.push(norm.forward_training(lanes, features, *number, self.parameters.values_mut()));
+            }
+        }
+        let values = self.parameters.values();
+        for (i, (norm, number)) in norms.iter().enumerate().rev() {
+            norm.backward(lanes, features, *number, &statistics[i], values);
+            each(lanes, |lane| backward_stretch(stretches[i], level, per_row, lane));
+        }
+        let total: f64 = lanes
+            .iter()
+            .map(|lane| {
+                let square: f64 = lane.x.iter().map(|&z| f64::from(z) * f64::from(z)).sum();
+                0.5 * square - lane.log_det.iter().map(|&l| f64::from(l)).sum::<f64>()
+            })
+            .sum();
+        total / batch as f64 + features as f64 * HALF_LN_TAU
+    }
+}
+
+fn forward_stretch(stretch: &[Layer], level: Level, values: &[f32], lane: &mut Lane) {
+    for layer in stretch {
+        if let Layer::Coupling(coupling, number) = layer {
+            let Lane { rows, x, log_det, caches, .. } = lane;
+            coupling.forward(level, values, *rows, x, log_det, &mut caches[*number]);
+        }
+    }
+}
+
+fn backward_stretch(stretch: &[Layer], level: Level, per_row: f32, lane: &mut Lane) {
+    for layer in stretch.iter().rev() {
+        if let Layer::Coupling(coupling, number) = layer {
+            let Lane { rows, d, caches, backward, gradient, .. } = lane;
+            coupling.backward(level, *rows, per_row, d, &caches[*number], backward, gradient);
+        }
+    }
+}
+
+/// Runs `work` on every item, on as many threads as the current pool has.
+fn each<T: Send>(items: &mut [T], work: impl Fn(&mut T) + Send + Sync) {
+    if items.len() > 1 && rayon::current_num_threads() > 1 {
+        items.par_iter_mut().with_max_len(1).for_each(work);
+    } else {
+        items.iter_mut().for_each(work);
+    }
+}
+
+/// Values of the gradient that a thread adds up at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// `total` = the sum of the lanes' parts, in the order of the lanes.
+fn add_up(lanes: &[Lane], total: &mut [f32]) {
+    let add = |(chunk, total): (usize, &mut [f32])| {
+        total.copy_from_slice(&lanes[0].gradient[chunk * CHUNK..][..total.len()]);
+        for lane in &lanes[1..] {
+            let part = &lane.gradient[chunk * CHUNK..][..total.len()];
+            total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        }
+    };
+    if total.len() > CHUNK && rayon::current_num_threads() > 1 {
+        total.par_chunks_mut(CHUNK).enumerate().for_each(add);
+    } else {
+        total.chunks_mut(CHUNK).enumerate().for_each(add);
+    }
+}
+
+impl Flow for Fused {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.packed = false;
+        &mut self.parameters
+    }
+
+    fn forward(&mut self, x: &Matrix) -> Result<Latent, DeviceError> {
+        Ok(self.evaluate(x, |this, lane| this.layers.iter().for_each(|layer| this.forward_layer(layer, lane))))
+    }
+
+    fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError> {
+        let latent = self.evaluate(z, |this, lane| {
+            let values = this.parameters.values();
+            for layer in this.layers.iter().rev() {
+                let Lane { rows, x, caches, .. } = lane;
+                match layer {
+                    Layer::Coupling(coupling, _) => coupling.inverse(this.level, values, *rows, x, &mut caches[0]),
+                    Layer::BatchNorm(norm, _) => norm.inverse(values, this.architecture.features, x),
+                }
+            }
+        });
+        Ok(latent.z)
+    }
+
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut [f32]) -> Result<f64, DeviceError> {
+        self.pack();
+        let (features, count) = (self.architecture.features, self.parameters.count());
+        assert_eq!((x.columns(), gradient.len()), (features, count));
+        let mut lanes = std::mem::take(&mut self.training);
+        let sizes: Vec<usize> = split(x.rows()).collect();
+        self.prepare(&mut lanes, &sizes, false);
+        let mut rest = x.as_slice();
+        for (lane, rows) in lanes.iter_mut().zip(sizes) {
+            let (mine, others) = rest.split_at(rows * features);
+            lane.start(mine, features);
+            lane.gradient.resize(count, 0.0);
+            rest = others;
+        }
+        let nll = self.train(&mut lanes, x.rows());
+        add_up(&lanes, gradient);
+        self.training = lanes;
+        Ok(nll)
+    }
+
+    fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
+        self.pack();
+        let mut lanes = std::mem::take(&mut self.evaluation);
+        self.prepare(&mut lanes, &[x.rows()], true);
+        let lane = &mut lanes[0];
+        lane.start(x.as_slice(), self.architecture.features);
+        let mut health = Vec::new();
+        for layer in &self.layers {
+            self.forward_layer(layer, lane);
+            let scale_max = match layer {
+                Layer::Coupling(coupling, _) => f64::from(coupling.scale_max(lane.rows, &lane.caches[0])),
+                Layer::BatchNorm(..) => 0.0,
+            };
+            health.push(LayerHealth { finite: lane.x.iter().all(|v| v.is_finite()), scale_max });
+        }
+        self.evaluation = lanes;
+        Ok(health)
+    }
+}

@@ -1,0 +1,22 @@
+//! The flow on the CPU with hand-written forward and backward.
+//!
+//! A batch is cut into lanes of rows; one thread takes a lane through the whole flow, forward and backward, while its
+//! activations are in the cache, and writes its own part of the gradient. The parts are added in the order of the lanes:
+//! the same bits on any number of threads. Where batch normalisation needs all rows, lanes wait for each other.
+//!
+//! The layout: [`simd`] registers and instruction sets, `product` matrix products, `pack` weights laid out for them,
+//! `elementwise` exp and tanh, `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of
+//! rows, `flow` the whole.
+
+mod batch_norm;
+mod coupling;
+mod elementwise;
+mod flow;
+mod lane;
+mod network;
+mod pack;
+mod product;
+mod simd;
+
+pub use flow::Fused;
+pub use simd::Level;

@@ -1,0 +1,243 @@
+//! Matrix products in register tiles.
+//!
+//! A tile of C is kept in registers while k runs: each step loads a row of B (two registers wide) and multiplies it with
+//! as many values of A as the register file has room for. B comes packed in panels of that width, or strided where it is
+//! used once (the gradient of a weight). Every value of C is the sum over k in ascending order, so bits depend on the
+//! instruction set alone.
+
+use super::pack::Packed;
+use super::simd::{Simd, dispatch};
+
+/// A matrix by reference: element (i, j) is `data[i·row + j·column]`.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub data: &'a [f32],
+    pub row: usize,
+    pub column: usize,
+}
+
+impl<'a> View<'a> {
+    /// Rows of `stride` values.
+    pub fn rows(data: &'a [f32], stride: usize) -> Self {
+        Self { data, row: stride, column: 1 }
+    }
+
+    /// The transpose of [`View::rows`].
+    pub fn transposed(data: &'a [f32], stride: usize) -> Self {
+        Self { data, row: 1, column: stride }
+    }
+
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
+    }
+}
+
+/// What happens to a value of C before it is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Epilogue<'a> {
+    None,
+    /// max(c, 0).
+    Relu,
+    /// c where the value at the same place of this matrix (same stride as C) is positive, else 0: relu's derivative.
+    WherePositive(&'a [f32]),
+    /// c + what C held before.
+    Add,
+}
+
+/// C = A·B. `m` rows, `k` inner; `c` has rows of `ldc` values, of which the first `b.columns` rounded up to whole
+/// registers are written (the padding with zeros).
+#[inline(always)]
+fn product_generic<S: Simd>(a: View, m: usize, b: &Packed, c: &mut [f32], ldc: usize, epilogue: Epilogue) {
+    let padded = b.columns.next_multiple_of(S::LANES);
+    assert!(a.holds(m, b.rows) && padded <= ldc && (m == 0 || (m - 1) * ldc + padded <= c.len()));
+    assert!(b.lanes == S::LANES && b.data.len() == b.rows * padded);
+    if let Epilogue::WherePositive(gate) = epilogue {
+        assert!(gate.len() >= (m.max(1) - 1) * ldc + padded);
+    }
+    let mut j = 0;
+    while j < padded {
+        let wide = padded - j >= 2 * S::LANES;
+        // SAFETY: the assertions above keep every access inside its slice; a panel of 2 (or 1) registers starts at
+        // `j·rows` because all panels before it are full.
+        unsafe {
+            let panel = b.data.as_ptr().add(j * b.rows);
+            if wide {
+                column::<S, 2>(a, m, b.rows, panel, 2 * S::LANES, c, ldc, j, epilogue);
+            } else {
+                column::<S, 1>(a, m, b.rows, panel, S::LANES, c, ldc, j, epilogue);
+            }
+        }
+        j += if wide { 2 * S::LANES } else { S::LANES };
+    }
+}
+dispatch!(product => product_generic(a: View, m: usize, b: &Packed, c: &mut [f32], ldc: usize, epilogue: Epilogue));
+
+/// C = Aᵀ·B for `a` of `k` rows × `m` columns (stride `lda`) and `b` of `k` rows × `n` columns (stride `ldb`); `c` is
+/// dense, `m` × `n`. The gradient of a weight matrix: A the inputs, B the gradient of the outputs.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn outer_generic<S: Simd>(
+    a: &[f32],
+    lda: usize,
+    b: &[f32],
+    ldb: usize,
+    k: usize,
+    m: usize,
+    n: usize,
+    c: &mut [f32],
+) {
+    let a = View::transposed(a, lda);
+    let padded = n.next_multiple_of(S::LANES);
+    assert!(a.holds(m, k) && padded <= ldb && k * ldb <= b.len() && m * n <= c.len());
+    let whole = n - n % S::LANES;
+    let mut j = 0;
+    // SAFETY: as in `product_generic`; only whole registers are stored into the dense C.
+    while j < whole {
+        unsafe {
+            let panel = b.as_ptr().add(j);
+            if whole - j >= 2 * S::LANES {
+                column::<S, 2>(a, m, k, panel, ldb, c, n, j, Epilogue::None);
+                j += 2 * S::LANES;
+            } else {
+                column::<S, 1>(a, m, k, panel, ldb, c, n, j, Epilogue::None);
+                j += S::LANES;
+            }
+        }
+    }
+    if whole < n {
+        let mut tile = [0.0; 64];
+        for i in 0..m {
+            // SAFETY: one register of row-stride `ldb` is inside `b`, because its rows are padded; `tile` holds it.
+            unsafe { tile_of::<S, 1, 1>(a, i, k, b.as_ptr().add(whole), ldb, tile.as_mut_ptr(), 64, Epilogue::None, 0) };
+            c[i * n + whole..(i + 1) * n].copy_from_slice(&tile[..n - whole]);
+        }
+    }
+}
+dispatch!(outer => outer_generic(
+    a: &[f32], lda: usize, b: &[f32], ldb: usize, k: usize, m: usize, n: usize, c: &mut [f32]
+));
+
+/// c[i, j] = Σ_k a[i, k]·b[j, k] (+ what was there, if `add`) for few rows of `b`: products with a narrow side, where
+/// registers run along k. `k` is a multiple of 16; rows of `a` and `b` have strides `lda`, `k`; `c` has stride `ldc`.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn dots_generic<S: Simd>(
+    a: &[f32],
+    lda: usize,
+    m: usize,
+    b: &[f32],
+    n: usize,
+    k: usize,
+    c: &mut [f32],
+    ldc: usize,
+    add: bool,
+) {
+    assert!(k.is_multiple_of(16) && lda >= k && m * lda <= a.len() && n * k <= b.len());
+    assert!(m == 0 || (m - 1) * ldc + n <= c.len());
+    const ROWS: usize = 4;
+    for i in (0..m).step_by(ROWS) {
+        for j in 0..n {
+            // SAFETY: rows beyond the last repeat the last one, and k is a multiple of every register's lanes.
+            unsafe {
+                let rows: [*const f32; ROWS] = std::array::from_fn(|r| a.as_ptr().add((i + r).min(m - 1) * lda));
+                let row = b.as_ptr().add(j * k);
+                let mut sums = [S::splat(0.0); ROWS];
+                let mut at = 0;
+                while at < k {
+                    let v = S::load(row.add(at));
+                    for r in 0..ROWS {
+                        sums[r] = S::fma(S::load(rows[r].add(at)), v, sums[r]);
+                    }
+                    at += S::LANES;
+                }
+                for (r, sum) in sums.into_iter().enumerate().take(m - i) {
+                    let to = &mut c[(i + r) * ldc + j];
+                    *to = if add { *to + S::sum(sum) } else { S::sum(sum) };
+                }
+            }
+        }
+    }
+}
+dispatch!(dots => dots_generic(
+    a: &[f32], lda: usize, m: usize, b: &[f32], n: usize, k: usize, c: &mut [f32], ldc: usize, add: bool
+));
+
+/// One panel of C, all rows.
+///
+/// # Safety
+/// All tiles must lie inside their slices, and the processor must have `S`.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+unsafe fn column<S: Simd, const N: usize>(
+    a: View,
+    m: usize,
+    k: usize,
+    b: *const f32,
+    ldb: usize,
+    c: &mut [f32],
+    ldc: usize,
+    j: usize,
+    epilogue: Epilogue,
+) {
+    let mut i = 0;
+    macro_rules! rows {
+        ($($rows:literal),*) => {$(
+            while m - i >= $rows && $rows <= S::ROWS {
+                // SAFETY: handed on to the caller.
+                unsafe {
+                    let to = c.as_mut_ptr().add(i * ldc + j);
+                    tile_of::<S, $rows, N>(a, i, k, b, ldb, to, ldc, epilogue, i * ldc + j);
+                }
+                i += $rows;
+            }
+        )*};
+    }
+    rows!(8, 4, 2, 1);
+}
+
+/// One tile of C: `R` rows by `N` registers. `at`: where the tile starts in C, for the epilogue's matrix.
+///
+/// # Safety
+/// As for [`column`].
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+unsafe fn tile_of<S: Simd, const R: usize, const N: usize>(
+    a: View,
+    i: usize,
+    k: usize,
+    b: *const f32,
+    ldb: usize,
+    c: *mut f32,
+    ldc: usize,
+    epilogue: Epilogue,
+    at: usize,
+) {
+    // SAFETY: handed on to the caller.
+    unsafe {
+        let mut sums = [[S::splat(0.0); N]; R];
+        let a_rows: [*const f32; R] = std::array::from_fn(|r| a.data.as_ptr().add((i + r) * a.row));
+        for step in 0..k {
+            let row: [S::V; N] = std::array::from_fn(|n| S::load(b.add(step * ldb + n * S::LANES)));
+            for r in 0..R {
+                let value = S::splat(*a_rows[r].add(step * a.column));
+                for n in 0..N {
+                    sums[r][n] = S::fma(value, row[n], sums[r][n]);
+                }
+            }
+        }
+        for r in 0..R {
+            for n in 0..N {
+                let offset = r * ldc + n * S::LANES;
+                let value = match epilogue {
+                    Epilogue::None => sums[r][n],
+                    Epilogue::Relu => S::relu(sums[r][n]),
+                    Epilogue::WherePositive(gate) => {
+                        S::where_positive(S::load(gate.as_ptr().add(at + offset)), sums[r][n])
+                    }
+                    Epilogue::Add => S::fma(S::splat(1.0), S::load(c.add(offset)), sums[r][n]),
+                };
+                S::store(c.add(offset), value);
+            }
+        }
+    }
+}

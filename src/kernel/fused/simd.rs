@@ -1,0 +1,241 @@
+//! Vector registers behind one small trait, and the choice of instruction set at run time.
+
+/// Instruction sets the kernels are compiled for, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Whatever the build targets: SSE2 on x86-64, NEON on Arm.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, VL, BW, DQ.
+    Avx512,
+}
+
+impl Level {
+    /// The best level this processor has. The variable `RUNNER_SIMD` (`portable`, `avx2`, `avx512`) asks for a weaker
+    /// one, to reproduce the bits of a run made on an older machine.
+    pub fn detect() -> Self {
+        let best = Self::available().last().copied().unwrap_or(Self::Portable);
+        let asked = std::env::var("RUNNER_SIMD").ok();
+        let asked = Self::available().into_iter().find(|level| asked.as_deref() == Some(level.as_str()));
+        asked.unwrap_or(best)
+    }
+
+    /// The levels this processor has, weakest first.
+    pub fn available() -> Vec<Self> {
+        let mut levels = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.push(Self::Avx2);
+            }
+            if ["avx512f", "avx512vl", "avx512bw", "avx512dq"].into_iter().all(has_avx512) && levels.len() == 2 {
+                levels.push(Self::Avx512);
+            }
+        }
+        levels
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx512(feature: &str) -> bool {
+    match feature {
+        "avx512f" => is_x86_feature_detected!("avx512f"),
+        "avx512vl" => is_x86_feature_detected!("avx512vl"),
+        "avx512bw" => is_x86_feature_detected!("avx512bw"),
+        _ => is_x86_feature_detected!("avx512dq"),
+    }
+}
+
+/// A register of `f32` lanes.
+///
+/// # Safety
+/// Methods may be called only where the processor has the instruction set of the implementing type; pointers must be
+/// valid for [`LANES`](Simd::LANES) values.
+pub(crate) trait Simd: Copy {
+    type V: Copy;
+    const LANES: usize;
+    /// Rows of a tile that fit the register file beside two columns of registers.
+    const ROWS: usize;
+    unsafe fn splat(value: f32) -> Self::V;
+    unsafe fn load(from: *const f32) -> Self::V;
+    unsafe fn store(to: *mut f32, v: Self::V);
+    /// a·b + c.
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// max(v, 0), NaN kept.
+    unsafe fn relu(v: Self::V) -> Self::V;
+    /// v where gate > 0, else 0.
+    unsafe fn where_positive(gate: Self::V, v: Self::V) -> Self::V;
+    /// The sum of the lanes, in a fixed order.
+    unsafe fn sum(v: Self::V) -> f32;
+}
+
+/// Eight lanes in plain Rust.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+// SAFETY of all methods: plain Rust but for the pointers, which the caller vouches for.
+impl Simd for Portable {
+    type V = [f32; 8];
+    const LANES: usize = 8;
+    const ROWS: usize = 4;
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        [value; 8]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        unsafe { from.cast::<[f32; 8]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    unsafe fn relu(v: Self::V) -> Self::V {
+        v.map(|x| if x < 0.0 { 0.0 } else { x })
+    }
+    #[inline(always)]
+    unsafe fn where_positive(gate: Self::V, v: Self::V) -> Self::V {
+        std::array::from_fn(|i| if gate[i] > 0.0 { v[i] } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn sum(v: Self::V) -> f32 {
+        ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Simd;
+    use std::arch::x86_64::*;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2;
+
+    // SAFETY of all methods: the caller vouches for AVX2 and FMA and for the pointers.
+    impl Simd for Avx2 {
+        type V = __m256;
+        const LANES: usize = 8;
+        const ROWS: usize = 4;
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self::V {
+            unsafe { _mm256_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self::V {
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, v: Self::V) {
+            unsafe { _mm256_storeu_ps(to, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm256_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn relu(v: Self::V) -> Self::V {
+            // The second operand is returned for NaN.
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), v) }
+        }
+        #[inline(always)]
+        unsafe fn where_positive(gate: Self::V, v: Self::V) -> Self::V {
+            unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), v) }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: Self::V) -> f32 {
+            unsafe {
+                let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+                let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+                _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps::<1>(quarter, quarter)))
+            }
+        }
+    }
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512;
+
+    // SAFETY of all methods: the caller vouches for AVX-512 and for the pointers.
+    impl Simd for Avx512 {
+        type V = __m512;
+        const LANES: usize = 16;
+        const ROWS: usize = 8;
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self::V {
+            unsafe { _mm512_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self::V {
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(to: *mut f32, v: Self::V) {
+            unsafe { _mm512_storeu_ps(to, v) }
+        }
+        #[inline(always)]
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
+        #[inline(always)]
+        unsafe fn relu(v: Self::V) -> Self::V {
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), v) }
+        }
+        #[inline(always)]
+        unsafe fn where_positive(gate: Self::V, v: Self::V) -> Self::V {
+            unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), v) }
+        }
+        #[inline(always)]
+        unsafe fn sum(v: Self::V) -> f32 {
+            unsafe { _mm512_reduce_add_ps(v) }
+        }
+    }
+}
+
+/// Runs a generic function with the instruction set of a [`Level`]: `dispatch!(level, function(arguments…))` calls
+/// `function::<S>(arguments…)` inside a function compiled for that set.
+macro_rules! dispatch {
+    ($name:ident => $function:ident($($argument:ident: $type:ty),* $(,)?)) => {
+        /// The same for the instruction set of `level`, which must be available.
+        pub(crate) fn $name(level: $crate::kernel::fused::simd::Level, $($argument: $type),*) {
+            use $crate::kernel::fused::simd;
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx512($($argument: $type),*) {
+                $function::<simd::Avx512>($($argument),*)
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            #[allow(clippy::too_many_arguments)]
+            fn avx2($($argument: $type),*) {
+                $function::<simd::Avx2>($($argument),*)
+            }
+            match level {
+                // SAFETY: a level above `Portable` comes from `Level::available`, which asked the processor.
+                #[cfg(target_arch = "x86_64")]
+                simd::Level::Avx512 => unsafe { avx512($($argument),*) },
+                #[cfg(target_arch = "x86_64")]
+                // SAFETY: as above.
+                simd::Level::Avx2 => unsafe { avx2($($argument),*) },
+                _ => $function::<simd::Portable>($($argument),*),
+            }
+        }
+    };
+}
+pub(crate) use dispatch;

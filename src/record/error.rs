@@ -1,0 +1,54 @@
+//! What can go wrong with result files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::atomic::WriteError;
+
+/// A result file that could not be written or read. Every message names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}:{line}: not a row of metrics ({source}); run again with --fresh to start the trial over", path.display())]
+    Journal {
+        path: PathBuf,
+        line: usize,
+        source: serde_json::Error,
+    },
+    #[error("{}: not a table of metrics ({source}); run again with --fresh to start the trial over", path.display())]
+    Metrics {
+        path: PathBuf,
+        source: polars::error::PolarsError,
+    },
+    #[error("{}: not a manifest ({source}); run again with --fresh to start the trial over", path.display())]
+    Manifest { path: PathBuf, source: serde_json::Error },
+}
+
+impl RecordError {
+    /// For `map_err`: `path` could not be written.
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let at = WriteError::at(path);
+        move |source| Self::Write(at(source))
+    }
+
+    /// For `map_err`: `path` could not be read.
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+impl From<RecordError> for io::Error {
+    fn from(error: RecordError) -> Self {
+        let kind = match &error {
+            RecordError::Write(WriteError { source, .. }) | RecordError::Read { source, .. } => source.kind(),
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}

@@ -1,0 +1,289 @@
+//! TensorBoard's HPARAMS tab: one session a run, seeds of one trial in one group.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use protobuf::well_known_types::{ListValue, Value};
+use protobuf::{Message, RepeatedField};
+use tensorboard_proto::api::{DataType, DatasetType, Experiment, HParamInfo, MetricInfo, MetricName, Status as End};
+use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionEndInfo, SessionStartInfo};
+use tensorboard_proto::summary::Summary_Value;
+
+use super::{RecordError, events_file, summaries};
+use crate::atomic::write_atomically;
+use crate::plan::Trial;
+use crate::train::Status;
+
+/// Shown for a trial without swept or overridden keys.
+const MAIN_KEYS: [(&str, &str); 5] = [
+    ("model", "depth"),
+    ("model", "width"),
+    ("model", "mask"),
+    ("optimizer", "learning_rate"),
+    ("training", "batch_size"),
+];
+
+/// Keys that name a run rather than describe it. Seeds of one trial share a group only without them.
+const NAMES: [&str; 2] = ["name", "seeds"];
+
+/// The metrics of the tab, with the part of the data they are computed on.
+const METRICS: [(&str, DatasetType); 2] = [
+    ("nll/validation", DatasetType::DATASET_VALIDATION),
+    ("nll/test", DatasetType::DATASET_UNKNOWN),
+];
+
+/// What the HPARAMS tab shows of a trial: its swept and overridden keys under their dotted names; without any, the main
+/// keys of its spec. Never the seed.
+pub fn hparams(trial: &Trial) -> BTreeMap<String, toml::Value> {
+    let mut shown = trial.overrides.clone();
+    shown.retain(|key, _| !NAMES.contains(&key.as_str()));
+    if shown.is_empty() {
+        let spec = toml::Table::try_from(&trial.spec).unwrap_or_default();
+        for (section, key) in MAIN_KEYS {
+            if let Some(value) = spec.get(section).and_then(|section| section.get(key)) {
+                shown.insert(format!("{section}.{key}"), value.clone());
+            }
+        }
+    }
+    shown
+}
+
+/// Tells TensorBoard which hyperparameters and metrics the experiment in `directory` has, unless an events file there says
+/// so already. `trials`: [`hparams`] of each trial.
+///
+/// # Errors
+/// Where the directory cannot be made, listed or written to.
+pub fn write_experiment(
+    directory: &Path,
+    name: &str,
+    trials: &[BTreeMap<String, toml::Value>],
+) -> Result<(), RecordError> {
+    fs::create_dir_all(directory).map_err(RecordError::write(directory))?;
+    // With several records TensorBoard would pick any one of them.
+    if !events_file::events_files(directory)
+        .map_err(RecordError::read(directory))?
+        .is_empty()
+    {
+        return Ok(());
+    }
+    let path = events_file::new_path(directory).map_err(RecordError::write(directory))?;
+    Ok(write_atomically(&path, |file| {
+        let record = experiment(name, trials)?;
+        file.write_all(&events_file::encode(&[
+            events_file::file_version(),
+            events_file::summary(0, vec![record]),
+        ])?)
+    })?)
+}
+
+fn experiment(name: &str, trials: &[BTreeMap<String, toml::Value>]) -> io::Result<Summary_Value> {
+    let mut values: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for (key, value) in trials.iter().flatten() {
+        let domain = values.entry(key).or_default();
+        let value = plugin_value(value);
+        if !domain.contains(&value) {
+            domain.push(value);
+        }
+    }
+    let mut experiment = Experiment::new();
+    experiment.set_name(name.to_owned());
+    experiment.set_time_created_secs(events_file::now());
+    experiment.set_hparam_infos(
+        values
+            .into_iter()
+            .map(|(key, domain)| hparam_info(key, domain))
+            .collect(),
+    );
+    experiment.set_metric_infos(
+        METRICS
+            .into_iter()
+            .map(|(tag, dataset)| metric_info(tag, dataset))
+            .collect(),
+    );
+    let mut data = HParamsPluginData::new();
+    data.set_experiment(experiment);
+    summary("_hparams_/experiment", &data)
+}
+
+fn hparam_info(key: &str, mut domain: Vec<Value>) -> HParamInfo {
+    let types: Vec<DataType> = domain.iter().map(data_type).collect();
+    let mut info = HParamInfo::new();
+    info.set_name(key.to_owned());
+    // A key with values of several types gets no domain: TensorBoard would hide the sessions that do not fit it.
+    if types.windows(2).all(|pair| pair[0] == pair[1]) {
+        info.set_field_type(types.first().copied().unwrap_or(DataType::DATA_TYPE_UNSET));
+        domain.sort_by(|a, b| a.get_number_value().total_cmp(&b.get_number_value()));
+        let mut list = ListValue::new();
+        list.set_values(RepeatedField::from_vec(domain));
+        info.set_domain_discrete(list);
+    } else {
+        info.set_field_type(DataType::DATA_TYPE_STRING);
+    }
+    info
+}
+
+fn metric_info(tag: &str, dataset: DatasetType) -> MetricInfo {
+    let mut name = MetricName::new();
+    name.set_tag(tag.to_owned());
+    let mut info = MetricInfo::new();
+    info.set_name(name);
+    info.set_dataset_type(dataset);
+    info
+}
+
+/// The record at the start of a run. `group`: the same for all seeds of a trial.
+pub(super) fn session_start(group: &str, hparams: &BTreeMap<String, toml::Value>) -> io::Result<Summary_Value> {
+    let mut info = SessionStartInfo::new();
+    info.set_hparams(
+        hparams
+            .iter()
+            .map(|(key, value)| (key.clone(), plugin_value(value)))
+            .collect(),
+    );
+    info.set_group_name(group.to_owned());
+    info.set_start_time_secs(events_file::now());
+    let mut data = HParamsPluginData::new();
+    data.set_session_start_info(info);
+    summary("_hparams_/session_start_info", &data)
+}
+
+/// The record at the end of a run; `None` for one that goes on later, since TensorBoard believes the first it reads.
+pub(super) fn session_end(status: Status) -> io::Result<Option<Summary_Value>> {
+    let end = match status {
+        Status::Finished => End::STATUS_SUCCESS,
+        Status::Diverged | Status::Failed => End::STATUS_FAILURE,
+        Status::Running | Status::Interrupted => return Ok(None),
+    };
+    let mut info = SessionEndInfo::new();
+    info.set_status(end);
+    info.set_end_time_secs(events_file::now());
+    let mut data = HParamsPluginData::new();
+    data.set_session_end_info(info);
+    summary("_hparams_/session_end_info", &data).map(Some)
+}
+
+fn summary(tag: &str, data: &HParamsPluginData) -> io::Result<Summary_Value> {
+    Ok(summaries::metadata(
+        tag,
+        "hparams",
+        data.write_to_bytes().map_err(io::Error::other)?,
+    ))
+}
+
+/// Numbers, strings and booleans as they are; anything else as its TOML text.
+fn plugin_value(value: &toml::Value) -> Value {
+    let mut plugin = Value::new();
+    match value {
+        toml::Value::Integer(number) => plugin.set_number_value(*number as f64),
+        toml::Value::Float(number) if number.is_finite() => plugin.set_number_value(*number),
+        toml::Value::Boolean(flag) => plugin.set_bool_value(*flag),
+        toml::Value::String(text) => plugin.set_string_value(text.clone()),
+        other => plugin.set_string_value(other.to_string()),
+    }
+    plugin
+}
+
+fn data_type(value: &Value) -> DataType {
+    if value.has_number_value() {
+        DataType::DATA_TYPE_FLOAT64
+    } else if value.has_bool_value() {
+        DataType::DATA_TYPE_BOOL
+    } else {
+        DataType::DATA_TYPE_STRING
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::events_file::{events_files, tests::read};
+
+    fn table(text: &str) -> BTreeMap<String, toml::Value> {
+        toml::from_str(text).expect("TOML")
+    }
+
+    fn experiment_in(folder: &Path) -> Experiment {
+        let files = events_files(folder).expect("listed");
+        assert_eq!(files.len(), 1);
+        let events = read(&files[0]);
+        assert_eq!(events.len(), 2);
+        let value = &events[1].get_summary().get_value()[0];
+        assert_eq!(value.get_tag(), "_hparams_/experiment");
+        let plugin = value.get_metadata().get_plugin_data();
+        assert_eq!(plugin.get_plugin_name(), "hparams");
+        HParamsPluginData::parse_from_bytes(plugin.get_content())
+            .expect("parsed")
+            .take_experiment()
+    }
+
+    #[test]
+    fn experiment_names_every_key_once_with_its_type_and_values() {
+        let folder = tempfile::tempdir().expect("folder");
+        let trials = [
+            table("depth = 8\nrate = 1e-3\nmask = \"half\"\nflag = true\npair = [0.9, 0.99]\nodd = 1"),
+            table("depth = 4\nrate = 1\nmask = \"random\"\nflag = true\nodd = \"none\""),
+            table("depth = 8\nrate = 1e-3\nmask = \"half\""),
+        ];
+        write_experiment(folder.path(), "moons", &trials).expect("written");
+        let experiment = experiment_in(folder.path());
+        assert_eq!(experiment.get_name(), "moons");
+        let infos: Vec<(&str, DataType, usize)> = experiment
+            .get_hparam_infos()
+            .iter()
+            .map(|info| {
+                (
+                    info.get_name(),
+                    info.get_field_type(),
+                    info.get_domain_discrete().get_values().len(),
+                )
+            })
+            .collect();
+        let expected = [
+            ("depth", DataType::DATA_TYPE_FLOAT64, 2),
+            ("flag", DataType::DATA_TYPE_BOOL, 1),
+            ("mask", DataType::DATA_TYPE_STRING, 2),
+            ("odd", DataType::DATA_TYPE_STRING, 0),
+            ("pair", DataType::DATA_TYPE_STRING, 1),
+            ("rate", DataType::DATA_TYPE_FLOAT64, 2),
+        ];
+        assert_eq!(infos, expected);
+        let metrics: Vec<&str> = experiment
+            .get_metric_infos()
+            .iter()
+            .map(|info| info.get_name().get_tag())
+            .collect();
+        assert_eq!(metrics, ["nll/validation", "nll/test"]);
+    }
+
+    #[test]
+    fn experiment_is_written_once() {
+        let folder = tempfile::tempdir().expect("folder");
+        let directory = folder.path().join("results/moons");
+        write_experiment(&directory, "first", &[]).expect("written");
+        write_experiment(&directory, "second", &[]).expect("left alone");
+        assert_eq!(experiment_in(&directory).get_name(), "first");
+    }
+
+    #[test]
+    fn only_a_run_that_will_not_go_on_gets_an_end() {
+        let cases = [
+            (Status::Finished, Some(End::STATUS_SUCCESS)),
+            (Status::Diverged, Some(End::STATUS_FAILURE)),
+            (Status::Failed, Some(End::STATUS_FAILURE)),
+            (Status::Interrupted, None),
+            (Status::Running, None),
+        ];
+        for (status, expected) in cases {
+            let end = session_end(status).expect("encoded").map(|value| {
+                let content = value.get_metadata().get_plugin_data().get_content();
+                HParamsPluginData::parse_from_bytes(content)
+                    .expect("parsed")
+                    .get_session_end_info()
+                    .get_status()
+            });
+            assert_eq!(end, expected, "{status:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `metrics.parquet`: the training curve as a wide table.
+
+use std::fs::File;
+use std::path::Path;
+
+use polars::prelude::*;
+
+use super::RecordError;
+use crate::atomic::write_atomically;
+use crate::train::Metrics;
+
+/// A column of type f64: how it is taken from a row and put back.
+struct Curve {
+    name: &'static str,
+    get: fn(&Metrics) -> Option<f64>,
+    set: fn(&mut Metrics, Option<f64>),
+}
+
+macro_rules! curve {
+    ($field:ident) => {
+        Curve {
+            name: stringify!($field),
+            get: |row| row.$field,
+            set: |row, value| row.$field = value,
+        }
+    };
+    (always $field:ident) => {
+        Curve {
+            name: stringify!($field),
+            get: |row| Some(row.$field),
+            set: |row, value| row.$field = value.unwrap_or(f64::NAN),
+        }
+    };
+}
+
+/// The columns after `step`, in the order of the file.
+const CURVES: [Curve; 9] = [
+    curve!(always epoch),
+    curve!(always seconds),
+    curve!(train_nll),
+    curve!(validation_nll),
+    curve!(learning_rate),
+    curve!(gradient_norm),
+    curve!(samples_per_second),
+    curve!(inverse_error),
+    curve!(scale_max),
+];
+
+/// Writes the table, atomically.
+pub(super) fn write(path: &Path, rows: &[Metrics]) -> Result<(), RecordError> {
+    let steps: Vec<i64> = rows.iter().map(|row| row.step).collect();
+    let mut columns = vec![Column::new("step".into(), steps)];
+    for curve in &CURVES {
+        let values: Vec<Option<f64>> = rows.iter().map(curve.get).collect();
+        columns.push(Column::new(curve.name.into(), values));
+    }
+    write_table(path, columns)
+}
+
+/// Writes `columns`, all of the same length, as a Parquet file, atomically.
+pub(super) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), RecordError> {
+    Ok(write_atomically(path, |file| {
+        let height = columns.first().map_or(0, Column::len);
+        let mut table = DataFrame::new(height, columns)?;
+        ParquetWriter::new(file).finish(&mut table)?;
+        Ok(())
+    })?)
+}
+
+/// Reads what [`write`] wrote.
+pub(super) fn read(path: &Path) -> Result<Vec<Metrics>, RecordError> {
+    let file = File::open(path).map_err(RecordError::read(path))?;
+    rows(file).map_err(|source| RecordError::Metrics {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn rows(file: File) -> PolarsResult<Vec<Metrics>> {
+    let table = ParquetReader::new(file).finish()?;
+    let mut rows = vec![Metrics::default(); table.height()];
+    for (row, step) in rows.iter_mut().zip(table.column("step")?.i64()?.iter()) {
+        row.step = step.ok_or_else(|| polars_err!(ComputeError: "a row without a step"))?;
+    }
+    for curve in &CURVES {
+        for (row, value) in rows.iter_mut().zip(table.column(curve.name)?.f64()?.iter()) {
+            (curve.set)(row, value);
+        }
+    }
+    Ok(rows)
+}

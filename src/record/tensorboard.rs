@@ -1,0 +1,146 @@
+//! The view of a run in TensorBoard.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use tensorboard_proto::event::Event as Record;
+
+use super::events_file::{EventsFile, events_files, restart, summary};
+use super::{hparams, summaries};
+use crate::plan::Trial;
+use crate::train::{Event, Metrics, Sink, Status, Summary};
+
+/// A tag and where its value is found, if known.
+type Tag<T> = (&'static str, fn(&T) -> Option<f64>);
+
+/// Tags of the curves.
+const CURVES: [Tag<Metrics>; 7] = [
+    ("nll/train", |row| row.train_nll),
+    ("nll/validation", |row| row.validation_nll),
+    ("optim/learning_rate", |row| row.learning_rate),
+    ("optim/gradient_norm", |row| row.gradient_norm),
+    ("health/inverse_error", |row| row.inverse_error),
+    ("health/scale_max", |row| row.scale_max),
+    ("speed/samples_per_second", |row| row.samples_per_second),
+];
+
+/// Tags of what is known once, at the end.
+const RESULTS: [Tag<Summary>; 2] = [
+    ("nll/test", |summary| summary.test_nll),
+    ("nll/gap", |summary| summary.gap),
+];
+
+/// Takes a sentence for the user.
+pub type Warn = Box<dyn FnMut(String) + Send>;
+
+/// Writes `events.out.tfevents.*` of one run: scalars, pictures, the spec as text, and its session of the HPARAMS tab.
+///
+/// TensorBoard is a view, so it never fails the run: at the first error it warns and falls silent.
+pub struct TensorBoard {
+    directory: PathBuf,
+    group: String,
+    hparams: BTreeMap<String, toml::Value>,
+    spec: String,
+    warn: Warn,
+    state: State,
+}
+
+enum State {
+    Waiting,
+    Open(EventsFile),
+    /// After the end or an error.
+    Silent,
+}
+
+impl TensorBoard {
+    /// For one run of `trial` in `directory`; `spec`: the resolved spec as TOML. `warn` hears of the first error.
+    pub fn new(directory: impl Into<PathBuf>, trial: &Trial, spec: String, warn: Warn) -> Self {
+        Self {
+            directory: directory.into(),
+            group: trial.id.clone(),
+            hparams: hparams::hparams(trial),
+            spec,
+            warn,
+            state: State::Waiting,
+        }
+    }
+
+    fn start(&mut self, resumed_at: Option<i64>) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let mut earlier = events_files(&self.directory)?;
+        if resumed_at.is_none() {
+            // A run started over has no past. TensorBoard would go on believing the old records of the HPARAMS tab.
+            earlier.drain(..).try_for_each(fs::remove_file)?;
+        }
+        // TensorBoard forgets the steps from the one of the restart on; the step of the checkpoint itself shall stay.
+        let first = resumed_at.map_or(0, |step| step + 1);
+        let mut records = vec![restart(first)];
+        if earlier.is_empty() {
+            let session = hparams::session_start(&self.group, &self.hparams)?;
+            let spec = summaries::text("spec", format!("```toml\n{}\n```", self.spec.trim_end()));
+            records.push(summary(0, vec![session, spec]));
+        }
+        let mut file = EventsFile::create(&self.directory)?;
+        file.append(&records)?;
+        self.state = State::Open(file);
+        Ok(())
+    }
+
+    fn write(&mut self, event: &Event) -> io::Result<()> {
+        match event {
+            Event::Started { resumed_at, .. } => self.start(*resumed_at),
+            Event::Metrics(row) => {
+                let points = CURVES
+                    .iter()
+                    .filter_map(|(tag, get)| Some(summaries::scalar(tag, get(row)?)));
+                self.append(&summary(row.step, points.collect()))
+            }
+            Event::Saved { .. } => Ok(()),
+            Event::Picture { step, picture } => self.append(&summary(*step, vec![summaries::image(picture)])),
+            Event::Ended { status, summary, .. } => self.end(*status, summary),
+        }
+    }
+
+    fn end(&mut self, status: Status, results: &Summary) -> io::Result<()> {
+        if let Some(end) = hparams::session_end(status)? {
+            let points = RESULTS
+                .iter()
+                .filter_map(|(tag, get)| Some(summaries::scalar(tag, get(results)?)));
+            self.append(&summary(results.steps, points.chain([end]).collect()))?;
+        }
+        if let State::Open(file) = std::mem::replace(&mut self.state, State::Silent) {
+            file.sync()?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, record: &Record) -> io::Result<()> {
+        match &mut self.state {
+            State::Open(file) => file.append(std::slice::from_ref(record)),
+            State::Waiting | State::Silent => Ok(()),
+        }
+    }
+}
+
+impl Sink for TensorBoard {
+    /// Never fails; see [`TensorBoard`].
+    fn record(&mut self, event: &Event) -> io::Result<()> {
+        if matches!(self.state, State::Silent) {
+            return Ok(());
+        }
+        if let Err(error) = self.write(event) {
+            self.state = State::Silent;
+            let directory = self.directory.display();
+            (self.warn)(format!(
+                "no more TensorBoard logs in {directory}: {error}; the run itself goes on"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "tensorboard_tests.rs"]
+mod tests;

@@ -1,0 +1,160 @@
+//! `trials.parquet`: one row a run of an experiment.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use polars::prelude::*;
+
+use super::metrics_table::write_table;
+use super::{Manifest, RecordError};
+use crate::train::Summary;
+
+/// The manifests of an experiment.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// In the order of trial and seed.
+    pub manifests: Vec<Manifest>,
+    /// Those that cannot be read, for a warning.
+    pub broken: Vec<RecordError>,
+}
+
+/// Reads `<trial>/seed-<n>/manifest.json` of every run in `experiment_dir`. Runs that have not started yet are left out; a
+/// folder that does not exist has no runs.
+pub fn read_runs(experiment_dir: &Path) -> Runs {
+    let mut runs = Runs::default();
+    for trial in folders(experiment_dir, &mut runs.broken) {
+        for run in folders(&trial, &mut runs.broken) {
+            if !run
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("seed-"))
+            {
+                continue;
+            }
+            match Manifest::read(&run) {
+                Ok(manifest) => runs.manifests.push(manifest),
+                Err(error) if is_missing(&error) => {}
+                Err(error) => runs.broken.push(error),
+            }
+        }
+    }
+    runs.manifests
+        .sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
+    runs
+}
+
+fn is_missing(error: &RecordError) -> bool {
+    matches!(error, RecordError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
+fn folders(parent: &Path, broken: &mut Vec<RecordError>) -> Vec<std::path::PathBuf> {
+    let entries = match fs::read_dir(parent).map_err(RecordError::read(parent)) {
+        Ok(entries) => entries,
+        Err(error) => {
+            if !is_missing(&error) {
+                broken.push(error);
+            }
+            return Vec::new();
+        }
+    };
+    entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect()
+}
+
+/// Writes `trials.parquet` of the experiment in `experiment_dir`, atomically: the fixed columns, then one for every key that
+/// any of `rows` sweeps or overrides. Such a column is an integer, float or boolean where all its values are; integers
+/// among floats become floats, any other mixture (and arrays) text. Null where unknown.
+///
+/// # Errors
+/// [`RecordError::Write`].
+pub fn write_trials(experiment_dir: &Path, rows: &[Manifest]) -> Result<(), RecordError> {
+    let mut columns = fixed_columns(rows);
+    let keys: BTreeSet<&str> = rows
+        .iter()
+        .flat_map(|row| row.overrides.keys().map(String::as_str))
+        .collect();
+    for key in keys {
+        // `device` has its column already.
+        if columns.iter().all(|column| column.name().as_str() != key) {
+            columns.push(override_column(key, rows));
+        }
+    }
+    write_table(&experiment_dir.join("trials.parquet"), columns)
+}
+
+fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
+    let text = |name: &str, get: fn(&Manifest) -> Option<&str>| {
+        Column::new(name.into(), rows.iter().map(get).collect::<Vec<_>>())
+    };
+    let integer = |name: &str, get: fn(&Manifest) -> Option<i64>| {
+        Column::new(name.into(), rows.iter().map(get).collect::<Vec<_>>())
+    };
+    let result = |name: &str, get: fn(&Summary) -> Option<f64>| {
+        let values: Vec<_> = rows.iter().map(|row| row.summary.as_ref().and_then(get)).collect();
+        Column::new(name.into(), values)
+    };
+    vec![
+        text("experiment", |row| Some(&row.experiment)),
+        text("trial", |row| Some(&row.trial)),
+        integer("seed", |row| i64::try_from(row.seed).ok()),
+        text("status", |row| Some(row.status.as_str())),
+        result("test_nll", |summary| summary.test_nll),
+        result("test_nll_stderr", |summary| summary.test_nll_stderr),
+        result("validation_nll", |summary| summary.validation_nll),
+        result("train_nll", |summary| summary.train_nll),
+        result("gap", |summary| summary.gap),
+        result("bits_per_dim", |summary| summary.bits_per_dim),
+        integer("steps", |row| row.summary.as_ref().map(|summary| summary.steps)),
+        result("seconds", |summary| Some(summary.seconds)),
+        result("samples_per_second", |summary| Some(summary.samples_per_second)),
+        integer("parameters", |row| i64::try_from(row.parameters?).ok()),
+        text("device", |row| Some(&row.device)),
+        Column::new(
+            "static_shape".into(),
+            rows.iter().map(|row| row.static_shape).collect::<Vec<_>>(),
+        ),
+        text("git_commit", |row| row.git_commit.as_deref()),
+        text("spec_hash", |row| Some(&row.spec_hash)),
+    ]
+}
+
+fn override_column(key: &str, rows: &[Manifest]) -> Column {
+    let values: Vec<Option<&toml::Value>> = rows.iter().map(|row| row.overrides.get(key)).collect();
+    typed(key, &values, toml::Value::as_integer)
+        .or_else(|| typed(key, &values, number))
+        .or_else(|| typed(key, &values, toml::Value::as_bool))
+        .unwrap_or_else(|| {
+            let texts: Vec<_> = values.iter().map(|value| value.map(text)).collect();
+            Column::new(key.into(), texts)
+        })
+}
+
+/// A column of the type that `get` takes, if it takes every value.
+fn typed<T>(key: &str, values: &[Option<&toml::Value>], get: fn(&toml::Value) -> Option<T>) -> Option<Column>
+where
+    Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,
+{
+    let cells = values
+        .iter()
+        .map(|value| value.map(|value| get(value).ok_or(())).transpose());
+    let cells: Vec<Option<T>> = cells.collect::<Result<_, ()>>().ok()?;
+    Some(Column::new(key.into(), cells))
+}
+
+fn number(value: &toml::Value) -> Option<f64> {
+    value
+        .as_float()
+        .or_else(|| value.as_integer().map(|number| number as f64))
+}
+
+fn text(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+#[path = "trials_tests.rs"]
+mod tests;

@@ -1,0 +1,129 @@
+//! Checkpoints: safetensors files that other programs can open, and exactly what a resumed run needs.
+//!
+//! `best.safetensors` holds the weights with the best validation NLL; `last.safetensors` the newest weights, the
+//! optimizer's moments (`optimizer.<k>.<name>`) and, as JSON under the metadata key `state`, the place in the run.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::Optimizer;
+use crate::atomic::{WriteError, write_atomically};
+use crate::flow::Parameters;
+
+/// The place in a run: what must be known besides weights and moments to go on as if never interrupted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Training time so far, seconds.
+    pub seconds: f64,
+    /// Best validation NLL so far (data space, nats), and the step it was seen at.
+    pub best_validation_nll: Option<f64>,
+    pub best_step: u64,
+    /// Evaluations since the best one.
+    pub fruitless: u64,
+    /// Sum of the training NLL over the steps since the last row of the curve, and how many they are.
+    pub nll_sum: f64,
+    pub nll_steps: u64,
+    /// The last training NLL that went to the curve.
+    pub train_nll: Option<f64>,
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("cannot read {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{}: damaged checkpoint: {reason}; delete it and run again with `--fresh`, or restore it from a copy", path.display())]
+    Damaged { path: PathBuf, reason: String },
+}
+
+const STATE: &str = "state";
+const FORMAT: &str = "format";
+
+/// Writes the weights, and for `last` the optimizer and the state, in one atomic replacement of `path`.
+///
+/// # Errors
+/// Where the file cannot be written; an older file at `path` is then still there.
+pub fn save(
+    path: &Path,
+    parameters: &Parameters,
+    optimizer: Option<&Optimizer>,
+    state: &State,
+) -> Result<(), CheckpointError> {
+    let failed = |source| WriteError { path: path.to_owned(), source };
+    let mut tensors = Vec::new();
+    let mut add = |prefix: &str, values: &[f32], trainable_only: bool| {
+        for entry in parameters.entries().iter().filter(|e| !trainable_only || e.range().end <= parameters.count()) {
+            let bytes = values[entry.range()].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+            tensors.push((format!("{prefix}{}", entry.name), entry.shape.clone(), bytes));
+        }
+    };
+    add("", parameters.values(), false);
+    for (k, moment) in optimizer.iter().flat_map(|o| o.moments().iter().enumerate()) {
+        add(&format!("optimizer.{k}."), moment, true);
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(|error| failed(io::Error::other(error)))?;
+    let state = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
+    let metadata = HashMap::from([(STATE.to_owned(), state), (FORMAT.to_owned(), "realnvp-runner/1".to_owned())]);
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(io::Error::other(error)))?;
+    Ok(write_atomically(path, |file| io::Write::write_all(file, &bytes))?)
+}
+
+/// Fills `parameters` (and `optimizer`, if given) from `path`.
+///
+/// # Errors
+/// Where the file cannot be read, is no safetensors file, lacks a tensor, has one of another shape, or holds numbers
+/// that are not finite. `parameters` and `optimizer` are then unchanged.
+pub fn load(
+    path: &Path,
+    parameters: &mut Parameters,
+    optimizer: Option<&mut Optimizer>,
+) -> Result<State, CheckpointError> {
+    let bytes = std::fs::read(path)
+        .map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let state = header.metadata().as_ref().and_then(|m| m.get(STATE)).ok_or_else(|| damaged("no state in it".into()))?;
+    let state = serde_json::from_str(state).map_err(|error| damaged(error.to_string()))?;
+
+    let read = |prefix: &str, values: &mut [f32], trainable_only: bool| {
+        for entry in parameters.entries().iter().filter(|e| !trainable_only || e.range().end <= parameters.count()) {
+            let name = format!("{prefix}{}", entry.name);
+            let tensor = file.tensor(&name).map_err(|_| damaged(format!("tensor `{name}` is missing")))?;
+            if tensor.dtype() != Dtype::F32 || tensor.shape() != entry.shape {
+                let (found, wanted) = (tensor.shape(), &entry.shape);
+                return Err(damaged(format!("tensor `{name}` has shape {found:?}, the spec's flow needs {wanted:?}")));
+            }
+            for (to, from) in values[entry.range()].iter_mut().zip(tensor.data().as_chunks::<4>().0) {
+                *to = f32::from_le_bytes(*from);
+                if !to.is_finite() {
+                    return Err(damaged(format!("tensor `{name}` holds a number that is not finite")));
+                }
+            }
+        }
+        Ok(())
+    };
+    let mut values = parameters.values().to_vec();
+    read("", &mut values, false)?;
+    if let Some(optimizer) = optimizer {
+        let mut moments = optimizer.moments().to_vec();
+        for (k, moment) in moments.iter_mut().enumerate() {
+            read(&format!("optimizer.{k}."), moment, true)?;
+        }
+        optimizer.moments_mut().clone_from_slice(&moments);
+    }
+    parameters.values_mut().copy_from_slice(&values);
+    Ok(state)
+}

@@ -1,0 +1,316 @@
+//! One run: batches in, events out, best weights kept.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::checkpoint::{self, CheckpointError, State};
+use super::event::{Event, Metrics, Sink, Status, Summary};
+use super::optimizer::{Optimizer, global_norm};
+use super::{evaluate, factor};
+use crate::data::{Batches, Dataset};
+use crate::flow::{DeviceError, Flow};
+use crate::matrix::Matrix;
+use crate::spec::Spec;
+
+/// Rows on which the health of a flow is looked at.
+const HEALTH_ROWS: usize = 256;
+/// A run is saved at an evaluation when this much time has passed since it was last saved. Resuming is exact, so the
+/// interval costs repeated work at most.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// Everything a run needs.
+pub struct Training<'a> {
+    pub spec: &'a Spec,
+    /// Seed of the batch order and of dequantisation noise.
+    pub seed: u64,
+    pub dataset: &'a Dataset,
+    pub flow: &'a mut dyn Flow,
+    /// Folder of `last.safetensors` and `best.safetensors`.
+    pub checkpoints: &'a Path,
+    /// Who listens.
+    pub sink: &'a mut dyn Sink,
+    /// Set from outside to stop at the next step, after saving.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended. The flow then holds the best weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub status: Status,
+    pub summary: Summary,
+    /// Why, where the status is not `Finished`.
+    pub reason: Option<String>,
+}
+
+/// What makes a run fail, other than diverging.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error("the run's record cannot be kept: {0}; what was recorded so far can be read, run the same command to go on")]
+    Record(#[from] std::io::Error),
+}
+
+impl Training<'_> {
+    /// Trains to the end, to a stop, or to the first number that is not finite. Goes on from `last.safetensors` where
+    /// there is one.
+    ///
+    /// # Errors
+    /// Where the device fails, a checkpoint is damaged or cannot be written, or a sink cannot keep an event.
+    pub fn run(self) -> Result<Outcome, TrainError> {
+        Run::start(self)?.run()
+    }
+}
+
+/// The state of a run under way.
+struct Run<'a> {
+    setup: Training<'a>,
+    optimizer: Optimizer,
+    state: State,
+    /// The parameters with the best validation NLL so far, statistics included.
+    best: Vec<f32>,
+    total_steps: u64,
+    clock: Clock,
+    last_saved: Instant,
+    /// Where the curve's last row was written, for the speed.
+    logged: (u64, f64),
+}
+
+/// Training time, resumed parts included.
+struct Clock {
+    before: f64,
+    since: Instant,
+}
+
+impl Clock {
+    fn seconds(&self) -> f64 {
+        self.before + self.since.elapsed().as_secs_f64()
+    }
+}
+
+/// What ends the loop.
+enum End {
+    LastStep,
+    Patience,
+    Stopped,
+    Diverged(String),
+}
+
+impl<'a> Run<'a> {
+    fn start(setup: Training<'a>) -> Result<Self, TrainError> {
+        let spec = setup.spec;
+        let batches = Batches::new(setup.dataset, spec.training.batch_size, setup.seed);
+        let total_steps = match (spec.training.steps, spec.training.epochs) {
+            (Some(steps), _) => steps as u64,
+            (None, epochs) => epochs.unwrap_or(1) as u64 * batches.steps_per_epoch().unwrap_or(1) as u64,
+        };
+        let mut optimizer = Optimizer::new(&spec.optimizer, setup.flow.parameters().count());
+        let mut state = State::default();
+        let mut best = setup.flow.parameters().values().to_vec();
+        let (last_path, best_path) = (path(setup.checkpoints, LAST), path(setup.checkpoints, BEST));
+        let resumed = last_path.exists();
+        if resumed {
+            if best_path.exists() {
+                checkpoint::load(&best_path, setup.flow.parameters_mut(), None)?;
+                best = setup.flow.parameters().values().to_vec();
+            }
+            state = checkpoint::load(&last_path, setup.flow.parameters_mut(), Some(&mut optimizer))?;
+        }
+        let started = Event::Started {
+            resumed_at: resumed.then_some(state.step as i64),
+            total_steps: total_steps as i64,
+            parameters: setup.flow.parameters().count(),
+        };
+        setup.sink.record(&started)?;
+        let now = Instant::now();
+        let logged = (state.step, state.seconds);
+        let clock = Clock { before: state.seconds, since: now };
+        Ok(Self { setup, optimizer, state, best, total_steps, clock, last_saved: now, logged })
+    }
+
+    fn run(mut self) -> Result<Outcome, TrainError> {
+        let end = self.steps()?;
+        self.state.seconds = self.clock.seconds();
+        match end {
+            End::Stopped => {
+                self.save()?;
+                Ok(self.outcome(Status::Interrupted, Some("stopped by a signal after saving".into())))
+            }
+            End::Diverged(reason) => Ok(self.outcome(Status::Diverged, Some(reason))),
+            End::LastStep | End::Patience => {
+                // With no finite evaluation at all there is no best one: the newest weights stand in.
+                if self.state.best_validation_nll.is_none() {
+                    self.best.copy_from_slice(self.setup.flow.parameters().values());
+                }
+                self.save()?;
+                self.setup.flow.parameters_mut().values_mut().copy_from_slice(&self.best);
+                self.test()
+            }
+        }
+    }
+
+    fn steps(&mut self) -> Result<End, TrainError> {
+        let Training { spec, seed, dataset, stop, .. } = self.setup;
+        let training = &spec.training;
+        let mut batches = Batches::new(dataset, training.batch_size, seed);
+        let mut batch = Matrix::zeros(training.batch_size, dataset.features());
+        let mut gradient = vec![0.0; self.setup.flow.parameters().count()];
+        let log_det = dataset.preprocessing.log_det();
+        while self.state.step < self.total_steps {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(End::Stopped);
+            }
+            let step = self.state.step;
+            batches.fill(step, &mut batch);
+            let nll = self.setup.flow.loss_and_gradient(&batch, &mut gradient)? - log_det;
+            let norm = global_norm(&gradient);
+            if !nll.is_finite() || !norm.is_finite() {
+                return Ok(End::Diverged(self.diagnose(nll, &batch, &gradient)?));
+            }
+            let clip = spec.optimizer.clip_norm;
+            let clip = if clip > 0.0 && norm > clip { (clip / norm) as f32 } else { 1.0 };
+            let rate = spec.optimizer.learning_rate * factor(&spec.optimizer.schedule, step, self.total_steps);
+            let parameters = self.setup.flow.parameters_mut().trainable_mut();
+            self.optimizer.update(parameters, &gradient, clip, rate, step);
+
+            self.state.step += 1;
+            self.state.nll_sum += nll;
+            self.state.nll_steps += 1;
+            let due = |every: usize| self.state.step.is_multiple_of(every as u64) || self.state.step == self.total_steps;
+            let (evaluation, log) = (due(training.evaluate_every), due(training.log_every));
+            if evaluation || log {
+                let mut row = self.row(batches.epoch(self.state.step), norm, rate);
+                if evaluation {
+                    self.evaluate(&mut row)?;
+                }
+                self.setup.sink.record(&Event::Metrics(row))?;
+            }
+            if evaluation {
+                if training.patience > 0 && self.state.fruitless >= training.patience as u64 {
+                    return Ok(End::Patience);
+                }
+                if self.last_saved.elapsed() >= SAVE_EVERY {
+                    self.save()?;
+                }
+            }
+        }
+        Ok(End::LastStep)
+    }
+
+    /// The row of the curve for this step, without evaluations.
+    fn row(&mut self, epoch: f64, norm: f64, rate: f64) -> Metrics {
+        let state = &mut self.state;
+        state.train_nll = Some(state.nll_sum / state.nll_steps.max(1) as f64);
+        (state.nll_sum, state.nll_steps) = (0.0, 0);
+        let seconds = self.clock.seconds();
+        let rows = (state.step - self.logged.0) as f64 * self.setup.spec.training.batch_size as f64;
+        let speed = rows / (seconds - self.logged.1).max(1e-9);
+        self.logged = (state.step, seconds);
+        Metrics {
+            step: state.step as i64,
+            epoch,
+            seconds,
+            train_nll: state.train_nll,
+            learning_rate: Some(rate),
+            gradient_norm: Some(norm),
+            samples_per_second: Some(speed),
+            ..Metrics::default()
+        }
+    }
+
+    /// Scores the validation rows, keeps the weights if they are the best so far, looks at the flow's health.
+    fn evaluate(&mut self, row: &mut Metrics) -> Result<(), TrainError> {
+        let dataset = self.setup.dataset;
+        let nll = evaluate(self.setup.flow, &dataset.validation, dataset.preprocessing.log_det())?.nll;
+        row.validation_nll = Some(nll);
+        let some_rows = dataset.validation.blocks(HEALTH_ROWS).next().unwrap_or_default();
+        let z = self.setup.flow.forward(&some_rows)?.z;
+        let back = self.setup.flow.inverse(&z)?;
+        let errors = back.as_slice().iter().zip(some_rows.as_slice()).map(|(a, b)| f64::from((a - b).abs()));
+        row.inverse_error = Some(errors.fold(0.0, f64::max));
+        row.scale_max = Some(self.setup.flow.health(&some_rows)?.iter().map(|h| h.scale_max).fold(0.0, f64::max));
+        let state = &mut self.state;
+        if nll.is_finite() && state.best_validation_nll.is_none_or(|best| nll < best) {
+            self.best.copy_from_slice(self.setup.flow.parameters().values());
+            (state.best_validation_nll, state.best_step, state.fruitless) = (Some(nll), state.step, 0);
+        } else {
+            state.fruitless += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes both checkpoints: the best one first, so that the newest never knows of a best one that is not there.
+    fn save(&mut self) -> Result<(), TrainError> {
+        self.state.seconds = self.clock.seconds();
+        let mut best = self.setup.flow.parameters().clone();
+        best.values_mut().copy_from_slice(&self.best);
+        let best_state = State { step: self.state.best_step, ..self.state.clone() };
+        checkpoint::save(&path(self.setup.checkpoints, BEST), &best, None, &best_state)?;
+        let newest = self.setup.flow.parameters();
+        checkpoint::save(&path(self.setup.checkpoints, LAST), newest, Some(&self.optimizer), &self.state)?;
+        self.setup.sink.record(&Event::Saved { step: self.state.step as i64 })?;
+        self.last_saved = Instant::now();
+        Ok(())
+    }
+
+    /// Scores the test rows, once, with the best weights.
+    fn test(mut self) -> Result<Outcome, TrainError> {
+        let dataset = self.setup.dataset;
+        let score = evaluate(self.setup.flow, &dataset.test, dataset.preprocessing.log_det())?;
+        let mut outcome = self.outcome(Status::Finished, None);
+        let summary = &mut outcome.summary;
+        summary.test_nll = Some(score.nll);
+        summary.test_nll_stderr = Some(score.standard_error);
+        summary.gap = dataset.toy.as_ref().map(|toy| score.nll - toy.entropy());
+        summary.bits_per_dim = dataset.preprocessing.bits_per_dim(score.nll);
+        Ok(outcome)
+    }
+
+    fn outcome(&mut self, status: Status, reason: Option<String>) -> Outcome {
+        let state = &self.state;
+        let rows = state.step as f64 * self.setup.spec.training.batch_size as f64;
+        let summary = Summary {
+            validation_nll: state.best_validation_nll,
+            train_nll: state.train_nll,
+            steps: state.step as i64,
+            seconds: state.seconds,
+            samples_per_second: rows / state.seconds.max(1e-9),
+            ..Summary::default()
+        };
+        Outcome { status, summary, reason }
+    }
+
+    /// Which step and layer went wrong.
+    fn diagnose(&mut self, nll: f64, batch: &Matrix, gradient: &[f32]) -> Result<String, TrainError> {
+        let step = self.state.step + 1;
+        let flow = &mut self.setup.flow;
+        let place = if nll.is_finite() {
+            let entries = flow.parameters().entries();
+            let broken = entries
+                .iter()
+                .find(|e| e.range().end <= gradient.len() && gradient[e.range()].iter().any(|g| !g.is_finite()));
+            match broken {
+                Some(entry) => format!("the gradient of `{}` is not finite", entry.name),
+                None => "the norm of the gradient is not finite".to_owned(),
+            }
+        } else {
+            match flow.health(batch)?.iter().position(|layer| !layer.finite) {
+                Some(layer) => format!("the output of layers.{layer} is not finite"),
+                None => "the loss is not finite".to_owned(),
+            }
+        };
+        Ok(format!(
+            "diverged at step {step}: {place}; try a smaller learning rate, a longer warm-up or a smaller clip_norm"
+        ))
+    }
+}
+
+const LAST: &str = "last.safetensors";
+const BEST: &str = "best.safetensors";
+
+fn path(folder: &Path, name: &str) -> std::path::PathBuf {
+    folder.join(name)
+}

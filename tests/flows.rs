@@ -1,0 +1,329 @@
+//! Every flow of a table is held to the same checks. A new layer is tested by adding a line.
+
+use dfdx::prelude::*;
+use rand_distr::{Distribution as _, StandardNormal};
+use realnvp_runner::flow::{self, Architecture, Flow, Parameters, Role, initialise};
+use realnvp_runner::kernel::composed::Composed;
+use realnvp_runner::kernel::fused::{Fused, Level};
+use realnvp_runner::matrix::Matrix;
+use realnvp_runner::random::{Purpose, stream};
+use realnvp_runner::spec::{Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model};
+
+struct Case {
+    features: usize,
+    model: Model,
+}
+
+fn case(features: usize, mask: MaskScheme, [depth, width, hidden_layers]: [usize; 3], tanh: bool, norm: bool) -> Case {
+    let activation = if tanh { Activation::Tanh } else { Activation::Relu };
+    let coupling = CouplingKind::Affine;
+    Case { features, model: Model { mask, depth, width, hidden_layers, activation, coupling, batch_norm: norm } }
+}
+
+/// The table: masks, odd and even feature counts, one feature, narrow and wide sides, widths of whole and broken
+/// registers, one to three hidden layers, both activations, with and without batch normalisation.
+fn table() -> Vec<Case> {
+    use MaskScheme::{Alternating, Half, Random};
+    vec![
+        case(1, Alternating, [4, 16, 2], false, false),
+        case(1, Alternating, [4, 16, 2], false, true),
+        case(2, Alternating, [4, 64, 2], false, false),
+        case(2, Alternating, [3, 50, 1], true, false),
+        case(2, Half, [4, 33, 3], false, true),
+        case(3, Random, [4, 24, 2], false, false),
+        case(5, Half, [3, 17, 2], true, true),
+        case(7, Alternating, [4, 32, 2], false, true),
+        case(17, Random, [2, 40, 1], true, false),
+        case(20, Alternating, [3, 48, 2], false, false),
+    ]
+}
+
+impl Case {
+    fn name(&self) -> String {
+        format!("{} features, {:?}", self.features, self.model)
+    }
+
+    /// Random weights everywhere, so that no test passes because a network is zero.
+    fn parameters(&self) -> (Architecture, Parameters) {
+        let (architecture, mut parameters) = Architecture::new(&self.model, self.features, 3);
+        initialise(&architecture, &mut parameters, 3);
+        let mut rng = stream(7, Purpose::Test, 0);
+        let trainable = parameters.count();
+        for (i, value) in parameters.values_mut().iter_mut().enumerate() {
+            let noise: f32 = StandardNormal.sample(&mut rng);
+            *value += if i < trainable { 0.15 * noise } else { 0.3 * noise.abs() };
+        }
+        (architecture, parameters)
+    }
+
+    fn composed(&self) -> Composed<usize, usize, f32, Cpu> {
+        let (architecture, parameters) = self.parameters();
+        Composed::new(architecture, parameters, self.features, self.model.width, Cpu::default())
+    }
+
+    fn exact(&self) -> Composed<usize, usize, f64, Cpu> {
+        let (architecture, parameters) = self.parameters();
+        Composed::new(architecture, parameters, self.features, self.model.width, Cpu::default())
+    }
+
+    fn fused(&self, level: Level) -> Fused {
+        let (architecture, parameters) = self.parameters();
+        Fused::with_level(architecture, parameters, level)
+    }
+
+    fn rows(&self, rows: usize) -> Matrix {
+        let mut rng = stream(11, Purpose::Test, 1);
+        Matrix::new((0..rows * self.features).map(|_| StandardNormal.sample(&mut rng)).collect(), self.features)
+    }
+}
+
+fn in_pool<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads").install(work)
+}
+
+/// max |a − b| relative to the largest |b|, or to `floor` if that is larger.
+fn difference(a: &[f32], b: &[f32], floor: f32) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let size = b.iter().map(|v| f64::from(v.abs())).fold(f64::from(floor).max(1e-12), f64::max);
+    a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs())).fold(0.0, f64::max) / size
+}
+
+#[test]
+fn inverse_undoes_forward() {
+    for case in table() {
+        let x = case.rows(37);
+        let check = |flow: &mut dyn Flow, path: &str| {
+            let z = flow.forward(&x).expect("forward").z;
+            let back = flow.inverse(&z).expect("inverse");
+            let error = x.as_slice().iter().zip(back.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(error <= 1e-4, "{path}: {error}: {}", case.name());
+        };
+        check(&mut case.composed(), "composed");
+        for level in Level::available() {
+            check(&mut case.fused(level), level.as_str());
+        }
+        let mut exact = case.exact();
+        let x64: Vec<f64> = x.as_slice().iter().map(|&v| v.into()).collect();
+        let tensor: Tensor<(usize, usize), f64, Cpu> =
+            Cpu::default().tensor_from_vec(x64.clone(), (x.rows(), case.features));
+        let (z, _) = exact.forward_tensor(tensor).expect("forward");
+        let back = exact.inverse_tensor(z).expect("inverse").as_vec();
+        let error = back.iter().zip(&x64).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error <= 1e-9, "f64: {error}: {}", case.name());
+    }
+}
+
+/// ln|det| by Gaussian elimination with row pivots.
+fn ln_abs_det(mut m: Vec<Vec<f64>>) -> f64 {
+    let mut total = 0.0;
+    for k in 0..m.len() {
+        let pivot = (k..m.len()).max_by(|&a, &b| m[a][k].abs().total_cmp(&m[b][k].abs())).unwrap_or(k);
+        m.swap(k, pivot);
+        total += m[k][k].abs().ln();
+        let row = m[k].clone();
+        for below in m.iter_mut().skip(k + 1) {
+            let factor = below[k] / row[k];
+            below.iter_mut().zip(&row).for_each(|(to, from)| *to -= factor * from);
+        }
+    }
+    total
+}
+
+#[test]
+fn log_det_is_that_of_the_autodiff_jacobian() {
+    for case in table() {
+        let n = case.features;
+        let x = case.rows(5);
+        let values: Vec<f64> = x.as_slice().iter().map(|&v| v.into()).collect();
+        let tensor: Tensor<(usize, usize), f64, Cpu> = Cpu::default().tensor_from_vec(values, (x.rows(), n));
+        let mut flow = case.exact();
+        let log_det = flow.forward_tensor(tensor.clone()).expect("forward").1.as_vec();
+        // Rows do not mix, so the gradient of Σ_rows z_j holds row j of every row's Jacobian.
+        let mut jacobians = vec![vec![vec![0.0; n]; n]; x.rows()];
+        for j in 0..n {
+            let (z, _) = flow.forward_tensor(tensor.leaky_trace()).expect("forward");
+            let mut pick = vec![0.0; n];
+            pick[j] = 1.0;
+            let pick: Tensor<(usize,), f64, Cpu> = Cpu::default().tensor_from_vec(pick, (n,));
+            let total = z.matmul(pick).sum::<(), Axis<0>>();
+            let gradient = total.backward().get(&tensor).as_vec();
+            for (row, jacobian) in jacobians.iter_mut().enumerate() {
+                jacobian[j].copy_from_slice(&gradient[row * n..(row + 1) * n]);
+            }
+        }
+        for (row, jacobian) in jacobians.into_iter().enumerate() {
+            let expected = ln_abs_det(jacobian);
+            assert!((log_det[row] - expected).abs() <= 1e-8, "{} vs {expected}: {}", log_det[row], case.name());
+        }
+    }
+}
+
+#[test]
+fn density_integrates_to_one() {
+    for case in table().into_iter().filter(|case| case.features <= 2) {
+        // x = sinh u reaches far into the tails with few points; dx = cosh u du.
+        let (half, steps) = (5.0, 700);
+        let step = 2.0 * half / f64::from(steps);
+        let axis: Vec<f64> = (0..steps).map(|i| -half + (f64::from(i) + 0.5) * step).collect();
+        let grid: Vec<Vec<f64>> = match case.features {
+            1 => axis.iter().map(|&u| vec![u]).collect(),
+            _ => axis.iter().flat_map(|&u| axis.iter().map(move |&v| vec![u, v])).collect(),
+        };
+        let points = Matrix::new(grid.iter().flatten().map(|u| u.sinh() as f32).collect(), case.features);
+        let log_prob = case.fused(Level::detect()).log_prob(&points).expect("log_prob");
+        let cells = grid.iter().map(|row| row.iter().map(|u| u.cosh() * step).product::<f64>());
+        let mass: f64 = log_prob.iter().zip(cells).map(|(l, cell)| l.exp() * cell).sum();
+        assert!((mass - 1.0).abs() < 5e-3, "{mass}: {}", case.name());
+    }
+}
+
+#[test]
+fn gradient_reaches_every_parameter() {
+    for case in table() {
+        let x = case.rows(64);
+        let last_bias = format!("t.{}.bias", case.model.hidden_layers);
+        for flow in [&mut case.composed() as &mut dyn Flow, &mut case.fused(Level::detect())] {
+            let mut gradient = vec![f32::NAN; flow.parameters().count()];
+            flow.loss_and_gradient(&x, &mut gradient).expect("gradient");
+            assert!(gradient.iter().all(|g| g.is_finite()), "{}", case.name());
+            for entry in flow.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
+                // Normalisation takes away any shift or, of a single feature, any affine map: no gradient is right there.
+                let normalises = entry.name.ends_with("log_gamma") || entry.name.ends_with("beta");
+                let cancelled = case.features == 1 && !normalises || entry.name.ends_with(&last_bias);
+                if case.model.batch_norm && cancelled {
+                    continue;
+                }
+                let norm: f32 = gradient[entry.range()].iter().map(|g| g * g).sum();
+                assert!(norm > 0.0, "no gradient reaches `{}`: {}", entry.name, case.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn gradient_is_the_slope_of_the_loss() {
+    for case in table() {
+        let x = case.rows(16);
+        let mut flow = case.exact();
+        let start = flow.parameters().clone();
+        let mut gradient = vec![0.0; start.count()];
+        flow.loss_and_gradient(&x, &mut gradient).expect("gradient");
+        for entry in start.entries().iter().filter(|e| e.role == Role::Trainable) {
+            let at = entry.offset + entry.len() / 2;
+            // Small, so that few relu kinks are crossed; the loss is computed in f64.
+            let step = 1e-5;
+            let mut loss = |by: f32| {
+                flow.parameters_mut().clone_from(&start);
+                flow.parameters_mut().values_mut()[at] += by;
+                let moved = f64::from(flow.parameters().values()[at]);
+                (flow.loss_and_gradient(&x, &mut gradient.clone()).expect("loss"), moved)
+            };
+            let ((above, right), (below, left)) = (loss(step), loss(-step));
+            let slope = (above - below) / (right - left);
+            let error = (slope - f64::from(gradient[at])).abs();
+            assert!(error < 2e-4 * (1.0 + slope.abs()), "`{}`: {slope} vs {}: {}", entry.name, gradient[at], case.name());
+        }
+    }
+}
+
+#[test]
+fn fused_agrees_with_composed() {
+    for case in table() {
+        for rows in [1, 50, 300] {
+            // Batch statistics of one row have no spread: nothing to compare but rounding.
+            if rows == 1 && case.model.batch_norm {
+                continue;
+            }
+            let x = case.rows(rows);
+            let mut exact = case.exact();
+            let count = exact.parameters().count();
+            let mut expected = vec![0.0; count];
+            let loss = exact.loss_and_gradient(&x, &mut expected).expect("gradient");
+            let statistics = exact.parameters().values()[count..].to_vec();
+            let (latent, health) = (exact.forward(&x).expect("forward"), exact.health(&x).expect("health"));
+            for level in Level::available() {
+                let name = format!("{rows} rows, {}, {}", level.as_str(), case.name());
+                let mut fused = case.fused(level);
+                let mut gradient = vec![f32::NAN; count];
+                let fused_loss = fused.loss_and_gradient(&x, &mut gradient).expect("gradient");
+                assert!((fused_loss - loss).abs() < 1e-4 * (1.0 + loss.abs()), "{fused_loss} vs {loss}: {name}");
+                // What normalisation cancels is rounding noise around zero; it is held to the size of the whole gradient.
+                let floor = 1e-2 * expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+                for entry in exact.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
+                    let error = difference(&gradient[entry.range()], &expected[entry.range()], floor);
+                    assert!(error < 1e-4, "{error} in `{}`: {name}", entry.name);
+                }
+                assert!(difference(&fused.parameters().values()[count..], &statistics, 0.0) < 1e-5, "statistics: {name}");
+                let moved = fused.forward(&x).expect("forward");
+                assert!(difference(moved.z.as_slice(), latent.z.as_slice(), 0.0) < 1e-4, "z: {name}");
+                assert!(difference(&moved.log_det, &latent.log_det, 0.0) < 1e-4, "log_det: {name}");
+                for (a, b) in fused.health(&x).expect("health").iter().zip(&health) {
+                    assert!((a.scale_max - b.scale_max).abs() < 1e-5 * (1.0 + b.scale_max) && a.finite == b.finite);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads() {
+    for case in table() {
+        let x = case.rows(700);
+        let run = |threads| {
+            in_pool(threads, || {
+                let mut flow = case.fused(Level::detect());
+                let mut gradient = vec![0.0; flow.parameters().count()];
+                let loss = flow.loss_and_gradient(&x, &mut gradient).expect("gradient");
+                let latent = flow.forward(&x).expect("forward");
+                let bits = |v: &[f32]| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                (loss.to_bits(), bits(&gradient), bits(latent.z.as_slice()), bits(&latent.log_det))
+            })
+        };
+        let one = run(1);
+        assert!(one == run(2) && one == run(3), "{}", case.name());
+    }
+}
+
+#[test]
+fn compiled_and_run_time_shapes_give_the_same_bits() {
+    let case = case(2, MaskScheme::Alternating, [4, 64, 2], false, true);
+    assert!(flow::static_shape(2, 64).is_some() && flow::static_shape(3, 64).is_none());
+    let built = flow::build(&case.model, KernelChoice::Composed, 2, 0, Device::Cpu).expect("a flow");
+    assert_eq!(built.static_shape.map(|s| (s.features, s.width)), Some((2, 64)));
+    let mut compiled = built.flow;
+    let mut run_time =
+        Composed::<_, _, f32, _>::new(compiled.architecture().clone(), compiled.parameters().clone(), 2usize, 64usize, Cpu::default());
+    let x = case.rows(20);
+    let mut gradients = [vec![0.0; run_time.parameters().count()], vec![0.0; run_time.parameters().count()]];
+    let a = compiled.loss_and_gradient(&x, &mut gradients[0]).expect("gradient");
+    let b = run_time.loss_and_gradient(&x, &mut gradients[1]).expect("gradient");
+    assert_eq!((a.to_bits(), &gradients[0]), (b.to_bits(), &gradients[1]));
+}
+
+#[test]
+fn coupling_starts_as_the_identity() {
+    for case in table().into_iter().filter(|case| !case.model.batch_norm) {
+        let mut flow = flow::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
+        let x = case.rows(9);
+        let latent = flow.forward(&x).expect("forward");
+        assert_eq!(latent.z, x);
+        assert!(latent.log_det.iter().all(|&l| l == 0.0));
+    }
+}
+
+#[test]
+fn samples_follow_the_density() {
+    let case = case(2, MaskScheme::Alternating, [4, 32, 2], false, false);
+    let mut flow = case.fused(Level::detect());
+    let samples = flow.sample(20_000, 5).expect("samples");
+    assert_eq!(samples, flow.sample(20_000, 5).expect("samples"));
+    // The share of samples in a box is the density's integral over it.
+    let steps = 400;
+    let at = |i: usize| -1.0 + (i as f32 + 0.5) * 2.0 / steps as f32;
+    let grid = (0..steps * steps).flat_map(|i| [at(i / steps), at(i % steps)]).collect();
+    let log_prob = flow.log_prob(&Matrix::new(grid, 2)).expect("log_prob");
+    let mass = log_prob.iter().map(|l| l.exp()).sum::<f64>() * (2.0 / steps as f64).powi(2);
+    let inside = samples.iter_rows().filter(|row| row.iter().all(|v| v.abs() < 1.0)).count() as f64 / 20_000.0;
+    let error = (mass * (1.0 - mass) / 20_000.0).sqrt();
+    assert!(mass > 0.05 && (mass - inside).abs() < 4.0 * error, "{mass} vs {inside}");
+}
