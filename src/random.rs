@@ -39,8 +39,6 @@ pub enum Purpose {
     Sweep = 13,
     /// Draws made by tests.
     Test = 14,
-    /// Noise added when dequantising rows that a user hands to `score` or `transform`; index = 0.
-    ScoreNoise = 15,
 }
 
 /// The generator for one (seed, purpose, index).

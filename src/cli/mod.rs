@@ -1,1 +1,118 @@
-//! (cli)
+//! The command line: one file a command, exit codes, terminal output. No maths.
+//!
+//! stdout carries results, stderr everything else.
+
+mod check;
+mod completions;
+mod exec;
+mod list;
+mod options;
+mod plan;
+mod run;
+mod sample;
+mod score;
+mod table;
+mod transform;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::spec::Diagnostics;
+
+/// Train Real NVP flows from TOML specs.
+///
+/// `runner SPEC...` is short for `runner run SPEC...`.
+#[derive(Parser, Debug)]
+#[command(name = "runner", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::Run,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Train everything the specs ask for; finished trials are kept, interrupted ones resumed
+    Run(run::Run),
+    /// Validate specs without running them; every problem at once
+    Check(check::Check),
+    /// Show the trials of a spec without running them
+    Plan(plan::Plan),
+    /// Run one trial of a stored plan
+    Exec(exec::Exec),
+    /// Show experiments and the state of their trials
+    List(list::List),
+    /// Draw rows from a trained flow
+    Sample(sample::Sample),
+    /// Write the log-density of every row of a file, in data space
+    Score(score::Score),
+    /// Map rows of a file to latent space, or back
+    Transform(transform::Transform),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All well.
+    Success = 0,
+    /// A trial failed or diverged; the others finished.
+    TrialFailed = 1,
+    /// The command line, a spec or its data are wrong; nothing was started.
+    Usage = 2,
+    /// Stopped by a signal after saving; the same command goes on.
+    Interrupted = 75,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Problems of specs, rendered with their lines.
+    #[error("{0}")]
+    Spec(#[from] Diagnostics),
+    /// The user can mend it: nothing was started.
+    #[error("error: {0}")]
+    Usage(String),
+    /// It went wrong on the way.
+    #[error("error: {0}")]
+    Run(String),
+}
+
+impl Failure {
+    fn usage(error: impl std::fmt::Display) -> Self {
+        Self::Usage(error.to_string())
+    }
+
+    fn run(error: impl std::fmt::Display) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => cli.run.execute(),
+        Some(Command::Run(run)) => run.execute(),
+        Some(Command::Check(check)) => check.execute(),
+        Some(Command::Plan(plan)) => plan.execute(),
+        Some(Command::Exec(exec)) => exec.execute(),
+        Some(Command::List(list)) => list.execute(),
+        Some(Command::Sample(sample)) => sample.execute(),
+        Some(Command::Score(score)) => score.execute(),
+        Some(Command::Transform(transform)) => transform.execute(),
+        Some(Command::Completions(completions)) => completions.execute(),
+    };
+    let exit = result.unwrap_or_else(|failure| {
+        match &failure {
+            Failure::Spec(diagnostics) => eprintln!("{}", diagnostics.render(options::colour_on_stderr())),
+            other => eprintln!("{other}"),
+        }
+        if matches!(failure, Failure::Run(_)) { Exit::TrialFailed } else { Exit::Usage }
+    });
+    ExitCode::from(exit as u8)
+}

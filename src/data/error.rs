@@ -61,11 +61,12 @@ pub enum DataError {
     },
     #[error("{place}: {problem}")]
     Cell { place: Place, problem: CellProblem },
-    #[error("`{}`: column `{column}` holds {found}, not numbers; leave it out with `drop = [\"{column}\"]`", path.display())]
+    #[error("`{}`: column `{column}` holds {found}; {hint}", path.display())]
     ColumnType {
         path: PathBuf,
         column: String,
         found: String,
+        hint: String,
     },
     #[error("`{}` has no column `{column}`{hint}", path.display())]
     UnknownColumn {

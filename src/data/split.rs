@@ -64,20 +64,17 @@ fn counts(amounts: [Amount; 3], rows: usize, path: &Path) -> Result<[usize; 3], 
     if sum > 1.0 + 1e-9 {
         return Err(DataError::Fractions { sum });
     }
+    if sum > 1.0 - 1e-9 && fractions[2] > 0.0 {
+        // Three fractions of the whole leave no row behind, however the first two were rounded.
+        counts[2] = rows.saturating_sub(counts[0] + counts[1]);
+    }
     let asked = counts.iter().fold(0usize, |sum, count| sum.saturating_add(*count));
-    let excess = asked.saturating_sub(rows);
-    let last_fraction = fractions.iter().rposition(|fraction| *fraction > 0.0);
-    match last_fraction {
-        // Each fraction is rounded on its own, so three that fill the file may ask for one row too many.
-        Some(last) if excess == 1 && counts[last] > 0 => counts[last] -= 1,
-        _ if excess > 0 => {
-            return Err(DataError::TooManyRows {
-                path: path.to_owned(),
-                rows,
-                asked,
-            });
-        }
-        _ => {}
+    if asked > rows {
+        return Err(DataError::TooManyRows {
+            path: path.to_owned(),
+            rows,
+            asked,
+        });
     }
     match PARTS.iter().zip(counts).find(|(_, count)| *count == 0) {
         Some((part, _)) => Err(DataError::EmptyPart {
@@ -104,6 +101,7 @@ mod tests {
         let cases = [
             ([Fraction(0.8), Fraction(0.1), Fraction(0.1)], 1797, [1438, 180, 179]),
             ([Fraction(0.5), Fraction(0.25), Fraction(0.25)], 10, [5, 3, 2]),
+            ([Fraction(0.6), Fraction(0.2), Fraction(0.2)], 1797, [1078, 359, 360]),
             ([Fraction(0.5), Fraction(0.1), Fraction(0.1)], 100, [50, 10, 10]),
             ([Rows(50), Fraction(0.2), Rows(30)], 100, [50, 20, 30]),
         ];

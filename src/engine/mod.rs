@@ -1,1 +1,15 @@
-//! (engine)
+//! Where trials run: this process's worker pool. What a trial is made of is told by [`Job`]; how many run at once, on how
+//! many threads, and what happens when one fails is decided here.
+
+mod datasets;
+mod local;
+mod pictures;
+mod saved;
+mod stop;
+mod trial;
+
+pub use datasets::Datasets;
+pub use local::{Local, Report, run};
+pub use saved::{SavedRun, SavedRunError};
+pub use stop::stop_flag;
+pub use trial::{Job, Standing, standing};

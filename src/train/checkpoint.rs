@@ -11,6 +11,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::Optimizer;
+use crate::data::Preprocessing;
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::Parameters;
 
@@ -44,7 +45,17 @@ pub enum CheckpointError {
     Damaged { path: PathBuf, reason: String },
 }
 
+/// The data's side of a flow: what must be known besides weights to use it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Space {
+    /// Names of the features.
+    pub columns: Vec<String>,
+    /// From data space to the flow's.
+    pub preprocessing: Preprocessing,
+}
+
 const STATE: &str = "state";
+const SPACE: &str = "space";
 const FORMAT: &str = "format";
 
 /// Writes the weights, and for `last` the optimizer and the state, in one atomic replacement of `path`.
@@ -56,6 +67,7 @@ pub fn save(
     parameters: &Parameters,
     optimizer: Option<&Optimizer>,
     state: &State,
+    space: &Space,
 ) -> Result<(), CheckpointError> {
     let failed = |source| WriteError { path: path.to_owned(), source };
     let mut tensors = Vec::new();
@@ -75,7 +87,9 @@ pub fn save(
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
         .map_err(|error| failed(io::Error::other(error)))?;
     let state = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
-    let metadata = HashMap::from([(STATE.to_owned(), state), (FORMAT.to_owned(), "realnvp-runner/1".to_owned())]);
+    let space = serde_json::to_string(space).map_err(|error| failed(error.into()))?;
+    let metadata = [(STATE, state), (SPACE, space), (FORMAT, "realnvp-runner/1".to_owned())];
+    let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(io::Error::other(error)))?;
     Ok(write_atomically(path, |file| io::Write::write_all(file, &bytes))?)
 }
@@ -90,15 +104,12 @@ pub fn load(
     parameters: &mut Parameters,
     optimizer: Option<&mut Optimizer>,
 ) -> Result<State, CheckpointError> {
-    let bytes = std::fs::read(path)
-        .map_err(|source| CheckpointError::Read { path: path.to_owned(), source })?;
+    let bytes = read(path)?;
     let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let state = header.metadata().as_ref().and_then(|m| m.get(STATE)).ok_or_else(|| damaged("no state in it".into()))?;
-    let state = serde_json::from_str(state).map_err(|error| damaged(error.to_string()))?;
+    let state = metadata(path, &bytes, STATE)?;
 
-    let read = |prefix: &str, values: &mut [f32], trainable_only: bool| {
+    let take = |prefix: &str, values: &mut [f32], trainable_only: bool| {
         for entry in parameters.entries().iter().filter(|e| !trainable_only || e.range().end <= parameters.count()) {
             let name = format!("{prefix}{}", entry.name);
             let tensor = file.tensor(&name).map_err(|_| damaged(format!("tensor `{name}` is missing")))?;
@@ -116,14 +127,38 @@ pub fn load(
         Ok(())
     };
     let mut values = parameters.values().to_vec();
-    read("", &mut values, false)?;
+    take("", &mut values, false)?;
     if let Some(optimizer) = optimizer {
         let mut moments = optimizer.moments().to_vec();
         for (k, moment) in moments.iter_mut().enumerate() {
-            read(&format!("optimizer.{k}."), moment, true)?;
+            take(&format!("optimizer.{k}."), moment, true)?;
         }
         optimizer.moments_mut().clone_from_slice(&moments);
     }
     parameters.values_mut().copy_from_slice(&values);
     Ok(state)
 }
+
+/// The data's side of the flow in `path`.
+///
+/// # Errors
+/// Where the file cannot be read or is no checkpoint.
+pub fn space(path: &Path) -> Result<Space, CheckpointError> {
+    metadata(path, &read(path)?, SPACE)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
+    std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
+}
+
+fn metadata<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8], key: &str) -> Result<T, CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
+    let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
+    let value = value.ok_or_else(|| damaged(format!("it has no `{key}`")))?;
+    serde_json::from_str(value).map_err(|error| damaged(error.to_string()))
+}
+
+#[cfg(test)]
+#[path = "checkpoint_tests.rs"]
+mod tests;

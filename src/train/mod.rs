@@ -7,7 +7,7 @@ mod optimizer;
 mod schedule;
 mod training;
 
-pub use checkpoint::{CheckpointError, State, load, save};
+pub use checkpoint::{CheckpointError, Space, State, load, save, space};
 pub use evaluate::{Score, evaluate};
 pub use event::*;
 pub use optimizer::{Optimizer, global_norm};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, CheckpointError, State};
+use super::checkpoint::{self, CheckpointError, Space, State};
 use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::optimizer::{Optimizer, global_norm};
 use super::{evaluate, factor};
@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         let batches = Batches::new(setup.dataset, spec.training.batch_size, setup.seed);
         let total_steps = match (spec.training.steps, spec.training.epochs) {
             (Some(steps), _) => steps as u64,
-            (None, epochs) => epochs.unwrap_or(1) as u64 * batches.steps_per_epoch().unwrap_or(1) as u64,
+            (None, epochs) => epochs.unwrap_or(1) as u64 * batches.steps_per_epoch().unwrap_or(1),
         };
         let mut optimizer = Optimizer::new(&spec.optimizer, setup.flow.parameters().count());
         let mut state = State::default();
@@ -248,9 +248,11 @@ impl<'a> Run<'a> {
         let mut best = self.setup.flow.parameters().clone();
         best.values_mut().copy_from_slice(&self.best);
         let best_state = State { step: self.state.best_step, ..self.state.clone() };
-        checkpoint::save(&path(self.setup.checkpoints, BEST), &best, None, &best_state)?;
+        let Training { dataset, checkpoints, .. } = self.setup;
+        let space = Space { columns: dataset.columns.clone(), preprocessing: dataset.preprocessing.clone() };
+        checkpoint::save(&path(checkpoints, BEST), &best, None, &best_state, &space)?;
         let newest = self.setup.flow.parameters();
-        checkpoint::save(&path(self.setup.checkpoints, LAST), newest, Some(&self.optimizer), &self.state)?;
+        checkpoint::save(&path(checkpoints, LAST), newest, Some(&self.optimizer), &self.state, &space)?;
         self.setup.sink.record(&Event::Saved { step: self.state.step as i64 })?;
         self.last_saved = Instant::now();
         Ok(())

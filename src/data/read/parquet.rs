@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use polars::prelude::{DataType, ParquetReader, PolarsError, SerReader};
+use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader};
 
 use super::{Selection, Table};
 use crate::data::error::{CellProblem, DataError, Place, finite, reading};
 use crate::matrix::Matrix;
 
-/// Reads the chosen columns, which must be numbers or booleans without nulls.
+/// Reads the chosen columns, which must be booleans or numbers of 32 or 64 bits, without nulls.
 pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
     let damaged = |error: PolarsError| DataError::Damaged {
         path: path.to_owned(),
@@ -17,27 +17,27 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         problem: error.to_string(),
     };
     let mut reader = ParquetReader::new(File::open(path).map_err(reading(path))?);
-    let names: Vec<String> = reader
-        .schema()
-        .map_err(damaged)?
-        .iter_names()
-        .map(|name| name.to_string())
-        .collect();
+    let schema = reader.schema().map_err(damaged)?;
+    let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
     let chosen = selection.resolve(path, &names)?;
     let columns: Vec<String> = chosen.into_iter().map(|column| names[column].clone()).collect();
+    for column in &columns {
+        let dtype = schema.get(column).map(|field| &field.dtype);
+        if let Some((dtype, hint)) = dtype.and_then(|dtype| Some((dtype, refusal(dtype, column)?))) {
+            let found = format!("{dtype:?} values");
+            return Err(DataError::ColumnType {
+                path: path.to_owned(),
+                column: column.clone(),
+                found,
+                hint,
+            });
+        }
+    }
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
 
     let mut rows = Matrix::zeros(frame.height(), columns.len());
     for (slot, name) in columns.iter().enumerate() {
         let column = frame.column(name).map_err(damaged)?;
-        let dtype = column.dtype();
-        if !(dtype.is_primitive_numeric() || dtype.is_bool()) {
-            return Err(DataError::ColumnType {
-                path: path.to_owned(),
-                column: name.clone(),
-                found: dtype.to_string(),
-            });
-        }
         let numbers = column.cast(&DataType::Float64).map_err(damaged)?;
         let numbers = numbers.f64().map_err(damaged)?;
         let cells = rows.as_mut_slice()[slot..].iter_mut().step_by(columns.len());
@@ -61,6 +61,20 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         rows,
         warnings: Vec::new(),
     })
+}
+
+/// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some
+/// types that it was built without.
+fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
+    use ArrowDataType::{Boolean, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
+    match dtype {
+        Boolean | Int32 | Int64 | UInt32 | UInt64 | Float32 | Float64 => None,
+        Int8 | Int16 | UInt8 | UInt16 => Some("store it as Int32: narrower integers are not read".into()),
+        Float16 => Some("store it as Float32: narrower floats are not read".into()),
+        _ => Some(format!(
+            "only numbers can be learned: leave it out with `drop = [\"{column}\"]`"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +127,7 @@ mod tests {
         let cases = [
             (
                 "text",
-                "column `text` holds str, not numbers; leave it out with `drop = [\"text\"]`",
+                "only numbers can be learned: leave it out with `drop = [\"text\"]`",
             ),
             ("holes", "row 2, column `holes`: `null` is a missing value"),
             ("huge", "row 3, column `huge`: 1e300 is beyond the range"),

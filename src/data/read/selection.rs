@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn wrong_choices_are_refused() {
         let cases = [
-            (resolve(Some(&["wieght"]), &[]), "did you mean `weight`?"),
+            (resolve(Some(&["wieght"]), &[]), "did you mean `weight`"),
             (resolve(None, &["age"]), "known: `height`, `weight`, `label`"),
             (resolve(Some(&["label", "label"]), &[]), "`label` appears twice"),
             (resolve(Some(&["label"]), &["label"]), "no column is left"),

@@ -40,10 +40,12 @@ pub fn matrix_columns(names: &[String], rows: &Matrix) -> Vec<(String, Column)> 
 
 type Sink<'a> = BufWriter<&'a mut File>;
 
+type WriteFn = fn(Sink, &[(String, Column)]) -> io::Result<()>;
+
 struct Writer {
     /// With the dot, lower case.
     extension: &'static str,
-    write: fn(Sink, &[(String, Column)]) -> io::Result<()>,
+    write: WriteFn,
 }
 
 const WRITERS: &[Writer] = &[

@@ -1,0 +1,158 @@
+//! Times one Real NVP training step: forward, backward, clipping norm and Adam, on a fixed batch.
+//!
+//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B ...] [--peak]`
+//!
+//! Prints one JSON object a line with the fields of `benches/peers.py`: peer, case [features, width, couplings, batch],
+//! threads, ms_per_step (median), min, max; and besides: gflops, the useful arithmetic per second (two operations a
+//! weight and row forward, four backward; masked-out features count as nothing), and, with `--peak`, gemm_gflops, what
+//! the `gemm` crate reaches on 1024³ in this process on as many threads, and the fraction of it.
+
+use std::time::Instant;
+
+use realnvp_runner::flow::{self, Flow};
+use realnvp_runner::matrix::Matrix;
+use realnvp_runner::random::{Purpose, stream};
+use realnvp_runner::spec::{
+    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as Rule, OptimizerName, Schedule,
+    ScheduleName,
+};
+use realnvp_runner::train::{Optimizer, global_norm};
+use rand_distr::{Distribution, StandardNormal};
+
+const CASES: [[usize; 4]; 4] = [[2, 64, 8, 256], [2, 128, 8, 256], [2, 256, 6, 100], [43, 512, 10, 256]];
+
+struct Options {
+    threads: usize,
+    steps: usize,
+    repeats: usize,
+    cases: Vec<[usize; 4]>,
+    kernel: KernelChoice,
+    peak: bool,
+}
+
+fn options() -> Options {
+    let mut options =
+        Options { threads: 2, steps: 60, repeats: 5, cases: Vec::new(), kernel: KernelChoice::Fused, peak: false };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+        match word.as_str() {
+            "--threads" => options.threads = value().parse().expect("a number of threads"),
+            "--steps" => options.steps = value().parse().expect("a number of steps"),
+            "--repeats" => options.repeats = value().parse().expect("a number of repeats"),
+            "--case" => {
+                let numbers: Vec<usize> = value().split(',').map(|n| n.parse().expect("D,H,N,B")).collect();
+                options.cases.push(numbers.try_into().expect("D,H,N,B"));
+            }
+            "--composed" => options.kernel = KernelChoice::Composed,
+            "--peak" => options.peak = true,
+            // Cargo passes this to every benchmark.
+            "--bench" => {}
+            other => panic!("unknown option {other}"),
+        }
+    }
+    if options.cases.is_empty() {
+        options.cases = CASES.to_vec();
+    }
+    options
+}
+
+fn main() {
+    let options = options();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().expect("a pool of threads");
+    pool.install(|| {
+        for &case in &options.cases {
+            measure(case, &options);
+        }
+    });
+}
+
+fn measure(case: [usize; 4], options: &Options) {
+    let [features, width, depth, batch] = case;
+    let model = Model {
+        mask: MaskScheme::Alternating,
+        depth,
+        width,
+        hidden_layers: 2,
+        activation: Activation::Relu,
+        coupling: CouplingKind::Affine,
+        batch_norm: false,
+    };
+    let mut flow = flow::build(&model, options.kernel, features, 0, Device::Cpu).expect("a flow").flow;
+    let weights: usize = flow.parameters().entries().iter().filter(|e| e.shape.len() == 2).map(|e| e.len()).sum();
+    let mut optimizer = Optimizer::new(&adam(), flow.parameters().count());
+    let mut gradient = vec![0.0; flow.parameters().count()];
+    let mut rng = stream(0, Purpose::Test, 0);
+    let x = Matrix::new((0..batch * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);
+    let mut number = 0;
+    let mut step = |flow: &mut dyn Flow| {
+        flow.loss_and_gradient(&x, &mut gradient).expect("a gradient");
+        std::hint::black_box(global_norm(&gradient));
+        optimizer.update(flow.parameters_mut().trainable_mut(), &gradient, 1.0, 1e-3, number);
+        number += 1;
+    };
+    (0..10).for_each(|_| step(&mut *flow));
+    let steps = if features <= 8 { options.steps } else { (options.steps / 6).max(5) };
+    let mut peaks = Vec::new();
+    let mut times: Vec<f64> = (0..options.repeats)
+        .map(|_| {
+            if options.peak {
+                peaks.push(gemm_gflops(options.threads));
+            }
+            let start = Instant::now();
+            (0..steps).for_each(|_| step(&mut *flow));
+            start.elapsed().as_secs_f64() / steps as f64 * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    let median = times[times.len() / 2];
+    let gflops = 6.0 * weights as f64 * batch as f64 / median / 1e6;
+    let mut line = serde_json::json!({
+        "peer": if options.kernel == KernelChoice::Fused { "runner" } else { "runner-composed" },
+        "case": case,
+        "threads": options.threads,
+        "ms_per_step": (median * 1e4).round() / 1e4,
+        "min": (times[0] * 1e4).round() / 1e4,
+        "max": (times[times.len() - 1] * 1e4).round() / 1e4,
+        "gflops": gflops.round(),
+    });
+    if options.peak {
+        peaks.sort_by(f64::total_cmp);
+        let peak = peaks[peaks.len() / 2];
+        line["gemm_gflops"] = peak.round().into();
+        line["fraction"] = ((gflops / peak * 1e3).round() / 1e3).into();
+    }
+    println!("{line}");
+}
+
+fn adam() -> Rule {
+    Rule {
+        name: OptimizerName::Adam,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        clip_norm: 0.0,
+        betas: None,
+        epsilon: None,
+        momentum: None,
+        alpha: None,
+        schedule: Schedule { name: ScheduleName::Constant, warmup: 0, every: None, factor: None },
+    }
+}
+
+/// What the `gemm` crate reaches on a product of two 1024 × 1024 matrices, 10⁹ operations a second.
+fn gemm_gflops(threads: usize) -> f64 {
+    const N: usize = 1024;
+    let (a, b, mut c) = (vec![1.0f32; N * N], vec![1.0f32; N * N], vec![0.0f32; N * N]);
+    let threads = if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
+    let n = N as isize;
+    let mut once = || {
+        // SAFETY: three dense N × N matrices, with their strides.
+        unsafe {
+            gemm::gemm(N, N, N, c.as_mut_ptr(), 1, n, false, a.as_ptr(), 1, n, b.as_ptr(), 1, n, 0.0, 1.0, false, false, false, threads);
+        }
+    };
+    once();
+    let start = Instant::now();
+    (0..4).for_each(|_| once());
+    4.0 * 2.0 * (N as f64).powi(3) / start.elapsed().as_secs_f64() / 1e9
+}

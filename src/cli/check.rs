@@ -1,0 +1,28 @@
+//! `runner check`: validate specs and their data; every problem at once.
+
+use clap::Args;
+
+use super::options::Specs;
+use super::{Exit, Failure};
+use crate::engine::Datasets;
+
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    #[command(flatten)]
+    specs: Specs,
+}
+
+impl Check {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let plans = self.specs.plans()?;
+        let datasets = Datasets::default();
+        let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
+        for plan in &plans {
+            println!("{}: ok, {} runs", plan.experiment, plan.trials.len());
+        }
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,96 @@
+//! `runner list`: experiments and the state of their trials.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use comfy_table::Table;
+
+use super::{Exit, Failure};
+use crate::data::TOYS;
+use crate::record::read_runs;
+use crate::report::number;
+use crate::train::Status;
+
+#[derive(Args, Debug)]
+pub(super) struct List {
+    /// Folder of all results, or of one experiment
+    #[arg(value_name = "DIR", default_value = "results")]
+    directory: PathBuf,
+    /// Show the toys and their entropies instead
+    #[arg(long)]
+    toys: bool,
+}
+
+impl List {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        if self.toys { toys() } else { self.runs() }
+    }
+
+    fn runs(&self) -> Result<Exit, Failure> {
+        let mut table = table(&["experiment", "trial", "seed", "status", "step", "test NLL", "directory"]);
+        let mut found = false;
+        for experiment in experiments(&self.directory)? {
+            let runs = read_runs(&experiment);
+            for broken in &runs.broken {
+                eprintln!("warning: {broken}");
+            }
+            for run in &runs.manifests {
+                found = true;
+                let summary = run.summary.clone().unwrap_or_default();
+                let nll = summary.test_nll.map(number).unwrap_or_default();
+                let step = if run.status == Status::Running { String::new() } else { summary.steps.to_string() };
+                let directory = experiment.join(&run.trial).join(format!("seed-{}", run.seed));
+                table.add_row([
+                    run.experiment.clone(),
+                    run.trial.clone(),
+                    run.seed.to_string(),
+                    run.status.as_str().to_owned(),
+                    step,
+                    nll,
+                    directory.display().to_string(),
+                ]);
+            }
+        }
+        if found {
+            println!("{table}");
+        } else {
+            eprintln!("no runs in {}", self.directory.display());
+        }
+        Ok(Exit::Success)
+    }
+}
+
+fn toys() -> Result<Exit, Failure> {
+    let mut table = table(&["toy", "entropy (nats)", "parameters", "what it is"]);
+    for entry in TOYS {
+        let toy = crate::data::toy(entry.name, &Default::default()).map_err(Failure::run)?;
+        let parameters: Vec<String> = entry.parameters.iter().map(|p| format!("{} = {}", p.name, p.default)).collect();
+        table.add_row([
+            entry.name.to_owned(),
+            format!("{:.4}", toy.entropy()),
+            parameters.join(", "),
+            entry.description.to_owned(),
+        ]);
+    }
+    println!("{table}");
+    Ok(Exit::Success)
+}
+
+/// The experiment folders below `directory`, or `directory` itself where it is one.
+fn experiments(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if directory.join("plan.json").exists() {
+        return Ok(vec![directory.to_owned()]);
+    }
+    let entries = std::fs::read_dir(directory).map_err(|error| {
+        Failure::Usage(format!("{}: cannot be read: {error}; name the folder of the results", directory.display()))
+    })?;
+    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    Ok(folders)
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header.to_vec());
+    table
+}

@@ -1,0 +1,60 @@
+//! Options that several commands share.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use crate::plan::{Plan, expand};
+use crate::spec::{Diagnostics, Overrides, ResolvedExperiment, load};
+
+/// Specs and what overrides them.
+#[derive(Args, Debug)]
+pub(super) struct Specs {
+    /// Spec files (TOML)
+    #[arg(required = true, value_name = "SPEC")]
+    specs: Vec<PathBuf>,
+    /// Override a spec key, e.g. --set model.depth=12 (a TOML value; repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Override the seeds, e.g. 0,1,2
+    #[arg(long, value_name = "SEEDS")]
+    seeds: Option<String>,
+    /// Override the device
+    #[arg(long, value_name = "cpu|cuda[:N]")]
+    device: Option<String>,
+}
+
+impl Specs {
+    /// The experiments, checked and resolved. Warnings go to stderr.
+    pub fn load(&self) -> Result<Vec<ResolvedExperiment>, Diagnostics> {
+        let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
+        let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
+        let experiments = load(&self.specs, overrides)?;
+        for warning in experiments.iter().flat_map(|experiment| &experiment.warnings) {
+            eprintln!("{}\n", warning.render(colour_on_stderr()));
+        }
+        Ok(experiments)
+    }
+
+    /// The trials of all experiments, resolved and checked.
+    pub fn plans(&self) -> Result<Vec<Plan>, Failure> {
+        Ok(self.load()?.iter().map(expand).collect::<Result<_, _>>()?)
+    }
+}
+
+/// Whether stderr takes colours: a terminal, and the user has not said no (<https://no-color.org>).
+pub(super) fn colour_on_stderr() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Width of the terminal that stdout is, in letters.
+pub(super) fn stdout_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    stdout.is_terminal().then(|| console_width()).flatten()
+}
+
+fn console_width() -> Option<usize> {
+    indicatif::TermLike::width(&indicatif::console::Term::stdout()).into()
+}

@@ -1,0 +1,106 @@
+//! `runner run`: train everything the specs ask for.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+
+use super::options::{Specs, stdout_width};
+use super::{Exit, Failure};
+use crate::engine::{self, Datasets, Local, Report};
+use crate::plan::Plan;
+use crate::record::progress::{Progress, ProgressMode};
+use crate::report::{summarize, summary_table};
+use crate::train::Status;
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    specs: Specs,
+    /// Trials at once on this machine [default: cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Folder of all results
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
+    /// Start every trial again, whatever is there
+    #[arg(long)]
+    fresh: bool,
+    /// Start diverged and failed trials again
+    #[arg(long)]
+    retry_failed: bool,
+    /// Show the trials without running them (same as `plan`)
+    #[arg(long)]
+    dry_run: bool,
+    /// How to show running trials
+    #[arg(long, value_enum, default_value_t)]
+    progress: ProgressMode,
+    /// Print results and errors only
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Run {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let plans = self.specs.plans()?;
+        if self.dry_run {
+            return super::plan::show(&plans, false);
+        }
+        let datasets = Datasets::default();
+        let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
+        let runs = plans.iter().map(|plan| plan.trials.len()).sum();
+        let mode = if self.quiet { ProgressMode::None } else { self.progress };
+        let progress = Progress::new(mode, runs);
+        for warning in warnings.iter().filter(|_| !self.quiet) {
+            eprintln!("warning: {warning}");
+        }
+        let stop = engine::stop_flag().map_err(Failure::run)?;
+        std::fs::create_dir_all(&self.results)
+            .map_err(|error| Failure::Usage(format!("{}: cannot be made: {error}; name another folder with --results", self.results.display())))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let local = Local {
+            results: &self.results,
+            jobs: self.jobs.map_or(cores, usize::from),
+            fresh: self.fresh,
+            retry_failed: self.retry_failed,
+            stop: &stop,
+            datasets: &datasets,
+            progress: &progress,
+        };
+        let reports = engine::run(&plans, &local).map_err(Failure::run)?;
+        progress.finish();
+        for (plan, report) in plans.iter().zip(&reports) {
+            self.print(plan, report);
+        }
+        let ended = |wanted: &[Status]| reports.iter().flat_map(|r| &r.runs).any(|run| wanted.contains(&run.status));
+        if ended(&[Status::Interrupted]) || stop.load(Ordering::Relaxed) {
+            eprintln!("stopped after saving; run the same command again to go on");
+            return Ok(Exit::Interrupted);
+        }
+        let incomplete = reports.iter().any(|report| report.not_started > 0);
+        let failed = ended(&[Status::Failed, Status::Diverged]);
+        Ok(if failed || incomplete { Exit::TrialFailed } else { Exit::Success })
+    }
+
+    /// The table, and where everything is.
+    fn print(&self, plan: &Plan, report: &Report) {
+        let mut trials: Vec<(String, Vec<_>)> = Vec::new();
+        for run in &report.runs {
+            let row = (run.seed, run.status, run.summary.clone().unwrap_or_default());
+            match trials.iter_mut().find(|(id, _)| *id == run.trial) {
+                Some((_, rows)) => rows.push(row),
+                None => trials.push((run.trial.clone(), vec![row])),
+            }
+        }
+        println!("{}", plan.experiment);
+        println!("{}", summary_table(&summarize(&trials), stdout_width()));
+        for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
+            let reason = run.reason.as_deref().unwrap_or("no reason recorded");
+            eprintln!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str());
+        }
+        let folder = self.results.join(&plan.experiment);
+        println!("results      {}", folder.display());
+        println!("table        {}", folder.join("trials.parquet").display());
+        println!("TensorBoard  tensorboard --logdir {}", folder.display());
+    }
+}

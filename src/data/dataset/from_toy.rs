@@ -1,0 +1,73 @@
+//! Rows drawn from a toy.
+
+use super::{Dataset, Train};
+use crate::data::error::DataError;
+use crate::data::preprocessing::Preprocessing;
+use crate::data::toys::Toy;
+use crate::matrix::Matrix;
+use crate::random::{Purpose, stream};
+use crate::spec::{self, Amount};
+
+/// Rows drawn to find the mean and variance of a toy whose training rows are always fresh.
+const ROWS_FOR_SCALE: usize = 20_000;
+
+/// Draws the parts that `spec` asks for.
+pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataError> {
+    let rows = |part: &'static str, amount: Amount| {
+        match amount {
+            Amount::Rows(0) => Err(("0".to_owned(), "give at least one row")),
+            Amount::Rows(rows) => Ok(rows),
+            Amount::Fraction(fraction) => Err((fraction.to_string(), "a toy has no end; give a number of rows")),
+            Amount::Fresh(_) => Err((
+                "\"fresh\"".to_owned(),
+                "only `train` can be fresh; give a number of rows",
+            )),
+        }
+        .map_err(|(amount, problem)| DataError::Amount { part, amount, problem })
+    };
+    let draw = |purpose, rows| toy_rows(&*toy, spec.seed, purpose, rows);
+
+    let mut validation = draw(Purpose::ValidationRows, rows("validation", spec.validation)?);
+    let mut test = draw(Purpose::TestRows, rows("test", spec.test)?);
+    let fresh = matches!(spec.train, Amount::Fresh(_));
+    let mut train = draw(
+        Purpose::TrainRows,
+        if fresh {
+            ROWS_FOR_SCALE
+        } else {
+            rows("train", spec.train)?
+        },
+    );
+    let preprocessing = match spec.standardize {
+        true => Preprocessing::standardized(&train, None),
+        false => Preprocessing::identity(toy.features(), None),
+    };
+    [&mut train, &mut validation, &mut test]
+        .into_iter()
+        .for_each(|part| preprocessing.apply(part));
+    Ok(Dataset {
+        columns: (1..=toy.features()).map(|i| format!("x{i}")).collect(),
+        train: if fresh { Train::Fresh } else { Train::Rows(train) },
+        validation,
+        test,
+        preprocessing,
+        toy: Some(toy),
+        warnings: Vec::new(),
+        unused_rows: 0,
+        seed: spec.seed,
+    })
+}
+
+/// The first `rows` rows of one part of a toy, in data space. Blocks of 1,024 rows share a generator, whose index is the
+/// number of the block: a row depends on its own number only, not on how many are drawn.
+pub fn toy_rows(toy: &dyn Toy, seed: u64, purpose: Purpose, rows: usize) -> Matrix {
+    const BLOCK: usize = 1024;
+    let mut matrix = Matrix::zeros(rows, toy.features());
+    for (block, chunk) in matrix.as_mut_slice().chunks_mut(BLOCK * toy.features()).enumerate() {
+        let mut rng = stream(seed, purpose, block as u64);
+        chunk
+            .chunks_exact_mut(toy.features())
+            .for_each(|row| toy.sample(&mut rng, row));
+    }
+    matrix
+}

@@ -1,0 +1,299 @@
+//! From the spec's `[dataset]` to rows in model space.
+
+mod from_file;
+mod from_toy;
+
+use std::path::Path;
+
+use super::error::DataError;
+use super::preprocessing::Preprocessing;
+use super::toys::{Toy, toy};
+use crate::matrix::Matrix;
+use crate::spec;
+
+/// Everything a run needs to know of its data. All rows are in model space, see [`Preprocessing`].
+#[derive(Debug)]
+pub struct Dataset {
+    /// Names of the features, shape `[features]`.
+    pub columns: Vec<String>,
+    pub train: Train,
+    /// Shape `[rows, features]`, dequantisation noise included.
+    pub validation: Matrix,
+    /// Shape `[rows, features]`, dequantisation noise included.
+    pub test: Matrix,
+    pub preprocessing: Preprocessing,
+    /// The density itself, where it is known; in data space.
+    pub toy: Option<Box<dyn Toy>>,
+    /// What the user should know, a sentence each.
+    pub warnings: Vec<String>,
+    /// Rows of the file that no part uses.
+    pub unused_rows: usize,
+    /// The spec's `dataset.seed`.
+    pub seed: u64,
+}
+
+/// The training rows.
+#[derive(Debug)]
+pub enum Train {
+    /// Fixed rows, shape `[rows, features]`, without dequantisation noise: [`Batches`](super::Batches) add it anew
+    /// at every step.
+    Rows(Matrix),
+    /// A toy draws new rows at every step.
+    Fresh,
+}
+
+impl Dataset {
+    /// Number of features D.
+    pub fn features(&self) -> usize {
+        self.columns.len()
+    }
+}
+
+/// Reads or draws the data that `spec` asks for. A relative `spec.path` is looked up in `folder` (the spec's), then in
+/// the working directory. `batch_size`: rows a step, which the training part must be able to fill.
+///
+/// Row i of a toy's part is a pure function of (`spec.seed`, part, i).
+///
+/// # Errors
+/// Everything in [`DataError`].
+pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize) -> Result<Dataset, DataError> {
+    let dataset = match (&spec.name, &spec.path) {
+        (Some(name), None) => from_toy::load(spec, toy(name, &spec.parameters)?)?,
+        (None, Some(path)) => from_file::load(spec, &from_file::resolve(path, folder)?)?,
+        _ => return Err(DataError::NoSource),
+    };
+    match &dataset.train {
+        Train::Rows(rows) if rows.rows() < batch_size => Err(DataError::FewerThanBatch {
+            rows: rows.rows(),
+            batch_size,
+        }),
+        _ => Ok(dataset),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_toy::toy_rows;
+    use super::*;
+    use crate::random::Purpose;
+    use crate::spec::{Amount, Fresh};
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    fn toy_spec() -> spec::Dataset {
+        spec::Dataset {
+            name: Some("moons".into()),
+            path: None,
+            format: None,
+            columns: None,
+            drop: Vec::new(),
+            dequantize: None,
+            train: Amount::Rows(3000),
+            validation: Amount::Rows(500),
+            test: Amount::Rows(700),
+            seed: 0,
+            standardize: true,
+            parameters: BTreeMap::new(),
+        }
+    }
+
+    fn file_spec(path: impl Into<PathBuf>) -> spec::Dataset {
+        let [train, validation, test] = [0.6, 0.2, 0.2].map(Amount::Fraction);
+        spec::Dataset {
+            name: None,
+            path: Some(path.into()),
+            train,
+            validation,
+            test,
+            ..toy_spec()
+        }
+    }
+
+    fn write(folder: &Path, name: &str, text: &str) {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+
+    fn train(dataset: &Dataset) -> &Matrix {
+        match &dataset.train {
+            Train::Rows(rows) => rows,
+            Train::Fresh => panic!("fixed rows expected"),
+        }
+    }
+
+    #[test]
+    fn a_toy_row_does_not_depend_on_how_many_are_drawn() {
+        let toy = toy("moons", &BTreeMap::new()).unwrap();
+        let few = toy_rows(&*toy, 5, Purpose::TrainRows, 1500);
+        let many = toy_rows(&*toy, 5, Purpose::TrainRows, 4000);
+        assert_eq!(few.as_slice(), &many.as_slice()[..few.as_slice().len()]);
+        assert_ne!(few, toy_rows(&*toy, 5, Purpose::TestRows, 1500));
+        assert_ne!(few, toy_rows(&*toy, 6, Purpose::TrainRows, 1500));
+    }
+
+    #[test]
+    fn model_space_rows_lead_back_to_the_toy() {
+        let dataset = load(&toy_spec(), Path::new("."), 256).unwrap();
+        assert_eq!(dataset.columns, ["x1", "x2"]);
+        assert_eq!(
+            [train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()],
+            [3000, 500, 700]
+        );
+        let mut rows = dataset.test.clone();
+        dataset.preprocessing.invert(&mut rows);
+        let expected = toy_rows(&**dataset.toy.as_ref().unwrap(), 0, Purpose::TestRows, 700);
+        for (value, expected) in rows.as_slice().iter().zip(expected.as_slice()) {
+            assert!((value - expected).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_fresh_toy_is_scaled_like_one_of_twenty_thousand_rows() {
+        let fresh = load(
+            &spec::Dataset {
+                train: Amount::Fresh(Fresh::Fresh),
+                ..toy_spec()
+            },
+            Path::new("."),
+            256,
+        )
+        .unwrap();
+        let fixed = load(
+            &spec::Dataset {
+                train: Amount::Rows(20_000),
+                ..toy_spec()
+            },
+            Path::new("."),
+            256,
+        )
+        .unwrap();
+        assert!(matches!(fresh.train, Train::Fresh));
+        assert_eq!(fresh.preprocessing, fixed.preprocessing);
+        assert_eq!(fresh.test, fixed.test);
+    }
+
+    #[test]
+    fn the_shipped_digits_load_dequantised() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+        let spec = spec::Dataset {
+            drop: vec!["label".into()],
+            dequantize: Some(1.0),
+            ..file_spec("data/digits.csv.gz")
+        };
+        let dataset = load(&spec, &folder, 256).unwrap();
+        assert_eq!((dataset.features(), dataset.unused_rows), (64, 0));
+        assert_eq!(
+            [train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()],
+            [1078, 359, 360]
+        );
+        let mut test = dataset.test.clone();
+        dataset.preprocessing.invert(&mut test);
+        assert!(test.as_slice().iter().all(|value| (-1e-4..17.0 + 1e-4).contains(value)));
+        let again = load(&spec, &folder, 256).unwrap();
+        assert_eq!((again.test, again.validation), (dataset.test, dataset.validation));
+    }
+
+    #[test]
+    fn parts_are_disjoint_and_a_seed_gives_its_own_split() {
+        let folder = tempfile::tempdir().unwrap();
+        write(
+            folder.path(),
+            "a.csv",
+            &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i * i)),
+        );
+        let spec = spec::Dataset {
+            standardize: false,
+            ..file_spec("a.csv")
+        };
+        let first = |dataset: &Dataset| {
+            let parts = [train(dataset), &dataset.validation, &dataset.test];
+            parts
+                .iter()
+                .flat_map(|part| part.iter_rows().map(|row| row[0]))
+                .collect::<Vec<_>>()
+        };
+        let zero = first(&load(&spec, folder.path(), 10).unwrap());
+        let one = first(&load(&spec::Dataset { seed: 1, ..spec }, folder.path(), 10).unwrap());
+        assert_ne!(zero, one);
+        for mut rows in [zero, one] {
+            rows.sort_by(f32::total_cmp);
+            assert!(rows.iter().enumerate().all(|(i, value)| *value == i as f32));
+        }
+    }
+
+    #[test]
+    fn impossible_datasets_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |f: &dyn Fn(usize) -> String| (0..100).fold("a,b\n".to_owned(), |text, i| text + &f(i) + "\n");
+        write(folder.path(), "good.csv", &rows(&|i| format!("{i},{}.5", i * i)));
+        write(folder.path(), "constant.csv", &rows(&|i| format!("{i},7")));
+        let cases = [
+            (
+                file_spec("good.csv"),
+                61,
+                "60 training rows are fewer than a batch of 61",
+            ),
+            (file_spec("constant.csv"), 10, "column `b` is 7 in every training row"),
+            (file_spec("missing.csv"), 10, "missing.csv` nor `missing.csv`"),
+            (
+                spec::Dataset {
+                    path: None,
+                    ..file_spec("")
+                },
+                10,
+                "neither a toy nor a file",
+            ),
+            (
+                spec::Dataset {
+                    train: Amount::Rows(10),
+                    ..toy_spec()
+                },
+                20,
+                "fewer than a batch of 20",
+            ),
+            (
+                spec::Dataset {
+                    train: Amount::Fraction(0.5),
+                    ..toy_spec()
+                },
+                20,
+                "`dataset.train = 0.5`",
+            ),
+            (
+                spec::Dataset {
+                    test: Amount::Fresh(Fresh::Fresh),
+                    ..toy_spec()
+                },
+                20,
+                "only `train` can be fresh",
+            ),
+        ];
+        for (spec, batch_size, expected) in cases {
+            let text = load(&spec, folder.path(), batch_size).unwrap_err().to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+        let counts = spec::Dataset {
+            dequantize: Some(1.0),
+            ..file_spec("constant.csv")
+        };
+        assert!(
+            load(&counts, folder.path(), 10).is_ok(),
+            "a dequantised constant is a uniform column"
+        );
+    }
+
+    #[test]
+    fn repeated_values_are_warned_about() {
+        let folder = tempfile::tempdir().unwrap();
+        write(
+            folder.path(),
+            "a.csv",
+            &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i % 3)),
+        );
+        let dataset = load(&file_spec("a.csv"), folder.path(), 10).unwrap();
+        assert!(
+            dataset.warnings[0].contains("`b` (3)") && !dataset.warnings[0].contains("`a`"),
+            "{:?}",
+            dataset.warnings
+        );
+    }
+}

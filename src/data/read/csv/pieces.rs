@@ -1,0 +1,138 @@
+//! The rows below the header, as numbers; scanned in parallel pieces.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::scanner::Scanner;
+use crate::data::error::{CellProblem, DataError, Place, finite};
+
+/// Bytes that one thread scans at a time.
+pub const PIECE: usize = 1 << 21;
+
+/// The values of some consecutive rows, row-major, and the lines they take.
+pub struct Piece {
+    pub values: Vec<f32>,
+    pub lines: usize,
+}
+
+/// What is wrong with a row; `row` and `line` count from 0 at the start of the piece.
+pub struct Failure {
+    row: usize,
+    line: usize,
+    kind: FailureKind,
+}
+
+pub enum FailureKind {
+    Ragged { found: usize },
+    Cell { column: usize, problem: CellProblem },
+}
+
+impl Failure {
+    pub fn at(self, path: &Path, names: &[String], rows_before: usize, lines_before: usize) -> DataError {
+        let (path, row, line) = (
+            path.to_owned(),
+            rows_before + self.row + 1,
+            lines_before + self.line + 1,
+        );
+        match self.kind {
+            FailureKind::Ragged { found } => DataError::Ragged {
+                path,
+                row,
+                line,
+                expected: names.len(),
+                found,
+            },
+            FailureKind::Cell { column, problem } => DataError::Cell {
+                place: Place {
+                    path,
+                    row,
+                    line: Some(line),
+                    column: names[column].clone(),
+                },
+                problem,
+            },
+        }
+    }
+}
+
+/// Scans the rows of `text`, which starts at a row. `slots`: for each column of the file its place among the `width`
+/// chosen ones.
+pub fn scan(text: &[u8], slots: &[Option<usize>], width: usize) -> Vec<Result<Piece, Failure>> {
+    // A quoted cell may hold line breaks, and then no piece can tell where its first row starts.
+    let piece_size = if text.contains(&b'"') { text.len() } else { PIECE };
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let cut = match rest.iter().skip(piece_size).position(|byte| *byte == b'\n') {
+            Some(after) => piece_size + after + 1,
+            None => rest.len(),
+        };
+        let (piece, others) = rest.split_at(cut);
+        pieces.push(piece);
+        rest = others;
+    }
+    pieces
+        .into_par_iter()
+        .map(|piece| scan_piece(piece, slots, width))
+        .collect()
+}
+
+fn scan_piece(text: &[u8], slots: &[Option<usize>], width: usize) -> Result<Piece, Failure> {
+    let mut values: Vec<f32> = Vec::new();
+    let mut scanner = Scanner { rest: text, line: 0 };
+    scanner.skip_blank_lines();
+    while !scanner.rest.is_empty() {
+        let (start, line) = (values.len(), scanner.line);
+        values.resize(start + width, 0.0);
+        let mut wrong = None;
+        let mut found = 0;
+        loop {
+            let (cell, row_ends) = scanner.cell();
+            if let Some(&Some(slot)) = slots.get(found) {
+                match value(&cell) {
+                    Ok(value) => values[start + slot] = value,
+                    Err(problem) => {
+                        wrong.get_or_insert(FailureKind::Cell { column: found, problem });
+                    }
+                }
+            }
+            found += 1;
+            if row_ends {
+                break;
+            }
+        }
+        // A row of the wrong length explains its wrong cells, so it is named first.
+        let ragged = (found != slots.len()).then_some(FailureKind::Ragged { found });
+        if let Some(kind) = ragged.or(wrong) {
+            return Err(Failure {
+                row: start / width,
+                line,
+                kind,
+            });
+        }
+        scanner.skip_blank_lines();
+    }
+    Ok(Piece {
+        values,
+        lines: scanner.line,
+    })
+}
+
+fn value(cell: &[u8]) -> Result<f32, CellProblem> {
+    const MISSING: [&str; 6] = ["na", "n/a", "nan", "null", "none", "?"];
+    let text = || String::from_utf8_lossy(cell).into_owned();
+    match number(cell) {
+        Some(value) if value.is_finite() => finite(value),
+        Some(value) if value.is_infinite() && cell.iter().any(u8::is_ascii_digit) => Err(CellProblem::TooLarge(text())),
+        Some(value) if value.is_infinite() => Err(CellProblem::Infinite(text())),
+        _ if cell.is_empty() => Err(CellProblem::Empty),
+        _ if MISSING.contains(&text().to_lowercase().as_str()) => Err(CellProblem::Missing(text())),
+        _ => Err(CellProblem::Text(text())),
+    }
+}
+
+/// The cell as a number, infinite and NaN included.
+pub fn number(cell: &[u8]) -> Option<f64> {
+    std::str::from_utf8(cell).ok()?.parse().ok()
+}

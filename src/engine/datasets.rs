@@ -1,0 +1,48 @@
+//! Data that several trials share are loaded once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::data::{DataError, Dataset, load};
+use crate::plan::Trial;
+
+/// Loaded datasets by what was asked for.
+#[derive(Default)]
+pub struct Datasets {
+    loaded: Mutex<HashMap<String, Arc<Dataset>>>,
+}
+
+impl Datasets {
+    /// The data of `trial`, loaded now if they are not yet there.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn of(&self, trial: &Trial) -> Result<Arc<Dataset>, DataError> {
+        let spec = &trial.spec;
+        let key = format!("{:?} {:?} {}", spec.dataset, spec.folder, spec.training.batch_size);
+        // Held while loading, so that trials that start together do not load the same file twice.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dataset) = loaded.get(&key) {
+            return Ok(Arc::clone(dataset));
+        }
+        let dataset = Arc::new(load(&spec.dataset, &spec.folder, spec.training.batch_size)?);
+        loaded.insert(key, Arc::clone(&dataset));
+        Ok(dataset)
+    }
+
+    /// Loads the data of all `trials`, so that bad data are known before anything starts. A dataset's warnings come once.
+    ///
+    /// # Errors
+    /// The first dataset that cannot be loaded.
+    pub fn load_all<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> Result<Vec<String>, DataError> {
+        let mut warnings = Vec::new();
+        for trial in trials {
+            for warning in &self.of(trial)?.warnings {
+                if !warnings.contains(warning) {
+                    warnings.push(warning.clone());
+                }
+            }
+        }
+        Ok(warnings)
+    }
+}

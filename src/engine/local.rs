@@ -1,0 +1,178 @@
+//! The worker pool of this process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::datasets::Datasets;
+use super::trial::{Job, Standing, standing};
+use crate::plan::{Plan, Trial};
+use crate::record::progress::Progress;
+use crate::record::{Manifest, RecordError, hparams, read_runs, write_experiment, write_trials};
+use crate::train::Status;
+
+/// How to run trials on this machine.
+pub struct Local<'a> {
+    /// Folder of all results.
+    pub results: &'a Path,
+    /// Trials at once.
+    pub jobs: usize,
+    /// Start every trial again, whatever is there.
+    pub fresh: bool,
+    /// Start diverged and failed trials again.
+    pub retry_failed: bool,
+    pub stop: &'a AtomicBool,
+    pub datasets: &'a Datasets,
+    pub progress: &'a Progress,
+}
+
+/// What became of the trials of one experiment.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub experiment: String,
+    /// One a run, in the order of the plan; runs that were never started are missing.
+    pub runs: Vec<Manifest>,
+    /// How many of them were there already.
+    pub kept: usize,
+    /// Runs that were not started, because of a signal or because another process is at them.
+    pub not_started: usize,
+}
+
+/// The trials of one experiment that have ended, for `trials.parquet`.
+struct Table<'a> {
+    plan: &'a Plan,
+    rows: Mutex<BTreeMap<(String, u64), Manifest>>,
+}
+
+/// Runs all trials of `plans`: finished ones are kept, unfinished ones resumed. Plans are stored before anything runs;
+/// `trials.parquet` is rewritten whenever a run ends.
+///
+/// # Errors
+/// Where the experiment's own files cannot be written. A trial that fails does not end the others.
+pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
+    let mut tables = Vec::new();
+    for plan in plans {
+        let folder = local.results.join(&plan.experiment);
+        plan.store(&folder)?;
+        let points: BTreeMap<&str, _> = plan.trials.iter().map(|trial| (trial.id.as_str(), hparams(trial))).collect();
+        write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())?;
+        let earlier = read_runs(&folder);
+        for broken in &earlier.broken {
+            local.progress.println(&format!("warning: {broken}"));
+        }
+        let rows = earlier.manifests.into_iter().map(|run| ((run.trial.clone(), run.seed), run)).collect();
+        tables.push(Table { plan, rows: Mutex::new(rows) });
+    }
+
+    let queue: Vec<(usize, &Trial)> =
+        plans.iter().enumerate().flat_map(|(i, plan)| plan.trials.iter().map(move |trial| (i, trial))).collect();
+    let done: Vec<Mutex<Option<(Manifest, bool)>>> = queue.iter().map(|_| Mutex::new(None)).collect();
+    let next = AtomicUsize::new(0);
+    let first_error = Mutex::new(None);
+    let waiting = queue.iter().filter(|(_, trial)| !is_kept(&standing(trial, local.results), local)).count();
+    let jobs = local.jobs.clamp(1, waiting.max(1));
+    // One trial alone uses all cores; as many trials as cores get one each.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (cores / jobs).max(1);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&(experiment, trial)) = queue.get(index) else { break };
+                    if local.stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let one = || one(trial, local);
+                    let outcome = match &pool {
+                        Ok(pool) => pool.install(one),
+                        Err(_) => one(),
+                    };
+                    let Some(outcome) = outcome else { continue };
+                    let table = &tables[experiment];
+                    if let Err(error) = table.add(&outcome.0, local.results) {
+                        lock(&first_error).get_or_insert(error);
+                    }
+                    *lock(&done[index]) = Some(outcome);
+                }
+            });
+        }
+    });
+    if let Some(error) = lock(&first_error).take() {
+        return Err(error);
+    }
+    let mut reports: Vec<Report> =
+        plans.iter().map(|plan| Report { experiment: plan.experiment.clone(), ..Report::default() }).collect();
+    for ((experiment, _), outcome) in queue.iter().zip(&done) {
+        let report = &mut reports[*experiment];
+        match lock(outcome).take() {
+            Some((manifest, kept)) => {
+                report.kept += usize::from(kept);
+                report.runs.push(manifest);
+            }
+            None => report.not_started += 1,
+        }
+    }
+    Ok(reports)
+}
+
+fn is_kept(standing: &Standing, local: &Local) -> bool {
+    match standing {
+        Standing::Finished(_) => !local.fresh,
+        Standing::Ended(_) => !local.fresh && !local.retry_failed,
+        Standing::Busy { .. } => true,
+        Standing::New | Standing::Unfinished => false,
+    }
+}
+
+/// Runs one trial, or tells that it was there already. `None`: it cannot be run now.
+fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
+    let standing = standing(trial, local.results);
+    let label = format!("{} seed {}", trial.id, trial.seed);
+    match &standing {
+        Standing::Finished(manifest) | Standing::Ended(manifest) if is_kept(&standing, local) => {
+            local.progress.println(&format!("{label}: {} already, kept", manifest.status.as_str()));
+            return Some(((**manifest).clone(), true));
+        }
+        Standing::Busy { pid } => {
+            local.progress.println(&format!("{label}: process {pid} is running it, left alone"));
+            return None;
+        }
+        _ => {}
+    }
+    let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
+    let failed = |reason: String| {
+        let mut manifest = Manifest::new(trial, false, "");
+        (manifest.status, manifest.reason) = (Status::Failed, Some(reason));
+        local.progress.println(&format!("{label}: failed: {}", manifest.reason.as_deref().unwrap_or_default()));
+        Some((manifest, false))
+    };
+    let dataset = match local.datasets.of(trial) {
+        Ok(dataset) => dataset,
+        Err(error) => return failed(error.to_string()),
+    };
+    let job = Job { trial, dataset: &dataset, results: local.results, from_scratch, stop: local.stop };
+    let progress = local.progress.clone();
+    let warn = Box::new(move |text: String| progress.println(&format!("warning: {text}")));
+    match job.run(Box::new(local.progress.sink(label.clone())), warn) {
+        Ok(manifest) => Some((manifest, false)),
+        Err(error) => failed(error.to_string()),
+    }
+}
+
+impl Table<'_> {
+    /// Takes a run that has ended and writes the table anew.
+    fn add(&self, run: &Manifest, results: &Path) -> Result<(), RecordError> {
+        let mut rows = lock(&self.rows);
+        rows.insert((run.trial.clone(), run.seed), run.clone());
+        let rows: Vec<Manifest> = rows.values().cloned().collect();
+        write_trials(&results.join(&self.plan.experiment), &rows)
+    }
+}
+
+/// A worker that panicked leaves whole values behind, so its locks can be used on.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

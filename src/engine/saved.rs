@@ -1,0 +1,98 @@
+//! A trained flow from its run directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::Preprocessing;
+use crate::flow::{self, DeviceError, Flow};
+use crate::matrix::Matrix;
+use crate::spec::Spec;
+use crate::train::{self, CheckpointError};
+
+/// A flow with the best weights of a run, and the way between data space and its own.
+pub struct SavedRun {
+    pub flow: Box<dyn Flow>,
+    /// Names of the data's features.
+    pub columns: Vec<String>,
+    pub preprocessing: Preprocessing,
+    pub spec: Spec,
+}
+
+/// Why a run directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedRunError {
+    #[error(
+        "{} is no run directory: it has no {file}; name a folder like results/moons/base-1234abcd/seed-0 (see `runner list`)",
+        path.display()
+    )]
+    NotARun { path: PathBuf, file: &'static str },
+    #[error("{}: not a resolved spec: {reason}", path.display())]
+    Spec { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+impl SavedRun {
+    /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`. The data are not needed.
+    ///
+    /// # Errors
+    /// Where a file is missing or damaged.
+    pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
+        let not_a_run = |file| SavedRunError::NotARun { path: directory.to_owned(), file };
+        let spec_path = directory.join("spec.toml");
+        let text = std::fs::read_to_string(&spec_path).map_err(|_| not_a_run("spec.toml"))?;
+        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
+        let spec: Spec = toml::from_str(&text)
+            .map_err(|error| SavedRunError::Spec { path: spec_path.clone(), reason: error.message().to_owned() })?;
+        let checkpoint = directory.join("checkpoints").join("best.safetensors");
+        if !checkpoint.exists() {
+            return Err(not_a_run("checkpoints/best.safetensors"));
+        }
+        let space = train::space(&checkpoint)?;
+        let seed = spec.seeds.first().copied().unwrap_or(0);
+        let features = space.columns.len();
+        let mut flow = flow::build(&spec.model, spec.training.kernel, features, seed, spec.device)?.flow;
+        train::load(&checkpoint, flow.parameters_mut(), None)?;
+        Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
+    }
+
+    /// `rows` draws in data space, a pure function of the weights and `seed`.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
+        let mut samples = self.flow.sample(rows, seed)?;
+        self.preprocessing.invert(&mut samples);
+        Ok(samples)
+    }
+
+    /// log p of every row of `rows` (data space), nats, in data space.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn score(&mut self, mut rows: Matrix) -> Result<Vec<f64>, DeviceError> {
+        self.preprocessing.apply(&mut rows);
+        let log_det = self.preprocessing.log_det();
+        Ok(self.flow.log_prob(&rows)?.into_iter().map(|log_prob| log_prob + log_det).collect())
+    }
+
+    /// x → z.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn forward(&mut self, mut rows: Matrix) -> Result<Matrix, DeviceError> {
+        self.preprocessing.apply(&mut rows);
+        Ok(self.flow.forward(&rows)?.z)
+    }
+
+    /// z → x.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn inverse(&mut self, rows: &Matrix) -> Result<Matrix, DeviceError> {
+        let mut x = self.flow.inverse(rows)?;
+        self.preprocessing.invert(&mut x);
+        Ok(x)
+    }
+}

@@ -1,0 +1,22 @@
+//! Signals: the first asks every run to save and stop, the second ends the process at once.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// A flag that SIGINT and SIGTERM set. With the flag set already, they end the process with status 75.
+///
+/// # Errors
+/// Where the handlers cannot be installed.
+pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // Order matters: the second signal must find the flag set before this one sets it.
+        flag::register_conditional_shutdown(signal, 75, Arc::clone(&stop))?;
+        flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}

@@ -1,0 +1,168 @@
+//! One trial with one seed, from its folder to its last file.
+
+use std::fs;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::pictures::pictures;
+use crate::atomic::{WriteError, remove_leftovers, write_atomically};
+use crate::data::{Dataset, matrix_columns, write_table};
+use crate::flow::{self, Built, Flow};
+use crate::kernel::fused::Level;
+use crate::plan::Trial;
+use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn};
+use crate::spec::{Device, KernelChoice};
+use crate::train::{Event, Outcome, Sink, Status, Summary, TrainError, Training};
+
+/// Rows written to `samples.parquet`.
+const SAMPLES: usize = 10_000;
+
+/// How a trial's folder stands before it is run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Nothing there, or the same folder held another spec.
+    New,
+    /// Finished with the same spec: kept.
+    Finished(Box<Manifest>),
+    /// Diverged or failed with the same spec: kept unless asked to retry.
+    Ended(Box<Manifest>),
+    /// Interrupted, killed, or never ended: goes on from its last checkpoint.
+    Unfinished,
+    /// Another process on this machine is at it.
+    Busy { pid: u32 },
+}
+
+/// Looks at the folder of `trial`.
+pub fn standing(trial: &Trial, results: &Path) -> Standing {
+    let Ok(manifest) = Manifest::read(&trial.directory(results)) else { return Standing::New };
+    if manifest.spec_hash != trial.spec_hash {
+        return Standing::New;
+    }
+    match manifest.status {
+        Status::Finished => Standing::Finished(Box::new(manifest)),
+        Status::Diverged | Status::Failed => Standing::Ended(Box::new(manifest)),
+        Status::Running if is_alive(&manifest) => Standing::Busy { pid: manifest.pid },
+        Status::Running | Status::Interrupted => Standing::Unfinished,
+    }
+}
+
+/// Whether the process that last wrote the manifest is still at it. Only this machine's processes can be asked, and only
+/// on Linux; elsewhere the answer is no.
+fn is_alive(manifest: &Manifest) -> bool {
+    let here = hostname::get().is_ok_and(|name| name.to_string_lossy() == manifest.host);
+    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let other = program(&manifest.pid.to_string());
+    here && manifest.pid != std::process::id() && other.is_some() && other == program("self")
+}
+
+/// A trial that is to be run, and what it needs.
+pub struct Job<'a> {
+    pub trial: &'a Trial,
+    pub dataset: &'a Dataset,
+    /// Folder of all results.
+    pub results: &'a Path,
+    /// Forget what is in the trial's folder.
+    pub from_scratch: bool,
+    pub stop: &'a AtomicBool,
+}
+
+impl Job<'_> {
+    /// Runs the trial in the current rayon pool. Whatever happens is in the manifest; `progress` hears the same events as
+    /// the files do, `warn` what does not stop the run.
+    ///
+    /// # Errors
+    /// Where not even the manifest can be written.
+    pub fn run(&self, progress: Box<dyn Sink + Send>, warn: Warn) -> Result<Manifest, WriteError> {
+        let directory = self.trial.directory(self.results);
+        let checkpoints = directory.join("checkpoints");
+        let unwritable = |path: &Path| WriteError::at(path);
+        if self.from_scratch && directory.exists() {
+            fs::remove_dir_all(&directory).map_err(unwritable(&directory))?;
+        }
+        fs::create_dir_all(&checkpoints).map_err(unwritable(&checkpoints))?;
+        remove_leftovers(&checkpoints)?;
+        let toml = self.trial.spec.to_toml();
+        write_atomically(&directory.join("spec.toml"), |file| file.write_all(toml.as_bytes()))?;
+
+        let spec = &self.trial.spec;
+        let shape = flow::static_shape(self.dataset.features(), spec.model.width);
+        let manifest = Manifest::new(self.trial, shape.is_some(), instruction_set(spec.training.kernel, spec.device));
+        let mut sink = Recorder::new(vec![
+            Box::new(MetricsJournal::new(&directory)),
+            Box::new(TensorBoard::new(&directory, self.trial, toml, warn)),
+            Box::new(ManifestWriter::new(&directory, manifest.clone())),
+            progress,
+        ]);
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.train(&directory, &checkpoints, &mut sink))) {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => failed(error.to_string()),
+            Err(panic) => failed(format!("a bug in the runner, please report it: {}", message(&*panic))),
+        };
+        let Outcome { status, summary, reason } = outcome;
+        let ended = sink.record(&Event::Ended { status, summary: summary.clone(), reason: reason.clone() });
+        // The record of the end may be what failed: say it in what is returned at least.
+        let mut last = Manifest::read(&directory).unwrap_or(manifest);
+        if let Err(error) = ended {
+            (last.status, last.reason) = (Status::Failed, Some(error.to_string()));
+            last.summary = Some(summary);
+            // The disk may have room again, or not.
+            let _ = last.write(&directory);
+        }
+        Ok(last)
+    }
+
+    fn train(&self, directory: &Path, checkpoints: &Path, sink: &mut dyn Sink) -> Result<Outcome, TrainError> {
+        let Trial { spec, seed, .. } = self.trial;
+        let features = self.dataset.features();
+        let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, spec.device)?;
+        let outcome = Training {
+            spec,
+            seed: *seed,
+            dataset: self.dataset,
+            flow: &mut *flow,
+            checkpoints,
+            sink,
+            stop: self.stop,
+        }
+        .run()?;
+        if outcome.status == Status::Finished {
+            self.show(directory, &mut *flow, outcome.summary.steps, sink)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Samples and pictures of the best weights.
+    fn show(&self, directory: &Path, flow: &mut dyn Flow, step: i64, sink: &mut dyn Sink) -> Result<(), TrainError> {
+        let mut samples = flow.sample(SAMPLES, self.trial.seed)?;
+        self.dataset.preprocessing.invert(&mut samples);
+        write_table(&directory.join("samples.parquet"), &matrix_columns(&self.dataset.columns, &samples))
+            .map_err(std::io::Error::other)?;
+        let title = format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed);
+        for picture in pictures(flow, self.dataset, &samples, &title).map_err(std::io::Error::other)? {
+            let path = directory.join(format!("{}.png", picture.tag));
+            write_atomically(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
+            sink.record(&Event::Picture { step, picture })?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(reason: String) -> Outcome {
+    Outcome { status: Status::Failed, summary: Summary::default(), reason: Some(reason) }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
+}
+
+/// What the bits of a run depend on besides spec and seed.
+fn instruction_set(kernel: KernelChoice, device: Device) -> String {
+    match (device, kernel) {
+        (Device::Cpu, KernelChoice::Fused) => format!("{} {}", std::env::consts::ARCH, Level::detect().as_str()),
+        (Device::Cpu, KernelChoice::Composed) => format!("{} dfdx", std::env::consts::ARCH),
+        (Device::Cuda(_), _) => "cuda".to_owned(),
+    }
+}
