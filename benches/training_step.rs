@@ -9,6 +9,7 @@
 
 use std::time::Instant;
 
+use rand_distr::{Distribution, StandardNormal};
 use realnvp_runner::flow::{self, Flow};
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
@@ -17,7 +18,6 @@ use realnvp_runner::spec::{
     ScheduleName,
 };
 use realnvp_runner::train::{Optimizer, global_norm};
-use rand_distr::{Distribution, StandardNormal};
 
 const CASES: [[usize; 4]; 4] = [[2, 64, 8, 256], [2, 128, 8, 256], [2, 256, 6, 100], [43, 512, 10, 256]];
 
@@ -148,7 +148,27 @@ fn gemm_gflops(threads: usize) -> f64 {
     let mut once = || {
         // SAFETY: three dense N × N matrices, with their strides.
         unsafe {
-            gemm::gemm(N, N, N, c.as_mut_ptr(), 1, n, false, a.as_ptr(), 1, n, b.as_ptr(), 1, n, 0.0, 1.0, false, false, false, threads);
+            gemm::gemm(
+                N,
+                N,
+                N,
+                c.as_mut_ptr(),
+                1,
+                n,
+                false,
+                a.as_ptr(),
+                1,
+                n,
+                b.as_ptr(),
+                1,
+                n,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                threads,
+            );
         }
     };
     once();

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-
 /// A file or folder that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}; check free space and permissions, then run the same command again", path.display())]
@@ -42,10 +41,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     replace(path, folder, write).map_err(WriteError::at(path))
 }
 
@@ -97,9 +93,7 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("listed");
-        entries
-            .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
-            .collect()
+        entries.map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned()).collect()
     }
 
     #[test]

@@ -10,7 +10,11 @@ pub struct Matrix {
 impl Matrix {
     /// Takes `data` of shape `[rows, columns]`; its length must be a multiple of `columns`.
     pub fn new(data: Vec<f32>, columns: usize) -> Self {
-        assert!(columns > 0 && data.len().is_multiple_of(columns), "{} values do not fill rows of {columns}", data.len());
+        assert!(
+            columns > 0 && data.len().is_multiple_of(columns),
+            "{} values do not fill rows of {columns}",
+            data.len()
+        );
         Self { columns, data }
     }
 

@@ -221,7 +221,13 @@ fn gradient_is_the_slope_of_the_loss() {
             let ((above, right), (below, left)) = (loss(step), loss(-step));
             let slope = (above - below) / (right - left);
             let error = (slope - f64::from(gradient[at])).abs();
-            assert!(error < 2e-4 * (1.0 + slope.abs()), "`{}`: {slope} vs {}: {}", entry.name, gradient[at], case.name());
+            assert!(
+                error < 2e-4 * (1.0 + slope.abs()),
+                "`{}`: {slope} vs {}: {}",
+                entry.name,
+                gradient[at],
+                case.name()
+            );
         }
     }
 }
@@ -253,7 +259,10 @@ fn fused_agrees_with_composed() {
                     let error = difference(&gradient[entry.range()], &expected[entry.range()], floor);
                     assert!(error < 1e-4, "{error} in `{}`: {name}", entry.name);
                 }
-                assert!(difference(&fused.parameters().values()[count..], &statistics, 0.0) < 1e-5, "statistics: {name}");
+                assert!(
+                    difference(&fused.parameters().values()[count..], &statistics, 0.0) < 1e-5,
+                    "statistics: {name}"
+                );
                 let moved = fused.forward(&x).expect("forward");
                 assert!(difference(moved.z.as_slice(), latent.z.as_slice(), 0.0) < 1e-4, "z: {name}");
                 assert!(difference(&moved.log_det, &latent.log_det, 0.0) < 1e-4, "log_det: {name}");
@@ -291,8 +300,13 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
     let built = flow::build(&case.model, KernelChoice::Composed, 2, 0, Device::Cpu).expect("a flow");
     assert_eq!(built.static_shape.map(|s| (s.features, s.width)), Some((2, 64)));
     let mut compiled = built.flow;
-    let mut run_time =
-        Composed::<_, _, f32, _>::new(compiled.architecture().clone(), compiled.parameters().clone(), 2usize, 64usize, Cpu::default());
+    let mut run_time = Composed::<_, _, f32, _>::new(
+        compiled.architecture().clone(),
+        compiled.parameters().clone(),
+        2usize,
+        64usize,
+        Cpu::default(),
+    );
     let x = case.rows(20);
     let mut gradients = [vec![0.0; run_time.parameters().count()], vec![0.0; run_time.parameters().count()]];
     let a = compiled.loss_and_gradient(&x, &mut gradients[0]).expect("gradient");
@@ -303,7 +317,8 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
 #[test]
 fn coupling_starts_as_the_identity() {
     for case in table().into_iter().filter(|case| !case.model.batch_norm) {
-        let mut flow = flow::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
+        let mut flow =
+            flow::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
         let x = case.rows(9);
         let latent = flow.forward(&x).expect("forward");
         assert_eq!(latent.z, x);

@@ -25,7 +25,9 @@ pub(super) struct Exec {
 
 impl Exec {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        let mut plan = Plan::read(&self.plan).map_err(Failure::usage)?;
+        let named = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", self.plan.display()));
+        let text = std::fs::read_to_string(&self.plan).map_err(|error| named(&error))?;
+        let mut plan = Plan::from_json(&text).map_err(|error| named(&error))?;
         let runs = plan.trials.len();
         if self.index >= runs {
             return Err(Failure::Usage(format!("--index {}: the plan has runs 0 to {}", self.index, runs.max(1) - 1)));

@@ -8,7 +8,7 @@ use comfy_table::Table;
 use super::{Exit, Failure};
 use crate::data::TOYS;
 use crate::record::read_runs;
-use crate::report::number;
+use crate::report::quantity::number;
 use crate::train::Status;
 
 #[derive(Args, Debug)]
@@ -69,7 +69,7 @@ fn toys() -> Result<Exit, Failure> {
             entry.name.to_owned(),
             format!("{:.4}", toy.entropy()),
             parameters.join(", "),
-            entry.description.to_owned(),
+            entry.summary.to_owned(),
         ]);
     }
     println!("{table}");

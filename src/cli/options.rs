@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Failure;
-use crate::plan::{Plan, expand};
-use crate::spec::{Diagnostics, Overrides, ResolvedExperiment, load};
+use crate::plan::{Plan, prepare};
+use crate::spec::{Diagnostics, Overrides};
 
 /// Specs and what overrides them.
 #[derive(Args, Debug)]
@@ -27,20 +26,15 @@ pub(super) struct Specs {
 }
 
 impl Specs {
-    /// The experiments, checked and resolved. Warnings go to stderr.
-    pub fn load(&self) -> Result<Vec<ResolvedExperiment>, Diagnostics> {
+    /// The trials of all experiments, resolved and checked. Warnings go to stderr.
+    pub fn plans(&self) -> Result<Vec<Plan>, Diagnostics> {
         let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
-        let experiments = load(&self.specs, overrides)?;
-        for warning in experiments.iter().flat_map(|experiment| &experiment.warnings) {
+        let planned = prepare(&self.specs, overrides)?;
+        for warning in planned.iter().flat_map(|(experiment, _)| &experiment.warnings) {
             eprintln!("{}\n", warning.render(colour_on_stderr()));
         }
-        Ok(experiments)
-    }
-
-    /// The trials of all experiments, resolved and checked.
-    pub fn plans(&self) -> Result<Vec<Plan>, Failure> {
-        Ok(self.load()?.iter().map(expand).collect::<Result<_, _>>()?)
+        Ok(planned.into_iter().map(|(_, plan)| plan).collect())
     }
 }
 
@@ -51,10 +45,5 @@ pub(super) fn colour_on_stderr() -> bool {
 
 /// Width of the terminal that stdout is, in letters.
 pub(super) fn stdout_width() -> Option<usize> {
-    let stdout = std::io::stdout();
-    stdout.is_terminal().then(|| console_width()).flatten()
-}
-
-fn console_width() -> Option<usize> {
-    indicatif::TermLike::width(&indicatif::console::Term::stdout()).into()
+    console::Term::stdout().size_checked().map(|(_, columns)| columns.into())
 }

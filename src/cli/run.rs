@@ -55,8 +55,12 @@ impl Run {
             eprintln!("warning: {warning}");
         }
         let stop = engine::stop_flag().map_err(Failure::run)?;
-        std::fs::create_dir_all(&self.results)
-            .map_err(|error| Failure::Usage(format!("{}: cannot be made: {error}; name another folder with --results", self.results.display())))?;
+        std::fs::create_dir_all(&self.results).map_err(|error| {
+            Failure::Usage(format!(
+                "{}: cannot be made: {error}; name another folder with --results",
+                self.results.display()
+            ))
+        })?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = Local {
             results: &self.results,

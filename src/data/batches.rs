@@ -41,15 +41,7 @@ impl<'a> Batches<'a> {
             Some(step) => scale.iter().map(|scale| (step / scale) as f32).collect(),
             None => Vec::new(),
         };
-        Self {
-            dataset,
-            batch_size,
-            seed,
-            steps_per_epoch,
-            order: Vec::new(),
-            order_epoch: None,
-            noise_width,
-        }
+        Self { dataset, batch_size, seed, steps_per_epoch, order: Vec::new(), order_epoch: None, noise_width }
     }
 
     /// Rows dealt out in an epoch; `None` for fresh rows, which never end.
@@ -104,9 +96,7 @@ impl<'a> Batches<'a> {
         // `load` makes training rows fresh for toys only.
         let toy = toy.expect("fresh rows come from a toy");
         let mut rng = stream(mix(self.seed, self.dataset.seed), Purpose::FreshRows, step);
-        out.as_mut_slice()
-            .chunks_exact_mut(toy.features())
-            .for_each(|row| toy.sample(&mut rng, row));
+        out.as_mut_slice().chunks_exact_mut(toy.features()).for_each(|row| toy.sample(&mut rng, row));
         self.dataset.preprocessing.apply(out);
     }
 
@@ -144,11 +134,7 @@ mod tests {
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),
             test: Matrix::zeros(1, 2),
-            preprocessing: Preprocessing {
-                mean: vec![0.5, 0.25],
-                scale: vec![1.0, 2.0],
-                step,
-            },
+            preprocessing: Preprocessing { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0], step },
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),
             unused_rows: 0,
@@ -166,19 +152,13 @@ mod tests {
     fn an_epoch_visits_every_row_at_most_once_and_epochs_differ() {
         let dataset = dataset(false, None);
         let mut batches = Batches::new(&dataset, 10, 3);
-        assert_eq!(
-            (batches.rows_per_epoch(), batches.steps_per_epoch()),
-            (Some(100), Some(10))
-        );
+        assert_eq!((batches.rows_per_epoch(), batches.steps_per_epoch()), (Some(100), Some(10)));
         assert_eq!((batches.epoch(0), batches.epoch(15)), (0.0, 1.5));
         let mut orders = HashSet::new();
         for epoch in 0..5 {
             let rows: Vec<u32> = (0..10)
                 .flat_map(|i| {
-                    batch(&mut batches, epoch * 10 + i)
-                        .iter_rows()
-                        .map(|row| row[0] as u32)
-                        .collect::<Vec<_>>()
+                    batch(&mut batches, epoch * 10 + i).iter_rows().map(|row| row[0] as u32).collect::<Vec<_>>()
                 })
                 .collect();
             assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 100);
@@ -209,18 +189,10 @@ mod tests {
         let noise = |step| {
             let noisy = batch(&mut Batches::new(&dataset, 100, 3), step);
             let plain = batch(&mut Batches::new(&plain, 100, 3), step);
-            noisy
-                .as_slice()
-                .iter()
-                .zip(plain.as_slice())
-                .map(|(a, b)| a - b)
-                .collect::<Vec<f32>>()
+            noisy.as_slice().iter().zip(plain.as_slice()).map(|(a, b)| a - b).collect::<Vec<f32>>()
         };
         for row in noise(0).chunks(2) {
-            assert!(
-                (-1e-4..0.5001).contains(&row[0]) && (-1e-4..0.2501).contains(&row[1]),
-                "{row:?}"
-            );
+            assert!((-1e-4..0.5001).contains(&row[0]) && (-1e-4..0.2501).contains(&row[1]), "{row:?}");
         }
         assert_ne!(noise(0), noise(1));
     }

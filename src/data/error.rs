@@ -9,11 +9,7 @@ pub enum DataError {
     #[error("unknown toy `{name}`{hint}")]
     UnknownToy { name: String, hint: String },
     #[error("toy `{toy}` has no parameter `{name}`{hint}")]
-    UnknownParameter {
-        toy: &'static str,
-        name: String,
-        hint: String,
-    },
+    UnknownParameter { toy: &'static str, name: String, hint: String },
     #[error("toy `{toy}`: `{name}` = {value} is out of range; it must lie in [{minimum}, {maximum}] ({reason})")]
     ParameterRange {
         toy: &'static str,
@@ -26,11 +22,7 @@ pub enum DataError {
     #[error("the dataset names neither a toy nor a file; set `dataset.name` or `dataset.path`")]
     NoSource,
     #[error("`dataset.{part} = {amount}`: {problem}")]
-    Amount {
-        part: &'static str,
-        amount: String,
-        problem: &'static str,
-    },
+    Amount { part: &'static str, amount: String, problem: &'static str },
     #[error("found no file {}", tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "))]
     NotFound { tried: Vec<PathBuf> },
     #[error("cannot read `{}`: {source}", path.display())]
@@ -38,42 +30,19 @@ pub enum DataError {
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("`{}`: unknown kind of file; known extensions: {known}{hint}", path.display())]
-    Extension {
-        path: PathBuf,
-        known: String,
-        hint: &'static str,
-    },
+    Extension { path: PathBuf, known: String, hint: &'static str },
     #[error("`{}` is not a valid {format} file: {problem}", path.display())]
-    Damaged {
-        path: PathBuf,
-        format: &'static str,
-        problem: String,
-    },
+    Damaged { path: PathBuf, format: &'static str, problem: String },
     #[error("`{}` holds no rows", path.display())]
     Empty { path: PathBuf },
     #[error("`{}`, row {row} (line {line}): {found} cells where the first line has {expected}", path.display())]
-    Ragged {
-        path: PathBuf,
-        row: usize,
-        line: usize,
-        expected: usize,
-        found: usize,
-    },
+    Ragged { path: PathBuf, row: usize, line: usize, expected: usize, found: usize },
     #[error("{place}: {problem}")]
     Cell { place: Place, problem: CellProblem },
     #[error("`{}`: column `{column}` holds {found}; {hint}", path.display())]
-    ColumnType {
-        path: PathBuf,
-        column: String,
-        found: String,
-        hint: String,
-    },
+    ColumnType { path: PathBuf, column: String, found: String, hint: String },
     #[error("`{}` has no column `{column}`{hint}", path.display())]
-    UnknownColumn {
-        path: PathBuf,
-        column: String,
-        hint: String,
-    },
+    UnknownColumn { path: PathBuf, column: String, hint: String },
     #[error("`{}`: column `{column}` appears twice", path.display())]
     TwiceColumn { path: PathBuf, column: String },
     #[error("`{}`: no column is left to learn; see `columns` and `drop`", path.display())]
@@ -89,11 +58,7 @@ pub enum DataError {
     #[error("fractions of train, validation and test sum to {sum}; they must sum to at most 1")]
     Fractions { sum: f64 },
     #[error("the {part} part of `{}` gets none of its {rows} rows; enlarge `dataset.{part}`", path.display())]
-    EmptyPart {
-        path: PathBuf,
-        part: &'static str,
-        rows: usize,
-    },
+    EmptyPart { path: PathBuf, part: &'static str, rows: usize },
     #[error(
         "{rows} training rows are fewer than a batch of {batch_size}; \
          lower `training.batch_size` or enlarge `dataset.train`"
@@ -155,24 +120,13 @@ pub(super) fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -
     let lower = name.to_lowercase();
     let mut near: Vec<(usize, &str)> = known
         .iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
-                *candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), *candidate))
         .filter(|(distance, candidate)| {
             *distance <= 2.max(candidate.chars().count() / 4) && *distance < candidate.chars().count()
         })
         .collect();
     near.sort();
-    let quote = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let quote = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match (near.is_empty(), known.len()) {
         (true, 0) => "; there are none".into(),
         (true, ..=MOST) => format!("; known: {}", quote(&known)),
@@ -186,8 +140,5 @@ pub(super) fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -
 
 /// `map_err` for reading `path`.
 pub(super) fn reading(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
-    |source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    }
+    |source| DataError::Read { path: path.to_owned(), source }
 }

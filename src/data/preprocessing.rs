@@ -24,11 +24,7 @@ pub struct Preprocessing {
 impl Preprocessing {
     /// No scaling.
     pub fn identity(features: usize, step: Option<f64>) -> Self {
-        Self {
-            mean: vec![0.0; features],
-            scale: vec![1.0; features],
-            step,
-        }
+        Self { mean: vec![0.0; features], scale: vec![1.0; features], step }
     }
 
     /// Mean 0 and variance 1 (over n, not n − 1) on `rows`, with the noise's mean step/2 and variance step²/12
@@ -37,9 +33,7 @@ impl Preprocessing {
         let count = rows.rows().max(1) as f64;
         let mut mean = vec![0.0; rows.columns()];
         for row in rows.iter_rows() {
-            mean.iter_mut()
-                .zip(row)
-                .for_each(|(sum, &value)| *sum += f64::from(value));
+            mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
         }
         mean.iter_mut().for_each(|sum| *sum /= count);
         let mut variance = vec![0.0; rows.columns()];
@@ -82,11 +76,7 @@ impl Preprocessing {
     }
 
     fn map(&self, rows: &mut Matrix, mut f: impl FnMut(f64, f64, f64) -> f64) {
-        assert_eq!(
-            rows.columns(),
-            self.features(),
-            "rows and preprocessing differ in their features"
-        );
+        assert_eq!(rows.columns(), self.features(), "rows and preprocessing differ in their features");
         for row in rows.as_mut_slice().chunks_exact_mut(self.mean.len()) {
             for ((value, &mean), &scale) in row.iter_mut().zip(&self.mean).zip(&self.scale) {
                 *value = f(f64::from(*value), mean, scale) as f32;
@@ -121,11 +111,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn example() -> Preprocessing {
-        Preprocessing {
-            mean: vec![1.0, -2.0, 0.5],
-            scale: vec![4.0, 0.25, 3.0],
-            step: None,
-        }
+        Preprocessing { mean: vec![1.0, -2.0, 0.5], scale: vec![4.0, 0.25, 3.0], step: None }
     }
 
     #[test]
@@ -166,9 +152,7 @@ mod tests {
 
     #[test]
     fn standardised_rows_have_mean_zero_and_variance_one_noise_included() {
-        let levels: Vec<f32> = (0..4096)
-            .flat_map(|i| [(i % 16) as f32, 1e3 + (i % 2) as f32])
-            .collect();
+        let levels: Vec<f32> = (0..4096).flat_map(|i| [(i % 16) as f32, 1e3 + (i % 2) as f32]).collect();
         for step in [None, Some(1.0)] {
             let mut rows = Matrix::new(levels.clone(), 2);
             let preprocessing = Preprocessing::standardized(&rows, step);
@@ -178,10 +162,7 @@ mod tests {
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
                 let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64;
                 let allowed = if step.is_some() { 0.05 } else { 1e-5 };
-                assert!(
-                    mean.abs() < allowed && (variance - 1.0).abs() < allowed,
-                    "{step:?}: {mean}, {variance}"
-                );
+                assert!(mean.abs() < allowed && (variance - 1.0).abs() < allowed, "{step:?}: {mean}, {variance}");
             }
         }
     }
@@ -189,16 +170,11 @@ mod tests {
     #[test]
     fn uniform_over_sixteen_levels_costs_four_bits() {
         for step in [1.0, 0.25, 1.0 / 255.0] {
-            let levels = (0..16)
-                .flat_map(|i| [(f64::from(i) * step) as f32, (f64::from(15 - i) * step) as f32])
-                .collect();
+            let levels =
+                (0..16).flat_map(|i| [(f64::from(i) * step) as f32, (f64::from(15 - i) * step) as f32]).collect();
             let preprocessing = Preprocessing::standardized(&Matrix::new(levels, 2), Some(step));
             // The ideal model: uniform over the image of the 16 cells in model space.
-            let log_model: f64 = preprocessing
-                .scale
-                .iter()
-                .map(|scale| -(16.0 * step / scale).ln())
-                .sum();
+            let log_model: f64 = preprocessing.scale.iter().map(|scale| -(16.0 * step / scale).ln()).sum();
             let nll = -(log_model + preprocessing.log_det());
             assert!((preprocessing.bits_per_dim(nll).unwrap() - 4.0).abs() < 1e-12);
         }
@@ -214,10 +190,7 @@ mod tests {
 
     #[test]
     fn json_keeps_it() {
-        let preprocessing = Preprocessing {
-            step: Some(1.0),
-            ..example()
-        };
+        let preprocessing = Preprocessing { step: Some(1.0), ..example() };
         let text = serde_json::to_string(&preprocessing).unwrap();
         assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), preprocessing);
     }

@@ -37,29 +37,15 @@ fn counts(amounts: [Amount; 3], rows: usize, path: &Path) -> Result<[usize; 3], 
             Amount::Fraction(fraction) if fraction > 0.0 && fraction < 1.0 => (fraction * rows as f64).round() as usize,
             Amount::Fraction(fraction) => {
                 let problem = "a fraction must lie between 0 and 1";
-                return Err(DataError::Amount {
-                    part,
-                    amount: fraction.to_string(),
-                    problem,
-                });
+                return Err(DataError::Amount { part, amount: fraction.to_string(), problem });
             }
             Amount::Fresh(_) => {
                 let problem = "only toys can draw fresh rows; give a number of rows or a fraction";
-                return Err(DataError::Amount {
-                    part,
-                    amount: "\"fresh\"".into(),
-                    problem,
-                });
+                return Err(DataError::Amount { part, amount: "\"fresh\"".into(), problem });
             }
         };
     }
-    let fractions = amounts.map(|amount| {
-        if let Amount::Fraction(fraction) = amount {
-            fraction
-        } else {
-            0.0
-        }
-    });
+    let fractions = amounts.map(|amount| if let Amount::Fraction(fraction) = amount { fraction } else { 0.0 });
     let sum: f64 = fractions.iter().sum();
     if sum > 1.0 + 1e-9 {
         return Err(DataError::Fractions { sum });
@@ -70,18 +56,10 @@ fn counts(amounts: [Amount; 3], rows: usize, path: &Path) -> Result<[usize; 3], 
     }
     let asked = counts.iter().fold(0usize, |sum, count| sum.saturating_add(*count));
     if asked > rows {
-        return Err(DataError::TooManyRows {
-            path: path.to_owned(),
-            rows,
-            asked,
-        });
+        return Err(DataError::TooManyRows { path: path.to_owned(), rows, asked });
     }
     match PARTS.iter().zip(counts).find(|(_, count)| *count == 0) {
-        Some((part, _)) => Err(DataError::EmptyPart {
-            path: path.to_owned(),
-            part,
-            rows,
-        }),
+        Some((part, _)) => Err(DataError::EmptyPart { path: path.to_owned(), part, rows }),
         None => Ok(counts),
     }
 }
@@ -114,18 +92,10 @@ mod tests {
     fn impossible_amounts_are_refused() {
         use Amount::{Fraction, Rows};
         let cases = [
-            (
-                [Rows(90), Rows(10), Rows(1)],
-                100,
-                "100 rows, but train + validation + test ask for 101",
-            ),
+            ([Rows(90), Rows(10), Rows(1)], 100, "100 rows, but train + validation + test ask for 101"),
             ([Fraction(0.8), Fraction(0.2), Fraction(0.1)], 100, "sum to 1.1"),
             ([Rows(90), Fraction(0.2), Rows(1)], 100, "ask for 111"),
-            (
-                [Fraction(0.8), Fraction(0.1), Fraction(0.1)],
-                3,
-                "the validation part of `a.csv` gets none",
-            ),
+            ([Fraction(0.8), Fraction(0.1), Fraction(0.1)], 3, "the validation part of `a.csv` gets none"),
             ([Amount::Fresh(Fresh::Fresh), Rows(1), Rows(1)], 3, "only toys"),
             ([Fraction(1.5), Rows(1), Rows(1)], 3, "between 0 and 1"),
         ];

@@ -1,12 +1,14 @@
 //! The worker pool of this process.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::datasets::Datasets;
 use super::trial::{Job, Standing, standing};
+use crate::atomic::{WriteError, write_atomically};
 use crate::plan::{Plan, Trial};
 use crate::record::progress::Progress;
 use crate::record::{Manifest, RecordError, hparams, read_runs, write_experiment, write_trials};
@@ -54,12 +56,15 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let mut tables = Vec::new();
     for plan in plans {
         let folder = local.results.join(&plan.experiment);
-        plan.store(&folder)?;
+        std::fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
+        let json =
+            plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
+        write_atomically(&folder.join("plan.json"), |file| file.write_all(json.as_bytes()))?;
         let points: BTreeMap<&str, _> = plan.trials.iter().map(|trial| (trial.id.as_str(), hparams(trial))).collect();
         write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())?;
         let earlier = read_runs(&folder);
         for broken in &earlier.broken {
-            local.progress.println(&format!("warning: {broken}"));
+            local.progress.println(format!("warning: {broken}"));
         }
         let rows = earlier.manifests.into_iter().map(|run| ((run.trial.clone(), run.seed), run)).collect();
         tables.push(Table { plan, rows: Mutex::new(rows) });
@@ -127,17 +132,29 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
     }
 }
 
+/// Runs one trial of an experiment whose other trials may run elsewhere, and brings `trials.parquet` up to date with all
+/// that has ended so far. `None`: another process is at it.
+///
+/// # Errors
+/// Where the table cannot be written.
+pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
+    let outcome = one(trial, local);
+    let folder = local.results.join(&trial.experiment);
+    write_trials(&folder, &read_runs(&folder).manifests)?;
+    Ok(outcome.map(|(manifest, _)| manifest))
+}
+
 /// Runs one trial, or tells that it was there already. `None`: it cannot be run now.
 fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
     let standing = standing(trial, local.results);
     let label = format!("{} seed {}", trial.id, trial.seed);
     match &standing {
         Standing::Finished(manifest) | Standing::Ended(manifest) if is_kept(&standing, local) => {
-            local.progress.println(&format!("{label}: {} already, kept", manifest.status.as_str()));
+            local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
             return Some(((**manifest).clone(), true));
         }
         Standing::Busy { pid } => {
-            local.progress.println(&format!("{label}: process {pid} is running it, left alone"));
+            local.progress.kept(format!("{label}: process {pid} is running it, left alone"));
             return None;
         }
         _ => {}
@@ -146,7 +163,7 @@ fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
     let failed = |reason: String| {
         let mut manifest = Manifest::new(trial, false, "");
         (manifest.status, manifest.reason) = (Status::Failed, Some(reason));
-        local.progress.println(&format!("{label}: failed: {}", manifest.reason.as_deref().unwrap_or_default()));
+        local.progress.println(format!("{label}: failed: {}", manifest.reason.as_deref().unwrap_or_default()));
         Some((manifest, false))
     };
     let dataset = match local.datasets.of(trial) {
@@ -155,7 +172,7 @@ fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
     };
     let job = Job { trial, dataset: &dataset, results: local.results, from_scratch, stop: local.stop };
     let progress = local.progress.clone();
-    let warn = Box::new(move |text: String| progress.println(&format!("warning: {text}")));
+    let warn = Box::new(move |text: String| progress.println(format!("warning: {text}")));
     match job.run(Box::new(local.progress.sink(label.clone())), warn) {
         Ok(manifest) => Some((manifest, false)),
         Err(error) => failed(error.to_string()),

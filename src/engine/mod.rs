@@ -2,6 +2,7 @@
 //! many threads, and what happens when one fails is decided here.
 
 mod datasets;
+mod estimate;
 mod local;
 mod pictures;
 mod saved;
@@ -9,7 +10,8 @@ mod stop;
 mod trial;
 
 pub use datasets::Datasets;
-pub use local::{Local, Report, run};
+pub use estimate::{Estimate, estimate};
+pub use local::{Local, Report, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
 pub use stop::stop_flag;
 pub use trial::{Job, Standing, standing};

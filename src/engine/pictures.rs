@@ -3,10 +3,8 @@
 use crate::data::{Dataset, Train};
 use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
-use crate::report::{
-    DensityGrid, ReportError, axis_limits, column_limits, density_1d_picture, density_picture, pair_picture,
-    samples_picture,
-};
+use crate::report::limits::{axis_limits, column_limits};
+use crate::report::{DensityGrid, ReportError, density_1d_picture, density_picture, pair_picture, samples_picture};
 use crate::train::Picture;
 
 /// Cells of the heat map along each axis.

@@ -77,11 +77,10 @@ impl Job<'_> {
     pub fn run(&self, progress: Box<dyn Sink + Send>, warn: Warn) -> Result<Manifest, WriteError> {
         let directory = self.trial.directory(self.results);
         let checkpoints = directory.join("checkpoints");
-        let unwritable = |path: &Path| WriteError::at(path);
         if self.from_scratch && directory.exists() {
-            fs::remove_dir_all(&directory).map_err(unwritable(&directory))?;
+            fs::remove_dir_all(&directory).map_err(WriteError::at(&directory))?;
         }
-        fs::create_dir_all(&checkpoints).map_err(unwritable(&checkpoints))?;
+        fs::create_dir_all(&checkpoints).map_err(WriteError::at(&checkpoints))?;
         remove_leftovers(&checkpoints)?;
         let toml = self.trial.spec.to_toml();
         write_atomically(&directory.join("spec.toml"), |file| file.write_all(toml.as_bytes()))?;
@@ -117,16 +116,9 @@ impl Job<'_> {
         let Trial { spec, seed, .. } = self.trial;
         let features = self.dataset.features();
         let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, spec.device)?;
-        let outcome = Training {
-            spec,
-            seed: *seed,
-            dataset: self.dataset,
-            flow: &mut *flow,
-            checkpoints,
-            sink,
-            stop: self.stop,
-        }
-        .run()?;
+        let outcome =
+            Training { spec, seed: *seed, dataset: self.dataset, flow: &mut *flow, checkpoints, sink, stop: self.stop }
+                .run()?;
         if outcome.status == Status::Finished {
             self.show(directory, &mut *flow, outcome.summary.steps, sink)?;
         }

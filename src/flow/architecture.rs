@@ -33,7 +33,12 @@ pub enum Layer {
     Coupling(CouplingLayer),
     /// Batch normalisation with learned log-scale and shift, each shape `[features]` (Dinh et al. 2017, section 3.7;
     /// Papamakarios et al. 2017, section 3.3).
-    BatchNorm { log_gamma: usize, beta: usize, running_mean: usize, running_variance: usize },
+    BatchNorm {
+        log_gamma: usize,
+        beta: usize,
+        running_mean: usize,
+        running_variance: usize,
+    },
 }
 
 /// The layers of a flow, x-side first.
@@ -61,7 +66,11 @@ impl Architecture {
             for net in ["s", "t"] {
                 for (j, (inputs, outputs)) in sizes(mask, model).into_iter().enumerate() {
                     if inputs > 0 {
-                        entries.push((format!("layers.{layer}.{net}.{j}.weight"), vec![inputs, outputs], Role::Trainable));
+                        entries.push((
+                            format!("layers.{layer}.{net}.{j}.weight"),
+                            vec![inputs, outputs],
+                            Role::Trainable,
+                        ));
                     }
                     entries.push((format!("layers.{layer}.{net}.{j}.bias"), vec![outputs], Role::Trainable));
                 }

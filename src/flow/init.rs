@@ -27,7 +27,9 @@ pub fn initialise(architecture: &Architecture, parameters: &mut Parameters, seed
                         let bound = 1.0 / (map.inputs as f32).sqrt();
                         let uniform = Uniform::new(-bound, bound).expect("a bound is positive and finite");
                         let mut rng = stream(seed, Purpose::Weights, place);
-                        for range in [map.weight..map.weight + map.inputs * map.outputs, map.bias..map.bias + map.outputs] {
+                        for range in
+                            [map.weight..map.weight + map.inputs * map.outputs, map.bias..map.bias + map.outputs]
+                        {
                             values[range].iter_mut().for_each(|v| *v = uniform.sample(&mut rng));
                         }
                         place += 1;

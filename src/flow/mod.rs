@@ -11,9 +11,7 @@ mod init;
 mod mask;
 mod parameters;
 
-pub use architecture::{
-    Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear,
-};
+pub use architecture::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear};
 pub use base::{HALF_LN_TAU, standard_normal_log_prob};
 pub use build::{Built, StaticShape, build, static_shape};
 pub use init::initialise;

@@ -1,9 +1,27 @@
 //! From a spec to the list of trials: sweep expansion and identities. Pure functions; knows nothing of training.
 
+mod expand;
+mod identity;
+mod points;
+mod stored;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::spec::Spec;
+
+pub use expand::{expand, prepare};
+pub use identity::spec_hash;
+pub use stored::StoredPlanError;
+
+/// Everything that one experiment runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Name of the experiment: the first folder below `results/`.
+    pub experiment: String,
+    /// In the order of the sweep, the seeds of one point one after the other.
+    pub trials: Vec<Trial>,
+}
 
 /// One trial with one seed: what a single run directory holds.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,16 +13,9 @@ pub enum RecordError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{}:{line}: not a row of metrics ({source}); run again with --fresh to start the trial over", path.display())]
-    Journal {
-        path: PathBuf,
-        line: usize,
-        source: serde_json::Error,
-    },
+    Journal { path: PathBuf, line: usize, source: serde_json::Error },
     #[error("{}: not a table of metrics ({source}); run again with --fresh to start the trial over", path.display())]
-    Metrics {
-        path: PathBuf,
-        source: polars::error::PolarsError,
-    },
+    Metrics { path: PathBuf, source: polars::error::PolarsError },
     #[error("{}: not a manifest ({source}); run again with --fresh to start the trial over", path.display())]
     Manifest { path: PathBuf, source: serde_json::Error },
 }
@@ -36,10 +29,7 @@ impl RecordError {
 
     /// For `map_err`: `path` could not be read.
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Read {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Read { path: path.to_owned(), source }
     }
 }
 

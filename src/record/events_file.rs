@@ -25,9 +25,7 @@ impl EventsFile {
     /// Starts a new file in `directory`, read by TensorBoard after all that are there.
     pub(super) fn create(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let mut file = Self {
-            file: File::create_new(new_path(directory)?)?,
-        };
+        let mut file = Self { file: File::create_new(new_path(directory)?)? };
         file.append(&[file_version()])?;
         Ok(file)
     }
@@ -44,9 +42,7 @@ impl EventsFile {
 
     #[cfg(all(test, target_os = "linux"))]
     pub(super) fn full() -> Self {
-        Self {
-            file: File::options().append(true).open("/dev/full").expect("Linux has it"),
-        }
+        Self { file: File::options().append(true).open("/dev/full").expect("Linux has it") }
     }
 }
 
@@ -67,36 +63,22 @@ pub(super) fn events_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// resumed within a second, or on a host whose clock is behind, must still come last.
 pub(super) fn new_path(directory: &Path) -> io::Result<PathBuf> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let last = events_files(directory)?
-        .iter()
-        .filter_map(|path| started_at(path))
-        .max();
+    let last = events_files(directory)?.iter().filter_map(|path| started_at(path)).max();
     let seconds = last.map_or(0, |last| last + 1).max(now() as u64);
     let host = hostname::get()?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
-    Ok(directory.join(format!(
-        "{PREFIX}{seconds:010}.{}.{process}.{number}",
-        host.to_string_lossy()
-    )))
+    Ok(directory.join(format!("{PREFIX}{seconds:010}.{}.{process}.{number}", host.to_string_lossy())))
 }
 
 /// The seconds in the name of an events file.
 fn started_at(path: &Path) -> Option<u64> {
-    path.file_name()?
-        .to_str()?
-        .strip_prefix(PREFIX)?
-        .split('.')
-        .next()?
-        .parse()
-        .ok()
+    path.file_name()?.to_str()?.strip_prefix(PREFIX)?.split('.').next()?.parse().ok()
 }
 
 /// Seconds since 1970.
 pub(super) fn now() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |time| time.as_secs_f64())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 /// The bytes of `events` as they stand in a file.
@@ -178,10 +160,7 @@ pub(super) mod tests {
         file.append(&[restart(0), summary(3, Vec::new())]).expect("appended");
         let events = read(&events_files(folder.path()).expect("listed")[0]);
         assert_eq!(events[0].get_file_version(), "brain.Event:2");
-        assert_eq!(
-            events[1].get_session_log().get_status(),
-            SessionLog_SessionStatus::START
-        );
+        assert_eq!(events[1].get_session_log().get_status(), SessionLog_SessionStatus::START);
         assert_eq!(events[2].get_step(), 3);
         assert!(events[2].get_wall_time() > 1.7e9);
     }
@@ -189,9 +168,7 @@ pub(super) mod tests {
     #[test]
     fn files_of_one_second_differ_and_sort_in_order_of_creation() {
         let folder = tempfile::tempdir().expect("folder");
-        let future = folder
-            .path()
-            .join(format!("{PREFIX}{:010}.another-host.99.0", now() as u64 + 100));
+        let future = folder.path().join(format!("{PREFIX}{:010}.another-host.99.0", now() as u64 + 100));
         fs::write(&future, "").expect("written");
         let mut made = vec![future];
         for _ in 0..12 {

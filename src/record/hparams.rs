@@ -29,10 +29,8 @@ const MAIN_KEYS: [(&str, &str); 5] = [
 const NAMES: [&str; 2] = ["name", "seeds"];
 
 /// The metrics of the tab, with the part of the data they are computed on.
-const METRICS: [(&str, DatasetType); 2] = [
-    ("nll/validation", DatasetType::DATASET_VALIDATION),
-    ("nll/test", DatasetType::DATASET_UNKNOWN),
-];
+const METRICS: [(&str, DatasetType); 2] =
+    [("nll/validation", DatasetType::DATASET_VALIDATION), ("nll/test", DatasetType::DATASET_UNKNOWN)];
 
 /// What the HPARAMS tab shows of a trial: its swept and overridden keys under their dotted names; without any, the main
 /// keys of its spec. Never the seed.
@@ -62,19 +60,13 @@ pub fn write_experiment(
 ) -> Result<(), RecordError> {
     fs::create_dir_all(directory).map_err(RecordError::write(directory))?;
     // With several records TensorBoard would pick any one of them.
-    if !events_file::events_files(directory)
-        .map_err(RecordError::read(directory))?
-        .is_empty()
-    {
+    if !events_file::events_files(directory).map_err(RecordError::read(directory))?.is_empty() {
         return Ok(());
     }
     let path = events_file::new_path(directory).map_err(RecordError::write(directory))?;
     Ok(write_atomically(&path, |file| {
         let record = experiment(name, trials)?;
-        file.write_all(&events_file::encode(&[
-            events_file::file_version(),
-            events_file::summary(0, vec![record]),
-        ])?)
+        file.write_all(&events_file::encode(&[events_file::file_version(), events_file::summary(0, vec![record])])?)
     })?)
 }
 
@@ -90,18 +82,8 @@ fn experiment(name: &str, trials: &[BTreeMap<String, toml::Value>]) -> io::Resul
     let mut experiment = Experiment::new();
     experiment.set_name(name.to_owned());
     experiment.set_time_created_secs(events_file::now());
-    experiment.set_hparam_infos(
-        values
-            .into_iter()
-            .map(|(key, domain)| hparam_info(key, domain))
-            .collect(),
-    );
-    experiment.set_metric_infos(
-        METRICS
-            .into_iter()
-            .map(|(tag, dataset)| metric_info(tag, dataset))
-            .collect(),
-    );
+    experiment.set_hparam_infos(values.into_iter().map(|(key, domain)| hparam_info(key, domain)).collect());
+    experiment.set_metric_infos(METRICS.into_iter().map(|(tag, dataset)| metric_info(tag, dataset)).collect());
     let mut data = HParamsPluginData::new();
     data.set_experiment(experiment);
     summary("_hparams_/experiment", &data)
@@ -136,12 +118,7 @@ fn metric_info(tag: &str, dataset: DatasetType) -> MetricInfo {
 /// The record at the start of a run. `group`: the same for all seeds of a trial.
 pub(super) fn session_start(group: &str, hparams: &BTreeMap<String, toml::Value>) -> io::Result<Summary_Value> {
     let mut info = SessionStartInfo::new();
-    info.set_hparams(
-        hparams
-            .iter()
-            .map(|(key, value)| (key.clone(), plugin_value(value)))
-            .collect(),
-    );
+    info.set_hparams(hparams.iter().map(|(key, value)| (key.clone(), plugin_value(value))).collect());
     info.set_group_name(group.to_owned());
     info.set_start_time_secs(events_file::now());
     let mut data = HParamsPluginData::new();
@@ -165,11 +142,7 @@ pub(super) fn session_end(status: Status) -> io::Result<Option<Summary_Value>> {
 }
 
 fn summary(tag: &str, data: &HParamsPluginData) -> io::Result<Summary_Value> {
-    Ok(summaries::metadata(
-        tag,
-        "hparams",
-        data.write_to_bytes().map_err(io::Error::other)?,
-    ))
+    Ok(summaries::metadata(tag, "hparams", data.write_to_bytes().map_err(io::Error::other)?))
 }
 
 /// Numbers, strings and booleans as they are; anything else as its TOML text.
@@ -213,9 +186,7 @@ mod tests {
         assert_eq!(value.get_tag(), "_hparams_/experiment");
         let plugin = value.get_metadata().get_plugin_data();
         assert_eq!(plugin.get_plugin_name(), "hparams");
-        HParamsPluginData::parse_from_bytes(plugin.get_content())
-            .expect("parsed")
-            .take_experiment()
+        HParamsPluginData::parse_from_bytes(plugin.get_content()).expect("parsed").take_experiment()
     }
 
     #[test]
@@ -232,13 +203,7 @@ mod tests {
         let infos: Vec<(&str, DataType, usize)> = experiment
             .get_hparam_infos()
             .iter()
-            .map(|info| {
-                (
-                    info.get_name(),
-                    info.get_field_type(),
-                    info.get_domain_discrete().get_values().len(),
-                )
-            })
+            .map(|info| (info.get_name(), info.get_field_type(), info.get_domain_discrete().get_values().len()))
             .collect();
         let expected = [
             ("depth", DataType::DATA_TYPE_FLOAT64, 2),
@@ -249,11 +214,7 @@ mod tests {
             ("rate", DataType::DATA_TYPE_FLOAT64, 2),
         ];
         assert_eq!(infos, expected);
-        let metrics: Vec<&str> = experiment
-            .get_metric_infos()
-            .iter()
-            .map(|info| info.get_name().get_tag())
-            .collect();
+        let metrics: Vec<&str> = experiment.get_metric_infos().iter().map(|info| info.get_name().get_tag()).collect();
         assert_eq!(metrics, ["nll/validation", "nll/test"]);
     }
 
@@ -278,10 +239,7 @@ mod tests {
         for (status, expected) in cases {
             let end = session_end(status).expect("encoded").map(|value| {
                 let content = value.get_metadata().get_plugin_data().get_content();
-                HParamsPluginData::parse_from_bytes(content)
-                    .expect("parsed")
-                    .get_session_end_info()
-                    .get_status()
+                HParamsPluginData::parse_from_bytes(content).expect("parsed").get_session_end_info().get_status()
             });
             assert_eq!(end, expected, "{status:?}");
         }

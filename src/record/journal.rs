@@ -27,10 +27,7 @@ struct Journal {
 impl MetricsJournal {
     /// For the run in `directory`, which is made at the first event.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self {
-            directory: directory.into(),
-            journal: None,
-        }
+        Self { directory: directory.into(), journal: None }
     }
 
     /// Opens the journal; of an earlier part of the run it keeps the rows up to `resumed_at`.
@@ -44,9 +41,7 @@ impl MetricsJournal {
         kept.retain(|row| resumed_at.is_some_and(|step| row.step <= step));
 
         let path = self.directory.join(JOURNAL);
-        write_atomically(&path, |file| {
-            kept.iter().try_for_each(|row| file.write_all(&line(row)?))
-        })?;
+        write_atomically(&path, |file| kept.iter().try_for_each(|row| file.write_all(&line(row)?)))?;
         // A failed run that is tried again has a table already; from here on the journal is the truth.
         remove_if_there(&self.directory.join(TABLE))?;
         self.journal = Some(Journal::open(&path).map_err(RecordError::write(&path))?);
@@ -55,9 +50,7 @@ impl MetricsJournal {
 
     fn append(&mut self, row: &Metrics) -> Result<(), RecordError> {
         match &mut self.journal {
-            Some(journal) => journal
-                .append(row)
-                .map_err(RecordError::write(&self.directory.join(JOURNAL))),
+            Some(journal) => journal.append(row).map_err(RecordError::write(&self.directory.join(JOURNAL))),
             None => Ok(()),
         }
     }
@@ -65,10 +58,7 @@ impl MetricsJournal {
     /// Brings the journal to disk.
     fn sync(&mut self) -> Result<(), RecordError> {
         match &mut self.journal {
-            Some(journal) => journal
-                .file
-                .sync_data()
-                .map_err(RecordError::write(&self.directory.join(JOURNAL))),
+            Some(journal) => journal.file.sync_data().map_err(RecordError::write(&self.directory.join(JOURNAL))),
             None => Ok(()),
         }
     }
@@ -93,14 +83,8 @@ impl Sink for MetricsJournal {
             // A checkpoint must not outlive the rows before it.
             Event::Saved { .. } => self.sync()?,
             Event::Picture { .. } => {}
-            Event::Ended {
-                status: Status::Interrupted | Status::Running,
-                ..
-            } => self.sync()?,
-            Event::Ended {
-                status: Status::Finished | Status::Diverged | Status::Failed,
-                ..
-            } => self.finish()?,
+            Event::Ended { status: Status::Interrupted | Status::Running, .. } => self.sync()?,
+            Event::Ended { status: Status::Finished | Status::Diverged | Status::Failed, .. } => self.finish()?,
         }
         Ok(())
     }
@@ -157,21 +141,14 @@ pub fn read_metrics(run_dir: &Path) -> Result<Vec<Metrics>, RecordError> {
 
 fn read_journal(path: &Path) -> Result<Vec<Metrics>, RecordError> {
     let bytes = fs::read(path).map_err(RecordError::read(path))?;
-    let lines: Vec<&[u8]> = bytes
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .collect();
+    let lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut rows = Vec::with_capacity(lines.len());
     for (index, line) in lines.iter().enumerate() {
         match serde_json::from_slice(line) {
             Ok(row) => rows.push(row),
             Err(_) if index + 1 == lines.len() => {}
             Err(source) => {
-                return Err(RecordError::Journal {
-                    path: path.to_owned(),
-                    line: index + 1,
-                    source,
-                });
+                return Err(RecordError::Journal { path: path.to_owned(), line: index + 1, source });
             }
         }
     }

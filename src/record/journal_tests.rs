@@ -16,19 +16,11 @@ fn row(step: i64) -> Metrics {
 }
 
 fn started(resumed_at: Option<i64>) -> Event {
-    Event::Started {
-        resumed_at,
-        total_steps: 100,
-        parameters: 7,
-    }
+    Event::Started { resumed_at, total_steps: 100, parameters: 7 }
 }
 
 fn ended(status: Status) -> Event {
-    Event::Ended {
-        status,
-        summary: Summary::default(),
-        reason: None,
-    }
+    Event::Ended { status, summary: Summary::default(), reason: None }
 }
 
 /// A run that records rows at `steps` and then, if told, ends.
@@ -44,11 +36,7 @@ fn run(directory: &Path, resumed_at: Option<i64>, steps: &[i64], end: Option<Sta
 }
 
 fn steps(directory: &Path) -> Vec<i64> {
-    read_metrics(directory)
-        .expect("read")
-        .iter()
-        .map(|row| row.step)
-        .collect()
+    read_metrics(directory).expect("read").iter().map(|row| row.step).collect()
 }
 
 #[test]
@@ -119,10 +107,7 @@ fn torn_last_line_is_dropped_and_the_next_row_stands_on_its_own() {
     for torn in [&b"{\"step\":30,\"epo"[..], b"\0\0\0\0", b"{\"step\":30}\n"] {
         let folder = tempfile::tempdir().expect("folder");
         run(folder.path(), None, &[10, 20], None);
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(folder.path().join(JOURNAL))
-            .expect("opened");
+        let mut file = OpenOptions::new().append(true).open(folder.path().join(JOURNAL)).expect("opened");
         file.write_all(torn).expect("torn");
         assert_eq!(steps(folder.path()), [10, 20]);
         run(folder.path(), Some(20), &[30], None);
@@ -135,9 +120,7 @@ fn damage_elsewhere_is_an_error_with_its_line() {
     let folder = tempfile::tempdir().expect("folder");
     run(folder.path(), None, &[10, 20, 30], None);
     let path = folder.path().join(JOURNAL);
-    let text = fs::read_to_string(&path)
-        .expect("read")
-        .replace("\"step\":20", "\"stop\":20");
+    let text = fs::read_to_string(&path).expect("read").replace("\"step\":20", "\"stop\":20");
     fs::write(&path, text).expect("written");
     let error = read_metrics(folder.path()).expect_err("damaged").to_string();
     assert!(error.contains("metrics.jsonl:2:"), "{error}");
@@ -147,18 +130,8 @@ fn damage_elsewhere_is_an_error_with_its_line() {
 fn table_has_the_named_columns_their_types_and_nulls() {
     let folder = tempfile::tempdir().expect("folder");
     let mut sink = MetricsJournal::new(folder.path());
-    let full = Metrics {
-        validation_nll: Some(-1.5),
-        gradient_norm: Some(f64::NAN),
-        scale_max: Some(0.25),
-        ..row(2)
-    };
-    for event in [
-        started(None),
-        Event::Metrics(row(1)),
-        Event::Metrics(full),
-        ended(Status::Diverged),
-    ] {
+    let full = Metrics { validation_nll: Some(-1.5), gradient_norm: Some(f64::NAN), scale_max: Some(0.25), ..row(2) };
+    for event in [started(None), Event::Metrics(row(1)), Event::Metrics(full), ended(Status::Diverged)] {
         sink.record(&event).expect("recorded");
     }
     let file = File::open(folder.path().join(TABLE)).expect("opened");
@@ -167,21 +140,9 @@ fn table_has_the_named_columns_their_types_and_nulls() {
         "epoch seconds train_nll validation_nll learning_rate gradient_norm samples_per_second inverse_error scale_max";
     let mut expected = vec![("step", DataType::Int64)];
     expected.extend(floats.split(' ').map(|name| (name, DataType::Float64)));
-    let found: Vec<_> = table
-        .columns()
-        .iter()
-        .map(|column| (column.name().as_str(), column.dtype().clone()))
-        .collect();
+    let found: Vec<_> = table.columns().iter().map(|column| (column.name().as_str(), column.dtype().clone())).collect();
     assert_eq!(found, expected);
-    let values = |name: &str| {
-        table
-            .column(name)
-            .expect("column")
-            .f64()
-            .expect("f64")
-            .iter()
-            .collect::<Vec<_>>()
-    };
+    let values = |name: &str| table.column(name).expect("column").f64().expect("f64").iter().collect::<Vec<_>>();
     assert_eq!(values("train_nll"), [Some(0.1 + 0.2); 2]);
     assert_eq!(values("validation_nll"), [None, Some(-1.5)]);
     assert_eq!(values("gradient_norm"), [None, None]);
@@ -192,9 +153,7 @@ fn table_has_the_named_columns_their_types_and_nulls() {
 fn run_directory_without_rows_is_empty_and_without_directory_an_error() {
     let folder = tempfile::tempdir().expect("folder");
     assert_eq!(steps(folder.path()), [0i64; 0]);
-    let error = read_metrics(&folder.path().join("moons"))
-        .expect_err("no such run")
-        .to_string();
+    let error = read_metrics(&folder.path().join("moons")).expect_err("no such run").to_string();
     assert!(error.contains("moons"), "{error}");
 }
 

@@ -60,20 +60,14 @@ impl Manifest {
             trial: trial.id.clone(),
             seed: trial.seed,
             spec_hash: trial.spec_hash.clone(),
-            overrides: trial
-                .overrides
-                .iter()
-                .map(|(key, value)| (key.clone(), storable(value)))
-                .collect(),
+            overrides: trial.overrides.iter().map(|(key, value)| (key.clone(), storable(value))).collect(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: git_commit().map(str::to_owned),
             device: trial.spec.device.to_string(),
             static_shape,
             instruction_set: instruction_set.into(),
             parameters: None,
-            host: hostname::get()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
+            host: hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
             started: None,
             ended: None,
@@ -117,11 +111,7 @@ fn storable(value: &toml::Value) -> toml::Value {
 fn git_commit() -> Option<&'static str> {
     static COMMIT: OnceLock<Option<String>> = OnceLock::new();
     let ask = || {
-        let git = Command::new("git")
-            .args(["rev-parse", "HEAD"])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output();
+        let git = Command::new("git").args(["rev-parse", "HEAD"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
         let output = git.ok().filter(|output| output.status.success())?;
         Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
     };
@@ -137,10 +127,7 @@ pub struct ManifestWriter {
 impl ManifestWriter {
     /// For the run in `directory`, which is made at the first event.
     pub fn new(directory: impl Into<PathBuf>, manifest: Manifest) -> Self {
-        Self {
-            directory: directory.into(),
-            manifest,
-        }
+        Self { directory: directory.into(), manifest }
     }
 
     fn start(&mut self, resumed: bool, parameters: usize) {
@@ -173,14 +160,8 @@ impl ManifestWriter {
 impl Sink for ManifestWriter {
     fn record(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Started {
-                resumed_at, parameters, ..
-            } => self.start(resumed_at.is_some(), *parameters),
-            Event::Ended {
-                status,
-                summary,
-                reason,
-            } => self.end(*status, summary, reason.as_deref()),
+            Event::Started { resumed_at, parameters, .. } => self.start(resumed_at.is_some(), *parameters),
+            Event::Ended { status, summary, reason } => self.end(*status, summary, reason.as_deref()),
             Event::Metrics(_) | Event::Saved { .. } | Event::Picture { .. } => return Ok(()),
         }
         std::fs::create_dir_all(&self.directory).map_err(RecordError::write(&self.directory))?;

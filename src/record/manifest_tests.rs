@@ -11,26 +11,13 @@ fn writer(directory: &Path) -> ManifestWriter {
 }
 
 fn started(resumed_at: Option<i64>) -> Event {
-    Event::Started {
-        resumed_at,
-        total_steps: 40,
-        parameters: 1234,
-    }
+    Event::Started { resumed_at, total_steps: 40, parameters: 1234 }
 }
 
 fn ended(status: Status, reason: Option<&str>) -> Event {
     // 0 rows in 0 seconds.
-    let summary = Summary {
-        test_nll: Some(f64::NAN),
-        steps: 40,
-        samples_per_second: f64::NAN,
-        ..Summary::default()
-    };
-    Event::Ended {
-        status,
-        summary,
-        reason: reason.map(str::to_owned),
-    }
+    let summary = Summary { test_nll: Some(f64::NAN), steps: 40, samples_per_second: f64::NAN, ..Summary::default() };
+    Event::Ended { status, summary, reason: reason.map(str::to_owned) }
 }
 
 #[test]
@@ -39,18 +26,9 @@ fn running_manifest_is_there_from_the_start() {
     let directory = folder.path().join("trial/seed-3");
     writer(&directory).record(&started(None)).expect("recorded");
     let manifest = Manifest::read(&directory).expect("read");
-    assert_eq!(
-        (manifest.status, manifest.seed, manifest.parameters),
-        (Status::Running, 3, Some(1234))
-    );
-    assert_eq!(
-        (manifest.trial.as_str(), manifest.device.as_str()),
-        ("depth=8-3f9a2c1d", "cpu")
-    );
-    assert_eq!(
-        (manifest.pid, manifest.runner.as_str()),
-        (std::process::id(), env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!((manifest.status, manifest.seed, manifest.parameters), (Status::Running, 3, Some(1234)));
+    assert_eq!((manifest.trial.as_str(), manifest.device.as_str()), ("depth=8-3f9a2c1d", "cpu"));
+    assert_eq!((manifest.pid, manifest.runner.as_str()), (std::process::id(), env!("CARGO_PKG_VERSION")));
     assert_eq!((manifest.ended, manifest.summary), (None, None));
     let started: jiff::Timestamp = manifest.started.expect("a time").parse().expect("RFC 3339");
     assert!(jiff::Timestamp::now().as_second() - started.as_second() < 60);
@@ -71,28 +49,18 @@ fn overrides_come_back_with_their_types() {
 #[test]
 fn end_is_recorded_even_where_the_run_failed_before_its_start() {
     let folder = tempfile::tempdir().expect("folder");
-    writer(folder.path())
-        .record(&ended(Status::Failed, Some("no such file")))
-        .expect("recorded");
+    writer(folder.path()).record(&ended(Status::Failed, Some("no such file"))).expect("recorded");
     let manifest = Manifest::read(folder.path()).expect("read");
-    assert_eq!(
-        (manifest.status, manifest.reason.as_deref()),
-        (Status::Failed, Some("no such file"))
-    );
+    assert_eq!((manifest.status, manifest.reason.as_deref()), (Status::Failed, Some("no such file")));
     assert_eq!((manifest.started, manifest.parameters), (None, None));
 }
 
 #[test]
 fn numbers_that_are_not_finite_leave_the_manifest_readable() {
     let folder = tempfile::tempdir().expect("folder");
-    writer(folder.path())
-        .record(&ended(Status::Diverged, Some("NaN at step 7")))
-        .expect("recorded");
+    writer(folder.path()).record(&ended(Status::Diverged, Some("NaN at step 7"))).expect("recorded");
     let summary = Manifest::read(folder.path()).expect("read").summary.expect("a summary");
-    assert_eq!(
-        (summary.test_nll, summary.steps, summary.samples_per_second),
-        (None, 40, 0.0)
-    );
+    assert_eq!((summary.test_nll, summary.steps, summary.samples_per_second), (None, 40, 0.0));
 }
 
 #[test]
@@ -117,14 +85,8 @@ fn resumed_run_counts_and_keeps_its_first_start() {
 fn missing_and_damaged_manifests_are_errors_that_name_the_file() {
     let folder = tempfile::tempdir().expect("folder");
     let missing = Manifest::read(folder.path()).expect_err("missing");
-    assert!(
-        matches!(missing, RecordError::Read { .. }) && missing.to_string().contains(FILE),
-        "{missing}"
-    );
+    assert!(matches!(missing, RecordError::Read { .. }) && missing.to_string().contains(FILE), "{missing}");
     std::fs::write(folder.path().join(FILE), "{\"status\": \"fin").expect("written");
     let damaged = Manifest::read(folder.path()).expect_err("damaged");
-    assert!(
-        matches!(damaged, RecordError::Manifest { .. }) && damaged.to_string().contains(FILE),
-        "{damaged}"
-    );
+    assert!(matches!(damaged, RecordError::Manifest { .. }) && damaged.to_string().contains(FILE), "{damaged}");
 }

@@ -18,11 +18,7 @@ struct Curve {
 
 macro_rules! curve {
     ($field:ident) => {
-        Curve {
-            name: stringify!($field),
-            get: |row| row.$field,
-            set: |row, value| row.$field = value,
-        }
+        Curve { name: stringify!($field), get: |row| row.$field, set: |row, value| row.$field = value }
     };
     (always $field:ident) => {
         Curve {
@@ -70,10 +66,7 @@ pub(super) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), Recor
 /// Reads what [`write`] wrote.
 pub(super) fn read(path: &Path) -> Result<Vec<Metrics>, RecordError> {
     let file = File::open(path).map_err(RecordError::read(path))?;
-    rows(file).map_err(|source| RecordError::Metrics {
-        path: path.to_owned(),
-        source,
-    })
+    rows(file).map_err(|source| RecordError::Metrics { path: path.to_owned(), source })
 }
 
 fn rows(file: File) -> PolarsResult<Vec<Metrics>> {

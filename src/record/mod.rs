@@ -14,6 +14,7 @@ mod hparams;
 mod journal;
 mod manifest;
 mod metrics_table;
+pub mod progress;
 mod recorder;
 #[cfg(test)]
 mod sample;

@@ -50,11 +50,7 @@ mod tests {
     impl Sink for Numbered {
         fn record(&mut self, _: &Event) -> io::Result<()> {
             self.2.send(self.0).map_err(io::Error::other)?;
-            if self.1 {
-                Ok(())
-            } else {
-                Err(io::Error::other(format!("sink {}", self.0)))
-            }
+            if self.1 { Ok(()) } else { Err(io::Error::other(format!("sink {}", self.0))) }
         }
     }
 
@@ -75,19 +71,10 @@ mod tests {
         let warn = |warning| panic!("{warning}");
         let mut recorder = Recorder::new(vec![
             Box::new(MetricsJournal::new(directory)),
-            Box::new(TensorBoard::new(
-                directory,
-                trial,
-                "name = \"moons\"".to_owned(),
-                Box::new(warn),
-            )),
+            Box::new(TensorBoard::new(directory, trial, "name = \"moons\"".to_owned(), Box::new(warn))),
             Box::new(ManifestWriter::new(directory, Manifest::new(trial, true, "avx2"))),
         ]);
-        let mut events = vec![Event::Started {
-            resumed_at,
-            total_steps: 40,
-            parameters: 7,
-        }];
+        let mut events = vec![Event::Started { resumed_at, total_steps: 40, parameters: 7 }];
         for step in steps {
             let evaluated = (step % 20 == 0).then_some(1.0 / step as f64);
             events.push(Event::Metrics(Metrics {
@@ -106,32 +93,16 @@ mod tests {
                 events.push(Event::Saved { step });
             }
         }
-        let summary = Summary {
-            test_nll: Some(0.25),
-            gap: Some(0.125),
-            steps: 40,
-            ..Summary::default()
-        };
+        let summary = Summary { test_nll: Some(0.25), gap: Some(0.125), steps: 40, ..Summary::default() };
         if status == Status::Finished {
             let mut png = std::io::Cursor::new(Vec::new());
-            image::RgbImage::new(4, 3)
-                .write_to(&mut png, image::ImageOutputFormat::Png)
-                .expect("a picture");
+            image::RgbImage::new(4, 3).write_to(&mut png, image::ImageOutputFormat::Png).expect("a picture");
             for tag in ["density", "samples"] {
-                let picture = Picture {
-                    tag,
-                    width: 4,
-                    height: 3,
-                    png: png.get_ref().clone(),
-                };
+                let picture = Picture { tag, width: 4, height: 3, png: png.get_ref().clone() };
                 events.push(Event::Picture { step: 40, picture });
             }
         }
-        events.push(Event::Ended {
-            status,
-            summary,
-            reason: None,
-        });
+        events.push(Event::Ended { status, summary, reason: None });
         for event in &events {
             recorder.record(event).expect("recorded");
         }
@@ -149,10 +120,7 @@ mod tests {
         let runs = read_runs(&experiment);
         write_trials(&experiment, &runs.manifests).expect("written");
 
-        assert_eq!(
-            (runs.manifests[0].status, runs.manifests[0].resumes),
-            (Status::Finished, 1)
-        );
+        assert_eq!((runs.manifests[0].status, runs.manifests[0].resumes), (Status::Finished, 1));
         let mut names: Vec<String> = std::fs::read_dir(&directory)
             .expect("listed")
             .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())

@@ -27,10 +27,7 @@ const CURVES: [Tag<Metrics>; 7] = [
 ];
 
 /// Tags of what is known once, at the end.
-const RESULTS: [Tag<Summary>; 2] = [
-    ("nll/test", |summary| summary.test_nll),
-    ("nll/gap", |summary| summary.gap),
-];
+const RESULTS: [Tag<Summary>; 2] = [("nll/test", |summary| summary.test_nll), ("nll/gap", |summary| summary.gap)];
 
 /// Takes a sentence for the user.
 pub type Warn = Box<dyn FnMut(String) + Send>;
@@ -92,9 +89,7 @@ impl TensorBoard {
         match event {
             Event::Started { resumed_at, .. } => self.start(*resumed_at),
             Event::Metrics(row) => {
-                let points = CURVES
-                    .iter()
-                    .filter_map(|(tag, get)| Some(summaries::scalar(tag, get(row)?)));
+                let points = CURVES.iter().filter_map(|(tag, get)| Some(summaries::scalar(tag, get(row)?)));
                 self.append(&summary(row.step, points.collect()))
             }
             Event::Saved { .. } => Ok(()),
@@ -105,9 +100,7 @@ impl TensorBoard {
 
     fn end(&mut self, status: Status, results: &Summary) -> io::Result<()> {
         if let Some(end) = hparams::session_end(status)? {
-            let points = RESULTS
-                .iter()
-                .filter_map(|(tag, get)| Some(summaries::scalar(tag, get(results)?)));
+            let points = RESULTS.iter().filter_map(|(tag, get)| Some(summaries::scalar(tag, get(results)?)));
             self.append(&summary(results.steps, points.chain([end]).collect()))?;
         }
         if let State::Open(file) = std::mem::replace(&mut self.state, State::Silent) {
@@ -133,9 +126,7 @@ impl Sink for TensorBoard {
         if let Err(error) = self.write(event) {
             self.state = State::Silent;
             let directory = self.directory.display();
-            (self.warn)(format!(
-                "no more TensorBoard logs in {directory}: {error}; the run itself goes on"
-            ));
+            (self.warn)(format!("no more TensorBoard logs in {directory}: {error}; the run itself goes on"));
         }
         Ok(())
     }

@@ -20,11 +20,7 @@ fn sink(directory: &Path) -> TensorBoard {
 }
 
 fn started(resumed_at: Option<i64>) -> Event {
-    Event::Started {
-        resumed_at,
-        total_steps: 40,
-        parameters: 7,
-    }
+    Event::Started { resumed_at, total_steps: 40, parameters: 7 }
 }
 
 fn row(step: i64) -> Event {
@@ -43,29 +39,12 @@ fn row(step: i64) -> Event {
 }
 
 fn picture(tag: &'static str) -> Event {
-    Event::Picture {
-        step: 40,
-        picture: Picture {
-            tag,
-            width: 2,
-            height: 3,
-            png: vec![137, 80, 78, 71],
-        },
-    }
+    Event::Picture { step: 40, picture: Picture { tag, width: 2, height: 3, png: vec![137, 80, 78, 71] } }
 }
 
 fn ended(status: Status) -> Event {
-    let summary = Summary {
-        test_nll: Some(0.25),
-        gap: Some(0.125),
-        steps: 40,
-        ..Summary::default()
-    };
-    Event::Ended {
-        status,
-        summary,
-        reason: None,
-    }
+    let summary = Summary { test_nll: Some(0.25), gap: Some(0.125), steps: 40, ..Summary::default() };
+    Event::Ended { status, summary, reason: None }
 }
 
 fn send(sink: &mut TensorBoard, events: impl IntoIterator<Item = Event>) {
@@ -79,11 +58,7 @@ fn values(directory: &Path, tag: &str) -> Vec<(i64, Summary_Value)> {
     let mut found = Vec::new();
     for file in events_files(directory).expect("listed") {
         for event in read(&file) {
-            let values = event
-                .get_summary()
-                .get_value()
-                .iter()
-                .filter(|value| value.get_tag() == tag);
+            let values = event.get_summary().get_value().iter().filter(|value| value.get_tag() == tag);
             found.extend(values.map(|value| (event.get_step(), value.clone())));
         }
     }
@@ -91,10 +66,7 @@ fn values(directory: &Path, tag: &str) -> Vec<(i64, Summary_Value)> {
 }
 
 fn points(directory: &Path, tag: &str) -> Vec<(i64, f32)> {
-    values(directory, tag)
-        .into_iter()
-        .map(|(step, value)| (step, value.get_simple_value()))
-        .collect()
+    values(directory, tag).into_iter().map(|(step, value)| (step, value.get_simple_value())).collect()
 }
 
 fn plugin_data(directory: &Path, tag: &str) -> Vec<HParamsPluginData> {
@@ -118,21 +90,8 @@ fn finished_run_has_every_tag_at_its_steps() {
     let folder = tempfile::tempdir().expect("folder");
     let directory = folder.path().join("trial/seed-3");
     let mut sink = sink(&directory);
-    send(
-        &mut sink,
-        [
-            started(None),
-            row(10),
-            row(20),
-            Event::Saved { step: 20 },
-            row(30),
-            row(40),
-        ],
-    );
-    send(
-        &mut sink,
-        [picture("density"), picture("samples"), ended(Status::Finished)],
-    );
+    send(&mut sink, [started(None), row(10), row(20), Event::Saved { step: 20 }, row(30), row(40)]);
+    send(&mut sink, [picture("density"), picture("samples"), ended(Status::Finished)]);
 
     assert_eq!(starts(&directory), [0]);
     let curves: [(&str, &[(i64, f32)]); 9] = [
@@ -142,10 +101,7 @@ fn finished_run_has_every_tag_at_its_steps() {
         ("optim/gradient_norm", &[(10, 2.0), (20, 2.0), (30, 2.0), (40, 2.0)]),
         ("health/inverse_error", &[(20, 1e-6), (40, 1e-6)]),
         ("health/scale_max", &[(20, 0.5), (40, 0.5)]),
-        (
-            "speed/samples_per_second",
-            &[(10, 1e4), (20, 1e4), (30, 1e4), (40, 1e4)],
-        ),
+        ("speed/samples_per_second", &[(10, 1e4), (20, 1e4), (30, 1e4), (40, 1e4)]),
         ("nll/test", &[(40, 0.25)]),
         ("nll/gap", &[(40, 0.125)]),
     ];
@@ -156,18 +112,12 @@ fn finished_run_has_every_tag_at_its_steps() {
         let pictures = values(&directory, tag);
         assert_eq!(pictures.len(), 1, "{tag}");
         let image = pictures[0].1.get_image();
-        assert_eq!(
-            (image.get_width(), image.get_height(), image.get_colorspace()),
-            (2, 3, 3)
-        );
+        assert_eq!((image.get_width(), image.get_height(), image.get_colorspace()), (2, 3, 3));
         assert_eq!(image.get_encoded_image_string(), [137, 80, 78, 71]);
     }
     let spec = &values(&directory, "spec")[0].1;
     assert_eq!(spec.get_metadata().get_plugin_data().get_plugin_name(), "text");
-    assert_eq!(
-        spec.get_tensor().get_string_val(),
-        [b"```toml\nname = \"moons\"\n```".to_vec()]
-    );
+    assert_eq!(spec.get_tensor().get_string_val(), [b"```toml\nname = \"moons\"\n```".to_vec()]);
 }
 
 #[test]
@@ -205,14 +155,8 @@ fn trial_without_overrides_shows_the_main_keys_and_never_the_seed() {
 #[test]
 fn resumed_run_goes_on_in_a_new_file_and_keeps_the_point_of_the_checkpoint() {
     let folder = tempfile::tempdir().expect("folder");
-    send(
-        &mut sink(folder.path()),
-        [started(None), row(10), row(20), row(30), ended(Status::Interrupted)],
-    );
-    send(
-        &mut sink(folder.path()),
-        [started(Some(20)), row(30), row(40), ended(Status::Finished)],
-    );
+    send(&mut sink(folder.path()), [started(None), row(10), row(20), row(30), ended(Status::Interrupted)]);
+    send(&mut sink(folder.path()), [started(Some(20)), row(30), row(40), ended(Status::Finished)]);
     assert_eq!(events_files(folder.path()).expect("listed").len(), 2);
     assert_eq!(starts(folder.path()), [0, 21]);
     assert_eq!(plugin_data(folder.path(), "_hparams_/session_start_info").len(), 1);
@@ -224,10 +168,7 @@ fn resumed_run_goes_on_in_a_new_file_and_keeps_the_point_of_the_checkpoint() {
 #[test]
 fn run_started_over_has_no_past() {
     let folder = tempfile::tempdir().expect("folder");
-    send(
-        &mut sink(folder.path()),
-        [started(None), row(10), ended(Status::Failed)],
-    );
+    send(&mut sink(folder.path()), [started(None), row(10), ended(Status::Failed)]);
     send(&mut sink(folder.path()), [started(None), row(20)]);
     assert_eq!(points(folder.path(), "nll/train"), [(20, 0.05)]);
     assert!(plugin_data(folder.path(), "_hparams_/session_end_info").is_empty());
@@ -242,10 +183,7 @@ fn first_error_warns_once_and_the_run_goes_on() {
     let trial = sample::trial("base-3f9a2c1d", 3, "");
     let warn = move |warning: String| sender.send(warning).expect("heard");
     let mut sink = TensorBoard::new(blocked.join("seed-3"), &trial, String::new(), Box::new(warn));
-    send(
-        &mut sink,
-        [started(None), row(10), picture("density"), ended(Status::Finished)],
-    );
+    send(&mut sink, [started(None), row(10), picture("density"), ended(Status::Finished)]);
     let warnings: Vec<String> = warnings.try_iter().collect();
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].contains("seed-3"), "{}", warnings[0]);

@@ -26,10 +26,7 @@ pub fn read_runs(experiment_dir: &Path) -> Runs {
     let mut runs = Runs::default();
     for trial in folders(experiment_dir, &mut runs.broken) {
         for run in folders(&trial, &mut runs.broken) {
-            if !run
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("seed-"))
-            {
+            if !run.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-")) {
                 continue;
             }
             match Manifest::read(&run) {
@@ -39,8 +36,7 @@ pub fn read_runs(experiment_dir: &Path) -> Runs {
             }
         }
     }
-    runs.manifests
-        .sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
+    runs.manifests.sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
     runs
 }
 
@@ -58,11 +54,7 @@ fn folders(parent: &Path, broken: &mut Vec<RecordError>) -> Vec<std::path::PathB
             return Vec::new();
         }
     };
-    entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect()
+    entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 /// Writes `trials.parquet` of the experiment in `experiment_dir`, atomically: the fixed columns, then one for every key that
@@ -73,10 +65,7 @@ fn folders(parent: &Path, broken: &mut Vec<RecordError>) -> Vec<std::path::PathB
 /// [`RecordError::Write`].
 pub fn write_trials(experiment_dir: &Path, rows: &[Manifest]) -> Result<(), RecordError> {
     let mut columns = fixed_columns(rows);
-    let keys: BTreeSet<&str> = rows
-        .iter()
-        .flat_map(|row| row.overrides.keys().map(String::as_str))
-        .collect();
+    let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.overrides.keys().map(String::as_str)).collect();
     for key in keys {
         // `device` has its column already.
         if columns.iter().all(|column| column.name().as_str() != key) {
@@ -113,10 +102,7 @@ fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
         result("samples_per_second", |summary| Some(summary.samples_per_second)),
         integer("parameters", |row| i64::try_from(row.parameters?).ok()),
         text("device", |row| Some(&row.device)),
-        Column::new(
-            "static_shape".into(),
-            rows.iter().map(|row| row.static_shape).collect::<Vec<_>>(),
-        ),
+        Column::new("static_shape".into(), rows.iter().map(|row| row.static_shape).collect::<Vec<_>>()),
         text("git_commit", |row| row.git_commit.as_deref()),
         text("spec_hash", |row| Some(&row.spec_hash)),
     ]
@@ -138,17 +124,13 @@ fn typed<T>(key: &str, values: &[Option<&toml::Value>], get: fn(&toml::Value) ->
 where
     Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,
 {
-    let cells = values
-        .iter()
-        .map(|value| value.map(|value| get(value).ok_or(())).transpose());
+    let cells = values.iter().map(|value| value.map(|value| get(value).ok_or(())).transpose());
     let cells: Vec<Option<T>> = cells.collect::<Result<_, ()>>().ok()?;
     Some(Column::new(key.into(), cells))
 }
 
 fn number(value: &toml::Value) -> Option<f64> {
-    value
-        .as_float()
-        .or_else(|| value.as_integer().map(|number| number as f64))
+    value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
 }
 
 fn text(value: &toml::Value) -> String {

@@ -14,11 +14,7 @@ fn table(folder: &Path) -> DataFrame {
 }
 
 fn columns(table: &DataFrame) -> Vec<(&str, DataType)> {
-    table
-        .columns()
-        .iter()
-        .map(|column| (column.name().as_str(), column.dtype().clone()))
-        .collect()
+    table.columns().iter().map(|column| (column.name().as_str(), column.dtype().clone())).collect()
 }
 
 const FIXED: [(&str, DataType); 18] = [
@@ -57,16 +53,8 @@ fn fixed_columns_stand_first_whatever_is_known() {
 fn overridden_keys_get_columns_of_their_type() {
     let folder = tempfile::tempdir().expect("folder");
     let rows = [
-        manifest(
-            "a",
-            0,
-            "depth = 4\nrate = 1\nbatch_norm = true\nmask = \"half\"\nodd = 1\nbetas = [0.9, 0.99]",
-        ),
-        manifest(
-            "b",
-            0,
-            "depth = 8\nrate = 0.5\nbatch_norm = false\nmask = \"random\"\nodd = true\ndevice = \"cuda\"",
-        ),
+        manifest("a", 0, "depth = 4\nrate = 1\nbatch_norm = true\nmask = \"half\"\nodd = 1\nbetas = [0.9, 0.99]"),
+        manifest("b", 0, "depth = 8\nrate = 0.5\nbatch_norm = false\nmask = \"random\"\nodd = true\ndevice = \"cuda\""),
         manifest("c", 0, ""),
     ];
     write_trials(folder.path(), &rows).expect("written");
@@ -84,27 +72,12 @@ fn overridden_keys_get_columns_of_their_type() {
         let column = table.column(name).expect("column").str().expect("text");
         column.iter().map(|text| text.map(str::to_owned)).collect()
     };
-    let integers: Vec<_> = table
-        .column("depth")
-        .expect("column")
-        .i64()
-        .expect("i64")
-        .iter()
-        .collect();
-    let floats: Vec<_> = table
-        .column("rate")
-        .expect("column")
-        .f64()
-        .expect("f64")
-        .iter()
-        .collect();
+    let integers: Vec<_> = table.column("depth").expect("column").i64().expect("i64").iter().collect();
+    let floats: Vec<_> = table.column("rate").expect("column").f64().expect("f64").iter().collect();
     assert_eq!(integers, [Some(4), Some(8), None]);
     assert_eq!(floats, [Some(1.0), Some(0.5), None]);
     assert_eq!(strings("odd"), [Some("1".to_owned()), Some("true".to_owned()), None]);
-    assert_eq!(
-        strings("mask"),
-        [Some("half".to_owned()), Some("random".to_owned()), None]
-    );
+    assert_eq!(strings("mask"), [Some("half".to_owned()), Some("random".to_owned()), None]);
     assert_eq!(strings("betas"), [Some("[0.9, 0.99]".to_owned()), None, None]);
     assert_eq!(strings("device"), ["cpu"; 3].map(|device| Some(device.to_owned())));
 }
@@ -114,33 +87,14 @@ fn results_stand_in_their_columns_and_are_null_before_the_end() {
     let folder = tempfile::tempdir().expect("folder");
     let mut ended = manifest("a", 0, "");
     ended.status = Status::Finished;
-    ended.summary = Some(Summary {
-        test_nll: Some(-1.25),
-        gap: None,
-        steps: 40,
-        ..Summary::default()
-    });
+    ended.summary = Some(Summary { test_nll: Some(-1.25), gap: None, steps: 40, ..Summary::default() });
     write_trials(folder.path(), &[ended, manifest("a", 1, "")]).expect("written");
     let table = table(folder.path());
-    let floats = |name: &str| {
-        table
-            .column(name)
-            .expect("column")
-            .f64()
-            .expect("f64")
-            .iter()
-            .collect::<Vec<_>>()
-    };
+    let floats = |name: &str| table.column(name).expect("column").f64().expect("f64").iter().collect::<Vec<_>>();
     assert_eq!(floats("test_nll"), [Some(-1.25), None]);
     assert_eq!(floats("gap"), [None, None]);
     assert_eq!(floats("seconds"), [Some(0.0), None]);
-    let status: Vec<_> = table
-        .column("status")
-        .expect("column")
-        .str()
-        .expect("text")
-        .iter()
-        .collect();
+    let status: Vec<_> = table.column("status").expect("column").str().expect("text").iter().collect();
     assert_eq!(status, [Some("finished"), Some("running")]);
 }
 
@@ -159,11 +113,7 @@ fn runs_are_found_in_the_order_of_trial_and_seed_and_broken_ones_reported() {
     fs::write(folder.path().join("plan.json"), "{}").expect("no trial");
 
     let runs = read_runs(folder.path());
-    let found: Vec<_> = runs
-        .manifests
-        .iter()
-        .map(|run| (run.trial.as_str(), run.seed))
-        .collect();
+    let found: Vec<_> = runs.manifests.iter().map(|run| (run.trial.as_str(), run.seed)).collect();
     assert_eq!(found, [("depth=4", 1), ("depth=8", 2), ("depth=8", 10)]);
     assert_eq!(runs.broken.len(), 1);
     assert!(runs.broken[0].to_string().contains("seed-9"), "{}", runs.broken[0]);

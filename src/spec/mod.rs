@@ -1,8 +1,48 @@
-//! The experiment spec: the TOML a user writes, as types.
+//! The experiment spec: from TOML files and `--set` overrides to checked, resolved specs.
 //!
-//! [`Spec`] is a *resolved* spec: every key has a value, defaults filled in. Written back as TOML it repeats the run.
+//! The way through this room: [`load`] reads each file into a tree that remembers where every value stands
+//! (`source`, `node`), flattens it against the table of [`keys`] (`settings`), lets overrides replace values
+//! (`overrides`), checks each value (`check`) and the values together (`rules`), fills in defaults (`resolve`, `fit`) and
+//! reads the `[sweep]` (`sweep`, `axis`). Whatever is wrong on the way becomes a [`Diagnostic`] that points at it.
+//!
+//! [`Spec`] is a *resolved* spec: every key that its variant uses has a value. Written back as TOML it repeats the run.
 //! This room knows nothing of dfdx or of result files.
 
+mod axis;
+mod check;
+mod diagnostics;
+mod fit;
+pub mod keys;
+mod kind;
+mod load;
+mod node;
+mod overrides;
+mod range;
+mod read_range;
+mod resolve;
+mod resolved;
+mod rules;
+mod settings;
+mod source;
+mod suggest;
+mod sweep;
+#[cfg(test)]
+pub(crate) mod tests;
+mod toys;
 mod types;
+mod variant;
 
+pub use axis::Axis;
+pub(crate) use axis::Choice;
+pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use kind::{Bound, Kind};
+pub use load::{ResolvedExperiment, SpecFile, load, load_each};
+pub use overrides::Overrides;
+pub use range::{Range, Scale};
+pub(crate) use resolve::resolve;
+pub(crate) use resolved::absolute;
+pub(crate) use source::Place;
+pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
+pub use toys::{TOYS, Toy, ToyParameter};
 pub use types::*;
+pub use variant::When;

@@ -46,7 +46,9 @@ impl std::str::FromStr for Device {
         match text.split_once(':') {
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", ordinal)) => ordinal.parse().map(Self::Cuda).map_err(|_| format!("`{ordinal}` is no device number")),
+            Some(("cuda", ordinal)) => {
+                ordinal.parse().map(Self::Cuda).map_err(|_| format!("`{ordinal}` is no device number"))
+            }
             _ => Err(format!("unknown device `{text}`; expected `cpu`, `cuda` or `cuda:N`")),
         }
     }
@@ -73,7 +75,7 @@ pub struct Dataset {
     /// Name of a toy density.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// A data file; resolved against the spec's folder, so absolute or relative to the working directory.
+    /// A data file as the spec writes it; [`Spec::dataset_path`] finds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Files only: `csv`, `parquet` or `npy`; default: told by the extension (`.csv.gz` included).

@@ -11,8 +11,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::Optimizer;
-use crate::data::Preprocessing;
 use crate::atomic::{WriteError, write_atomically};
+use crate::data::Preprocessing;
 use crate::flow::Parameters;
 
 /// The place in a run: what must be known besides weights and moments to go on as if never interrupted.

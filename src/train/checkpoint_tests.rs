@@ -1,5 +1,5 @@
 use super::*;
-use crate::flow::{Role, initialise};
+use crate::flow::initialise;
 use crate::spec::{
     Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as Rule, OptimizerName, Schedule,
     ScheduleName,

@@ -1,8 +1,8 @@
 //! The training loop: optimizer, schedule, checkpoints, health. It emits [`Event`]s and does not know who listens.
 
 mod checkpoint;
-mod event;
 mod evaluate;
+mod event;
 mod optimizer;
 mod schedule;
 mod training;

@@ -50,7 +50,9 @@ pub enum TrainError {
     Device(#[from] DeviceError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    #[error("the run's record cannot be kept: {0}; what was recorded so far can be read, run the same command to go on")]
+    #[error(
+        "the run's record cannot be kept: {0}; what was recorded so far can be read, run the same command to go on"
+    )]
     Record(#[from] std::io::Error),
 }
 
@@ -179,7 +181,8 @@ impl<'a> Run<'a> {
             self.state.step += 1;
             self.state.nll_sum += nll;
             self.state.nll_steps += 1;
-            let due = |every: usize| self.state.step.is_multiple_of(every as u64) || self.state.step == self.total_steps;
+            let due =
+                |every: usize| self.state.step.is_multiple_of(every as u64) || self.state.step == self.total_steps;
             let (evaluation, log) = (due(training.evaluate_every), due(training.log_every));
             if evaluation || log {
                 let mut row = self.row(batches.epoch(self.state.step), norm, rate);

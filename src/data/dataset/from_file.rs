@@ -18,21 +18,14 @@ pub fn resolve(path: &Path, folder: &Path) -> Result<PathBuf, DataError> {
     match (beside_spec.exists(), path.exists()) {
         (true, _) => Ok(beside_spec),
         (_, true) => Ok(path.to_owned()),
-        _ if beside_spec == path => Err(DataError::NotFound {
-            tried: vec![beside_spec],
-        }),
-        _ => Err(DataError::NotFound {
-            tried: vec![beside_spec, path.to_owned()],
-        }),
+        _ if beside_spec == path => Err(DataError::NotFound { tried: vec![beside_spec] }),
+        _ => Err(DataError::NotFound { tried: vec![beside_spec, path.to_owned()] }),
     }
 }
 
 /// Reads and splits the file at `path` as `spec` says.
 pub fn load(spec: &spec::Dataset, path: &Path) -> Result<Dataset, DataError> {
-    let selection = Selection {
-        columns: spec.columns.clone(),
-        drop: spec.drop.clone(),
-    };
+    let selection = Selection { columns: spec.columns.clone(), drop: spec.drop.clone() };
     let table = read_table(path, spec.format, &selection)?;
     let mut warnings = table.warnings;
     let indices = split(spec, table.rows.rows(), path)?;
@@ -67,11 +60,7 @@ fn refuse_constant_columns(train: &Matrix, columns: &[String], path: &Path) -> R
     let first = train.row(0);
     let constant = (0..train.columns()).find(|&i| train.iter_rows().all(|row| row[i] == first[i]));
     match constant {
-        Some(i) => Err(DataError::Constant {
-            path: path.to_owned(),
-            column: columns[i].clone(),
-            value: first[i],
-        }),
+        Some(i) => Err(DataError::Constant { path: path.to_owned(), column: columns[i].clone(), value: first[i] }),
         None => Ok(()),
     }
 }
@@ -80,14 +69,7 @@ fn refuse_constant_columns(train: &Matrix, columns: &[String], path: &Path) -> R
 fn repeated_values(train: &Matrix, columns: &[String]) -> Option<String> {
     const LOOK_AT: usize = 4096;
     let looked_at = train.rows().min(LOOK_AT);
-    let distinct = |i: usize| {
-        train
-            .iter_rows()
-            .take(LOOK_AT)
-            .map(|row| row[i].to_bits())
-            .collect::<HashSet<_>>()
-            .len()
-    };
+    let distinct = |i: usize| train.iter_rows().take(LOOK_AT).map(|row| row[i].to_bits()).collect::<HashSet<_>>().len();
     let few: Vec<String> = (0..train.columns())
         .map(|i| (i, distinct(i)))
         .filter(|(_, distinct)| distinct * 20 <= looked_at)

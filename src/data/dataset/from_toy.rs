@@ -18,10 +18,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
             Amount::Rows(0) => Err(("0".to_owned(), "give at least one row")),
             Amount::Rows(rows) => Ok(rows),
             Amount::Fraction(fraction) => Err((fraction.to_string(), "a toy has no end; give a number of rows")),
-            Amount::Fresh(_) => Err((
-                "\"fresh\"".to_owned(),
-                "only `train` can be fresh; give a number of rows",
-            )),
+            Amount::Fresh(_) => Err(("\"fresh\"".to_owned(), "only `train` can be fresh; give a number of rows")),
         }
         .map_err(|(amount, problem)| DataError::Amount { part, amount, problem })
     };
@@ -30,21 +27,12 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     let mut validation = draw(Purpose::ValidationRows, rows("validation", spec.validation)?);
     let mut test = draw(Purpose::TestRows, rows("test", spec.test)?);
     let fresh = matches!(spec.train, Amount::Fresh(_));
-    let mut train = draw(
-        Purpose::TrainRows,
-        if fresh {
-            ROWS_FOR_SCALE
-        } else {
-            rows("train", spec.train)?
-        },
-    );
+    let mut train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", spec.train)? });
     let preprocessing = match spec.standardize {
         true => Preprocessing::standardized(&train, None),
         false => Preprocessing::identity(toy.features(), None),
     };
-    [&mut train, &mut validation, &mut test]
-        .into_iter()
-        .for_each(|part| preprocessing.apply(part));
+    [&mut train, &mut validation, &mut test].into_iter().for_each(|part| preprocessing.apply(part));
     Ok(Dataset {
         columns: (1..=toy.features()).map(|i| format!("x{i}")).collect(),
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
@@ -65,9 +53,7 @@ pub fn toy_rows(toy: &dyn Toy, seed: u64, purpose: Purpose, rows: usize) -> Matr
     let mut matrix = Matrix::zeros(rows, toy.features());
     for (block, chunk) in matrix.as_mut_slice().chunks_mut(BLOCK * toy.features()).enumerate() {
         let mut rng = stream(seed, purpose, block as u64);
-        chunk
-            .chunks_exact_mut(toy.features())
-            .for_each(|row| toy.sample(&mut rng, row));
+        chunk.chunks_exact_mut(toy.features()).for_each(|row| toy.sample(&mut rng, row));
     }
     matrix
 }

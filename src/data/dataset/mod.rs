@@ -63,10 +63,9 @@ pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize) -> Result<Da
         _ => return Err(DataError::NoSource),
     };
     match &dataset.train {
-        Train::Rows(rows) if rows.rows() < batch_size => Err(DataError::FewerThanBatch {
-            rows: rows.rows(),
-            batch_size,
-        }),
+        Train::Rows(rows) if rows.rows() < batch_size => {
+            Err(DataError::FewerThanBatch { rows: rows.rows(), batch_size })
+        }
         _ => Ok(dataset),
     }
 }
@@ -99,14 +98,7 @@ mod tests {
 
     fn file_spec(path: impl Into<PathBuf>) -> spec::Dataset {
         let [train, validation, test] = [0.6, 0.2, 0.2].map(Amount::Fraction);
-        spec::Dataset {
-            name: None,
-            path: Some(path.into()),
-            train,
-            validation,
-            test,
-            ..toy_spec()
-        }
+        spec::Dataset { name: None, path: Some(path.into()), train, validation, test, ..toy_spec() }
     }
 
     fn write(folder: &Path, name: &str, text: &str) {
@@ -134,10 +126,7 @@ mod tests {
     fn model_space_rows_lead_back_to_the_toy() {
         let dataset = load(&toy_spec(), Path::new("."), 256).unwrap();
         assert_eq!(dataset.columns, ["x1", "x2"]);
-        assert_eq!(
-            [train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()],
-            [3000, 500, 700]
-        );
+        assert_eq!([train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()], [3000, 500, 700]);
         let mut rows = dataset.test.clone();
         dataset.preprocessing.invert(&mut rows);
         let expected = toy_rows(&**dataset.toy.as_ref().unwrap(), 0, Purpose::TestRows, 700);
@@ -148,24 +137,9 @@ mod tests {
 
     #[test]
     fn a_fresh_toy_is_scaled_like_one_of_twenty_thousand_rows() {
-        let fresh = load(
-            &spec::Dataset {
-                train: Amount::Fresh(Fresh::Fresh),
-                ..toy_spec()
-            },
-            Path::new("."),
-            256,
-        )
-        .unwrap();
-        let fixed = load(
-            &spec::Dataset {
-                train: Amount::Rows(20_000),
-                ..toy_spec()
-            },
-            Path::new("."),
-            256,
-        )
-        .unwrap();
+        let fresh =
+            load(&spec::Dataset { train: Amount::Fresh(Fresh::Fresh), ..toy_spec() }, Path::new("."), 256).unwrap();
+        let fixed = load(&spec::Dataset { train: Amount::Rows(20_000), ..toy_spec() }, Path::new("."), 256).unwrap();
         assert!(matches!(fresh.train, Train::Fresh));
         assert_eq!(fresh.preprocessing, fixed.preprocessing);
         assert_eq!(fresh.test, fixed.test);
@@ -174,17 +148,11 @@ mod tests {
     #[test]
     fn the_shipped_digits_load_dequantised() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
-        let spec = spec::Dataset {
-            drop: vec!["label".into()],
-            dequantize: Some(1.0),
-            ..file_spec("data/digits.csv.gz")
-        };
+        let spec =
+            spec::Dataset { drop: vec!["label".into()], dequantize: Some(1.0), ..file_spec("data/digits.csv.gz") };
         let dataset = load(&spec, &folder, 256).unwrap();
         assert_eq!((dataset.features(), dataset.unused_rows), (64, 0));
-        assert_eq!(
-            [train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()],
-            [1078, 359, 360]
-        );
+        assert_eq!([train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()], [1078, 359, 360]);
         let mut test = dataset.test.clone();
         dataset.preprocessing.invert(&mut test);
         assert!(test.as_slice().iter().all(|value| (-1e-4..17.0 + 1e-4).contains(value)));
@@ -195,21 +163,11 @@ mod tests {
     #[test]
     fn parts_are_disjoint_and_a_seed_gives_its_own_split() {
         let folder = tempfile::tempdir().unwrap();
-        write(
-            folder.path(),
-            "a.csv",
-            &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i * i)),
-        );
-        let spec = spec::Dataset {
-            standardize: false,
-            ..file_spec("a.csv")
-        };
+        write(folder.path(), "a.csv", &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i * i)));
+        let spec = spec::Dataset { standardize: false, ..file_spec("a.csv") };
         let first = |dataset: &Dataset| {
             let parts = [train(dataset), &dataset.validation, &dataset.test];
-            parts
-                .iter()
-                .flat_map(|part| part.iter_rows().map(|row| row[0]))
-                .collect::<Vec<_>>()
+            parts.iter().flat_map(|part| part.iter_rows().map(|row| row[0])).collect::<Vec<_>>()
         };
         let zero = first(&load(&spec, folder.path(), 10).unwrap());
         let one = first(&load(&spec::Dataset { seed: 1, ..spec }, folder.path(), 10).unwrap());
@@ -227,68 +185,26 @@ mod tests {
         write(folder.path(), "good.csv", &rows(&|i| format!("{i},{}.5", i * i)));
         write(folder.path(), "constant.csv", &rows(&|i| format!("{i},7")));
         let cases = [
-            (
-                file_spec("good.csv"),
-                61,
-                "60 training rows are fewer than a batch of 61",
-            ),
+            (file_spec("good.csv"), 61, "60 training rows are fewer than a batch of 61"),
             (file_spec("constant.csv"), 10, "column `b` is 7 in every training row"),
             (file_spec("missing.csv"), 10, "missing.csv` nor `missing.csv`"),
-            (
-                spec::Dataset {
-                    path: None,
-                    ..file_spec("")
-                },
-                10,
-                "neither a toy nor a file",
-            ),
-            (
-                spec::Dataset {
-                    train: Amount::Rows(10),
-                    ..toy_spec()
-                },
-                20,
-                "fewer than a batch of 20",
-            ),
-            (
-                spec::Dataset {
-                    train: Amount::Fraction(0.5),
-                    ..toy_spec()
-                },
-                20,
-                "`dataset.train = 0.5`",
-            ),
-            (
-                spec::Dataset {
-                    test: Amount::Fresh(Fresh::Fresh),
-                    ..toy_spec()
-                },
-                20,
-                "only `train` can be fresh",
-            ),
+            (spec::Dataset { path: None, ..file_spec("") }, 10, "neither a toy nor a file"),
+            (spec::Dataset { train: Amount::Rows(10), ..toy_spec() }, 20, "fewer than a batch of 20"),
+            (spec::Dataset { train: Amount::Fraction(0.5), ..toy_spec() }, 20, "`dataset.train = 0.5`"),
+            (spec::Dataset { test: Amount::Fresh(Fresh::Fresh), ..toy_spec() }, 20, "only `train` can be fresh"),
         ];
         for (spec, batch_size, expected) in cases {
             let text = load(&spec, folder.path(), batch_size).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
         }
-        let counts = spec::Dataset {
-            dequantize: Some(1.0),
-            ..file_spec("constant.csv")
-        };
-        assert!(
-            load(&counts, folder.path(), 10).is_ok(),
-            "a dequantised constant is a uniform column"
-        );
+        let counts = spec::Dataset { dequantize: Some(1.0), ..file_spec("constant.csv") };
+        assert!(load(&counts, folder.path(), 10).is_ok(), "a dequantised constant is a uniform column");
     }
 
     #[test]
     fn repeated_values_are_warned_about() {
         let folder = tempfile::tempdir().unwrap();
-        write(
-            folder.path(),
-            "a.csv",
-            &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i % 3)),
-        );
+        write(folder.path(), "a.csv", &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i % 3)));
         let dataset = load(&file_spec("a.csv"), folder.path(), 10).unwrap();
         assert!(
             dataset.warnings[0].contains("`b` (3)") && !dataset.warnings[0].contains("`a`"),

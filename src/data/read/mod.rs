@@ -32,21 +32,9 @@ struct Reader {
 }
 
 const READERS: &[Reader] = &[
-    Reader {
-        format: FileFormat::Csv,
-        extensions: &[".csv", ".csv.gz"],
-        read: csv::read,
-    },
-    Reader {
-        format: FileFormat::Parquet,
-        extensions: &[".parquet"],
-        read: parquet::read,
-    },
-    Reader {
-        format: FileFormat::Npy,
-        extensions: &[".npy"],
-        read: npy::read,
-    },
+    Reader { format: FileFormat::Csv, extensions: &[".csv", ".csv.gz"], read: csv::read },
+    Reader { format: FileFormat::Parquet, extensions: &[".parquet"], read: parquet::read },
+    Reader { format: FileFormat::Npy, extensions: &[".npy"], read: npy::read },
 ];
 
 /// Reads the columns of `path` that `selection` asks for. `format` overrides what the extension says.
@@ -64,28 +52,18 @@ pub fn read_table(path: &Path, format: Option<FileFormat>, selection: &Selection
         return Err(unknown_extension(path, &name));
     };
     let table = (reader.read)(path, selection)?;
-    if table.rows.rows() == 0 {
-        Err(DataError::Empty { path: path.to_owned() })
-    } else {
-        Ok(table)
-    }
+    if table.rows.rows() == 0 { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(table) }
 }
 
 fn unknown_extension(path: &Path, name: &str) -> DataError {
     let known: Vec<&str> = READERS.iter().flat_map(|reader| reader.extensions).copied().collect();
-    let pickled = [".pkl", ".pickle", ".pt", ".pth", ".joblib"]
-        .iter()
-        .any(|extension| name.ends_with(extension));
+    let pickled = [".pkl", ".pickle", ".pt", ".pth", ".joblib"].iter().any(|extension| name.ends_with(extension));
     let hint = match () {
         _ if pickled => "; pickles can run code and are not read: save the array with `numpy.save`",
         _ if name.ends_with(".npz") => "; save its array alone with `numpy.save`",
         _ => "; if it is one of these, say which with `format`",
     };
-    DataError::Extension {
-        path: path.to_owned(),
-        known: known.join(", "),
-        hint,
-    }
+    DataError::Extension { path: path.to_owned(), known: known.join(", "), hint }
 }
 
 /// Names for columns that have none: x1, x2, …
@@ -99,15 +77,9 @@ mod tests {
 
     #[test]
     fn unknown_kinds_of_files_are_refused_with_the_known_ones() {
-        let cases = [
-            ("a.xlsx", ".csv, .csv.gz, .parquet, .npy"),
-            ("a.pkl", "numpy.save"),
-            ("a", "`format`"),
-        ];
+        let cases = [("a.xlsx", ".csv, .csv.gz, .parquet, .npy"), ("a.pkl", "numpy.save"), ("a", "`format`")];
         for (name, expected) in cases {
-            let text = read_table(Path::new(name), None, &Selection::default())
-                .unwrap_err()
-                .to_string();
+            let text = read_table(Path::new(name), None, &Selection::default()).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
         }
     }

@@ -10,11 +10,7 @@ use crate::matrix::Matrix;
 
 /// Reads the chosen columns, called x1, x2, …; an array of one dimension is one column.
 pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
-    let damaged = |problem: String| DataError::Damaged {
-        path: path.to_owned(),
-        format: "NPY",
-        problem,
-    };
+    let damaged = |problem: String| DataError::Damaged { path: path.to_owned(), format: "NPY", problem };
     let file = std::fs::read(path).map_err(reading(path))?;
     let mut rest = &file[..];
     let header = NpyHeader::from_reader(&mut rest).map_err(|error| damaged(error.to_string()))?;
@@ -32,18 +28,13 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         [rows] => (rows, 1),
         [rows, columns] => (rows, columns),
         ref shape => {
-            return Err(damaged(format!(
-                "its shape is {shape:?}; reshape it to [rows, columns]"
-            )));
+            return Err(damaged(format!("its shape is {shape:?}; reshape it to [rows, columns]")));
         }
     };
     let promised = u128::from(row_count) * u128::from(column_count) * decoder.size as u128;
     let bytes = rest;
     if bytes.len() as u128 != promised {
-        let problem = format!(
-            "its header promises {promised} bytes of data, but {} follow",
-            bytes.len()
-        );
+        let problem = format!("its header promises {promised} bytes of data, but {} follow", bytes.len());
         return Err(damaged(problem));
     }
     // Both fit in memory now: their product is the length of what was read (or there are no values at all).
@@ -63,22 +54,13 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
             };
             let value = decoder.decode(&bytes[index * decoder.size..(index + 1) * decoder.size]);
             *cell = finite(value).map_err(|problem| {
-                let place = Place {
-                    path: path.to_owned(),
-                    row: row + 1,
-                    line: None,
-                    column: names[column].clone(),
-                };
+                let place = Place { path: path.to_owned(), row: row + 1, line: None, column: names[column].clone() };
                 DataError::Cell { place, problem }
             })?;
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table {
-        columns,
-        rows,
-        warnings: Vec::new(),
-    })
+    Ok(Table { columns, rows, warnings: Vec::new() })
 }
 
 /// How to read one value.
@@ -104,11 +86,7 @@ impl Decoder {
             (TypeChar::Float, 8) => f64::from_le_bytes,
             _ => return None,
         };
-        Some(Self {
-            size,
-            big_endian: kind.endianness() == Endianness::Big,
-            convert,
-        })
+        Some(Self { size, big_endian: kind.endianness() == Endianness::Big, convert })
     }
 
     fn decode(&self, bytes: &[u8]) -> f64 {
@@ -164,9 +142,7 @@ mod tests {
         fn bytes<const N: usize>(convert: impl Fn(i8) -> [u8; N]) -> Vec<u8> {
             [1i8, 2, 3, 4, 5, 6].into_iter().flat_map(convert).collect()
         }
-        let halves = [0x3c00u16, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600]
-            .map(u16::to_le_bytes)
-            .concat();
+        let halves = [0x3c00u16, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600].map(u16::to_le_bytes).concat();
         let cases = [
             ("<f8", bytes(|x| f64::from(x).to_le_bytes())),
             (">f8", bytes(|x| f64::from(x).to_be_bytes())),
@@ -185,11 +161,7 @@ mod tests {
             assert_eq!(table.columns, ["x1", "x2"]);
             assert_eq!(table.rows, Matrix::new(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2), "{kind}");
             let fortran = parse(&npy(kind, true, "(3, 2)", data)).unwrap();
-            assert_eq!(
-                fortran.rows,
-                Matrix::new(vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0], 2),
-                "{kind}"
-            );
+            assert_eq!(fortran.rows, Matrix::new(vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0], 2), "{kind}");
         }
     }
 
@@ -197,29 +169,16 @@ mod tests {
     fn signs_and_small_halves_are_kept() {
         let table = parse(&npy("<i4", false, "(2,)", &[-7i32, 7].map(i32::to_le_bytes).concat())).unwrap();
         assert_eq!((table.rows.columns(), table.rows.as_slice()), (1, &[-7.0, 7.0][..]));
-        assert_eq!(
-            [half(0xc000), half(0x0001), half(0x7bff)],
-            [-2.0, 2f64.powi(-24), 65504.0]
-        );
+        assert_eq!([half(0xc000), half(0x0001), half(0x7bff)], [-2.0, 2f64.powi(-24), 65504.0]);
         assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
     }
 
     #[test]
     fn damaged_and_unfit_files_are_refused() {
         let good = npy("<f8", false, "(2, 2)", &[0; 32]);
-        let with = |value: f64| {
-            npy(
-                "<f8",
-                false,
-                "(2, 2)",
-                &[0.0, 0.0, 0.0, value].map(f64::to_le_bytes).concat(),
-            )
-        };
+        let with = |value: f64| npy("<f8", false, "(2, 2)", &[0.0, 0.0, 0.0, value].map(f64::to_le_bytes).concat());
         let cases = [
-            (
-                good[..good.len() - 5].to_vec(),
-                "promises 32 bytes of data, but 27 follow",
-            ),
+            (good[..good.len() - 5].to_vec(), "promises 32 bytes of data, but 27 follow"),
             (good[..20].to_vec(), "not a valid NPY file"),
             (b"hello".to_vec(), "not a valid NPY file"),
             (npy("|O", false, "(2,)", b"\x80\x04"), "pickled"),

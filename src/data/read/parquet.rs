@@ -25,12 +25,7 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         let dtype = schema.get(column).map(|field| &field.dtype);
         if let Some((dtype, hint)) = dtype.and_then(|dtype| Some((dtype, refusal(dtype, column)?))) {
             let found = format!("{dtype:?} values");
-            return Err(DataError::ColumnType {
-                path: path.to_owned(),
-                column: column.clone(),
-                found,
-                hint,
-            });
+            return Err(DataError::ColumnType { path: path.to_owned(), column: column.clone(), found, hint });
         }
     }
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
@@ -42,25 +37,13 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         let numbers = numbers.f64().map_err(damaged)?;
         let cells = rows.as_mut_slice()[slot..].iter_mut().step_by(columns.len());
         for (row, (cell, value)) in cells.zip(numbers.iter()).enumerate() {
-            *cell = value
-                .ok_or(CellProblem::Missing("null".into()))
-                .and_then(finite)
-                .map_err(|problem| {
-                    let place = Place {
-                        path: path.to_owned(),
-                        row: row + 1,
-                        line: None,
-                        column: name.clone(),
-                    };
-                    DataError::Cell { place, problem }
-                })?;
+            *cell = value.ok_or(CellProblem::Missing("null".into())).and_then(finite).map_err(|problem| {
+                let place = Place { path: path.to_owned(), row: row + 1, line: None, column: name.clone() };
+                DataError::Cell { place, problem }
+            })?;
         }
     }
-    Ok(Table {
-        columns,
-        rows,
-        warnings: Vec::new(),
-    })
+    Ok(Table { columns, rows, warnings: Vec::new() })
 }
 
 /// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some
@@ -71,9 +54,7 @@ fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
         Boolean | Int32 | Int64 | UInt32 | UInt64 | Float32 | Float64 => None,
         Int8 | Int16 | UInt8 | UInt16 => Some("store it as Int32: narrower integers are not read".into()),
         Float16 => Some("store it as Float32: narrower floats are not read".into()),
-        _ => Some(format!(
-            "only numbers can be learned: leave it out with `drop = [\"{column}\"]`"
-        )),
+        _ => Some(format!("only numbers can be learned: leave it out with `drop = [\"{column}\"]`")),
     }
 }
 
@@ -90,14 +71,7 @@ mod tests {
         let path = folder.path().join("a.parquet");
         std::fs::write(&path, bytes(buffer)).unwrap();
         let columns = keep.map(|names| names.iter().map(|name| name.to_string()).collect());
-        read(
-            &path,
-            &Selection {
-                columns,
-                drop: Vec::new(),
-            },
-        )
-        .map_err(|error| error.to_string())
+        read(&path, &Selection { columns, drop: Vec::new() }).map_err(|error| error.to_string())
     }
 
     fn example() -> Vec<Series> {
@@ -116,19 +90,13 @@ mod tests {
     fn chosen_columns_come_in_their_order_whatever_their_type() {
         let table = parse(example(), Some(&["whole", "float", "flag"]), |bytes| bytes).unwrap();
         assert_eq!(table.columns, ["whole", "float", "flag"]);
-        assert_eq!(
-            table.rows,
-            Matrix::new(vec![7.0, 0.5, 1.0, 8.0, 1.5, 0.0, 9.0, -2.0, 1.0], 3)
-        );
+        assert_eq!(table.rows, Matrix::new(vec![7.0, 0.5, 1.0, 8.0, 1.5, 0.0, 9.0, -2.0, 1.0], 3));
     }
 
     #[test]
     fn faults_are_named_with_row_and_column() {
         let cases = [
-            (
-                "text",
-                "only numbers can be learned: leave it out with `drop = [\"text\"]`",
-            ),
+            ("text", "only numbers can be learned: leave it out with `drop = [\"text\"]`"),
             ("holes", "row 2, column `holes`: `null` is a missing value"),
             ("huge", "row 3, column `huge`: 1e300 is beyond the range"),
             ("wild", "row 1, column `wild`: `inf` is not finite"),
@@ -147,11 +115,7 @@ mod tests {
                 bytes.truncate(keep);
                 bytes
             };
-            assert!(
-                parse(example(), None, cut)
-                    .unwrap_err()
-                    .contains("not a valid Parquet file")
-            );
+            assert!(parse(example(), None, cut).unwrap_err().contains("not a valid Parquet file"));
         }
     }
 }

@@ -23,22 +23,16 @@ impl Selection {
         let twice = |names: &[String]| {
             let mut seen = HashSet::new();
             match names.iter().find(|name| !seen.insert(*name)) {
-                Some(column) => Err(DataError::TwiceColumn {
-                    path: path.to_owned(),
-                    column: column.clone(),
-                }),
+                Some(column) => Err(DataError::TwiceColumn { path: path.to_owned(), column: column.clone() }),
                 None => Ok(()),
             }
         };
         let position = |column: &String| {
-            names
-                .iter()
-                .position(|name| name == column)
-                .ok_or_else(|| DataError::UnknownColumn {
-                    path: path.to_owned(),
-                    column: column.clone(),
-                    hint: near_names(column, names.iter().map(String::as_str)),
-                })
+            names.iter().position(|name| name == column).ok_or_else(|| DataError::UnknownColumn {
+                path: path.to_owned(),
+                column: column.clone(),
+                hint: near_names(column, names.iter().map(String::as_str)),
+            })
         };
         twice(names)?;
         twice(self.columns.as_deref().unwrap_or_default())?;
@@ -48,11 +42,7 @@ impl Selection {
         };
         let dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
         let chosen: Vec<usize> = wanted.into_iter().filter(|i| !dropped.contains(i)).collect();
-        if chosen.is_empty() {
-            Err(DataError::NoColumns { path: path.to_owned() })
-        } else {
-            Ok(chosen)
-        }
+        if chosen.is_empty() { Err(DataError::NoColumns { path: path.to_owned() }) } else { Ok(chosen) }
     }
 }
 
@@ -62,13 +52,8 @@ mod tests {
 
     fn resolve(columns: Option<&[&str]>, drop: &[&str]) -> Result<Vec<usize>, String> {
         let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-        let selection = Selection {
-            columns: columns.map(owned),
-            drop: owned(drop),
-        };
-        selection
-            .resolve(Path::new("a.csv"), &owned(&["height", "weight", "label"]))
-            .map_err(|error| error.to_string())
+        let selection = Selection { columns: columns.map(owned), drop: owned(drop) };
+        selection.resolve(Path::new("a.csv"), &owned(&["height", "weight", "label"])).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -32,11 +32,7 @@ pub fn log_integral(kappa: f64, a: f64, b: f64) -> f64 {
 /// ln(eᵃ + eᵇ).
 pub fn log_add(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY {
-        high
-    } else {
-        high + (low - high).exp().ln_1p()
-    }
+    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
 #[cfg(test)]
@@ -56,15 +52,7 @@ mod tests {
     #[test]
     fn agrees_with_brute_force_over_all_noises_and_arcs() {
         for kappa in [0.0, 0.01, 1.0, 7.0, 40.0, 400.0, 2e4] {
-            for (a, b) in [
-                (0.0, PI),
-                (0.0, 0.3),
-                (0.2, PI),
-                (0.5, 0.6),
-                (2.0, PI),
-                (3.0, 3.1),
-                (1e-3, 1.0),
-            ] {
+            for (a, b) in [(0.0, PI), (0.0, 0.3), (0.2, PI), (0.5, 0.6), (2.0, PI), (3.0, 3.1), (1e-3, 1.0)] {
                 let expected = brute_force(kappa, a, b).ln() + kappa * (a.cos() - 1.0);
                 let value = log_integral(kappa, a, b);
                 assert!(

@@ -19,12 +19,7 @@ pub(super) const ENTRY: ToyEntry = ToyEntry {
     name: "circles",
     summary: "two circles of radii 3 and 1.5; the noise (before scaling by 3) is Gaussian",
     parameters: &[noise(0.08)],
-    build: |parameters: &BTreeMap<_, _>| {
-        Box::new(Circles {
-            noise: parameters["noise"],
-            entropy: OnceLock::new(),
-        })
-    },
+    build: |parameters: &BTreeMap<_, _>| Box::new(Circles { noise: parameters["noise"], entropy: OnceLock::new() }),
 };
 
 /// 3 (R (cos t, sin t) + noise · N(0, I)), R one of 1 and ½ with equal probability, t uniform.

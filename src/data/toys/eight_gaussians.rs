@@ -25,11 +25,7 @@ pub(super) const ENTRY: ToyEntry = ToyEntry {
             let (sin, cos) = (k as f64 * FRAC_PI_4).sin_cos();
             [RADIUS * cos, RADIUS * sin]
         });
-        Box::new(EightGaussians {
-            centres,
-            deviation: parameters["noise"] / SHRINK,
-            entropy: OnceLock::new(),
-        })
+        Box::new(EightGaussians { centres, deviation: parameters["noise"] / SHRINK, entropy: OnceLock::new() })
     },
 };
 
@@ -66,14 +62,10 @@ impl Toy for EightGaussians {
             // All components look alike, so the mean of −ln p under the first is the mean under the mixture.
             let [cx, cy] = self.centres[0];
             let (margin, variance) = (8.0 * self.deviation, self.deviation * self.deviation);
-            on_box(
-                [[cx - margin, cx + margin], [cy - margin, cy + margin]],
-                self.deviation / 4.0,
-                |[x, y]| {
-                    let weight = (-0.5 * ((x - cx).powi(2) + (y - cy).powi(2)) / variance).exp() / (TAU * variance);
-                    -weight * self.log_density(&[x, y])
-                },
-            )
+            on_box([[cx - margin, cx + margin], [cy - margin, cy + margin]], self.deviation / 4.0, |[x, y]| {
+                let weight = (-0.5 * ((x - cx).powi(2) + (y - cy).powi(2)) / variance).exp() / (TAU * variance);
+                -weight * self.log_density(&[x, y])
+            })
         })
     }
 

@@ -54,12 +54,7 @@ pub struct ToyEntry {
 }
 
 /// Every toy there is.
-pub const TOYS: &[ToyEntry] = &[
-    moons::ENTRY,
-    circles::ENTRY,
-    eight_gaussians::ENTRY,
-    checkerboard::ENTRY,
-];
+pub const TOYS: &[ToyEntry] = &[moons::ENTRY, circles::ENTRY, eight_gaussians::ENTRY, checkerboard::ENTRY];
 
 impl ToyEntry {
     /// The toy with `parameters`; those left out get their defaults.
@@ -71,28 +66,11 @@ impl ToyEntry {
         for (name, &value) in parameters {
             let Some(parameter) = self.parameters.iter().find(|p| p.name == name) else {
                 let hint = near_names(name, self.parameters.iter().map(|p| p.name));
-                return Err(DataError::UnknownParameter {
-                    toy: self.name,
-                    name: name.clone(),
-                    hint,
-                });
+                return Err(DataError::UnknownParameter { toy: self.name, name: name.clone(), hint });
             };
-            let Parameter {
-                name,
-                minimum,
-                maximum,
-                reason,
-                ..
-            } = *parameter;
+            let Parameter { name, minimum, maximum, reason, .. } = *parameter;
             if !(minimum..=maximum).contains(&value) {
-                return Err(DataError::ParameterRange {
-                    toy: self.name,
-                    name,
-                    value,
-                    minimum,
-                    maximum,
-                    reason,
-                });
+                return Err(DataError::ParameterRange { toy: self.name, name, value, minimum, maximum, reason });
             }
             values.insert(name, value);
         }
@@ -132,14 +110,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn with(name: &str, parameters: &[(&str, f64)]) -> Box<dyn Toy> {
-        toy(
-            name,
-            &parameters
-                .iter()
-                .map(|(name, value)| (name.to_string(), *value))
-                .collect(),
-        )
-        .unwrap()
+        toy(name, &parameters.iter().map(|(name, value)| (name.to_string(), *value)).collect()).unwrap()
     }
 
     /// The standard toys, and some with other noise.
@@ -157,11 +128,7 @@ mod tests {
         let (h, k) = ((x[1] - x[0]) / n as f64, (y[1] - y[0]) / n as f64);
         let centre = |low: f64, h: f64, i: usize| low + (i as f64 + 0.5) * h;
         let cells = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
-        cells
-            .map(|(i, j)| f(toy.log_density(&[centre(x[0], h, i), centre(y[0], k, j)])))
-            .sum::<f64>()
-            * h
-            * k
+        cells.map(|(i, j)| f(toy.log_density(&[centre(x[0], h, i), centre(y[0], k, j)]))).sum::<f64>() * h * k
     }
 
     #[test]
@@ -176,11 +143,7 @@ mod tests {
     fn every_entropy_is_the_integral_of_its_density() {
         for (name, toy) in cases() {
             let entropy = over_grid(&*toy, 256, |log| if log > -700.0 { -log * log.exp() } else { 0.0 });
-            assert!(
-                (entropy - toy.entropy()).abs() < 1e-3,
-                "{name}: {entropy} by the grid, {}",
-                toy.entropy()
-            );
+            assert!((entropy - toy.entropy()).abs() < 1e-3, "{name}: {entropy} by the grid, {}", toy.entropy());
         }
     }
 
@@ -200,11 +163,7 @@ mod tests {
             let mean = sum / draws as f64;
             let standard_error = ((squares / draws as f64 - mean * mean).max(0.0) / draws as f64).sqrt();
             let allowed = 4.0 * standard_error + 1e-9;
-            assert!(
-                (mean - toy.entropy()).abs() <= allowed,
-                "{name}: {mean} ± {standard_error}, {}",
-                toy.entropy()
-            );
+            assert!((mean - toy.entropy()).abs() <= allowed, "{name}: {mean} ± {standard_error}, {}", toy.entropy());
         }
     }
 
@@ -222,10 +181,7 @@ mod tests {
         for (name, noise, expected) in cases {
             let parameters: Vec<(&str, f64)> = noise.into_iter().map(|noise| ("noise", noise)).collect();
             let entropy = with(name, &parameters).entropy();
-            assert!(
-                (entropy - expected).abs() < 1e-3,
-                "{name} {noise:?}: {entropy}, expected {expected}"
-            );
+            assert!((entropy - expected).abs() < 1e-3, "{name} {noise:?}: {entropy}, expected {expected}");
         }
     }
 

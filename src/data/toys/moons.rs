@@ -16,12 +16,7 @@ pub(super) const ENTRY: ToyEntry = ToyEntry {
     name: "moons",
     summary: "two interleaved half circles with Gaussian noise (scikit-learn's make_moons)",
     parameters: &[noise(0.05)],
-    build: |parameters: &BTreeMap<_, _>| {
-        Box::new(Moons {
-            noise: parameters["noise"],
-            entropy: OnceLock::new(),
-        })
-    },
+    build: |parameters: &BTreeMap<_, _>| Box::new(Moons { noise: parameters["noise"], entropy: OnceLock::new() }),
 };
 
 /// (cos t, sin t) or (1 − cos t, ½ − sin t) with probability ½ each, t uniform on [0, π], plus noise · N(0, I).
@@ -43,11 +38,7 @@ impl Moons {
         let (radius, angle) = (x.hypot(y), y.atan2(x));
         let kappa = radius / variance;
         // The arc seen from the point: the angles δ to either side of it, or, from below, from both ends towards π.
-        let arcs = if angle >= 0.0 {
-            [(0.0, angle), (0.0, PI - angle)]
-        } else {
-            [(-angle, PI), (PI + angle, PI)]
-        };
+        let arcs = if angle >= 0.0 { [(0.0, angle), (0.0, PI - angle)] } else { [(-angle, PI), (PI + angle, PI)] };
         let [one, other] = arcs.map(|(a, b)| log_integral(kappa, a, b));
         log_add(one, other) - 0.5 * (radius - 1.0).powi(2) / variance - (PI * TAU * variance).ln()
     }
@@ -60,11 +51,7 @@ impl Toy for Moons {
 
     fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
         let (sin, cos) = (PI * rng.random::<f64>()).sin_cos();
-        let [x, y] = if rng.random::<bool>() {
-            [cos, sin]
-        } else {
-            [1.0 - cos, 0.5 - sin]
-        };
+        let [x, y] = if rng.random::<bool>() { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
         row[0] = (x + self.noise * rng.sample::<f64, _>(StandardNormal)) as f32;
         row[1] = (y + self.noise * rng.sample::<f64, _>(StandardNormal)) as f32;
     }
@@ -78,10 +65,7 @@ impl Toy for Moons {
         *self.entropy.get_or_init(|| {
             on_box(self.bounds(), 0.6 * self.noise, |x| {
                 // Beyond 7 standard deviations from both circles, the density is below 10⁻¹⁰ of its height.
-                if Self::frames(&x)
-                    .iter()
-                    .all(|[x, y]| (x.hypot(*y) - 1.0).abs() > 7.0 * self.noise)
-                {
+                if Self::frames(&x).iter().all(|[x, y]| (x.hypot(*y) - 1.0).abs() > 7.0 * self.noise) {
                     return 0.0;
                 }
                 let log = self.log_density(&x);
@@ -102,10 +86,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn moons(noise: f64) -> Moons {
-        Moons {
-            noise,
-            entropy: OnceLock::new(),
-        }
+        Moons { noise, entropy: OnceLock::new() }
     }
 
     /// The definition, integrated over t by Simpson's rule with very many points.
@@ -115,11 +96,7 @@ mod tests {
         let normal = |cx: f64, cy: f64| (-0.5 * ((x[0] - cx).powi(2) + (x[1] - cy).powi(2)) / variance).exp();
         let sum: f64 = (0..=n)
             .map(|i| {
-                let weight = if i == 0 || i == n {
-                    1.0
-                } else {
-                    2.0 + 2.0 * f64::from(i % 2)
-                };
+                let weight = if i == 0 || i == n { 1.0 } else { 2.0 + 2.0 * f64::from(i % 2) };
                 let (sin, cos) = (PI * f64::from(i) / f64::from(n)).sin_cos();
                 weight * (normal(cos, sin) + normal(1.0 - cos, 0.5 - sin))
             })
@@ -129,26 +106,15 @@ mod tests {
 
     #[test]
     fn the_density_is_that_of_the_definition() {
-        let points = [
-            [1.0, 0.0],
-            [0.0, 1.0],
-            [-1.0, -0.05],
-            [0.5, 0.25],
-            [0.0, 0.48],
-            [2.03, 0.51],
-            [0.7, 0.72],
-            [0.0, 0.0],
-        ];
+        let points =
+            [[1.0, 0.0], [0.0, 1.0], [-1.0, -0.05], [0.5, 0.25], [0.0, 0.48], [2.03, 0.51], [0.7, 0.72], [0.0, 0.0]];
         for noise in [0.01, 0.05, 0.1, 0.5, 2.0] {
             for x in points {
                 let expected = brute_force(noise, x);
                 let value = moons(noise).log_density(&x);
                 // Where the definition underflows, there is nothing to compare with.
                 if expected > -600.0 {
-                    assert!(
-                        (value - expected).abs() < 1e-6,
-                        "noise {noise}, {x:?}: {value}, expected {expected}"
-                    );
+                    assert!((value - expected).abs() < 1e-6, "noise {noise}, {x:?}: {value}, expected {expected}");
                 }
                 assert!(value.is_finite());
             }

@@ -40,10 +40,7 @@ pub fn on_interval(low: f64, high: f64, panels: usize, f: impl Fn(f64) -> f64) -
     let half = (high - low) / (2 * panels) as f64;
     let panel = |k: usize| {
         let middle = low + (2 * k + 1) as f64 * half;
-        gauss_legendre()
-            .iter()
-            .map(|(x, weight)| weight * f(middle + half * x))
-            .sum::<f64>()
+        gauss_legendre().iter().map(|(x, weight)| weight * f(middle + half * x)).sum::<f64>()
     };
     half * (0..panels).map(panel).sum::<f64>()
 }
@@ -75,10 +72,7 @@ mod tests {
             (on_interval(-1.0, 1.0, 1, |x| x.powi(62)), 2.0 / 63.0),
             (on_interval(0.0, 3.0, 1, f64::exp), 3f64.exp() - 1.0),
             (on_interval(0.0, 3.0, 7, f64::exp), 3f64.exp() - 1.0),
-            (
-                on_box([[-8.0, 8.0]; 2], 0.5, |[x, y]| (-0.5 * (x * x + y * y)).exp()),
-                2.0 * PI,
-            ),
+            (on_box([[-8.0, 8.0]; 2], 0.5, |[x, y]| (-0.5 * (x * x + y * y)).exp()), 2.0 * PI),
         ];
         for (value, expected) in cases {
             assert!((value / expected - 1.0).abs() < 1e-13, "{value}, expected {expected}");

@@ -31,11 +31,7 @@ impl Column {
 pub fn matrix_columns(names: &[String], rows: &Matrix) -> Vec<(String, Column)> {
     assert_eq!(names.len(), rows.columns(), "a name for every column");
     let values = |i: usize| rows.iter_rows().map(|row| row[i]).collect();
-    names
-        .iter()
-        .enumerate()
-        .map(|(i, name)| (name.clone(), Column::F32(values(i))))
-        .collect()
+    names.iter().enumerate().map(|(i, name)| (name.clone(), Column::F32(values(i)))).collect()
 }
 
 type Sink<'a> = BufWriter<&'a mut File>;
@@ -49,18 +45,9 @@ struct Writer {
 }
 
 const WRITERS: &[Writer] = &[
-    Writer {
-        extension: ".parquet",
-        write: parquet::write,
-    },
-    Writer {
-        extension: ".csv",
-        write: csv::write,
-    },
-    Writer {
-        extension: ".npy",
-        write: npy::write,
-    },
+    Writer { extension: ".parquet", write: parquet::write },
+    Writer { extension: ".csv", write: csv::write },
+    Writer { extension: ".npy", write: npy::write },
 ];
 
 /// Writes named columns of equal length to `path`, in the format of its extension: `.parquet`, `.csv`, or `.npy` (an
@@ -70,23 +57,14 @@ const WRITERS: &[Writer] = &[
 /// An unknown extension, and whatever keeps the file from being written.
 pub fn write_table(path: &Path, columns: &[(String, Column)]) -> Result<(), DataError> {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
-    assert!(
-        columns.iter().all(|(_, column)| column.len() == rows),
-        "columns of different lengths"
-    );
+    assert!(columns.iter().all(|(_, column)| column.len() == rows), "columns of different lengths");
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let Some(writer) = WRITERS.iter().find(|writer| name.ends_with(writer.extension)) else {
         let known: Vec<&str> = WRITERS.iter().map(|writer| writer.extension).collect();
-        return Err(DataError::Extension {
-            path: path.to_owned(),
-            known: known.join(", "),
-            hint: "",
-        });
+        return Err(DataError::Extension { path: path.to_owned(), known: known.join(", "), hint: "" });
     };
-    write_whole(path, |file| (writer.write)(BufWriter::new(file), columns)).map_err(|source| DataError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    write_whole(path, |file| (writer.write)(BufWriter::new(file), columns))
+        .map_err(|source| DataError::Write { path: path.to_owned(), source })
 }
 
 /// Writes a temporary file beside `path` and renames it.
@@ -128,11 +106,7 @@ mod tests {
                 assert_eq!(table.columns, names, "{}", writer.extension);
             }
         }
-        assert_eq!(
-            std::fs::read_dir(folder.path()).unwrap().count(),
-            WRITERS.len(),
-            "no temporary file is left"
-        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), WRITERS.len(), "no temporary file is left");
     }
 
     #[test]
@@ -152,10 +126,8 @@ mod tests {
     #[test]
     fn impossible_targets_are_refused() {
         let columns = [("a".to_string(), Column::F64(vec![0.0]))];
-        let cases = [
-            ("a.xlsx", "known extensions: .parquet, .csv, .npy"),
-            ("missing/a.csv", "cannot write `missing/a.csv`"),
-        ];
+        let cases =
+            [("a.xlsx", "known extensions: .parquet, .csv, .npy"), ("missing/a.csv", "cannot write `missing/a.csv`")];
         for (path, expected) in cases {
             let text = write_table(Path::new(path), &columns).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");

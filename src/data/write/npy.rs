@@ -18,11 +18,7 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
         .collect();
     match single {
         Some(columns) => {
-            let mut writer = npyz::WriteOptions::new()
-                .default_dtype()
-                .shape(&shape)
-                .writer(&mut sink)
-                .begin_nd()?;
+            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut sink).begin_nd()?;
             writer.extend((0..rows).flat_map(|row| columns.iter().map(move |column| column[row])))?;
             writer.finish()?;
         }
@@ -31,11 +27,7 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
                 Column::F32(values) => f64::from(values[row]),
                 Column::F64(values) => values[row],
             };
-            let mut writer = npyz::WriteOptions::new()
-                .default_dtype()
-                .shape(&shape)
-                .writer(&mut sink)
-                .begin_nd()?;
+            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut sink).begin_nd()?;
             writer.extend((0..rows).flat_map(|row| columns.iter().map(move |(_, column)| value(column, row))))?;
             writer.finish()?;
         }

@@ -13,8 +13,6 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
         Column::F64(values) => Series::new(name.into(), values),
     });
     let mut frame = DataFrame::new(rows, series.map(PolarsColumn::from).collect()).map_err(io::Error::other)?;
-    ParquetWriter::new(&mut sink)
-        .finish(&mut frame)
-        .map_err(io::Error::other)?;
+    ParquetWriter::new(&mut sink).finish(&mut frame).map_err(io::Error::other)?;
     sink.flush()
 }

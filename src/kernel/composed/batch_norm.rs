@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 
-use super::transfer::{Float, Moved, Upload, add_rows, download, times_rows};
+use super::transfer::{Float, Moved, Rows, Upload, add_rows, download, times_rows};
 use crate::flow::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 
 /// z = (x − μ)/√(v + ε)·exp(log γ) + β, with log|det dz/dx| = Σ (log γ − ½ ln(v + ε)) for every row. μ and v are those of
@@ -31,7 +31,7 @@ impl<F: Dim, E: Float, D: Device<E>> BatchNorm<F, E, D> {
     /// x → z with the statistics of the batch; moves the running ones in `values` (the flat vector) towards them.
     pub(crate) fn forward_training<T>(
         &self,
-        x: Tensor<(usize, F), E, D, T>,
+        x: Rows<F, E, D, T>,
         values: &mut [f32],
     ) -> Result<Moved<F, E, D, T>, D::Err>
     where
@@ -43,7 +43,8 @@ impl<F: Dim, E: Float, D: Device<E>> BatchNorm<F, E, D> {
         let variance = centred.retaped::<T>().try_square()?.try_mean::<(F,), Axis<0>>()?;
         for (place, now) in [(self.places[2], mean.as_vec()), (self.places[3], variance.as_vec())] {
             for (running, now) in values[place..].iter_mut().zip(now) {
-                *running = ((1.0 - BATCH_NORM_MOMENTUM) * f64::from(*running) + BATCH_NORM_MOMENTUM * now.wide()) as f32;
+                *running =
+                    ((1.0 - BATCH_NORM_MOMENTUM) * f64::from(*running) + BATCH_NORM_MOMENTUM * now.wide()) as f32;
             }
         }
         // μ's own tape joins here, so that its gradient flows back through the batch.
@@ -53,7 +54,7 @@ impl<F: Dim, E: Float, D: Device<E>> BatchNorm<F, E, D> {
     }
 
     /// x → z with the running statistics.
-    pub(crate) fn forward<T>(&self, x: Tensor<(usize, F), E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    pub(crate) fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
@@ -63,7 +64,7 @@ impl<F: Dim, E: Float, D: Device<E>> BatchNorm<F, E, D> {
 
     fn rescale<T>(
         &self,
-        centred: Tensor<(usize, F), E, D, T>,
+        centred: Rows<F, E, D, T>,
         variance: Tensor<(F,), E, D, T>,
     ) -> Result<Moved<F, E, D, T>, D::Err>
     where
@@ -78,7 +79,7 @@ impl<F: Dim, E: Float, D: Device<E>> BatchNorm<F, E, D> {
     }
 
     /// z → x with the running statistics.
-    pub(crate) fn inverse(&self, z: Tensor<(usize, F), E, D>) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+    pub(crate) fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
         let half_ln = self.variance.clone().try_add(E::of(BATCH_NORM_EPSILON))?.try_ln()?.try_mul(E::of(0.5))?;
         let inverse_scale = half_ln.try_sub(self.log_gamma.clone())?.try_exp()?;
         let centred = times_rows(add_rows(z, &self.beta.clone().try_negate()?)?, &inverse_scale)?;

@@ -2,8 +2,8 @@
 
 use dfdx::prelude::*;
 
-use super::transfer::{Float, Moved, Upload, download, times_rows};
 use super::network::Network;
+use super::transfer::{Float, Moved, Rows, ScaleAndShift, Upload, download, times_rows};
 use crate::flow::CouplingLayer;
 use crate::spec::Activation;
 
@@ -21,7 +21,7 @@ pub(crate) struct Coupling<F: Dim, W: Dim, E: Float, D: Device<E>> {
     /// x·`pick_changed` is the changed part, shape `[features, changed]`.
     pick_changed: Tensor<(F, usize), E, D>,
     /// The transpose of `pick_changed`: puts the changed part back in its place.
-    put_changed: Tensor<(usize, F), E, D>,
+    put_changed: Rows<F, E, D>,
 }
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
@@ -58,7 +58,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
     }
 
     /// s and t of the kept half, each shape `[batch, changed]`.
-    fn s_and_t<T>(&self, x: &Tensor<(usize, F), E, D, T>) -> Result<[Tensor<(usize, usize), E, D, T>; 2], D::Err>
+    fn s_and_t<T>(&self, x: &Rows<F, E, D, T>) -> Result<ScaleAndShift<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
@@ -71,7 +71,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
     }
 
     /// x → z and log|det dz/dx|, shape `[batch]`.
-    pub(crate) fn forward<T>(&self, x: Tensor<(usize, F), E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    pub(crate) fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
@@ -84,7 +84,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
     }
 
     /// z → x.
-    pub(crate) fn inverse(&self, z: Tensor<(usize, F), E, D>) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+    pub(crate) fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
         let [s, t] = self.s_and_t(&z)?;
         let changed = z.clone().try_matmul(self.pick_changed.clone())?;
         let changed = changed.try_sub(t)?.try_mul(s.try_negate()?.try_exp()?)?;
@@ -92,7 +92,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
     }
 
     /// max |s| over a batch.
-    pub(crate) fn scale_max(&self, x: &Tensor<(usize, F), E, D>) -> Result<f64, D::Err> {
+    pub(crate) fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
         let [s, _] = self.s_and_t(x)?;
         Ok(s.as_vec().into_iter().map(|v| v.wide().abs()).fold(0.0, f64::max))
     }

@@ -4,14 +4,16 @@ use dfdx::prelude::*;
 
 use super::batch_norm::BatchNorm;
 use super::coupling::Coupling;
-use super::transfer::{Float, Moved, Upload};
+use super::transfer::{Float, Moved, Rows, Upload};
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Parameters};
 use crate::matrix::Matrix;
 
 enum Layer<F: Dim, W: Dim, E: Float, D: Device<E>> {
-    Coupling(Coupling<F, W, E, D>),
+    Coupling(Box<Coupling<F, W, E, D>>),
     BatchNorm(BatchNorm<F, E, D>),
 }
+
+type Layers<F, W, E, D> = Vec<Layer<F, W, E, D>>;
 
 /// A flow whose tensors live on a dfdx device. The flat [`Parameters`] on the host are the truth; tensors are made of
 /// them when they have changed.
@@ -21,7 +23,7 @@ pub struct Composed<F: Dim, W: Dim, E: Float, D: Device<E>> {
     features: F,
     width: W,
     device: D,
-    layers: Option<Vec<Layer<F, W, E, D>>>,
+    layers: Option<Layers<F, W, E, D>>,
 }
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
@@ -31,31 +33,39 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         Self { architecture, parameters, features, width, device, layers: None }
     }
 
-    fn upload(&mut self) -> Result<&[Layer<F, W, E, D>], D::Err> {
+    fn upload(&mut self) -> Result<&Layers<F, W, E, D>, D::Err> {
         if self.layers.is_none() {
             let upload = Upload::new(&self.device, self.parameters.values());
             let activation = self.architecture.activation;
             let mut layers = Vec::new();
             for layer in &self.architecture.layers {
                 layers.push(match layer {
-                    crate::flow::Layer::Coupling(place) => {
-                        Layer::Coupling(Coupling::upload(&upload, place, self.features, self.width, activation)?)
+                    crate::flow::Layer::Coupling(place) => Layer::Coupling(Box::new(Coupling::upload(
+                        &upload,
+                        place,
+                        self.features,
+                        self.width,
+                        activation,
+                    )?)),
+                    &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
+                        Layer::BatchNorm(BatchNorm::upload(
+                            &upload,
+                            [log_gamma, beta, running_mean, running_variance],
+                            self.features,
+                        )?)
                     }
-                    &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => Layer::BatchNorm(
-                        BatchNorm::upload(&upload, [log_gamma, beta, running_mean, running_variance], self.features)?,
-                    ),
                 });
             }
             self.layers = Some(layers);
         }
-        Ok(self.layers.as_deref().unwrap_or_default())
+        Ok(self.layers.get_or_insert_default())
     }
 
     /// x → z and log|det dz/dx| (shape `[batch]`), evaluation mode, on any tape.
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn forward_tensor<T>(&mut self, x: Tensor<(usize, F), E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    pub fn forward_tensor<T>(&mut self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
@@ -76,7 +86,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn inverse_tensor(&mut self, z: Tensor<(usize, F), E, D>) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+    pub fn inverse_tensor(&mut self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
         let mut x = z;
         for layer in self.upload()?.iter().rev() {
             x = match layer {
@@ -87,12 +97,12 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         Ok(x)
     }
 
-    fn tensor(&self, rows: &Matrix) -> Result<Tensor<(usize, F), E, D>, D::Err> {
+    fn tensor(&self, rows: &Matrix) -> Result<Rows<F, E, D>, D::Err> {
         let values = rows.as_slice().iter().map(|&v| E::of(v.into())).collect();
         self.device.try_tensor_from_vec(values, (rows.rows(), self.features))
     }
 
-    fn matrix(&self, tensor: &Tensor<(usize, F), E, D>) -> Matrix {
+    fn matrix(&self, tensor: &Rows<F, E, D>) -> Matrix {
         Matrix::new(tensor.as_vec().into_iter().map(|v| v.wide() as f32).collect(), self.architecture.features)
     }
 

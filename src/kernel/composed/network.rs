@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 
-use super::transfer::{Float, Upload, add_rows, download};
+use super::transfer::{Float, Rows, Upload, add_rows, download};
 use crate::flow::Linear;
 use crate::spec::Activation;
 
@@ -30,7 +30,7 @@ impl<I: Dim, O: Dim, E: Float, D: Device<E>> Affine<I, O, E, D> {
         Ok(Self { weight: upload.tensor(map.weight, (inputs, outputs))?, bias: upload.tensor(map.bias, (outputs,))? })
     }
 
-    fn apply<T>(&self, h: Tensor<(usize, I), E, D, T>) -> Result<Tensor<(usize, O), E, D, T>, D::Err>
+    fn apply<T>(&self, h: Rows<I, E, D, T>) -> Result<Rows<O, E, D, T>, D::Err>
     where
         T: Tape<E, D>,
     {
@@ -68,10 +68,10 @@ impl<W: Dim, E: Float, D: Device<E>> Network<W, E, D> {
     /// `kept`: shape `[batch, kept]`; the result: shape `[batch, changed]`.
     pub(crate) fn apply<T>(
         &self,
-        kept: Tensor<(usize, usize), E, D, T>,
+        kept: Rows<usize, E, D, T>,
         batch: usize,
         changed: usize,
-    ) -> Result<Tensor<(usize, usize), E, D, T>, D::Err>
+    ) -> Result<Rows<usize, E, D, T>, D::Err>
     where
         T: Tape<E, D>,
     {
@@ -89,7 +89,7 @@ impl<W: Dim, E: Float, D: Device<E>> Network<W, E, D> {
         }
     }
 
-    fn activate<T: Tape<E, D>>(&self, h: Tensor<(usize, W), E, D, T>) -> Result<Tensor<(usize, W), E, D, T>, D::Err> {
+    fn activate<T: Tape<E, D>>(&self, h: Rows<W, E, D, T>) -> Result<Rows<W, E, D, T>, D::Err> {
         match self.activation {
             Activation::Relu => h.try_relu(),
             Activation::Tanh => h.try_tanh(),

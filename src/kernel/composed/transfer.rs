@@ -28,8 +28,14 @@ impl Float for f64 {
     }
 }
 
+/// A batch on a tape, shape `[batch, C]`.
+pub(crate) type Rows<C, E, D, T = NoneTape> = Tensor<(usize, C), E, D, T>;
+
+/// s and t of a batch, each shape `[batch, changed]`.
+pub(crate) type ScaleAndShift<E, D, T> = [Rows<usize, E, D, T>; 2];
+
 /// A moved batch, shape `[batch, features]`, and its log|det|, shape `[batch]`.
-pub(crate) type Moved<F, E, D, T> = (Tensor<(usize, F), E, D, T>, Tensor<(usize,), E, D, T>);
+pub(crate) type Moved<F, E, D, T> = (Rows<F, E, D, T>, Tensor<(usize,), E, D, T>);
 
 /// Makes tensors of pieces of the flat parameter vector.
 pub(crate) struct Upload<'a, E: Float, D: Device<E>> {
@@ -59,18 +65,18 @@ pub(crate) fn download<S: Shape, E: Float, D: Device<E>>(tensor: &Tensor<S, E, D
 
 /// x + row, the row repeated over the batch.
 pub(crate) fn add_rows<C: Dim, E: Float, D: Device<E>, T: Tape<E, D>>(
-    x: Tensor<(usize, C), E, D, T>,
+    x: Rows<C, E, D, T>,
     row: &Tensor<(C,), E, D>,
-) -> Result<Tensor<(usize, C), E, D, T>, D::Err> {
+) -> Result<Rows<C, E, D, T>, D::Err> {
     let shape = *x.shape();
     x.try_add(row.retaped::<T>().try_broadcast_like(&shape)?)
 }
 
 /// x · row elementwise, the row repeated over the batch.
 pub(crate) fn times_rows<C: Dim, E: Float, D: Device<E>, T: Tape<E, D>>(
-    x: Tensor<(usize, C), E, D, T>,
+    x: Rows<C, E, D, T>,
     row: &Tensor<(C,), E, D>,
-) -> Result<Tensor<(usize, C), E, D, T>, D::Err> {
+) -> Result<Rows<C, E, D, T>, D::Err> {
     let shape = *x.shape();
     x.try_mul(row.retaped::<T>().try_broadcast_like(&shape)?)
 }

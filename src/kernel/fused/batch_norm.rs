@@ -39,10 +39,8 @@ impl BatchNorm {
         let mean: Vec<f64> =
             sums(lanes, features, |lane, r, f| lane.x[r * features + f].into()).iter().map(|sum| sum / rows).collect();
         let centred = |lane: &Lane, r: usize, f: usize| f64::from(lane.x[r * features + f]) - mean[f];
-        let variance: Vec<f64> = sums(lanes, features, |lane, r, f| centred(lane, r, f).powi(2))
-            .iter()
-            .map(|sum| sum / rows)
-            .collect();
+        let variance: Vec<f64> =
+            sums(lanes, features, |lane, r, f| centred(lane, r, f).powi(2)).iter().map(|sum| sum / rows).collect();
         for (place, now) in [(self.running_mean, &mean), (self.running_variance, &variance)] {
             for (running, now) in values[place..].iter_mut().zip(now) {
                 *running = ((1.0 - BATCH_NORM_MOMENTUM) * f64::from(*running) + BATCH_NORM_MOMENTUM * now) as f32;

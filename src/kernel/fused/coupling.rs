@@ -158,7 +158,6 @@ impl Coupling {
     /// From the gradient with respect to z, in place, to that with respect to x; the weights' goes to `gradient`.
     ///
     /// The loss is Σ_rows (½|z|² − log_det)/batch: `per_row` is 1/batch, what each s adds through log_det.
-    #[allow(clippy::too_many_arguments)]
     pub fn backward(
         &self,
         level: Level,

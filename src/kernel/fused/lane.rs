@@ -47,7 +47,8 @@ impl Lane {
 mod tests {
     #[test]
     fn lanes_cover_the_batch_evenly() {
-        for (batch, expected) in [(1, vec![1]), (100, vec![50, 50]), (256, vec![128, 128]), (300, vec![100, 100, 100])] {
+        for (batch, expected) in [(1, vec![1]), (100, vec![50, 50]), (256, vec![128, 128]), (300, vec![100, 100, 100])]
+        {
             assert_eq!(super::split(batch).collect::<Vec<_>>(), expected);
         }
         assert!((1..1000).all(|batch| super::split(batch).sum::<usize>() == batch));

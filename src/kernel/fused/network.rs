@@ -177,7 +177,6 @@ impl Network {
 
     /// From the gradient of the outputs (`d_out`, as `out` above) to that of the weights, written to `gradient` at their
     /// places, and that of the inputs, `d_kept` (rows of [`side_stride`] values; added to if `add`).
-    #[allow(clippy::too_many_arguments)]
     pub fn backward(
         &self,
         level: Level,

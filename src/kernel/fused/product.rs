@@ -74,18 +74,8 @@ dispatch!(product => product_generic(a: View, m: usize, b: &Packed, c: &mut [f32
 
 /// C = Aᵀ·B for `a` of `k` rows × `m` columns (stride `lda`) and `b` of `k` rows × `n` columns (stride `ldb`); `c` is
 /// dense, `m` × `n`. The gradient of a weight matrix: A the inputs, B the gradient of the outputs.
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
-fn outer_generic<S: Simd>(
-    a: &[f32],
-    lda: usize,
-    b: &[f32],
-    ldb: usize,
-    k: usize,
-    m: usize,
-    n: usize,
-    c: &mut [f32],
-) {
+fn outer_generic<S: Simd>(a: &[f32], lda: usize, b: &[f32], ldb: usize, k: usize, m: usize, n: usize, c: &mut [f32]) {
     let a = View::transposed(a, lda);
     let padded = n.next_multiple_of(S::LANES);
     assert!(a.holds(m, k) && padded <= ldb && k * ldb <= b.len() && m * n <= c.len());
@@ -108,7 +98,9 @@ fn outer_generic<S: Simd>(
         let mut tile = [0.0; 64];
         for i in 0..m {
             // SAFETY: one register of row-stride `ldb` is inside `b`, because its rows are padded; `tile` holds it.
-            unsafe { tile_of::<S, 1, 1>(a, i, k, b.as_ptr().add(whole), ldb, tile.as_mut_ptr(), 64, Epilogue::None, 0) };
+            unsafe {
+                tile_of::<S, 1, 1>(a, i, k, b.as_ptr().add(whole), ldb, tile.as_mut_ptr(), 64, Epilogue::None, 0)
+            };
             c[i * n + whole..(i + 1) * n].copy_from_slice(&tile[..n - whole]);
         }
     }
@@ -119,7 +111,6 @@ dispatch!(outer => outer_generic(
 
 /// c[i, j] = Σ_k a[i, k]·b[j, k] (+ what was there, if `add`) for few rows of `b`: products with a narrow side, where
 /// registers run along k. `k` is a multiple of 16; rows of `a` and `b` have strides `lda`, `k`; `c` has stride `ldc`.
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 fn dots_generic<S: Simd>(
     a: &[f32],
@@ -145,8 +136,8 @@ fn dots_generic<S: Simd>(
                 let mut at = 0;
                 while at < k {
                     let v = S::load(row.add(at));
-                    for r in 0..ROWS {
-                        sums[r] = S::fma(S::load(rows[r].add(at)), v, sums[r]);
+                    for (sum, row) in sums.iter_mut().zip(rows) {
+                        *sum = S::fma(S::load(row.add(at)), v, *sum);
                     }
                     at += S::LANES;
                 }
@@ -166,7 +157,6 @@ dispatch!(dots => dots_generic(
 ///
 /// # Safety
 /// All tiles must lie inside their slices, and the processor must have `S`.
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 unsafe fn column<S: Simd, const N: usize>(
     a: View,
@@ -199,7 +189,6 @@ unsafe fn column<S: Simd, const N: usize>(
 ///
 /// # Safety
 /// As for [`column`].
-#[allow(clippy::too_many_arguments)]
 #[inline(always)]
 unsafe fn tile_of<S: Simd, const R: usize, const N: usize>(
     a: View,
@@ -215,26 +204,25 @@ unsafe fn tile_of<S: Simd, const R: usize, const N: usize>(
     // SAFETY: handed on to the caller.
     unsafe {
         let mut sums = [[S::splat(0.0); N]; R];
+        let a_column = a.column;
         let a_rows: [*const f32; R] = std::array::from_fn(|r| a.data.as_ptr().add((i + r) * a.row));
         for step in 0..k {
             let row: [S::V; N] = std::array::from_fn(|n| S::load(b.add(step * ldb + n * S::LANES)));
-            for r in 0..R {
-                let value = S::splat(*a_rows[r].add(step * a.column));
-                for n in 0..N {
-                    sums[r][n] = S::fma(value, row[n], sums[r][n]);
+            for (sums, a) in sums.iter_mut().zip(a_rows) {
+                let value = S::splat(*a.add(step * a_column));
+                for (sum, b) in sums.iter_mut().zip(row) {
+                    *sum = S::fma(value, b, *sum);
                 }
             }
         }
-        for r in 0..R {
-            for n in 0..N {
+        for (r, sums) in sums.into_iter().enumerate() {
+            for (n, sum) in sums.into_iter().enumerate() {
                 let offset = r * ldc + n * S::LANES;
                 let value = match epilogue {
-                    Epilogue::None => sums[r][n],
-                    Epilogue::Relu => S::relu(sums[r][n]),
-                    Epilogue::WherePositive(gate) => {
-                        S::where_positive(S::load(gate.as_ptr().add(at + offset)), sums[r][n])
-                    }
-                    Epilogue::Add => S::fma(S::splat(1.0), S::load(c.add(offset)), sums[r][n]),
+                    Epilogue::None => sum,
+                    Epilogue::Relu => S::relu(sum),
+                    Epilogue::WherePositive(gate) => S::where_positive(S::load(gate.as_ptr().add(at + offset)), sum),
+                    Epilogue::Add => S::fma(S::splat(1.0), S::load(c.add(offset)), sum),
                 };
                 S::store(c.add(offset), value);
             }

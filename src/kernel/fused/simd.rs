@@ -216,13 +216,11 @@ macro_rules! dispatch {
             use $crate::kernel::fused::simd;
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
-            #[allow(clippy::too_many_arguments)]
             fn avx512($($argument: $type),*) {
                 $function::<simd::Avx512>($($argument),*)
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
-            #[allow(clippy::too_many_arguments)]
             fn avx2($($argument: $type),*) {
                 $function::<simd::Avx2>($($argument),*)
             }

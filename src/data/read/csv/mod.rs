@@ -29,41 +29,22 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         return Err(DataError::Empty { path: path.to_owned() });
     }
     if let [only] = &header[..]
-        && let Some(separator) = [';', '\t']
-            .into_iter()
-            .find(|separator| only.contains(&(*separator as u8)))
+        && let Some(separator) = [';', '\t'].into_iter().find(|separator| only.contains(&(*separator as u8)))
     {
         let problem = format!("its columns seem to be separated by {separator:?}; only commas are read");
-        return Err(DataError::Damaged {
-            path: path.to_owned(),
-            format: "CSV",
-            problem,
-        });
+        return Err(DataError::Damaged { path: path.to_owned(), format: "CSV", problem });
     }
     let mut warnings = Vec::new();
     let names = if header.iter().all(|cell| number(cell).is_some()) {
-        warnings.push(format!(
-            "`{}` has no header; its columns are called x1 to x{}",
-            path.display(),
-            header.len()
-        ));
-        scanner = Scanner {
-            rest: header_start,
-            line: header_line,
-        };
+        warnings.push(format!("`{}` has no header; its columns are called x1 to x{}", path.display(), header.len()));
+        scanner = Scanner { rest: header_start, line: header_line };
         numbered(header.len())
     } else {
-        header
-            .iter()
-            .map(|cell| String::from_utf8_lossy(cell).into_owned())
-            .collect()
+        header.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
     };
     let chosen = selection.resolve(path, &names)?;
     let mut slots = vec![None; names.len()];
-    chosen
-        .iter()
-        .enumerate()
-        .for_each(|(slot, &column)| slots[column] = Some(slot));
+    chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
     let mut values = Vec::new();
     let (mut rows, mut lines) = (0, scanner.line - 1);
@@ -78,11 +59,7 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table {
-        columns,
-        rows: Matrix::new(values, chosen.len()),
-        warnings,
-    })
+    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), warnings })
 }
 
 /// The file's bytes, decompressed if they are gzip, whatever the name says.
@@ -94,11 +71,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, DataError> {
     let mut text = Vec::new();
     match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text) {
         Ok(_) => Ok(text),
-        Err(error) => Err(DataError::Damaged {
-            path: path.to_owned(),
-            format: "gzip",
-            problem: error.to_string(),
-        }),
+        Err(error) => Err(DataError::Damaged { path: path.to_owned(), format: "gzip", problem: error.to_string() }),
     }
 }
 
@@ -112,10 +85,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, bytes).unwrap();
-        let selection = Selection {
-            columns: None,
-            drop: drop.iter().map(|name| name.to_string()).collect(),
-        };
+        let selection = Selection { columns: None, drop: drop.iter().map(|name| name.to_string()).collect() };
         read(&path, &selection).map_err(|error| error.to_string())
     }
 
@@ -160,11 +130,7 @@ mod tests {
         encoder.write_all(b"a\n1\n2\n").unwrap();
         let bytes = encoder.finish().unwrap();
         assert_eq!(parse_bytes(&bytes, &[]).unwrap().rows.as_slice(), [1.0, 2.0]);
-        assert!(
-            parse_bytes(&bytes[..bytes.len() - 6], &[])
-                .unwrap_err()
-                .contains("not a valid gzip file")
-        );
+        assert!(parse_bytes(&bytes[..bytes.len() - 6], &[]).unwrap_err().contains("not a valid gzip file"));
     }
 
     #[test]
@@ -175,10 +141,7 @@ mod tests {
             ("1,2\n3,4,5\n", "row 2 (line 2): 3 cells"),
             ("a,b\n1,x\n", "row 1 (line 2), column `b`: `x` is not a number"),
             ("a,b\n1,\n", "row 1 (line 2), column `b`: the cell is empty"),
-            (
-                "a,b\n1,2\nNA,2\n",
-                "row 2 (line 3), column `a`: `NA` is a missing value",
-            ),
+            ("a,b\n1,2\nNA,2\n", "row 2 (line 3), column `a`: `NA` is a missing value"),
             ("a,b\n1,2\nNaN,2\n", "column `a`: `NaN` is a missing value"),
             ("a,b\n1,-inf\n", "column `b`: `-inf` is not finite"),
             ("a,b\n1,1e39\n", "column `b`: 1e39 is beyond the range"),
@@ -202,18 +165,8 @@ mod tests {
         (0..rows).for_each(|i| text.push_str(&format!("{i},{}.25\n", i % 1000)));
         assert!(text.len() > 2 * PIECE);
         let table = parse(&text).unwrap();
-        assert!(
-            table
-                .rows
-                .iter_rows()
-                .enumerate()
-                .all(|(i, row)| row == [i as f32, (i % 1000) as f32 + 0.25])
-        );
+        assert!(table.rows.iter_rows().enumerate().all(|(i, row)| row == [i as f32, (i % 1000) as f32 + 0.25]));
         text.push_str("\n\noops,1\n");
-        assert!(
-            parse(&text)
-                .unwrap_err()
-                .contains(&format!("row {} (line {}), column `a`", rows + 1, rows + 4))
-        );
+        assert!(parse(&text).unwrap_err().contains(&format!("row {} (line {}), column `a`", rows + 1, rows + 4)));
     }
 }

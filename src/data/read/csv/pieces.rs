@@ -30,28 +30,12 @@ pub enum FailureKind {
 
 impl Failure {
     pub fn at(self, path: &Path, names: &[String], rows_before: usize, lines_before: usize) -> DataError {
-        let (path, row, line) = (
-            path.to_owned(),
-            rows_before + self.row + 1,
-            lines_before + self.line + 1,
-        );
+        let (path, row, line) = (path.to_owned(), rows_before + self.row + 1, lines_before + self.line + 1);
         match self.kind {
-            FailureKind::Ragged { found } => DataError::Ragged {
-                path,
-                row,
-                line,
-                expected: names.len(),
-                found,
-            },
-            FailureKind::Cell { column, problem } => DataError::Cell {
-                place: Place {
-                    path,
-                    row,
-                    line: Some(line),
-                    column: names[column].clone(),
-                },
-                problem,
-            },
+            FailureKind::Ragged { found } => DataError::Ragged { path, row, line, expected: names.len(), found },
+            FailureKind::Cell { column, problem } => {
+                DataError::Cell { place: Place { path, row, line: Some(line), column: names[column].clone() }, problem }
+            }
         }
     }
 }
@@ -72,10 +56,7 @@ pub fn scan(text: &[u8], slots: &[Option<usize>], width: usize) -> Vec<Result<Pi
         pieces.push(piece);
         rest = others;
     }
-    pieces
-        .into_par_iter()
-        .map(|piece| scan_piece(piece, slots, width))
-        .collect()
+    pieces.into_par_iter().map(|piece| scan_piece(piece, slots, width)).collect()
 }
 
 fn scan_piece(text: &[u8], slots: &[Option<usize>], width: usize) -> Result<Piece, Failure> {
@@ -105,18 +86,11 @@ fn scan_piece(text: &[u8], slots: &[Option<usize>], width: usize) -> Result<Piec
         // A row of the wrong length explains its wrong cells, so it is named first.
         let ragged = (found != slots.len()).then_some(FailureKind::Ragged { found });
         if let Some(kind) = ragged.or(wrong) {
-            return Err(Failure {
-                row: start / width,
-                line,
-                kind,
-            });
+            return Err(Failure { row: start / width, line, kind });
         }
         scanner.skip_blank_lines();
     }
-    Ok(Piece {
-        values,
-        lines: scanner.line,
-    })
+    Ok(Piece { values, lines: scanner.line })
 }
 
 fn value(cell: &[u8]) -> Result<f32, CellProblem> {

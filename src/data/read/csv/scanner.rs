@@ -39,23 +39,12 @@ impl<'a> Scanner<'a> {
     pub fn cell(&mut self) -> (Cow<'a, [u8]>, bool) {
         let quoted = self.rest.first() == Some(&b'"');
         let cell = if quoted { self.quoted() } else { Cow::Borrowed(&[][..]) };
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| matches!(byte, b',' | b'\n'))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.iter().position(|byte| matches!(byte, b',' | b'\n')).unwrap_or(self.rest.len());
         let (plain, rest) = self.rest.split_at(end);
         let row_ends = rest.first() != Some(&b',');
         self.rest = rest.get(1..).unwrap_or_default();
         self.line += usize::from(rest.first() == Some(&b'\n'));
-        (
-            if quoted {
-                cell
-            } else {
-                Cow::Borrowed(plain.trim_ascii())
-            },
-            row_ends,
-        )
+        (if quoted { cell } else { Cow::Borrowed(plain.trim_ascii()) }, row_ends)
     }
 
     /// A cell in quotes, in which two quotes stand for one.

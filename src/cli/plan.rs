@@ -1,0 +1,65 @@
+//! `runner plan`: show the trials of a spec without running them.
+
+use clap::Args;
+use comfy_table::Table;
+
+use super::options::Specs;
+use super::{Exit, Failure};
+use crate::engine::{Datasets, Estimate, estimate};
+use crate::plan;
+use crate::report::quantity::{bytes, duration};
+
+#[derive(Args, Debug)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    specs: Specs,
+    /// Print the plan as JSON, as it is stored in plan.json
+    #[arg(long)]
+    json: bool,
+}
+
+impl Plan {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        show(&self.specs.plans()?, self.json)
+    }
+}
+
+/// Prints plans, as a table or as JSON (one document an experiment).
+pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
+    let datasets = Datasets::default();
+    for plan in plans {
+        if json {
+            println!("{}", plan.to_json().map_err(Failure::usage)?);
+            continue;
+        }
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_header(["trial", "seeds", "overrides", "shape", "parameters", "steps", "time a run", "memory a run"]);
+        for trial in plan.trials.iter().filter(|trial| is_first_seed(plan, trial)) {
+            let dataset = datasets.of(trial).map_err(Failure::usage)?;
+            let Estimate { static_shape, parameters, steps, seconds, memory } =
+                estimate(trial, &dataset).map_err(Failure::run)?;
+            let seeds: Vec<String> =
+                plan.trials.iter().filter(|other| other.id == trial.id).map(|other| other.seed.to_string()).collect();
+            let overrides: Vec<String> =
+                trial.overrides.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            table.add_row([
+                trial.id.clone(),
+                seeds.join(","),
+                overrides.join(", "),
+                if static_shape { "compiled" } else { "run time" }.to_owned(),
+                parameters.to_string(),
+                steps.to_string(),
+                duration(seconds),
+                bytes(memory),
+            ]);
+        }
+        println!("{}: {} runs", plan.experiment, plan.trials.len());
+        println!("{table}");
+    }
+    Ok(Exit::Success)
+}
+
+fn is_first_seed(plan: &plan::Plan, trial: &plan::Trial) -> bool {
+    plan.trials.iter().find(|other| other.id == trial.id).is_some_and(|first| first.seed == trial.seed)
+}

@@ -1,0 +1,100 @@
+//! What a trial will cost.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::data::{Batches, Dataset};
+use crate::flow::{self, DeviceError};
+use crate::matrix::Matrix;
+use crate::plan::Trial;
+use crate::train::Optimizer;
+
+/// The expected cost of one run on one core.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// Whether the flow's shape is a compile-time constant.
+    pub static_shape: bool,
+    /// Trainable values.
+    pub parameters: usize,
+    pub steps: u64,
+    /// Training, evaluations included.
+    pub seconds: f64,
+    /// Bytes of weights, gradients, moments, activations and data.
+    pub memory: f64,
+}
+
+/// Estimates the cost of `trial`. The first call trains its trial for a few steps; later ones scale that by the arithmetic
+/// of theirs.
+///
+/// # Errors
+/// Where the device is not there.
+pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceError> {
+    static SECONDS_PER_WEIGHT: OnceLock<f64> = OnceLock::new();
+    let spec = &trial.spec;
+    let features = dataset.features();
+    let (architecture, parameters) = flow::Architecture::new(&spec.model, features, trial.seed);
+    let parameters = parameters.count();
+    let batch = spec.training.batch_size as f64;
+    let per_weight = match SECONDS_PER_WEIGHT.get() {
+        Some(seconds) => *seconds,
+        None => {
+            let seconds = step_seconds(trial, dataset)? / (parameters as f64 * batch);
+            *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
+        }
+    };
+    let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
+    let per_epoch = batches.steps_per_epoch().unwrap_or(1);
+    let steps = spec.training.steps.map_or(spec.training.epochs.unwrap_or(1) as u64 * per_epoch, |steps| steps as u64);
+    // Forward alone is a third of a step's arithmetic.
+    let evaluations = steps as f64 / spec.training.evaluate_every as f64;
+    let rows =
+        steps as f64 * batch + evaluations * dataset.validation.rows() as f64 / 3.0 + dataset.test.rows() as f64 / 3.0;
+    let hidden = 2.0 * spec.model.hidden_layers as f64 * spec.model.width as f64;
+    let activations = batch * architecture.layers.len() as f64 * (hidden + 8.0 * features as f64);
+    // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
+    let values = 9.0 * parameters as f64 + activations;
+    let held = dataset.validation.as_slice().len() + dataset.test.as_slice().len();
+    let train = match &dataset.train {
+        crate::data::Train::Rows(rows) => rows.as_slice().len(),
+        crate::data::Train::Fresh => 0,
+    };
+    Ok(Estimate {
+        static_shape: flow::static_shape(features, spec.model.width).is_some(),
+        parameters,
+        steps,
+        seconds: rows * parameters as f64 * per_weight,
+        memory: 4.0 * (values + (held + train) as f64),
+    })
+}
+
+/// Seconds of a training step, the fastest of a few.
+fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
+    const AT_MOST: Duration = Duration::from_millis(300);
+    let spec = &trial.spec;
+    let mut flow = flow::build(&spec.model, spec.training.kernel, dataset.features(), trial.seed, spec.device)?.flow;
+    let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
+    let mut gradient = vec![0.0; flow.parameters().count()];
+    let mut batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
+    let mut batch = Matrix::default();
+    let began = Instant::now();
+    let mut fastest = f64::INFINITY;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    for step in 0..20 {
+        let start = Instant::now();
+        batches.fill(step, &mut batch);
+        let mut one = || -> Result<(), DeviceError> {
+            flow.loss_and_gradient(&batch, &mut gradient)?;
+            optimizer.update(flow.parameters_mut().trainable_mut(), &gradient, 1.0, 0.0, step);
+            Ok(())
+        };
+        match &pool {
+            Ok(pool) => pool.install(one)?,
+            Err(_) => one()?,
+        }
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+        if began.elapsed() > AT_MOST {
+            break;
+        }
+    }
+    Ok(fastest)
+}

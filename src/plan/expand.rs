@@ -1,0 +1,233 @@
+//! The trials of an experiment, every one of them resolved and checked.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::identity::{digits_needed, readable, short_names, spec_hash};
+use super::points::points;
+use super::{Plan, Trial};
+use crate::spec::{
+    Choice, Diagnostic, Diagnostics, MAX_RUNS, Overrides, ResolvedExperiment, Severity, Spec, load_each, resolve,
+};
+
+/// Loads spec files and expands each into its plan.
+///
+/// # Errors
+/// All problems of all files, overrides and trials.
+pub fn prepare(
+    paths: &[PathBuf],
+    overrides: impl Into<Overrides>,
+) -> Result<Vec<(ResolvedExperiment, Plan)>, Diagnostics> {
+    let (experiments, problems) = load_each(paths, overrides);
+    let mut problems: Vec<_> = problems.into_iter().collect();
+    let mut planned = Vec::new();
+    for experiment in experiments {
+        match expand(&experiment) {
+            Ok(plan) => planned.push((experiment, plan)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    Diagnostics::new(problems).into_result()?;
+    Ok(planned)
+}
+
+/// The trials of an experiment: the points of its sweep in order, and for each point its seeds.
+///
+/// # Errors
+/// All problems of all trials: values that do not go together, keys without effect, trials that are the same.
+pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
+    let points = match &experiment.sweep {
+        None => vec![Choice::new()],
+        Some(sweep) => points(sweep)?,
+    };
+    let seeds = &experiment.spec.seeds;
+    if points.len().saturating_mul(seeds.len()) > MAX_RUNS {
+        let message = format!("{} points with {} seeds each are more than {MAX_RUNS} runs", points.len(), seeds.len());
+        return Err(Diagnostics::new(vec![Diagnostic::error(sweep_or_home(experiment), message)]));
+    }
+    let drafts = Drafts::of(experiment, &points)?;
+    let names = short_names(&drafts.keys());
+    let ids: Vec<_> =
+        drafts.list.iter().map(|draft| (readable(&draft.overrides, &names), draft.hash.clone())).collect();
+    let digits = digits_needed(&ids);
+    let mut trials = Vec::with_capacity(points.len() * seeds.len());
+    for (draft, (text, hash)) in drafts.list.iter().zip(&ids) {
+        for seed in seeds {
+            trials.push(Trial {
+                experiment: draft.spec.name.clone(),
+                id: format!("{text}-{}", &hash[..digits]),
+                seed: *seed,
+                spec: Spec { seeds: vec![*seed], ..draft.spec.clone() },
+                overrides: draft.overrides.clone(),
+                spec_hash: hash.clone(),
+            });
+        }
+    }
+    Ok(Plan { experiment: experiment.spec.name.clone(), trials })
+}
+
+/// A point of the sweep, resolved.
+struct Draft {
+    spec: Spec,
+    overrides: BTreeMap<String, toml::Value>,
+    hash: String,
+}
+
+struct Drafts {
+    list: Vec<Draft>,
+}
+
+impl Drafts {
+    fn of(experiment: &ResolvedExperiment, points: &[Choice]) -> Result<Self, Diagnostics> {
+        let (stem, folder) = (experiment.stem(), experiment.path.parent().unwrap_or(Path::new("")));
+        let mut problems = Vec::new();
+        let mut list: Vec<Draft> = Vec::with_capacity(points.len());
+        let mut first_with: HashMap<String, usize> = HashMap::new();
+        let mut unused = Unused::default();
+        for (index, point) in points.iter().enumerate() {
+            let mut settings = experiment.settings.clone();
+            for (path, setting) in point {
+                settings.set(path, setting.clone());
+            }
+            let resolution = resolve(&settings, &experiment.home, folder, &stem);
+            problems.extend(resolution.problems);
+            problems.extend(resolution.conflicts.into_iter().filter(|problem| problem.severity == Severity::Error));
+            let all_swept_used = unused.add(point, resolution.unused);
+            let (Some(spec), true) = (resolution.spec, all_swept_used) else {
+                continue;
+            };
+            let told = point.iter().map(|(path, _)| *path).chain(experiment.overridden.iter().copied());
+            let value = |path: &str| Some((path.to_owned(), resolution.values.get(path)?.clone()));
+            let overrides = told.filter_map(value).collect();
+            let hash = spec_hash(&spec);
+            match first_with.get(&hash) {
+                Some(first) => problems.push(repeated(experiment, &points[*first], point)),
+                None => drop(first_with.insert(hash.clone(), index)),
+            }
+            list.push(Draft { spec, overrides, hash });
+        }
+        problems.extend(unused.problems(points.len()));
+        Diagnostics::new(problems).into_result()?;
+        Ok(Self { list })
+    }
+
+    /// All keys that any trial tells of itself.
+    fn keys(&self) -> BTreeSet<&str> {
+        self.list.iter().flat_map(|draft| draft.overrides.keys()).map(String::as_str).collect()
+    }
+}
+
+/// Keys that trials do not use. A key beside the sweep may serve some trials only, as `betas` where optimizers are
+/// compared; a swept key without effect would give trials a label that says nothing.
+#[derive(Default)]
+struct Unused {
+    /// For each key the number of trials that do not use it, and the problem, at the key.
+    keys: BTreeMap<&'static str, (usize, Diagnostic)>,
+    /// The problem at each swept value.
+    values: Vec<(&'static str, Diagnostic)>,
+}
+
+impl Unused {
+    /// Takes what one point does not use; returns whether it uses all keys that are swept.
+    fn add(&mut self, point: &Choice, unused: Vec<(&'static str, Diagnostic)>) -> bool {
+        let values_before = self.values.len();
+        for (path, problem) in unused {
+            if let Some((_, setting)) = point.iter().find(|(swept, _)| *swept == path) {
+                self.values.push((path, problem.clone().moved_to(&setting.node.place)));
+            }
+            self.keys.entry(path).or_insert((0, problem)).0 += 1;
+        }
+        self.values.len() == values_before
+    }
+
+    fn problems(self, points: usize) -> Vec<Diagnostic> {
+        let Self { mut keys, values } = self;
+        keys.retain(|_, (count, _)| *count == points);
+        let partly = values.into_iter().filter(|(path, _)| !keys.contains_key(path)).map(|(_, problem)| problem);
+        let mut problems: Vec<_> = partly.collect();
+        problems.extend(keys.into_values().map(|(_, problem)| problem));
+        problems
+    }
+}
+
+fn sweep_or_home(experiment: &ResolvedExperiment) -> &crate::spec::Place {
+    experiment.sweep.as_ref().map_or(&experiment.home, |sweep| &sweep.place)
+}
+
+/// Says that `point` is the same trial as `first`, at the value in which it was meant to differ.
+fn repeated(experiment: &ResolvedExperiment, first: &Choice, point: &Choice) -> Diagnostic {
+    let differs = point.iter().zip(first).rev().find(|((_, a), (_, b))| !a.node.place.is(&b.node.place));
+    let place = differs.or(point.iter().zip(first).next_back()).map(|((_, setting), _)| &setting.node.place);
+    let shown = |point: &Choice| {
+        let pairs = point.iter().map(|(path, setting)| format!("{path} = {}", setting.node.value));
+        pairs.collect::<Vec<_>>().join(", ")
+    };
+    let message = format!("this makes the same trial twice: {}", shown(point));
+    let help = match shown(first) == shown(point) {
+        true => "leave the repeated value out".to_owned(),
+        false => format!("it resolves to the same spec as {}", shown(first)),
+    };
+    Diagnostic::error(place.unwrap_or(sweep_or_home(experiment)), message).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::spec::tests::{Folder, plan};
+
+    const SWEEP: &str = "seeds = [3, 5]\n[dataset]\nname = \"moons\"\n[sweep.parameters]\n\"model.depth\" = [4, 8]\n";
+
+    #[test]
+    fn seeds_stand_inside_the_points_of_the_sweep() {
+        let plan = plan(SWEEP).expect("a plan");
+        let found: Vec<_> = plan.trials.iter().map(|trial| (trial.spec.model.depth, trial.seed)).collect();
+        assert_eq!(found, [(4, 3), (4, 5), (8, 3), (8, 5)]);
+        assert!(plan.trials.iter().all(|trial| trial.spec.seeds == [trial.seed]));
+        assert_eq!(plan.trials[0].id, plan.trials[1].id, "seeds of one trial share its id");
+        assert_ne!(plan.trials[0].id, plan.trials[2].id);
+    }
+
+    #[test]
+    fn an_id_is_what_was_overridden_and_the_start_of_the_hash() {
+        let folder = Folder::with(SWEEP);
+        let overrides =
+            Overrides::default().set("optimizer.learning_rate=1e-4").set("training.steps=1_000").set("name=other");
+        let plan = folder.plan(overrides.seeds(Some("9,".to_owned()))).expect("a plan");
+        assert_eq!((plan.experiment.as_str(), plan.trials.len()), ("other", 2));
+        let trial = &plan.trials[1];
+        assert_eq!(trial.id, format!("depth=8,learning_rate=1e-4,steps=1000-{}", &trial.spec_hash[..8]));
+        let keys: Vec<_> = trial.overrides.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["model.depth", "optimizer.learning_rate", "training.steps"]);
+        assert_eq!(trial.overrides["optimizer.learning_rate"], toml::Value::Float(1e-4));
+    }
+
+    #[test]
+    fn ids_depend_on_what_a_trial_is_and_not_on_what_is_beside_it() {
+        let few = plan(SWEEP).expect("a plan");
+        let many =
+            plan(&SWEEP.replace("[4, 8]", "[2, 8, 16, 4]").replace("seeds", "# a comment\nseeds")).expect("a plan");
+        for trial in &few.trials {
+            assert!(many.trials.iter().any(|other| (&other.id, other.seed) == (&trial.id, trial.seed)), "{}", trial.id);
+        }
+        let base = plan("[dataset]\nname = \"moons\"\n").expect("a plan");
+        assert!(base.trials[0].id.starts_with("base-") && base.trials[0].id.len() == 13, "{}", base.trials[0].id);
+    }
+
+    #[test]
+    fn a_thousand_trials_expand_in_well_under_a_second() {
+        let numbers = |n: usize| (1..=n).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "[dataset]\nname = \"moons\"\n[sweep.parameters]\n\"model.depth\" = [{}]\n\"model.width\" = [{}]\n",
+            numbers(40),
+            numbers(25)
+        );
+        let folder = Folder::with(text);
+        let start = Instant::now();
+        let plan = folder.plan(Overrides::default()).expect("a plan");
+        let elapsed = start.elapsed();
+        assert_eq!(plan.trials.len(), 1_000);
+        assert!(elapsed.as_secs_f64() < 1.0, "{elapsed:?}");
+    }
+}

@@ -1,0 +1,151 @@
+//! Names and hashes that tell trials apart: from what a trial is, never from its place in a list.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::spec::Spec;
+
+/// Longest readable part of an id, in bytes; file systems take names of 255.
+const LONGEST: usize = 150;
+
+/// SHA-256, as 64 hex digits, of the resolved spec without `name` and `seeds`: equal for trials that compute the same. A
+/// data file counts with its path as the spec writes it, so that the same study has the same ids on every machine.
+pub fn spec_hash(spec: &Spec) -> String {
+    let mut lines = BTreeMap::new();
+    // A spec is plain data with string keys and finite numbers, so it has a JSON form.
+    let value = serde_json::to_value(spec).expect("a spec has a JSON form");
+    flatten("", &value, &mut lines);
+    lines.retain(|key, _| key != "name" && key != "seeds");
+    // Sorted lines: neither the order of fields in the types nor that in the file may change an id.
+    let text: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn flatten(prefix: &str, value: &serde_json::Value, lines: &mut BTreeMap<String, String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&path, value, lines);
+            }
+        }
+        leaf => {
+            lines.insert(prefix.to_owned(), leaf.to_string());
+        }
+    }
+}
+
+/// For every dotted key the shortest end of it that no other key shares: `depth` for `model.depth`, but
+/// `optimizer.name` beside `dataset.name`.
+pub(crate) fn short_names<'a>(keys: &BTreeSet<&'a str>) -> BTreeMap<&'a str, &'a str> {
+    let shared = |end: &str, own: &str| {
+        keys.iter()
+            .any(|key| *key != own && (*key == end || key.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'))))
+    };
+    let shortest = |key: &'a str| {
+        let starts = key.match_indices('.').map(|(i, _)| i + 1).rev();
+        starts.map(|start| &key[start..]).find(|end| !shared(end, key)).unwrap_or(key)
+    };
+    keys.iter().map(|key| (*key, shortest(key))).collect()
+}
+
+/// The readable part of an id: `depth=8,width=128`, or `base` without overrides. Safe as a folder's name.
+pub(crate) fn readable(overrides: &BTreeMap<String, toml::Value>, names: &BTreeMap<&str, &str>) -> String {
+    let pairs: Vec<_> = overrides
+        .iter()
+        .map(|(key, value)| {
+            let name = names.get(key.as_str()).copied().unwrap_or(key);
+            safe(&format!("{name}={}", plain(value)))
+        })
+        .collect();
+    if pairs.is_empty() {
+        return "base".to_owned();
+    }
+    let mut text = pairs.join(",");
+    if text.len() > LONGEST {
+        // Only ASCII is left, so every byte is a boundary; the hash tells apart what is cut off.
+        text.truncate(LONGEST - 1);
+        text.push('~');
+    }
+    text
+}
+
+/// A value as one would say it.
+fn plain(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => text.clone(),
+        // As in a spec: 0.001, and 1e-5 rather than 0.00001.
+        toml::Value::Float(value) if *value != 0.0 && !(1e-3..1e6).contains(&value.abs()) => format!("{value:e}"),
+        toml::Value::Float(value) => value.to_string(),
+        toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("+"),
+        other => other.to_string(),
+    }
+}
+
+fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || "=._+-".contains(c) { c } else { '_' }).collect()
+}
+
+/// How many digits of the hashes tell all `ids`, pairs of readable part and hash, apart: 8 but for rare luck.
+pub(crate) fn digits_needed(ids: &[(String, String)]) -> usize {
+    let unique = |digits: &usize| {
+        let short: BTreeSet<_> = ids.iter().map(|(text, hash)| (text.as_str(), &hash[..*digits])).collect();
+        let full: BTreeSet<_> = ids.iter().collect();
+        short.len() == full.len()
+    };
+    [8, 16, 32].into_iter().find(unique).unwrap_or(64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_called_by_the_shortest_name_that_is_theirs_alone() {
+        let cases: [(&[&str], &[&str]); 4] = [
+            (&["model.depth", "model.width"], &["depth", "width"]),
+            (&["dataset.name", "optimizer.name"], &["dataset.name", "optimizer.name"]),
+            (&["optimizer.name", "optimizer.schedule.name"], &["optimizer.name", "schedule.name"]),
+            (&["dataset.seed", "model.depth"], &["seed", "depth"]),
+        ];
+        for (keys, expected) in cases {
+            let set: BTreeSet<_> = keys.iter().copied().collect();
+            let names = short_names(&set);
+            assert_eq!(keys.iter().map(|key| names[key]).collect::<Vec<_>>(), expected, "{keys:?}");
+        }
+    }
+
+    #[test]
+    fn readable_parts_are_safe_folder_names_of_bounded_length() {
+        let float = toml::Value::Float;
+        let cases: Vec<(&str, toml::Value, &str)> = vec![
+            ("depth", 8.into(), "depth=8"),
+            ("rate", float(0.001), "rate=0.001"),
+            ("rate", float(1e-5), "rate=1e-5"),
+            ("rate", float(1.0), "rate=1"),
+            ("rate", float(0.0), "rate=0"),
+            ("path", "../data/ü b.csv".into(), "path=.._data___b.csv"),
+            ("betas", vec![float(0.9), float(0.99)].into(), "betas=0.9+0.99"),
+            ("norm", true.into(), "norm=true"),
+        ];
+        for (key, value, expected) in cases {
+            assert_eq!(readable(&BTreeMap::from([(key.to_owned(), value)]), &BTreeMap::new()), expected);
+        }
+        let long = readable(&BTreeMap::from([("key".to_owned(), "x".repeat(1_000).into())]), &BTreeMap::new());
+        assert_eq!(long.len(), LONGEST);
+        assert_eq!(readable(&BTreeMap::new(), &BTreeMap::new()), "base");
+    }
+
+    #[test]
+    fn ids_get_longer_only_where_short_hashes_meet() {
+        let id = |text: &str, hash: &str| (text.to_owned(), format!("{hash:0<64}"));
+        assert_eq!(digits_needed(&[id("a", "12345678"), id("a", "12345679"), id("b", "12345678")]), 8);
+        assert_eq!(digits_needed(&[id("a", "12345678aa"), id("a", "12345678bb")]), 16);
+    }
+}

@@ -1,0 +1,115 @@
+//! Every pair of features, data against samples.
+
+use plotters::style::RGBColor;
+
+use super::ReportError;
+use super::axes::{BELOW, Panel, TITLE, YAxis, draw_legend, draw_title, room_left};
+use super::canvas::{Canvas, DATA, FLOW, Rect};
+use super::histogram::{bin_count, heights};
+use super::limits::column_limits;
+use crate::matrix::Matrix;
+use crate::train::Picture;
+
+/// More features than this would make the panels too small to read.
+const MOST_FEATURES: usize = 6;
+const BETWEEN: f64 = 12.0;
+const BARS: RGBColor = RGBColor(206, 208, 212);
+
+/// A scatter matrix of the first six features at most, samples over data; histograms on the diagonal; tag `pairs`.
+///
+/// `data` and `samples` have shape `[rows, features]`, data units, `columns` their names. The limits come from the data.
+///
+/// # Errors
+/// Where the matrices and names differ in their number of features.
+pub fn pair_picture(data: &Matrix, samples: &Matrix, title: &str, columns: &[&str]) -> Result<Picture, ReportError> {
+    let fits = |rows: &Matrix| rows.rows() == 0 || rows.columns() == columns.len();
+    if columns.is_empty() || !fits(data) || !fits(samples) {
+        let (names, data, samples) = (columns.len(), data.columns(), samples.columns());
+        let reason = format!("{names} names for data with {data} and samples with {samples} columns");
+        return Err(ReportError::Shape { picture: "pairs", reason });
+    }
+    let shown = columns.len().min(MOST_FEATURES);
+    let limits_from = if data.rows() > 0 { data } else { samples };
+    let limits: Vec<[f64; 2]> = (0..shown).map(|column| column_limits(limits_from, column)).collect();
+
+    let mut canvas = Canvas::new(1.0, 1.0)?;
+    let side = ((820.0 - BETWEEN * (shown - 1) as f64) / shown as f64).clamp(130.0, 340.0).round();
+    let left = limits[1..].iter().map(|&y| room_left(y, side)).fold(room_left([0.0, 1.0], side), f64::max);
+    let head = TITLE + 64.0;
+    let whole = shown as f64 * (side + BETWEEN) - BETWEEN;
+    canvas.resize(left + whole + 16.0, head + whole + BELOW + 12.0);
+
+    for row in 0..shown {
+        for column in 0..=row {
+            let step = side + BETWEEN;
+            let (left, top) = (left + column as f64 * step, head + row as f64 * step);
+            let frame = Rect { left, top, width: side, height: side };
+            let x_name = (row + 1 == shown).then_some(columns[column]);
+            if row == column {
+                draw_histograms(&mut canvas, frame, limits[column], [data, samples], column, x_name)?;
+            } else {
+                let panel = Panel { frame, x: limits[column], y: limits[row] };
+                let y_axis = if column == 0 { YAxis::Named(columns[row]) } else { YAxis::Shared };
+                panel.draw_points(&mut canvas, data, [column, row], 1.5, DATA)?;
+                panel.draw_points(&mut canvas, samples, [column, row], 1.0, FLOW)?;
+                panel.draw_axes(&mut canvas, x_name, y_axis)?;
+            }
+        }
+    }
+    let title = match columns.len() {
+        all if all > shown => format!("{title} (first {shown} of {all} features)"),
+        _ => title.to_owned(),
+    };
+    draw_title(&mut canvas, &title, (left, 26.0), whole)?;
+    draw_legend(&mut canvas, &[("data", DATA), ("flow samples", FLOW)], (left + whole, head - 18.0))?;
+    canvas.finish("pairs")
+}
+
+/// Bars of the data with the outline of the samples over them.
+fn draw_histograms(
+    canvas: &mut Canvas,
+    frame: Rect,
+    limits: [f64; 2],
+    [data, samples]: [&Matrix; 2],
+    column: usize,
+    x_name: Option<&str>,
+) -> Result<(), ReportError> {
+    let values = |rows: &Matrix| -> Vec<f64> { rows.iter_rows().map(|row| f64::from(row[column])).collect() };
+    let (data, samples) = (values(data), values(samples));
+    // Narrower bars than three pixels would look like noise.
+    let bins = bin_count(&data, limits).min((frame.width / 3.0) as usize);
+    let (bars, steps) = (heights(&data, limits, bins), heights(&samples, limits, bins));
+    let highest = bars.iter().chain(&steps).copied().fold(0.0, f64::max);
+    let y = [0.0, if highest > 0.0 { 1.08 * highest } else { 1.0 }];
+    let panel = Panel { frame, x: limits, y };
+    panel.draw_bars(canvas, &bars, BARS);
+    panel.draw_steps(canvas, &steps, FLOW)?;
+    panel.draw_axes(canvas, x_name, YAxis::Bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_features_makes_a_picture() {
+        for features in [1, 2, 3, 6, 7, 64] {
+            let names: Vec<String> = (0..features).map(|i| format!("x{i}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let rows = Matrix::new((0..features * 20).map(|i| (i * 7919 % 101) as f32).collect(), features);
+            let picture = pair_picture(&rows, &rows, "t", &names).unwrap();
+            assert_eq!(picture.tag, "pairs");
+            assert!(picture.width <= 1000 && picture.height <= 1000, "{} × {}", picture.width, picture.height);
+        }
+    }
+
+    #[test]
+    fn strange_numbers_still_make_a_picture() {
+        let strange = Matrix::new(vec![f32::NAN, f32::INFINITY, 1.0, f32::MAX, f32::MIN, 0.0], 3);
+        let empty = Matrix::new(vec![], 3);
+        for (data, samples) in [(&strange, &strange), (&empty, &strange), (&strange, &empty), (&empty, &empty)] {
+            pair_picture(data, samples, "t", &["a", "b", "c"]).unwrap();
+        }
+        assert!(matches!(pair_picture(&strange, &empty, "t", &["a"]), Err(ReportError::Shape { .. })));
+    }
+}

@@ -1,0 +1,87 @@
+//! Round numbers along an axis.
+
+/// A mark on an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tick {
+    pub value: f64,
+    pub label: String,
+}
+
+/// At most `at_most` ticks within `limits`, at multiples of 1, 2 or 5 times a power of ten.
+///
+/// Empty where the limits are so close together that no round number can tell them apart.
+pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
+    let [low, high] = limits;
+    let magnitude = low.abs().max(high.abs());
+    let raw = (high - low) / at_most.max(1) as f64;
+    if !(raw.is_finite() && raw > magnitude * 1e-12) {
+        return Vec::new();
+    }
+    let power = 10f64.powf(raw.log10().floor());
+    [1.0, 2.0, 5.0, 10.0, 20.0]
+        .into_iter()
+        .map(|factor| multiples(low, high, factor * power))
+        .find(|values| values.len() <= at_most)
+        .map(|values| label(&values))
+        .unwrap_or_default()
+}
+
+/// All multiples of `step` in `[low, high]`; the slack keeps a limit that is itself round.
+fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
+    let first = (low / step - 1e-6).ceil();
+    let last = (high / step + 1e-6).floor();
+    (0..=(last - first).max(-1.0) as i64).take_while(|_| last >= first).map(|i| (first + i as f64) * step).collect()
+}
+
+/// The ticks of ascending, evenly spaced `values`: as many decimals as the step needs, powers of ten where numbers
+/// would get long.
+fn label(values: &[f64]) -> Vec<Tick> {
+    let biggest = values.iter().fold(0f64, |most, value| most.max(value.abs()));
+    let step = values.get(1).map_or(biggest, |second| second - values[0]);
+    let exponent = |value: f64| (value.log10() + 1e-9).floor() as i32;
+    let scientific = biggest > 0.0 && !(1e-3..1e5).contains(&biggest);
+    let shift = if scientific { exponent(biggest) } else { 0 };
+    let decimals = if step > 0.0 { (shift - exponent(step)).clamp(0, 12) as usize } else { 0 };
+    let text = |value: f64| match value / 10f64.powi(shift) {
+        // Multiples of the step: below half of it lies only zero with its rounding error.
+        _ if value.abs() < step / 2.0 => "0".to_owned(),
+        mantissa if scientific => format!("{mantissa:.decimals$}e{shift}"),
+        plain => format!("{plain:.decimals$}"),
+    };
+    values.iter().map(|&value| Tick { value, label: text(value).replace('-', "\u{2212}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_numbers_with_the_decimals_of_their_step() {
+        let cases: [([f64; 2], usize, &[&str]); 7] = [
+            ([-1.4, 2.3], 5, &["−1", "0", "1", "2"]),
+            ([0.0, 1.0], 6, &["0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
+            ([-0.07, 0.07], 4, &["−0.05", "0", "0.05"]),
+            ([0.0, 4.1e6], 5, &["0", "1e6", "2e6", "3e6", "4e6"]),
+            ([0.0, 2.6e-5], 6, &["0", "0.5e−5", "1.0e−5", "1.5e−5", "2.0e−5", "2.5e−5"]),
+            ([995.0, 1015.0], 5, &["995", "1000", "1005", "1010", "1015"]),
+            ([3.0, 3.0], 5, &[]),
+        ];
+        for (limits, at_most, expected) in cases {
+            let labels: Vec<String> = ticks(limits, at_most).into_iter().map(|tick| tick.label).collect();
+            assert_eq!(labels, expected, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn ticks_lie_within_the_limits_and_never_exceed_their_number() {
+        for exponent in -30..30 {
+            for at_most in 2..9 {
+                let limits = [-1.7 * 10f64.powi(exponent), 3.9 * 10f64.powi(exponent)];
+                let ticks = ticks(limits, at_most);
+                assert!(!ticks.is_empty() && ticks.len() <= at_most, "{limits:?} {at_most}: {ticks:?}");
+                let slack = 1e-6 * (limits[1] - limits[0]);
+                assert!(ticks.iter().all(|t| t.value >= limits[0] - slack && t.value <= limits[1] + slack));
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! One direction of a sweep: a key, or several together, with the values they take.
+
+use super::diagnostics::{Diagnostic, quoted};
+use super::keys::{self, Key, NOT_SWEPT, SHORT_FORMS};
+use super::node::{Node, Value};
+use super::range::Range;
+use super::resolve::check_any;
+use super::settings::{Setting, unknown_path};
+use super::source::Place;
+use super::sweep::{MAX_TRIALS, Method};
+
+/// The settings of one point along an axis.
+pub(crate) type Choice = Vec<(&'static str, Setting)>;
+
+/// One direction of a sweep.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// The dotted keys that change together along it.
+    pub keys: Vec<&'static str>,
+    /// Where its values are drawn from, or were taken from for a grid.
+    pub range: Option<Range>,
+    /// The listed values; empty where they are drawn from a range.
+    pub(crate) choices: Vec<Choice>,
+    /// The key as written.
+    pub(crate) place: Place,
+    /// The whole list or range.
+    pub(crate) values: Place,
+}
+
+impl Axis {
+    /// Reads an entry of `[sweep.parameters]`. Wrong values are reported and kept: they still say what is swept.
+    pub(crate) fn read(
+        written: &str,
+        setting: &Setting,
+        method: Option<Method>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<Self> {
+        let mut found = Vec::new();
+        for part in written.split(',').map(str::trim) {
+            let place = if written.contains(',') { setting.key.part(part) } else { setting.key.clone() };
+            let long = SHORT_FORMS.iter().find(|(short, _)| *short == part).map_or(part, |(_, long)| long);
+            match keys::rows(long) {
+                Some((path, _)) if NOT_SWEPT.contains(&path) || path.starts_with("sweep.") => {
+                    let problem = Diagnostic::error(&place, format!("`{path}` cannot be swept"));
+                    problems.push(problem.help("`seeds` repeats every trial; sweep keys that change the trial"));
+                }
+                Some((path, _)) if found.iter().any(|(known, _)| *known == path) => {
+                    problems.push(Diagnostic::error(&place, format!("{} stands here twice", quoted(part))));
+                }
+                Some(known) => found.push(known),
+                None => problems.push(unknown_path(&place, part)),
+            }
+        }
+        let keys: Vec<_> = found.iter().map(|(path, _)| *path).collect();
+        let paired = written.contains(',');
+        if keys.len() != written.split(',').count() {
+            return None;
+        }
+        let (place, values) = (setting.key.clone(), setting.node.place.clone());
+        let mut axis = Self { keys, range: None, choices: Vec::new(), place, values };
+        match &setting.node.value {
+            Value::List(items) if items.is_empty() => {
+                let problem = Diagnostic::error(&setting.node.place, "an empty list: nothing to sweep");
+                problems.push(problem.help("write the values to try"));
+            }
+            Value::List(items) if items.len() > MAX_TRIALS => {
+                let message = format!("a list of more than {MAX_TRIALS} values");
+                problems.push(Diagnostic::error(&setting.node.place, message).help("draw them from a range"));
+            }
+            Value::List(items) => {
+                axis.choices = items.iter().filter_map(|item| axis.choice(item, &found, paired, problems)).collect();
+            }
+            Value::Table(entries) if !paired => {
+                let (path, rows) = found[0];
+                axis.range = Range::read(path, rows, &setting.node, entries, method, problems);
+                if let (Some(range), Some(Method::Grid)) = (&axis.range, method) {
+                    axis.choices = range.grid().into_iter().map(|value| axis.drawn(value)).collect();
+                }
+            }
+            other => {
+                let what = if paired { "a list of lists" } else { "a list or a range" };
+                let message = format!("a swept key takes {what}, not {}", other.type_name());
+                let help = match paired {
+                    true => "write one list of values for each point: `[[4, 64], [8, 128]]`",
+                    false => "write `[…]` around the values, or `{ min = …, max = … }`",
+                };
+                problems.push(Diagnostic::error(&setting.node.place, message).help(help));
+            }
+        }
+        Some(axis)
+    }
+
+    /// The point at `u` in [0, 1).
+    pub(crate) fn at(&self, u: f64) -> Choice {
+        match &self.range {
+            Some(range) => self.drawn(range.at(u)),
+            None => self.choices.get((u * self.choices.len() as f64) as usize).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Its first point, for a spec that stands for the whole sweep.
+    pub(crate) fn first(&self) -> Choice {
+        self.choices.first().cloned().unwrap_or_else(|| self.at(0.0))
+    }
+
+    fn drawn(&self, value: Value) -> Choice {
+        let node = Node { place: self.values.clone(), value };
+        vec![(self.keys[0], Setting { key: self.place.clone(), node })]
+    }
+
+    fn choice(
+        &self,
+        item: &Node,
+        keys: &[(&'static str, &'static [&'static Key])],
+        paired: bool,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<Choice> {
+        let nodes = match &item.value {
+            _ if !paired => std::slice::from_ref(item),
+            Value::List(values) if values.len() == keys.len() => values.as_slice(),
+            _ => {
+                let message = format!("keys swept together take a list of {} values for each point", keys.len());
+                problems.push(
+                    Diagnostic::error(&item.place, message).help(format!("in this order: {}", self.keys.join(", "))),
+                );
+                return None;
+            }
+        };
+        let mut choice = Choice::new();
+        for ((path, rows), node) in keys.iter().zip(nodes) {
+            let setting = Setting { key: self.place.clone(), node: node.clone() };
+            check_any(path, rows, &setting, problems);
+            choice.push((path, setting));
+        }
+        Some(choice)
+    }
+}

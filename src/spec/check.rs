@@ -1,0 +1,218 @@
+//! One value against the kind of its key.
+
+use std::collections::HashSet;
+
+use super::diagnostics::{Diagnostic, quoted};
+use super::kind::{Bound, Kind};
+use super::node::{Node, Value};
+use super::suggest::choose;
+use super::types::Device;
+
+impl Kind {
+    /// Checks the value that key `path` was given and returns it in its canonical form: floats for numbers, the list for
+    /// a number of seeds. What is wrong goes to `problems`, and then there is no value.
+    pub(crate) fn check(&self, path: &str, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {
+        let before = problems.len();
+        let value = self.read(path, node, problems);
+        (problems.len() == before).then_some(value).flatten()
+    }
+
+    fn read(&self, path: &str, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {
+        let place = &node.place;
+        let mut fail = |problem: Diagnostic| {
+            problems.push(problem);
+            None
+        };
+        match (self, &node.value) {
+            (Self::Integer { .. } | Self::Amount { .. } | Self::Seeds, Value::Huge) => {
+                fail(self.out_of_range(path, node, "this integer"))
+            }
+            (Self::Integer { min, max }, Value::Integer(value)) => {
+                if value < min || value > max {
+                    return fail(self.out_of_range(path, node, &value.to_string()));
+                }
+                Some((*value).into())
+            }
+            (Self::Integer { .. }, Value::Float(value)) if value.fract() == 0.0 && value.abs() < 1e15 => {
+                fail(self.wrong_type(path, node).help(format!("write it without a point or an exponent: `{value}`")))
+            }
+            (Self::Float { min, max }, Value::Integer(_) | Value::Float(_)) => {
+                number(path, node, *min, *max, self, problems).map(toml::Value::from)
+            }
+            (Self::Bool, Value::Bool(value)) => Some((*value).into()),
+            (Self::Bool, Value::Text(text)) if text == "true" || text == "false" => {
+                fail(self.wrong_type(path, node).help(format!("write it without quotes: `{text}`")))
+            }
+            (Self::Choice { .. } | Self::Toy, Value::Text(text)) => match self.refuse(path, text) {
+                Some((message, help)) => fail(Diagnostic::error(place, message).help(help)),
+                None => Some(text.as_str().into()),
+            },
+            (Self::Name, Value::Text(text)) => match folder_name(text) {
+                Ok(()) => Some(text.as_str().into()),
+                Err(why) => fail(
+                    Diagnostic::error(place, format!("{} cannot name an experiment: {why}", quoted(text)))
+                        .help("the name becomes a folder below `results`: use letters, digits, `-`, `_` and `.`"),
+                ),
+            },
+            (Self::Path, Value::Text(text)) if text.is_empty() || text.contains('\0') => {
+                fail(Diagnostic::error(place, format!("`{path}` is no path to a file")))
+            }
+            (Self::Path, Value::Text(text)) => Some(text.as_str().into()),
+            (Self::Device, Value::Text(text)) => match text.parse::<Device>() {
+                Ok(device) => Some(device.to_string().into()),
+                Err(why) => fail(Diagnostic::error(place, why).help(choose(text, ["cpu", "cuda"]))),
+            },
+            (Self::Seeds, Value::Integer(count)) => match usize::try_from(*count) {
+                Ok(count @ 1..=Self::MAX_SEEDS) => Some((0..count).map(|seed| seed as i64).collect::<Vec<_>>().into()),
+                _ => fail(
+                    Diagnostic::error(place, format!("`{path}` = {count} is not a number of seeds"))
+                        .help(format!("write how many, from 1 to {}, or a list such as `[{count}]`", Self::MAX_SEEDS)),
+                ),
+            },
+            (Self::Seeds, Value::List(items)) => seeds(path, node, items, problems),
+            (Self::Texts, Value::List(items)) if items.len() > Self::MAX_TEXTS => {
+                let message = format!("{} entries in `{path}` are too many; at most {}", items.len(), Self::MAX_TEXTS);
+                fail(Diagnostic::error(place, message))
+            }
+            (Self::Texts, Value::List(items)) => texts(path, items, problems),
+            (Self::Pair { min, max }, Value::List(items)) if items.len() == 2 => {
+                let kind = Self::Float { min: *min, max: *max };
+                let values = items.iter().map(|item| kind.check(path, item, problems));
+                // Both are checked before either may end it.
+                values.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(toml::Value::from)
+            }
+            (Self::Amount { .. }, Value::Integer(rows)) => {
+                if !(1..=Self::MAX_ROWS).contains(rows) {
+                    return fail(self.out_of_range(path, node, &rows.to_string()));
+                }
+                Some((*rows).into())
+            }
+            (Self::Amount { fraction: true, .. }, Value::Float(_)) => {
+                number(path, node, Bound::Exclusive(0.0), Bound::Exclusive(1.0), self, problems).map(toml::Value::from)
+            }
+            (Self::Amount { .. }, Value::Float(_)) => {
+                fail(self.wrong_type(path, node).help("fractions are for files; a toy has any number of rows"))
+            }
+            (Self::Amount { fresh, .. }, Value::Text(text)) if text == "fresh" => {
+                if *fresh {
+                    return Some("fresh".into());
+                }
+                fail(self.wrong_type(path, node).help("new rows every step are for the training part of a toy"))
+            }
+            _ => fail(self.wrong_type(path, node)),
+        }
+    }
+
+    /// Why a word is not among the choices, and what to do instead.
+    fn refuse(&self, path: &str, word: &str) -> Option<(String, String)> {
+        let words = self.choices().unwrap_or_default();
+        if words.contains(&word) {
+            return None;
+        }
+        if let Self::Choice { refused, .. } = self
+            && let Some((_, why)) = refused.iter().find(|(name, _)| *name == word)
+        {
+            return Some((format!("`{path} = \"{word}\"` {why}"), choose(word, words)));
+        }
+        let last = path.rsplit('.').next().unwrap_or(path);
+        let what = match path.split('.').next() {
+            Some("dataset") if last == "name" => "dataset",
+            Some("optimizer") if path == "optimizer.name" => "optimizer",
+            Some("optimizer") if path == "optimizer.schedule.name" => "schedule",
+            _ => last,
+        };
+        Some((format!("unknown {what} {}", quoted(word)), choose(word, words)))
+    }
+
+    fn wrong_type(&self, path: &str, node: &Node) -> Diagnostic {
+        Diagnostic::error(&node.place, format!("`{path}` takes {self}, not {}", node.value.type_name()))
+    }
+
+    fn out_of_range(&self, path: &str, node: &Node, value: &str) -> Diagnostic {
+        Diagnostic::error(&node.place, format!("{value} is out of range: `{path}` takes {self}"))
+    }
+}
+
+fn number(path: &str, node: &Node, min: Bound, max: Bound, kind: &Kind, problems: &mut Vec<Diagnostic>) -> Option<f64> {
+    let value = match node.value {
+        Value::Integer(value) => value as f64,
+        Value::Float(value) => value,
+        _ => return None,
+    };
+    if !value.is_finite() {
+        problems.push(Diagnostic::error(&node.place, format!("`{path}` must be a finite number")));
+        return None;
+    }
+    if !min.allows_from_below(value) || !max.allows_from_above(value) {
+        problems.push(kind.out_of_range(path, node, &value.to_string()));
+        return None;
+    }
+    // -0.0 and 0.0 mean the same, so they must give the same trial.
+    Some(value + 0.0)
+}
+
+fn seeds(path: &str, node: &Node, items: &[Node], problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {
+    if items.is_empty() || items.len() > Kind::MAX_SEEDS {
+        let message = match items.len() {
+            0 => format!("`{path}` is empty: nothing would run"),
+            many => format!("{many} seeds are too many; at most {}", Kind::MAX_SEEDS),
+        };
+        problems.push(Diagnostic::error(&node.place, message).help("write at least one seed, such as `[0]`"));
+        return None;
+    }
+    let kind = Kind::Integer { min: 0, max: i64::MAX };
+    let mut seen = HashSet::new();
+    let mut seeds = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(seed) = kind.check(path, item, problems) else {
+            continue;
+        };
+        if !seen.insert(seed.as_integer()) {
+            problems.push(
+                Diagnostic::error(&item.place, format!("seed {seed} stands here twice"))
+                    .help("the same seed repeats the same run; leave one out"),
+            );
+        }
+        seeds.push(seed);
+    }
+    Some(seeds.into())
+}
+
+fn texts(path: &str, items: &[Node], problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {
+    let mut seen = HashSet::new();
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        match &item.value {
+            Value::Text(text) if text.is_empty() => {
+                problems.push(Diagnostic::error(&item.place, format!("an empty string in `{path}`")));
+            }
+            Value::Text(text) if !seen.insert(text) => {
+                problems.push(Diagnostic::error(&item.place, format!("{} stands here twice", quoted(text))));
+            }
+            Value::Text(text) => texts.push(text.as_str()),
+            other => problems.push(Diagnostic::error(
+                &item.place,
+                format!("`{path}` takes {}, not {} in it", Kind::Texts, other.type_name()),
+            )),
+        }
+    }
+    Some(texts.into())
+}
+
+/// Whether `name` is one plain folder name on every file system.
+pub(crate) fn folder_name(name: &str) -> Result<(), String> {
+    let bad = |c: char| c.is_control() || r#"/\:*?"<>|"#.contains(c);
+    if name.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if let Some(found) = name.chars().find(|c| bad(*c)) {
+        return Err(format!("a folder's name has no {found:?}"));
+    }
+    if name.starts_with(['.', '-', ' ']) || name.ends_with(['.', ' ']) {
+        return Err("it starts with `.`, `-` or a space, or ends with `.` or a space".to_owned());
+    }
+    if name.len() > 150 {
+        return Err("it is longer than 150 bytes".to_owned());
+    }
+    Ok(())
+}

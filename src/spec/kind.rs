@@ -1,0 +1,147 @@
+//! What values a key takes.
+
+use std::fmt;
+
+use super::toys::TOYS;
+
+/// The values a key takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A whole number, both ends included.
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// A finite number; whole numbers are taken too.
+    Float {
+        min: Bound,
+        max: Bound,
+    },
+    Bool,
+    /// One of a list of words; `refused` are words with a reason of their own for not being taken.
+    Choice {
+        of: &'static [&'static str],
+        refused: &'static [(&'static str, &'static str)],
+    },
+    /// The name of a toy.
+    Toy,
+    /// A name for a folder.
+    Name,
+    /// A path to a file.
+    Path,
+    /// `cpu`, `cuda` or `cuda:N`.
+    Device,
+    /// A list of different seeds, or how many, counted from 0.
+    Seeds,
+    /// A list of different, non-empty strings.
+    Texts,
+    /// A list of two finite numbers.
+    Pair {
+        min: Bound,
+        max: Bound,
+    },
+    /// A number of rows; with `fraction` also a fraction of all, with `fresh` also the word `fresh`.
+    Amount {
+        fraction: bool,
+        fresh: bool,
+    },
+    /// The table `[sweep.parameters]`.
+    Parameters,
+}
+
+/// An end of a range of numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    Open,
+    Inclusive(f64),
+    Exclusive(f64),
+}
+
+impl Bound {
+    pub(crate) fn allows_from_below(self, value: f64) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Inclusive(min) => value >= min,
+            Self::Exclusive(min) => value > min,
+        }
+    }
+
+    pub(crate) fn allows_from_above(self, value: f64) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Inclusive(max) => value <= max,
+            Self::Exclusive(max) => value < max,
+        }
+    }
+}
+
+impl Kind {
+    /// Most rows of a part of the data.
+    pub const MAX_ROWS: i64 = 1_000_000_000;
+    /// Most strings in a list.
+    pub const MAX_TEXTS: usize = 10_000;
+    /// Most seeds of an experiment.
+    pub const MAX_SEEDS: usize = 10_000;
+
+    /// The words to choose from, where the kind is a choice.
+    pub fn choices(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Choice { of, .. } => Some(of.to_vec()),
+            Self::Toy => Some(TOYS.iter().map(|toy| toy.name).collect()),
+            _ => None,
+        }
+    }
+
+    /// Whether ranges of a sweep make sense.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Self::Integer { .. } | Self::Float { .. } | Self::Amount { .. })
+    }
+}
+
+/// What a value should have been, with its article.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer { min, max: i64::MAX } => write!(f, "an integer of at least {min}"),
+            Self::Integer { min, max } => write!(f, "an integer from {min} to {max}"),
+            Self::Float { min, max } => {
+                f.write_str("a number")?;
+                write_bounds(f, *min, *max)
+            }
+            Self::Bool => f.write_str("`true` or `false`"),
+            Self::Choice { .. } | Self::Toy => {
+                let words = self.choices().unwrap_or_default();
+                write!(f, "one of {}", super::suggest::listed(words).replace('`', "\""))
+            }
+            Self::Name => f.write_str("a string: the name of a folder"),
+            Self::Path => f.write_str("a string: the path to a file"),
+            Self::Device => f.write_str("\"cpu\", \"cuda\" or \"cuda:N\""),
+            Self::Seeds => f.write_str("a list of integers of at least 0, or how many"),
+            Self::Texts => f.write_str("a list of strings"),
+            Self::Pair { min, max } => {
+                f.write_str("a list of two numbers")?;
+                write_bounds(f, *min, *max)
+            }
+            Self::Amount { fraction, fresh } => {
+                f.write_str("a number of rows")?;
+                f.write_str(if *fraction { " or a fraction between 0 and 1" } else { "" })?;
+                f.write_str(if *fresh { " or \"fresh\"" } else { "" })
+            }
+            Self::Parameters => f.write_str("a table of keys to sweep"),
+        }
+    }
+}
+
+fn write_bounds(f: &mut fmt::Formatter<'_>, min: Bound, max: Bound) -> fmt::Result {
+    match min {
+        Bound::Open => {}
+        Bound::Inclusive(value) => write!(f, " of at least {value}")?,
+        Bound::Exclusive(value) => write!(f, " above {value}")?,
+    }
+    let and = if min == Bound::Open { "" } else { " and" };
+    match max {
+        Bound::Open => Ok(()),
+        Bound::Inclusive(value) => write!(f, "{and} at most {value}"),
+        Bound::Exclusive(value) => write!(f, "{and} below {value}"),
+    }
+}

@@ -1,0 +1,166 @@
+//! Spec files to resolved experiments: the entrance of this room.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::node;
+use super::overrides::{Layer, Overrides};
+use super::resolve::resolve;
+use super::settings::Settings;
+use super::source::{Place, Source};
+use super::sweep::Sweep;
+use super::types::Spec;
+
+/// Longest spec file, in bytes; a longer one was not meant as a spec.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A spec file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecFile {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// What one spec file asks for.
+#[derive(Clone, Debug)]
+pub struct ResolvedExperiment {
+    pub path: PathBuf,
+    /// The spec without its sweep; where there is one, with the swept keys at their first values.
+    pub spec: Spec,
+    /// What may not be meant so.
+    pub warnings: Vec<Diagnostic>,
+    pub sweep: Option<Sweep>,
+    /// File and overrides laid over each other, without the sweep's values.
+    pub(crate) settings: Settings,
+    /// Overridden keys that stand in a trial's identity.
+    pub(crate) overridden: BTreeSet<&'static str>,
+    /// The start of the spec file.
+    pub(crate) home: Place,
+}
+
+impl ResolvedExperiment {
+    /// The file's name without its extension: the experiment's default name.
+    pub(crate) fn stem(&self) -> String {
+        stem(&self.path)
+    }
+}
+
+impl SpecFile {
+    /// Reads a spec file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is longer than 1 MiB, or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Self, Diagnostics> {
+        read(path, 0)
+    }
+}
+
+fn read(path: &Path, order: usize) -> Result<SpecFile, Diagnostics> {
+    let name = path.display().to_string();
+    let fail = |message: String, help: &str| {
+        Diagnostics::new(vec![Diagnostic::of_file(name.clone(), order, message).help(help)])
+    };
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; it starts at the working directory",
+            _ => "name a TOML file that can be read",
+        };
+        fail(format!("cannot read the spec `{name}`: {error}"), help)
+    })?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(fail(format!("`{name}` is longer than 1 MiB"), "a spec is a short TOML file; is this the data?"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(SpecFile { path: path.to_path_buf(), text }),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            // The text up to there is shown, so that the place can be found.
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let place = Place { source: Source::new(name, text, order), span: at..at };
+            Err(Diagnostics::new(vec![
+                Diagnostic::error(&place, "this is not UTF-8").help("save the file as UTF-8 text"),
+            ]))
+        }
+    }
+}
+
+/// Reads, checks and resolves spec files, with the same overrides for each.
+///
+/// # Errors
+/// All problems of all files and overrides.
+pub fn load(paths: &[PathBuf], overrides: impl Into<Overrides>) -> Result<Vec<ResolvedExperiment>, Diagnostics> {
+    let (experiments, problems) = load_each(paths, overrides);
+    problems.into_result()?;
+    Ok(experiments)
+}
+
+/// Like [`load`], but returns the experiments that are well beside the problems of the others.
+pub fn load_each(paths: &[PathBuf], overrides: impl Into<Overrides>) -> (Vec<ResolvedExperiment>, Diagnostics) {
+    let mut problems = Vec::new();
+    let layer = overrides.into().read(paths.len(), &mut problems);
+    let mut experiments = Vec::new();
+    let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for (order, path) in paths.iter().enumerate() {
+        let Ok(file) = read(path, order).map_err(|found| problems.extend(found)) else {
+            continue;
+        };
+        let Some(experiment) = load_one(file, order, &layer, &mut problems) else {
+            continue;
+        };
+        match names.get(&experiment.spec.name) {
+            None => {
+                names.insert(experiment.spec.name.clone(), path.clone());
+                experiments.push(experiment);
+            }
+            Some(first) => {
+                let place = experiment.settings.get("name").map_or(&experiment.home, |setting| &setting.node.place);
+                let message = format!("experiment `{}` is in `{}` too", experiment.spec.name, first.display());
+                let help = "give each spec of one command its own `name`: it names the folder of its results";
+                problems.push(Diagnostic::error(place, message).help(help));
+            }
+        }
+    }
+    (experiments, Diagnostics::new(problems))
+}
+
+fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diagnostic>) -> Option<ResolvedExperiment> {
+    let source: Arc<Source> = Source::new(file.path.display().to_string(), file.text, order);
+    let home = Place::start_of(&source);
+    let mut found = Vec::new();
+    let entries = node::parse_document(&source, &mut found);
+    if !found.is_empty() {
+        // What a broken document seems to say would only draw attention from where it is broken.
+        problems.append(&mut found);
+        return None;
+    }
+    let mut settings = Settings::read(entries, &mut found);
+    settings.lay_over(&layer.settings);
+    let sweep = Sweep::read(&settings, &layer.keys, &mut found);
+    let first = sweep.as_ref().map(|sweep| sweep.with_first_values(&settings));
+    let folder = file.path.parent().unwrap_or(Path::new(""));
+    let resolution = resolve(first.as_ref().unwrap_or(&settings), &home, folder, &stem(&file.path));
+    found.extend(resolution.problems);
+    let mut warnings = Vec::new();
+    // Which combinations a sweep makes, and which keys they use, is told by its expansion.
+    if sweep.is_none() || resolution.spec.is_none() {
+        found.extend(resolution.unused.into_iter().map(|(_, problem)| problem));
+
+        let errors = |problem: &Diagnostic| problem.severity == Severity::Error;
+        let (conflicts, mild): (Vec<_>, Vec<_>) = resolution.conflicts.into_iter().partition(errors);
+        found.extend(conflicts);
+        warnings = mild;
+    }
+    let failed = !found.is_empty();
+    problems.append(&mut found);
+    let spec = resolution.spec.filter(|_| !failed)?;
+    Some(ResolvedExperiment { path: file.path, spec, warnings, sweep, settings, overridden: layer.keys.clone(), home })
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}

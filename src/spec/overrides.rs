@@ -1,0 +1,201 @@
+//! What the command line changes in every spec: `--set KEY=VALUE`, `--seeds`, `--device`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::diagnostics::Diagnostic;
+use super::node::{self, Node, Value};
+use super::settings::{Setting, Settings};
+use super::source::{Place, Source};
+
+/// The options of one command that override keys of its specs; later ones win.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    texts: Vec<String>,
+    seeds: Option<String>,
+    device: Option<String>,
+}
+
+impl Overrides {
+    /// Takes one `--set`: a dotted key, `=`, and a TOML value, or a bare word which is taken as a string.
+    #[must_use]
+    pub fn set(mut self, text: impl Into<String>) -> Self {
+        self.texts.push(text.into());
+        self
+    }
+
+    /// Takes `--seeds`: `0,1,2`, or as in a spec `[0, 1, 2]` or how many.
+    #[must_use]
+    pub fn seeds(mut self, text: Option<String>) -> Self {
+        self.seeds = text;
+        self
+    }
+
+    /// Takes `--device`: `cpu`, `cuda` or `cuda:N`.
+    #[must_use]
+    pub fn device(mut self, text: Option<String>) -> Self {
+        self.device = text;
+        self
+    }
+
+    /// The settings of all overrides, laid over each other, and which keys tell trials apart.
+    pub(crate) fn read(&self, first_order: usize, problems: &mut Vec<Diagnostic>) -> Layer {
+        let mut layer = Layer::default();
+        for (i, text) in self.texts.iter().enumerate() {
+            let source = Source::new("--set", text.as_str(), first_order + i);
+            let settings = read_set(&source, problems);
+            layer.keys.extend(settings.paths().filter(|path| tells_apart(path)));
+            layer.settings.lay_over(&settings);
+        }
+        let order = first_order + self.texts.len();
+        if let Some(text) = &self.seeds {
+            let source = Source::new("--seeds", text.as_str(), order);
+            // `0,1,2` is what a shell user types for a list.
+            let list = text.contains(',') && !text.trim_start().starts_with('[');
+            let node = if list { seed_list(&source) } else { node::parse_value(&source, 0, text) };
+            layer.replace("seeds", &source, node, problems);
+        }
+        if let Some(text) = &self.device {
+            let source = Source::new("--device", text.as_str(), order + 1);
+            let node = Node { place: whole(&source), value: Value::Text(text.clone()) };
+            layer.replace("device", &source, Ok(node), problems);
+        }
+        layer
+    }
+}
+
+impl From<&[String]> for Overrides {
+    fn from(texts: &[String]) -> Self {
+        Self { texts: texts.to_vec(), ..Self::default() }
+    }
+}
+
+impl From<&Vec<String>> for Overrides {
+    fn from(texts: &Vec<String>) -> Self {
+        texts.as_slice().into()
+    }
+}
+
+/// What the overrides of a command say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layer {
+    pub settings: Settings,
+    /// Overridden keys that stand in the identity of a trial.
+    pub keys: BTreeSet<&'static str>,
+}
+
+impl Layer {
+    fn replace(
+        &mut self,
+        path: &'static str,
+        source: &Arc<Source>,
+        node: Result<Node, Vec<Diagnostic>>,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        match node {
+            Ok(node) => self.settings.set(path, Setting { key: whole(source), node }),
+            Err(found) => problems.extend(found),
+        }
+    }
+}
+
+fn tells_apart(path: &str) -> bool {
+    !matches!(path, "name" | "seeds" | "device") && !path.starts_with("sweep.")
+}
+
+fn whole(source: &Arc<Source>) -> Place {
+    Place { source: Arc::clone(source), span: 0..source.text.len() }
+}
+
+/// Reads the text of one `--set`.
+fn read_set(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Settings {
+    let text = &source.text;
+    let Some(equals) = position_of_equals(text) else {
+        let problem = Diagnostic::error(&whole(source), "an override is `KEY=VALUE`, and this has no `=`");
+        problems.push(problem.help("write it like `--set model.depth=4`"));
+        return Settings::default();
+    };
+    // The parser reads the key as that of a document of one line; the spans stay those of the override.
+    let document = format!("{}=0", &text[..equals]);
+    let (table, errors) = DeTable::parse_recoverable(&document);
+    if !errors.is_empty() {
+        node::report(source, 0, &errors, problems);
+        return Settings::default();
+    }
+    let mut entries = node::entries(source, 0, table.get_ref());
+    if entries.len() != 1 {
+        problems.push(
+            Diagnostic::error(&whole(source), "an override sets one key").help("write it like `--set model.depth=4`"),
+        );
+        return Settings::default();
+    }
+    let value_text = text[equals + 1..].trim();
+    let start = text.len() - text[equals + 1..].trim_start().len();
+    let value = match read_value(source, start, value_text) {
+        Ok(value) => value,
+        Err(found) => {
+            problems.extend(found);
+            return Settings::default();
+        }
+    };
+    let mut deepest = &mut entries;
+    loop {
+        match deepest.first_mut().map(|entry| &mut entry.node) {
+            Some(Node { value: Value::Table(inner), .. }) => deepest = inner,
+            Some(leaf) => {
+                *leaf = value;
+                break;
+            }
+            None => break,
+        }
+    }
+    Settings::read(entries, problems)
+}
+
+/// The first `=` outside quotes.
+fn position_of_equals(text: &str) -> Option<usize> {
+    let mut quote = None;
+    for (i, c) in text.char_indices() {
+        match (quote, c) {
+            (None, '=') => return Some(i),
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), _) if open == c => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A TOML value, or a bare word: what no shell user wants to quote.
+fn read_value(source: &Arc<Source>, start: usize, text: &str) -> Result<Node, Vec<Diagnostic>> {
+    let place = Place { source: Arc::clone(source), span: start..start + text.len() };
+    if text.is_empty() {
+        let problem = Diagnostic::error(&place, "an override needs a value behind `=`");
+        return Err(vec![problem.help("an empty string is written `''`")]);
+    }
+    let looks_like_toml = text.starts_with(['"', '\'', '[', '{']);
+    match node::parse_value(source, start, text) {
+        Err(_) if !looks_like_toml && !text.contains(['\n', '\r']) => {
+            Ok(Node { place, value: Value::Text(text.to_owned()) })
+        }
+        read => read,
+    }
+}
+
+/// The numbers of `0,1,2`.
+fn seed_list(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
+    let mut items = Vec::new();
+    let mut start = 0;
+    for part in source.text.split(',') {
+        let trimmed = part.trim();
+        // A comma behind the last one is how to write a list of one.
+        if !trimmed.is_empty() || start + part.len() < source.text.len() {
+            let offset = start + part.len() - part.trim_start().len();
+            items.push(read_value(source, offset, trimmed)?);
+        }
+        start += part.len() + 1;
+    }
+    Ok(Node { place: whole(source), value: Value::List(items) })
+}

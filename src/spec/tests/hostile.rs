@@ -1,0 +1,102 @@
+//! Input that nobody wrote in good faith: no panic, no hang.
+
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+
+use super::Folder;
+use crate::random::{Purpose, stream};
+use crate::spec::Overrides;
+
+#[test]
+fn deep_long_and_binary_files_are_refused_at_once() {
+    let million = 1_000_000;
+    let texts: Vec<(&str, Vec<u8>)> = vec![
+        ("open brackets", format!("a = {}", "[".repeat(million)).into()),
+        ("ten megabytes", "[".repeat(10 * million).into()),
+        ("nested lists", format!("a = {}{}", "[".repeat(400_000), "]".repeat(400_000)).into()),
+        ("inline tables", format!("a = {}", "{a=".repeat(300_000)).into()),
+        ("dotted key", format!("{}a = 1", "a.".repeat(400_000)).into()),
+        ("dotted header", format!("[{}a]", "a.".repeat(400_000)).into()),
+        ("many keys", (0..80_000).map(|i| format!("k{i} = 1\n")).collect::<String>().into()),
+        ("many errors", "=\n".repeat(400_000).into()),
+        ("many tables", "[[a]]\n".repeat(150_000).into()),
+        ("long key", format!("{} = 1", "k".repeat(million)).into()),
+        ("long value", format!("[dataset]\nname = \"{}\"", "v".repeat(million)).into()),
+        ("many seeds", format!("seeds = [{}]\n[dataset]\nname=\"moons\"", "0,".repeat(400_000)).into()),
+        ("many columns", format!("[dataset]\npath=\"data.csv\"\ncolumns=[{}]", "1,".repeat(400_000)).into()),
+        (
+            "many swept values",
+            format!("[dataset]\nname=\"moons\"\n[sweep.parameters]\nmodel.depth=[{}]", "0,".repeat(400_000)).into(),
+        ),
+        ("zeros", vec![0; 100_000]),
+        ("not UTF-8", vec![b'a', b'=', 0xff, b'\n']),
+    ];
+    for (name, text) in texts {
+        let folder = Folder::with(text);
+        let start = Instant::now();
+        let problems = folder.load(Overrides::default()).expect_err(name);
+        let shown = problems.to_string();
+        assert!(shown.contains("moons.toml") && shown.len() < 1 << 20, "{name}: {} bytes", shown.len());
+
+        assert!(start.elapsed() < Duration::from_secs(2), "{name} took {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn huge_sweeps_are_refused_before_they_are_built() {
+    let list = (1..=1_000).map(|i| i.to_string()).collect::<Vec<_>>().join(",");
+    let text = format!(
+        "seeds = 10000\n[dataset]\nname = \"moons\"\n[sweep.parameters]\n\"model.depth\" = [{list}]\n\"model.width\" = [{list}]\n"
+    );
+    let problems = super::plan(&text).expect_err("a million points");
+    assert!(problems.to_string().contains("more than 65536 points"), "{problems}");
+    let text = format!("seeds = 10000\n[dataset]\nname = \"moons\"\n[sweep.parameters]\n\"model.depth\" = [{list}]\n");
+    let problems = super::plan(&text).expect_err("ten million runs");
+    assert!(problems.to_string().contains("more than 100000 runs"), "{problems}");
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_endings_are_fine() {
+    let folder = Folder::with("\u{feff}[dataset]\r\nname = \"moons\"\r\n");
+    assert!(folder.plan(Overrides::default()).is_ok());
+}
+
+#[test]
+fn thousands_of_damaged_specs_and_overrides_end_in_a_value() {
+    let whole = "name = \"x\"\nseeds = [0, 1]\n[dataset]\nname = \"moons\"\nnoise = 0.1\ntrain = 500\n[model]\nmask = 'half'\n\
+        depth = 4\n[optimizer]\nbetas = [0.9, 0.99]\nschedule = { name = \"step\", every = 5 }\n[sweep]\nmethod = \"random\"\n\
+        trials = 3\n[sweep.parameters]\n\"model.depth,model.width\" = [[4, 64], [8, 32]]\n\
+        \"optimizer.learning_rate\" = { min = 1e-4, max = 1e-2, scale = \"log\" }\n";
+    let pieces = [
+        "[", "]", "{", "}", "\"", "'", "=", ".", ",", "-", "1e", "inf", "nan", "9", "\n", "\u{e9}", "model", "\\u",
+        "#", "\"\"\"",
+    ];
+    let folder = Folder::with("");
+    for round in 0..3_000 {
+        let mut rng = stream(7, Purpose::Test, round);
+        let mut text = whole.to_owned();
+        for _ in 0..1 + rng.next_u32() % 3 {
+            let chars = text.chars().count();
+            let at = text.char_indices().nth(rng.next_u32() as usize % chars).map_or(0, |(i, _)| i);
+            let piece = pieces[rng.next_u32() as usize % pieces.len()];
+            match rng.next_u32() % 3 {
+                0 => text.insert_str(at, piece),
+                1 => drop(text.remove(at)),
+                _ if at > 0 => text.truncate(at),
+                _ => {}
+            }
+        }
+        folder.add("moons.toml", &text);
+        let start = text.char_indices().nth(rng.next_u32() as usize % 40).map_or(0, |(i, _)| i);
+        let override_text: String = text[start..].chars().take(30).collect();
+        for overrides in
+            [Overrides::default(), Overrides::default().set(override_text.clone()).seeds(Some(override_text))]
+        {
+            match folder.plan(overrides) {
+                Ok(plan) => assert!(!plan.trials.is_empty()),
+                Err(problems) => assert!(problems.has_errors() && !problems.render(true).is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a spec resolves to, and that it says so when it is written down.
+
+use super::Folder;
+use crate::plan::spec_hash;
+use crate::spec::keys::{Fallback, groups};
+use crate::spec::{Amount, Overrides, ScheduleName, Spec};
+
+/// One spec of every variant.
+const VARIANTS: &[&str] = &[
+    "[dataset]\nname = \"moons\"",
+    "[dataset]\nname = \"circles\"\ntrain = \"fresh\"\nstandardize = false",
+    "[dataset]\nname = \"8gaussians\"\n[optimizer]\nname = \"adamw\"\nbetas = [0, 0.5]",
+    "[dataset]\nname = \"checkerboard\"\n[optimizer]\nname = \"sgd\"\nschedule = \"constant\"",
+    "seeds = 4\n[dataset]\nname = \"moons\"\n[optimizer]\nname = \"rmsprop\"\nschedule = \"step\"\n[training]\nepochs = 7",
+    "[dataset]\nname = \"moons\"\ntrain = 90\n[training]\nsteps = 20\nkernel = \"composed\"\n[model]\nmask = \"random\"",
+    "[dataset]\npath = \"data.csv\"",
+    "[dataset]\npath = \"data.csv\"\nformat = \"csv\"\ncolumns = [\"a\"]\ntrain = 500\ntest = 0.25\ndequantize = 1",
+    "[dataset]\npath = \"data.csv\"\ndrop = [\"b\"]\n[training]\nepochs = 2",
+];
+
+fn resolved(text: &str) -> (Folder, Spec) {
+    let folder = Folder::with(text);
+    let spec = folder.load(Overrides::default()).unwrap_or_else(|problems| panic!("{text}\n{problems}")).spec;
+    (folder, spec)
+}
+
+#[test]
+fn a_resolved_spec_of_every_variant_loads_again_as_itself() {
+    for text in VARIANTS {
+        let (_data, mut spec) = resolved(text);
+        let written = spec.to_toml();
+        let (_elsewhere, mut again) = resolved(&written);
+        assert_eq!(written, again.to_toml(), "{text}");
+        // From another folder only the absolute path finds the file.
+        spec.dataset.path = spec.dataset_path();
+        again.folder = spec.folder.clone();
+        assert_eq!(spec, again, "{text}");
+        assert_eq!(spec_hash(&spec), spec_hash(&again));
+    }
+}
+
+#[test]
+fn only_a_dataset_is_required_and_every_default_is_filled_in() {
+    let (folder, spec) = resolved("[dataset]\nname = \"moons\"");
+    assert_eq!((spec.name.as_str(), spec.seeds.as_slice()), ("moons", [0].as_slice()));
+    assert_eq!(spec.folder, folder.path("moons.toml").parent().expect("a folder"));
+    let expected = (Amount::Rows(20_000), Amount::Rows(5_000), Amount::Rows(20_000));
+    assert_eq!((spec.dataset.train, spec.dataset.validation, spec.dataset.test), expected);
+    assert_eq!(spec.dataset.parameters["noise"], 0.05);
+    assert_eq!((spec.optimizer.betas, spec.optimizer.epsilon), (Some([0.9, 0.999]), Some(1e-8)));
+    assert_eq!((spec.optimizer.schedule.name, spec.optimizer.schedule.warmup), (ScheduleName::Cosine, 100));
+    assert_eq!((spec.training.steps, spec.training.epochs), (Some(5_000), None));
+    let (_, file) = resolved("[dataset]\npath = \"data.csv\"");
+    let expected = (Amount::Fraction(0.8), Amount::Fraction(0.1), Amount::Fraction(0.1));
+    assert_eq!((file.dataset.train, file.dataset.validation, file.dataset.test), expected);
+}
+
+#[test]
+fn defaults_differ_by_optimizer_and_keys_it_does_not_use_stay_out() {
+    let of = |name: &str| resolved(&format!("[dataset]\nname = \"moons\"\n[optimizer]\nname = \"{name}\"")).1.optimizer;
+    assert_eq!((of("adam").weight_decay, of("adamw").weight_decay), (0.0, 0.01));
+    assert_eq!((of("sgd").momentum, of("rmsprop").momentum, of("adam").momentum), (Some(0.9), Some(0.0), None));
+    assert_eq!((of("sgd").betas, of("sgd").epsilon, of("rmsprop").alpha), (None, None, Some(0.99)));
+}
+
+#[test]
+fn epochs_become_steps_of_whole_batches() {
+    let (_, spec) = resolved("[dataset]\nname = \"moons\"\n[training]\nepochs = 3\nbatch_size = 100");
+    assert_eq!(spec.total_steps(250), 6);
+    assert_eq!(spec.total_steps(99), 0);
+    let (_, spec) = resolved("[dataset]\nname = \"moons\"\n[training]\nsteps = 300");
+    assert_eq!(spec.total_steps(1), 300);
+}
+
+#[test]
+fn a_data_file_is_found_beside_the_spec_or_else_in_the_working_directory() {
+    let (folder, spec) = resolved("[dataset]\npath = \"data.csv\"");
+    assert_eq!(spec.dataset_path(), Some(folder.path("data.csv")));
+    // Tests run in the folder of Cargo.toml.
+    let (_, spec) = resolved("[dataset]\npath = \"Cargo.toml\"\nformat = \"csv\"");
+    assert_eq!(spec.dataset_path(), Some("Cargo.toml".into()));
+}
+
+#[test]
+fn a_warning_does_not_stop_a_spec() {
+    let text = "[dataset]\nname = \"moons\"\n[training]\nsteps = 100\nevaluate_every = 50\npatience = 2\n";
+    let warnings = Folder::with(text).load(Overrides::default()).expect("a warning only").warnings;
+    assert_eq!((warnings.len(), warnings[0].line), (1, 6));
+    assert!(warnings[0].to_string().starts_with("warning: early stopping can never act"), "{}", warnings[0]);
+}
+
+/// For every key, settings that make its variant, and another value than its default there.
+const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
+    ("device", &[], ""),
+    ("dataset.name", &[], "circles"),
+    ("dataset.path", &[], "data.csv"),
+    ("dataset.noise", &[], "0.07"),
+    ("dataset.format", &["dataset.path=data.csv"], "csv"),
+    ("dataset.columns", &["dataset.path=data.csv"], "['a']"),
+    ("dataset.drop", &["dataset.path=data.csv"], "['a']"),
+    ("dataset.dequantize", &["dataset.path=data.csv"], "1.0"),
+    ("dataset.train", &[], "fresh"),
+    ("dataset.validation", &[], "77"),
+    ("dataset.test", &[], "77"),
+    ("dataset.seed", &[], "1"),
+    ("dataset.standardize", &[], "false"),
+    ("model.mask", &[], "half"),
+    ("model.depth", &[], "3"),
+    ("model.width", &[], "33"),
+    ("model.hidden_layers", &[], "1"),
+    ("model.activation", &[], "tanh"),
+    ("model.coupling", &[], ""),
+    ("model.batch_norm", &[], "true"),
+    ("optimizer.name", &[], "adamw"),
+    ("optimizer.learning_rate", &[], "0.5"),
+    ("optimizer.weight_decay", &[], "0.5"),
+    ("optimizer.clip_norm", &[], "0.0"),
+    ("optimizer.betas", &[], "[0.9, 0.99]"),
+    ("optimizer.epsilon", &[], "1e-6"),
+    ("optimizer.momentum", &["optimizer.name=sgd"], "0.5"),
+    ("optimizer.alpha", &["optimizer.name=rmsprop"], "0.5"),
+    ("optimizer.schedule.name", &[], "constant"),
+    ("optimizer.schedule.warmup", &[], "7"),
+    ("optimizer.schedule.every", &["optimizer.schedule=step"], "7"),
+    ("optimizer.schedule.factor", &["optimizer.schedule=step"], "0.25"),
+    ("training.batch_size", &[], "7"),
+    ("training.steps", &[], "4_000"),
+    ("training.epochs", &[], "7"),
+    ("training.evaluate_every", &[], "7"),
+    ("training.log_every", &[], "7"),
+    ("training.patience", &[], "7"),
+    ("training.kernel", &[], "composed"),
+];
+
+#[test]
+fn every_key_changes_the_hash_and_every_default_written_out_does_not() {
+    let folder = Folder::with("");
+    let hash = |overrides: Overrides| {
+        let spec = folder.load(overrides).unwrap_or_else(|problems| panic!("{problems}")).spec;
+        spec_hash(&spec)
+    };
+    for (path, rows) in groups().filter(|(path, _)| !path.starts_with("sweep.") && !matches!(*path, "name" | "seeds")) {
+        let (_, variant, value) =
+            OTHER_VALUES.iter().find(|(known, ..)| *known == path).unwrap_or_else(|| panic!("{path} is not tested"));
+        let base = variant.iter().fold(Overrides::default().set("dataset.name=moons"), |all, text| all.set(*text));
+        let reference = hash(base.clone());
+        // Only one value is possible for these in this build.
+        if !value.is_empty() {
+            assert_ne!(reference, hash(base.clone().set(format!("{path}={value}"))), "{path}");
+        }
+        if let (Fallback::Value(default), 1) = (rows[0].default, rows.len()) {
+            assert_eq!(reference, hash(base.set(format!("{path}={default}"))), "{path}");
+        }
+    }
+    let moons = || Overrides::default().set("dataset.name=moons");
+    assert_eq!(hash(moons()), hash(moons().set("name=other")), "a name is no part of what is computed");
+    assert_eq!(hash(moons()), hash(moons().seeds(Some("5".to_owned()))), "nor are the seeds of other runs");
+}
