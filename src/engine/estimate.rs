@@ -38,7 +38,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
     let per_weight = match SECONDS_PER_WEIGHT.get() {
         Some(seconds) => *seconds,
         None => {
-            let seconds = step_seconds(trial, dataset)? / (parameters as f64 * batch);
+            let seconds = on_one_core(|| step_seconds(trial, dataset))? / (parameters as f64 * batch);
             *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
         }
     };
@@ -67,6 +67,13 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
     })
 }
 
+fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
+    }
+}
+
 /// Seconds of a training step, the fastest of a few.
 fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     const AT_MOST: Duration = Duration::from_millis(300);
@@ -78,19 +85,11 @@ fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     let mut batch = Matrix::default();
     let began = Instant::now();
     let mut fastest = f64::INFINITY;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     for step in 0..20 {
         let start = Instant::now();
         batches.fill(step, &mut batch);
-        let mut one = || -> Result<(), DeviceError> {
-            flow.loss_and_gradient(&batch, &mut gradient)?;
-            optimizer.update(flow.parameters_mut().trainable_mut(), &gradient, 1.0, 0.0, step);
-            Ok(())
-        };
-        match &pool {
-            Ok(pool) => pool.install(one)?,
-            Err(_) => one()?,
-        }
+        flow.loss_and_gradient(&batch, &mut gradient)?;
+        optimizer.update(flow.parameters_mut().trainable_mut(), &gradient, 1.0, 0.0, step);
         fastest = fastest.min(start.elapsed().as_secs_f64());
         if began.elapsed() > AT_MOST {
             break;

@@ -83,7 +83,7 @@ impl Maker for Make {
 }
 
 impl Make {
-    fn composed<F: Dim, W: Dim, D: DfdxDevice<f32> + Send>(self, features: F, width: W, device: D) -> Box<dyn Flow> {
+    fn composed<F: Dim, W: Dim, D: DfdxDevice<f32>>(self, features: F, width: W, device: D) -> Box<dyn Flow> {
         Box::new(Composed::<F, W, f32, D>::new(self.architecture, self.parameters, features, width, device))
     }
 

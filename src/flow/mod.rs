@@ -46,7 +46,7 @@ pub struct LayerHealth {
 pub struct DeviceError(pub String);
 
 /// A trainable invertible map with an exact density, on some device. All matrices are in *model space*.
-pub trait Flow: Send {
+pub trait Flow {
     /// What the flow is made of.
     fn architecture(&self) -> &Architecture;
 

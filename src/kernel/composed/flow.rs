@@ -139,7 +139,7 @@ fn failed(error: impl std::fmt::Display) -> DeviceError {
     DeviceError(error.to_string())
 }
 
-impl<F: Dim, W: Dim, E: Float, D: Device<E> + Send> Flow for Composed<F, W, E, D> {
+impl<F: Dim, W: Dim, E: Float, D: Device<E>> Flow for Composed<F, W, E, D> {
     fn architecture(&self) -> &Architecture {
         &self.architecture
     }
