@@ -4,7 +4,10 @@
 //!   hold everything else to it (f64, autodiff Jacobian).
 //! * [`fused`]: hand-written forward and backward for the CPU.
 //!
+//! [`update`] holds the optimizers' rules.
+//!
 //! Knows nothing of specs' files, datasets or training loops.
 
 pub mod composed;
 pub mod fused;
+pub mod update;

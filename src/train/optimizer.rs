@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::kernel::fused::Level;
+use crate::kernel::update::{Rule, Update, square_sum, update};
 use crate::spec::{Optimizer as Spec, OptimizerName};
 
 /// Values a thread takes at a time: small enough to balance, large enough to forget the cost of sharing.
@@ -14,25 +16,6 @@ pub struct Optimizer {
     weight_decay: f32,
     /// Moments, each shape `[parameters]`; a rule uses the first `Rule::moments` of them.
     moments: Vec<Vec<f32>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Rule {
-    /// Kingma & Ba 2015, algorithm 1; `decoupled`: Loshchilov & Hutter 2019, algorithm 2.
-    Adam { betas: [f32; 2], epsilon: f32, decoupled: bool },
-    /// v ← μv + g; p ← p − ηv.
-    Sgd { momentum: f32 },
-    /// s ← αs + (1−α)g²; v ← μv + g/(√s + ε); p ← p − ηv (Hinton's lecture 6e; PyTorch's form).
-    Rmsprop { alpha: f32, epsilon: f32, momentum: f32 },
-}
-
-impl Rule {
-    fn moments(self) -> usize {
-        match self {
-            Self::Adam { .. } | Self::Rmsprop { .. } => 2,
-            Self::Sgd { .. } => 1,
-        }
-    }
 }
 
 impl Optimizer {
@@ -64,7 +47,8 @@ impl Optimizer {
     ///
     /// Every value is updated on its own, so the result does not depend on the number of threads.
     pub fn update(&mut self, parameters: &mut [f32], gradient: &[f32], clip: f32, rate: f64, step: u64) {
-        let kernel = Kernel::new(self.rule, self.weight_decay, clip, rate, step);
+        let kernel = Update::new(self.rule, self.weight_decay, clip, rate, step);
+        let level = Level::detect();
         let mut moments = self.moments.iter_mut();
         let first = moments.next().map_or(&mut [][..], |m| m);
         match moments.next() {
@@ -72,79 +56,20 @@ impl Optimizer {
                 .par_chunks_mut(CHUNK)
                 .zip(gradient.par_chunks(CHUNK))
                 .zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK)))
-                .for_each(|((p, g), (m, v))| kernel.apply(p, g, m, v)),
-            Some(second) => kernel.apply(parameters, gradient, first, second),
-            None => kernel.apply(parameters, gradient, first, &mut []),
-        }
-    }
-}
-
-/// The constants of one update.
-#[derive(Clone, Copy)]
-struct Kernel {
-    rule: Rule,
-    rate: f32,
-    clip: f32,
-    weight_decay: f32,
-    /// Adam's bias corrections: 1 − β₁ᵗ and √(1 − β₂ᵗ).
-    corrections: [f32; 2],
-}
-
-impl Kernel {
-    fn new(rule: Rule, weight_decay: f32, clip: f32, rate: f64, step: u64) -> Self {
-        let corrections = match rule {
-            Rule::Adam { betas, .. } => {
-                let done = (step + 1).min(i32::MAX as u64) as i32;
-                let [first, second] = betas.map(|beta| 1.0 - f64::from(beta).powi(done));
-                [first as f32, second.sqrt() as f32]
-            }
-            _ => [1.0, 1.0],
-        };
-        Self { rule, rate: rate as f32, clip, weight_decay, corrections }
-    }
-
-    fn apply(self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
-        let Self { rule, rate, clip, weight_decay, corrections } = self;
-        match rule {
-            Rule::Adam { betas: [b1, b2], epsilon, decoupled } => {
-                let (l2, shrink) = if decoupled { (0.0, 1.0 - rate * weight_decay) } else { (weight_decay, 1.0) };
-                let (scale, root) = (rate / corrections[0], 1.0 / corrections[1]);
-                for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                    let g = g * clip + l2 * *p;
-                    *m += (1.0 - b1) * (g - *m);
-                    *v += (1.0 - b2) * (g * g - *v);
-                    *p = *p * shrink - scale * *m / (v.sqrt() * root + epsilon);
-                }
-            }
-            Rule::Sgd { momentum } => {
-                for ((p, &g), m) in p.iter_mut().zip(g).zip(m) {
-                    *m = momentum * *m + (g * clip + weight_decay * *p);
-                    *p -= rate * *m;
-                }
-            }
-            Rule::Rmsprop { alpha, epsilon, momentum } => {
-                for (((p, &g), s), v) in p.iter_mut().zip(g).zip(m).zip(v) {
-                    let g = g * clip + weight_decay * *p;
-                    *s += (1.0 - alpha) * (g * g - *s);
-                    *v = momentum * *v + g / (s.sqrt() + epsilon);
-                    *p -= rate * *v;
-                }
-            }
+                .for_each(|((p, g), (m, v))| update(level, kernel, p, g, m, v)),
+            Some(second) => update(level, kernel, parameters, gradient, first, second),
+            None => update(level, kernel, parameters, gradient, first, &mut []),
         }
     }
 }
 
 /// The global L2 norm of `gradient`, summed in f64 in fixed chunks: the same bits on any number of threads.
 pub fn global_norm(gradient: &[f32]) -> f64 {
-    let square = |chunk: &[f32]| -> f64 {
-        // Eight sums side by side let the compiler use vector registers without changing the order of additions.
-        let mut sums = [0.0f64; 8];
-        for block in chunk.chunks(8) {
-            for (sum, &g) in sums.iter_mut().zip(block) {
-                *sum += f64::from(g) * f64::from(g);
-            }
-        }
-        sums.iter().sum()
+    let level = Level::detect();
+    let square = |chunk: &[f32]| {
+        let mut sum = 0.0;
+        square_sum(level, chunk, &mut sum);
+        sum
     };
     if gradient.len() <= CHUNK {
         return square(gradient).sqrt();

@@ -64,9 +64,9 @@ impl Coupling {
     }
 
     /// Lays out the weights in `values`, the flat vector.
-    pub fn pack(&mut self, values: &[f32]) {
-        self.s.pack(values);
-        self.t.pack(values);
+    pub fn pack(&mut self, level: Level, values: &[f32]) {
+        self.s.pack(level, values);
+        self.t.pack(level, values);
         self.scale.copy_from_slice(&values[self.place.scale..][..self.place.mask.changed.len()]);
     }
 

@@ -58,10 +58,10 @@ impl Fused {
 
     fn pack(&mut self) {
         if !self.packed {
-            let values = self.parameters.values();
+            let (level, values) = (self.level, self.parameters.values());
             each(&mut self.layers, |layer| {
                 if let Layer::Coupling(coupling, _) = layer {
-                    coupling.pack(values);
+                    coupling.pack(level, values);
                 }
             });
             self.packed = true;

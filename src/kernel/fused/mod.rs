@@ -19,7 +19,7 @@ mod lane;
 mod network;
 mod pack;
 mod product;
-mod simd;
+pub(crate) mod simd;
 
 pub use flow::Fused;
 pub use simd::Level;

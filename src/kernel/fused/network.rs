@@ -4,7 +4,7 @@
 //! row of the weight matrix, in the product as in its gradient.
 
 use super::elementwise::tanh_all;
-use super::pack::Packed;
+use super::pack::{Packed, fill, fill_transposed};
 use super::product::{Epilogue, View, dots, outer, product};
 use super::simd::Level;
 use crate::flow::Linear;
@@ -98,24 +98,24 @@ impl Network {
     }
 
     /// Lays out the weights in `values`, the flat vector.
-    pub fn pack(&mut self, values: &[f32]) {
+    pub fn pack(&mut self, level: Level, values: &[f32]) {
         let [first, .., last] = &self.maps[..] else { return };
         let weights = |map: &Linear| &values[map.weight..map.bias];
         let with_bias = |map: &Linear| &values[map.weight..map.bias + map.outputs];
         let stride = hidden_stride(self.width);
-        self.first.fill(with_bias(first));
+        fill(level, &mut self.first, with_bias(first));
         match &mut self.first_back {
             Side::Narrow(rows) => {
                 for (row, values) in rows.chunks_exact_mut(stride).zip(weights(first).chunks_exact(self.width)) {
                     row[..self.width].copy_from_slice(values);
                 }
             }
-            Side::Wide(packed) => packed.fill_transposed(weights(first)),
+            Side::Wide(packed) => fill_transposed(level, packed, weights(first)),
         }
         let hidden = &self.maps[1..self.maps.len() - 1];
         for ((map, forward), back) in hidden.iter().zip(&mut self.hidden).zip(&mut self.hidden_back) {
-            forward.fill(with_bias(map));
-            back.fill_transposed(weights(map));
+            fill(level, forward, with_bias(map));
+            fill_transposed(level, back, weights(map));
         }
         match &mut self.last {
             Side::Narrow(rows) => {
@@ -125,9 +125,9 @@ impl Network {
                     }
                 }
             }
-            Side::Wide(packed) => packed.fill(with_bias(last)),
+            Side::Wide(packed) => fill(level, packed, with_bias(last)),
         }
-        self.last_back.fill_transposed(weights(last));
+        fill_transposed(level, &mut self.last_back, weights(last));
     }
 
     /// Network of `kept` (rows of inputs and a one) → `out` (rows of [`side_stride`] values); `hidden` takes the

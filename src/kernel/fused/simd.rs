@@ -1,5 +1,7 @@
 //! Vector registers behind one small trait, and the choice of instruction set at run time.
 
+use std::sync::OnceLock;
+
 /// Instruction sets the kernels are compiled for, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -15,10 +17,13 @@ impl Level {
     /// The best level this processor has. The variable `RUNNER_SIMD` (`portable`, `avx2`, `avx512`) asks for a weaker
     /// one, to reproduce the bits of a run made on an older machine.
     pub fn detect() -> Self {
-        let best = Self::available().last().copied().unwrap_or(Self::Portable);
-        let asked = std::env::var("RUNNER_SIMD").ok();
-        let asked = Self::available().into_iter().find(|level| asked.as_deref() == Some(level.as_str()));
-        asked.unwrap_or(best)
+        static CHOSEN: OnceLock<Level> = OnceLock::new();
+        *CHOSEN.get_or_init(|| {
+            let best = Self::available().last().copied().unwrap_or(Self::Portable);
+            let asked = std::env::var("RUNNER_SIMD").ok();
+            let asked = Self::available().into_iter().find(|level| asked.as_deref() == Some(level.as_str()));
+            asked.unwrap_or(best)
+        })
     }
 
     /// The levels this processor has, weakest first.
@@ -76,6 +81,18 @@ pub(crate) trait Simd: Copy {
     unsafe fn where_positive(gate: Self::V, v: Self::V) -> Self::V;
     /// The sum of the lanes, in a fixed order.
     unsafe fn sum(v: Self::V) -> f32;
+
+    /// Transposes a square block of [`LANES`](Simd::LANES) rows; rows are `from_stride` and `to_stride` values apart, and
+    /// all of them must be valid.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for i in 0..Self::LANES {
+            for j in 0..Self::LANES {
+                // SAFETY: handed on to the caller.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
+            }
+        }
+    }
 }
 
 /// Eight lanes in plain Rust.
@@ -203,6 +220,38 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum(v: Self::V) -> f32 {
             unsafe { _mm512_reduce_add_ps(v) }
+        }
+        /// Four rounds of exchanges: single values, pairs, then quarters of registers twice.
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                let zero = _mm512_setzero_ps();
+                let rows: [__m512; 16] = std::array::from_fn(|i| Self::load(from.add(i * from_stride)));
+                let mut pairs = [zero; 16];
+                for i in 0..8 {
+                    pairs[2 * i] = _mm512_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+                    pairs[2 * i + 1] = _mm512_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+                }
+                // fours[4g + c]: column c of every quarter, from rows 4g to 4g + 3.
+                let mut fours = [zero; 16];
+                for g in 0..4 {
+                    let pair = |i: usize| _mm512_castps_pd(pairs[4 * g + i]);
+                    fours[4 * g] = _mm512_castpd_ps(_mm512_unpacklo_pd(pair(0), pair(2)));
+                    fours[4 * g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(pair(0), pair(2)));
+                    fours[4 * g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(pair(1), pair(3)));
+                    fours[4 * g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(pair(1), pair(3)));
+                }
+                for c in 0..4 {
+                    let (a, b, d, e) = (fours[c], fours[4 + c], fours[8 + c], fours[12 + c]);
+                    // Quarters 0 and 2, then 1 and 3, of the upper and of the lower eight rows.
+                    let even = [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(d, e)];
+                    let odd = [_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(d, e)];
+                    Self::store(to.add(c * to_stride), _mm512_shuffle_f32x4::<0x88>(even[0], even[1]));
+                    Self::store(to.add((8 + c) * to_stride), _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]));
+                    Self::store(to.add((4 + c) * to_stride), _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]));
+                    Self::store(to.add((12 + c) * to_stride), _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]));
+                }
+            }
         }
     }
 }
