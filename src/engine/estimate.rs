@@ -80,7 +80,7 @@ fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     let spec = &trial.spec;
     let mut flow = flow::build(&spec.model, spec.training.kernel, dataset.features(), trial.seed, spec.device)?.flow;
     let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
-    let mut gradient = vec![0.0; flow.parameters().count()];
+    let mut gradient = Vec::new();
     let mut batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
     let mut batch = Matrix::default();
     let began = Instant::now();

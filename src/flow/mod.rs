@@ -31,6 +31,15 @@ pub struct Latent {
     pub log_det: Vec<f32>,
 }
 
+/// What a training step yields besides the gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loss {
+    /// Mean NLL of the batch in model space, nats.
+    pub nll: f64,
+    /// Global L2 norm of the gradient.
+    pub gradient_norm: f64,
+}
+
 /// The state of one layer on a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerHealth {
@@ -62,9 +71,9 @@ pub trait Flow {
     /// z → x, evaluation mode.
     fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError>;
 
-    /// Mean NLL of a batch in nats, training mode (batch statistics, running statistics updated), and its gradient
-    /// with respect to the trainable parameters, written to `gradient`, shape `[parameters().count()]`.
-    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut [f32]) -> Result<f64, DeviceError>;
+    /// Mean NLL of a batch, training mode (batch statistics, running statistics updated). Its gradient with respect to
+    /// the trainable parameters is left in `gradient`, shape `[parameters().count()]`; its allocation is used again.
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError>;
 
     /// Each layer on a batch, x-side first, evaluation mode.
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError>;

@@ -1,6 +1,12 @@
-//! Update rules of the optimizers over slices, compiled for every instruction set.
+//! Update rules of the optimizers, and norms, over slices, compiled for every instruction set.
 
+use rayon::prelude::*;
+
+use super::fused::Level;
 use super::fused::simd::{Simd, dispatch};
+
+/// Values a thread takes at a time: small enough to balance, large enough to forget the cost of sharing.
+pub const CHUNK: usize = 16 * 1024;
 
 /// An update rule. `g` is the clipped gradient, `η` the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,3 +101,17 @@ fn square_sum_generic<S: Simd>(gradient: &[f32], sum: &mut f64) {
     *sum += sums.iter().sum::<f64>() + rest.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>();
 }
 dispatch!(square_sum => square_sum_generic(gradient: &[f32], sum: &mut f64));
+
+/// The global L2 norm of `gradient`, summed in fixed chunks: the same bits on any number of threads.
+pub fn norm(gradient: &[f32]) -> f64 {
+    let square = |chunk: &[f32]| {
+        let mut sum = 0.0;
+        square_sum(Level::detect(), chunk, &mut sum);
+        sum
+    };
+    if gradient.len() <= CHUNK {
+        return square(gradient).sqrt();
+    }
+    let partial: Vec<f64> = gradient.par_chunks(CHUNK).map(square).collect();
+    partial.iter().sum::<f64>().sqrt()
+}

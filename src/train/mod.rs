@@ -10,6 +10,6 @@ mod training;
 pub use checkpoint::{CheckpointError, Space, State, load, save, space};
 pub use evaluate::{Score, evaluate};
 pub use event::*;
-pub use optimizer::{Optimizer, global_norm};
+pub use optimizer::Optimizer;
 pub use schedule::factor;
 pub use training::{Outcome, TrainError, Training};

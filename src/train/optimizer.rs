@@ -3,11 +3,8 @@
 use rayon::prelude::*;
 
 use crate::kernel::fused::Level;
-use crate::kernel::update::{Rule, Update, square_sum, update};
+use crate::kernel::update::{CHUNK, Rule, Update, update};
 use crate::spec::{Optimizer as Spec, OptimizerName};
-
-/// Values a thread takes at a time: small enough to balance, large enough to forget the cost of sharing.
-const CHUNK: usize = 32 * 1024;
 
 /// One update rule and its moments. `g` is the clipped gradient, `λ` the weight decay, `η` the learning rate.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,24 +60,10 @@ impl Optimizer {
     }
 }
 
-/// The global L2 norm of `gradient`, summed in f64 in fixed chunks: the same bits on any number of threads.
-pub fn global_norm(gradient: &[f32]) -> f64 {
-    let level = Level::detect();
-    let square = |chunk: &[f32]| {
-        let mut sum = 0.0;
-        square_sum(level, chunk, &mut sum);
-        sum
-    };
-    if gradient.len() <= CHUNK {
-        return square(gradient).sqrt();
-    }
-    let partial: Vec<f64> = gradient.par_chunks(CHUNK).map(square).collect();
-    partial.iter().sum::<f64>().sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::update::norm;
     use crate::spec::{Schedule, ScheduleName};
 
     fn spec(name: OptimizerName, weight_decay: f64) -> Spec {
@@ -155,11 +138,11 @@ mod tests {
                 let mut optimizer = Optimizer::new(&spec(OptimizerName::Adam, 0.0), n);
                 let mut p = vec![0.5f32; n];
                 optimizer.update(&mut p, &gradient, 1.0, 0.1, 0);
-                (global_norm(&gradient).to_bits(), p)
+                (norm(&gradient).to_bits(), p)
             })
         };
         assert_eq!(run(1), run(3));
         let naive = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
-        assert!((global_norm(&gradient) - naive).abs() < 1e-9);
+        assert!((norm(&gradient) - naive).abs() < 1e-9);
     }
 }

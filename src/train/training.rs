@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, CheckpointError, Space, State};
 use super::event::{Event, Metrics, Sink, Status, Summary};
-use super::optimizer::{Optimizer, global_norm};
+use super::optimizer::Optimizer;
 use super::{evaluate, factor};
 use crate::data::{Batches, Dataset};
-use crate::flow::{DeviceError, Flow};
+use crate::flow::{DeviceError, Flow, Loss};
 use crate::matrix::Matrix;
 use crate::spec::Spec;
 
@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
         let training = &spec.training;
         let mut batches = Batches::new(dataset, training.batch_size, seed);
         let mut batch = Matrix::zeros(training.batch_size, dataset.features());
-        let mut gradient = vec![0.0; self.setup.flow.parameters().count()];
+        let mut gradient = Vec::new();
         let log_det = dataset.preprocessing.log_det();
         while self.state.step < self.total_steps {
             if stop.load(Ordering::Relaxed) {
@@ -167,8 +167,8 @@ impl<'a> Run<'a> {
             }
             let step = self.state.step;
             batches.fill(step, &mut batch);
-            let nll = self.setup.flow.loss_and_gradient(&batch, &mut gradient)? - log_det;
-            let norm = global_norm(&gradient);
+            let Loss { nll, gradient_norm: norm } = self.setup.flow.loss_and_gradient(&batch, &mut gradient)?;
+            let nll = nll - log_det;
             if !nll.is_finite() || !norm.is_finite() {
                 return Ok(End::Diverged(self.diagnose(nll, &batch, &gradient)?));
             }

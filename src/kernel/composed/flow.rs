@@ -5,7 +5,8 @@ use dfdx::prelude::*;
 use super::batch_norm::BatchNorm;
 use super::coupling::Coupling;
 use super::transfer::{Float, Moved, Rows, Upload};
-use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Parameters};
+use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
+use crate::kernel::update::norm;
 use crate::matrix::Matrix;
 
 enum Layer<F: Dim, W: Dim, E: Float, D: Device<E>> {
@@ -165,8 +166,10 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Flow for Composed<F, W, E, D> {
         Ok(self.matrix(&x))
     }
 
-    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut [f32]) -> Result<f64, DeviceError> {
-        self.try_loss_and_gradient(x, gradient).map_err(failed)
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
+        gradient.resize(self.parameters.count(), 0.0);
+        let nll = self.try_loss_and_gradient(x, gradient).map_err(failed)?;
+        Ok(Loss { nll, gradient_norm: norm(gradient) })
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {

@@ -6,7 +6,8 @@ use super::batch_norm::{BatchNorm, Statistics};
 use super::coupling::{Cache, Coupling};
 use super::lane::{Lane, split};
 use super::simd::Level;
-use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Parameters};
+use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
+use crate::kernel::update::{CHUNK, square_sum};
 use crate::matrix::Matrix;
 
 /// Rows a lane takes at a time in evaluation.
@@ -205,23 +206,24 @@ fn each<T: Send>(items: &mut [T], work: impl Fn(&mut T) + Send + Sync) {
     }
 }
 
-/// Values of the gradient that a thread adds up at a time.
-const CHUNK: usize = 16 * 1024;
-
-/// `total` = the sum of the lanes' parts, in the order of the lanes.
-fn add_up(lanes: &[Lane], total: &mut [f32]) {
+/// Adds the lanes' parts to `total`, in the order of the lanes. Returns the L2 norm of the sum.
+fn add_up(level: Level, total: &mut [f32], lanes: &[Lane]) -> f64 {
     let add = |(chunk, total): (usize, &mut [f32])| {
-        total.copy_from_slice(&lanes[0].gradient[chunk * CHUNK..][..total.len()]);
-        for lane in &lanes[1..] {
+        for lane in lanes {
             let part = &lane.gradient[chunk * CHUNK..][..total.len()];
             total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
         }
+        let mut square = 0.0;
+        square_sum(level, total, &mut square);
+        square
     };
-    if total.len() > CHUNK && rayon::current_num_threads() > 1 {
-        total.par_chunks_mut(CHUNK).enumerate().for_each(add);
+    let squares: f64 = if total.len() > CHUNK && rayon::current_num_threads() > 1 {
+        // Collected first: the order of the sum must not depend on threads.
+        total.par_chunks_mut(CHUNK).enumerate().map(add).collect::<Vec<f64>>().iter().sum()
     } else {
-        total.chunks_mut(CHUNK).enumerate().for_each(add);
-    }
+        total.chunks_mut(CHUNK).enumerate().map(add).sum()
+    };
+    squares.sqrt()
 }
 
 impl Flow for Fused {
@@ -256,13 +258,15 @@ impl Flow for Fused {
         Ok(latent.z)
     }
 
-    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut [f32]) -> Result<f64, DeviceError> {
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
         self.pack();
         let (features, count) = (self.architecture.features, self.parameters.count());
-        assert_eq!((x.columns(), gradient.len()), (features, count));
+        assert!(x.columns() == features && x.rows() > 0);
         let mut lanes = std::mem::take(&mut self.training);
         let sizes: Vec<usize> = split(x.rows()).collect();
         self.prepare(&mut lanes, &sizes, false);
+        // The first lane's part is where the sum will be.
+        std::mem::swap(gradient, &mut lanes[0].gradient);
         let mut rest = x.as_slice();
         for (lane, rows) in lanes.iter_mut().zip(sizes) {
             let (mine, others) = rest.split_at(rows * features);
@@ -271,9 +275,10 @@ impl Flow for Fused {
             rest = others;
         }
         let nll = self.train(&mut lanes, x.rows());
-        add_up(&lanes, gradient);
+        std::mem::swap(gradient, &mut lanes[0].gradient);
+        let gradient_norm = add_up(self.level, gradient, &lanes[1..]);
         self.training = lanes;
-        Ok(nll)
+        Ok(Loss { nll, gradient_norm })
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {

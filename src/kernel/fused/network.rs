@@ -64,6 +64,8 @@ pub(crate) struct Scratch {
     pub next: Vec<f32>,
     /// Transposed gradient of a narrow last map.
     pub narrow: Vec<f32>,
+    /// The operands of the gradient of a weight.
+    pub outer: Vec<f32>,
 }
 
 impl Network {
@@ -203,24 +205,37 @@ impl Network {
         let h = &hidden[self.hidden.len()];
         if last.outputs < NARROW {
             let transposed = &mut scratch.narrow[..last.outputs * (width + 1)];
-            outer(level, d_out, out_stride, h, stride, rows, last.outputs, width + 1, transposed);
+            let outer_scratch = &mut scratch.outer;
+            outer(level, d_out, out_stride, h, stride, rows, last.outputs, width + 1, transposed, outer_scratch);
             for (j, to) in last_gradient.chunks_exact_mut(last.outputs).enumerate() {
                 to.iter_mut().enumerate().for_each(|(t, to)| *to = transposed[t * (width + 1) + j]);
             }
         } else {
-            outer(level, h, stride, d_out, out_stride, rows, width + 1, last.outputs, last_gradient);
+            let outer_scratch = &mut scratch.outer;
+            outer(level, h, stride, d_out, out_stride, rows, width + 1, last.outputs, last_gradient, outer_scratch);
         }
         self.gated(level, View::rows(d_out, out_stride), rows, &self.last_back, h, &mut scratch.now);
         for (i, map) in self.maps[1..self.maps.len() - 1].iter().enumerate().rev() {
             let to = &mut gradient[map.weight..map.bias + map.outputs];
-            outer(level, &hidden[i], stride, &scratch.now, stride, rows, width + 1, width, to);
+            outer(level, &hidden[i], stride, &scratch.now, stride, rows, width + 1, width, to, &mut scratch.outer);
             let now = View::rows(&scratch.now, stride);
             self.gated(level, now, rows, &self.hidden_back[i], &hidden[i], &mut scratch.next);
             std::mem::swap(&mut scratch.now, &mut scratch.next);
         }
         let first = &self.maps[0];
         let to = &mut gradient[first.weight..first.bias + first.outputs];
-        outer(level, kept, first.inputs + 1, &scratch.now, stride, rows, first.inputs + 1, width, to);
+        outer(
+            level,
+            kept,
+            first.inputs + 1,
+            &scratch.now,
+            stride,
+            rows,
+            first.inputs + 1,
+            width,
+            to,
+            &mut scratch.outer,
+        );
         let kept_stride = side_stride(first.inputs);
         match &self.first_back {
             Side::Narrow(b) => {

@@ -38,9 +38,13 @@ fn fill_generic<S: Simd>(packed: &mut Packed, source: &[f32]) {
         if width <= columns - j {
             for (i, to) in panel.chunks_exact_mut(width).enumerate() {
                 let from = &source[i * columns + j..][..width];
-                for at in (0..width).step_by(S::LANES) {
-                    // SAFETY: both slices hold `width` values, a multiple of the lanes.
-                    unsafe { S::store(to.as_mut_ptr().add(at), S::load(from.as_ptr().add(at))) };
+                // SAFETY: both slices hold `width` values, one register or two.
+                unsafe {
+                    let first = S::load(from.as_ptr());
+                    if width == 2 * S::LANES {
+                        S::store(to.as_mut_ptr().add(S::LANES), S::load(from.as_ptr().add(S::LANES)));
+                    }
+                    S::store(to.as_mut_ptr(), first);
                 }
             }
         } else {

@@ -22,11 +22,6 @@ impl<'a> View<'a> {
         Self { data, row: stride, column: 1 }
     }
 
-    /// The transpose of [`View::rows`].
-    pub fn transposed(data: &'a [f32], stride: usize) -> Self {
-        Self { data, row: 1, column: stride }
-    }
-
     fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row + (columns - 1) * self.column < self.data.len()
     }
@@ -74,40 +69,84 @@ dispatch!(product => product_generic(a: View, m: usize, b: &Packed, c: &mut [f32
 
 /// C = Aᵀ·B for `a` of `k` rows × `m` columns (stride `lda`) and `b` of `k` rows × `n` columns (stride `ldb`); `c` is
 /// dense, `m` × `n`. The gradient of a weight matrix: A the inputs, B the gradient of the outputs.
+///
+/// Both are laid out anew in `scratch`, a tile's rows of Aᵀ and a panel of B each in one piece: rows of activations lie so
+/// far apart that walking down them would miss the cache at every step.
 #[inline(always)]
-fn outer_generic<S: Simd>(a: &[f32], lda: usize, b: &[f32], ldb: usize, k: usize, m: usize, n: usize, c: &mut [f32]) {
-    let a = View::transposed(a, lda);
+fn outer_generic<S: Simd>(
+    a: &[f32],
+    lda: usize,
+    b: &[f32],
+    ldb: usize,
+    k: usize,
+    m: usize,
+    n: usize,
+    c: &mut [f32],
+    scratch: &mut Vec<f32>,
+) {
     let padded = n.next_multiple_of(S::LANES);
-    assert!(a.holds(m, k) && padded <= ldb && k * ldb <= b.len() && m * n <= c.len());
-    let whole = n - n % S::LANES;
-    let mut j = 0;
-    // SAFETY: as in `product_generic`; only whole registers are stored into the dense C.
-    while j < whole {
-        unsafe {
-            let panel = b.as_ptr().add(j);
-            if whole - j >= 2 * S::LANES {
-                column::<S, 2>(a, m, k, panel, ldb, c, n, j, Epilogue::None);
-                j += 2 * S::LANES;
+    assert!(k > 0 && m <= lda && k * lda <= a.len() && padded <= ldb && k * ldb <= b.len() && m * n <= c.len());
+    let tiles = m.div_ceil(S::ROWS);
+    let needed = (tiles * S::ROWS + 2 * S::LANES) * k;
+    if scratch.len() < needed {
+        scratch.resize(needed, 0.0);
+    }
+    let (a_tiles, panel) = scratch.split_at_mut(tiles * S::ROWS * k);
+    for (tile, to) in a_tiles.chunks_exact_mut(S::ROWS * k).enumerate() {
+        let first = tile * S::ROWS;
+        let used = S::ROWS.min(m - first);
+        for (to, from) in to.chunks_exact_mut(S::ROWS).zip(a.chunks(lda)) {
+            if used == S::ROWS {
+                let from = &from[first..first + S::ROWS];
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             } else {
-                column::<S, 1>(a, m, k, panel, ldb, c, n, j, Epilogue::None);
-                j += S::LANES;
+                (0..used).for_each(|i| to[i] = from[first + i]);
             }
         }
     }
-    if whole < n {
-        let mut tile = [0.0; 64];
-        for i in 0..m {
-            // SAFETY: one register of row-stride `ldb` is inside `b`, because its rows are padded; `tile` holds it.
-            unsafe {
-                tile_of::<S, 1, 1>(a, i, k, b.as_ptr().add(whole), ldb, tile.as_mut_ptr(), 64, Epilogue::None, 0)
-            };
-            c[i * n + whole..(i + 1) * n].copy_from_slice(&tile[..n - whole]);
+    let mut j = 0;
+    while j < padded {
+        let registers = if padded - j >= 2 * S::LANES { 2 } else { 1 };
+        let width = registers * S::LANES;
+        for (to, from) in panel.chunks_exact_mut(width).zip(b.chunks(ldb)).take(k) {
+            let from = &from[j..j + width];
+            for at in (0..width).step_by(S::LANES) {
+                // SAFETY: both slices hold `width` values, a multiple of the lanes.
+                unsafe { S::store(to.as_mut_ptr().add(at), S::load(from.as_ptr().add(at))) };
+            }
         }
+        let whole = j + width <= n;
+        for (tile, a) in a_tiles.chunks_exact(S::ROWS * k).enumerate() {
+            let rows = S::ROWS.min(m - tile * S::ROWS);
+            let a = View { data: a, row: 1, column: S::ROWS };
+            let mut edge = [0.0; EDGE];
+            // The last panel may be wider than what is left of dense C.
+            let (to, ldc, at) =
+                if whole { (&mut c[tile * S::ROWS * n..], n, j) } else { (&mut edge[..], 2 * S::LANES, 0) };
+            // SAFETY: a tile of A and a panel of B hold k steps each; `to` holds the rows of the tile.
+            unsafe {
+                if registers == 2 {
+                    column::<S, 2>(a, rows, k, panel.as_ptr(), width, to, ldc, at, Epilogue::None);
+                } else {
+                    column::<S, 1>(a, rows, k, panel.as_ptr(), width, to, ldc, at, Epilogue::None);
+                }
+            }
+            if !whole {
+                for (r, from) in edge.chunks_exact(2 * S::LANES).enumerate().take(rows) {
+                    let to = (tile * S::ROWS + r) * n;
+                    c[to + j..to + n].copy_from_slice(&from[..n - j]);
+                }
+            }
+        }
+        j += width;
     }
 }
 dispatch!(outer => outer_generic(
-    a: &[f32], lda: usize, b: &[f32], ldb: usize, k: usize, m: usize, n: usize, c: &mut [f32]
+    a: &[f32], lda: usize, b: &[f32], ldb: usize, k: usize, m: usize, n: usize, c: &mut [f32], scratch: &mut Vec<f32>
 ));
+
+/// Values of the largest tile: 8 rows of 2 registers of 16 lanes.
+const EDGE: usize = 256;
 
 /// c[i, j] = Σ_k a[i, k]·b[j, k] (+ what was there, if `add`) for few rows of `b`: products with a narrow side, where
 /// registers run along k. `k` is a multiple of 16; rows of `a` and `b` have strides `lda`, `k`; `c` has stride `ldc`.
