@@ -98,9 +98,12 @@ fn outer_generic<S: Simd>(
         for (to, from) in to.chunks_exact_mut(S::ROWS).zip(a.chunks(lda)) {
             if used == S::ROWS {
                 let from = &from[first..first + S::ROWS];
-                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                // SAFETY: both slices hold `ROWS` values. A copy of known length is a register, not a call.
+                unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to.as_mut_ptr(), S::ROWS) };
             } else {
-                (0..used).for_each(|i| to[i] = from[first + i]);
+                // Nearly always the bias alone: a loop over a handful would become a call.
+                to[0] = from[first];
+                (1..used).for_each(|i| to[i] = from[first + i]);
             }
         }
     }
@@ -118,6 +121,10 @@ fn outer_generic<S: Simd>(
         let whole = j + width <= n;
         for (tile, a) in a_tiles.chunks_exact(S::ROWS * k).enumerate() {
             let rows = S::ROWS.min(m - tile * S::ROWS);
+            // A gradient is too large for the near caches: fetch the lines while the sums are made.
+            for row in 0..rows {
+                S::prefetch_for_write(c[(tile * S::ROWS + row) * n + j..].as_ptr(), width);
+            }
             let a = View { data: a, row: 1, column: S::ROWS };
             let mut edge = [0.0; EDGE];
             // The last panel may be wider than what is left of dense C.

@@ -82,6 +82,10 @@ pub(crate) trait Simd: Copy {
     /// The sum of the lanes, in a fixed order.
     unsafe fn sum(v: Self::V) -> f32;
 
+    /// Asks for the cache lines of `values` values at `at`, which will be written. Any address will do.
+    #[inline(always)]
+    fn prefetch_for_write(_at: *const f32, _values: usize) {}
+
     /// Transposes a square block of [`LANES`](Simd::LANES) rows; rows are `from_stride` and `to_stride` values apart, and
     /// all of them must be valid.
     #[inline(always)]
@@ -220,6 +224,13 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum(v: Self::V) -> f32 {
             unsafe { _mm512_reduce_add_ps(v) }
+        }
+        #[inline(always)]
+        fn prefetch_for_write(at: *const f32, values: usize) {
+            for line in (0..values).step_by(16) {
+                // SAFETY: a prefetch reads nothing and faults nowhere.
+                unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.wrapping_add(line).cast()) };
+            }
         }
         /// Four rounds of exchanges: single values, pairs, then quarters of registers twice.
         #[inline(always)]
