@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::options::Specs;
+use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::Datasets;
 
@@ -18,10 +19,10 @@ impl Check {
         let datasets = Datasets::default();
         let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
         for warning in warnings {
-            eprintln!("warning: {warning}");
+            tell(format_args!("warning: {warning}"));
         }
         for plan in &plans {
-            println!("{}: ok, {} runs", plan.experiment, plan.trials.len());
+            print(format_args!("{}: ok, {} runs", plan.experiment, plan.trials.len()))?;
         }
         Ok(Exit::Success)
     }

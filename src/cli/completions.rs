@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
+use super::output::print;
 use super::{Cli, Exit, Failure};
 
 #[derive(Args, Debug)]
@@ -12,7 +13,9 @@ pub(super) struct Completions {
 
 impl Completions {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        clap_complete::generate(self.shell, &mut Cli::command(), "runner", &mut std::io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "runner", &mut script);
+        print(String::from_utf8_lossy(&script).trim_end())?;
         Ok(Exit::Success)
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Exec {
     /// Which of its runs, from 0
     #[arg(long, value_name = "I")]
     index: usize,
-    /// Start diverged and failed trials again
+    /// Start the trial again if it diverged (a failed one always goes on)
     #[arg(long)]
     retry_failed: bool,
 }
@@ -26,7 +26,10 @@ pub(super) struct Exec {
 impl Exec {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let named = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", self.plan.display()));
-        let text = std::fs::read_to_string(&self.plan).map_err(|error| named(&error))?;
+        let text = std::fs::read_to_string(&self.plan).map_err(|error| {
+            let plan = self.plan.display();
+            Failure::Usage(format!("cannot read the plan `{plan}`: {error}; name a plan.json in results/<experiment>/"))
+        })?;
         let mut plan = Plan::from_json(&text).map_err(|error| named(&error))?;
         let runs = plan.trials.len();
         if self.index >= runs {

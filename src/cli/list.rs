@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::Table;
 
+use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::data::TOYS;
+use crate::engine::was_killed;
 use crate::record::read_runs;
 use crate::report::quantity::number;
 use crate::train::Status;
@@ -32,19 +34,21 @@ impl List {
         for experiment in experiments(&self.directory)? {
             let runs = read_runs(&experiment);
             for broken in &runs.broken {
-                eprintln!("warning: {broken}");
+                tell(format_args!("warning: {broken}"));
             }
             for run in &runs.manifests {
                 found = true;
                 let summary = run.summary.clone().unwrap_or_default();
                 let nll = summary.test_nll.map(number).unwrap_or_default();
+                // Killed, it had no time to say so; the same command resumes it like an interrupted one.
+                let status = if was_killed(run) { Status::Interrupted } else { run.status };
                 let step = if run.status == Status::Running { String::new() } else { summary.steps.to_string() };
                 let directory = experiment.join(&run.trial).join(format!("seed-{}", run.seed));
                 table.add_row([
                     run.experiment.clone(),
                     run.trial.clone(),
                     run.seed.to_string(),
-                    run.status.as_str().to_owned(),
+                    status.as_str().to_owned(),
                     step,
                     nll,
                     directory.display().to_string(),
@@ -52,9 +56,9 @@ impl List {
             }
         }
         if found {
-            println!("{table}");
+            print(table)?;
         } else {
-            eprintln!("no runs in {}", self.directory.display());
+            tell(format_args!("no runs in {}", self.directory.display()));
         }
         Ok(Exit::Success)
     }
@@ -72,7 +76,7 @@ fn toys() -> Result<Exit, Failure> {
             entry.summary.to_owned(),
         ]);
     }
-    println!("{table}");
+    print(table)?;
     Ok(Exit::Success)
 }
 

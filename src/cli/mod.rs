@@ -7,6 +7,7 @@ mod completions;
 mod exec;
 mod list;
 mod options;
+mod output;
 mod plan;
 mod run;
 mod sample;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::output::tell;
 use crate::spec::Diagnostics;
 
 /// Train Real NVP flows from TOML specs.
@@ -109,8 +111,8 @@ pub fn main() -> ExitCode {
     };
     let exit = result.unwrap_or_else(|failure| {
         match &failure {
-            Failure::Spec(diagnostics) => eprintln!("{}", diagnostics.render(options::colour_on_stderr())),
-            other => eprintln!("{other}"),
+            Failure::Spec(diagnostics) => tell(diagnostics.render(options::colour_on_stderr())),
+            other => tell(other),
         }
         if matches!(failure, Failure::Run(_)) { Exit::TrialFailed } else { Exit::Usage }
     });

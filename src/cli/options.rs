@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::tell;
 use crate::plan::{Plan, prepare};
 use crate::spec::{Diagnostics, Overrides};
 
@@ -17,7 +18,7 @@ pub(super) struct Specs {
     /// Override a spec key, e.g. --set model.depth=12 (a TOML value; repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Override the seeds, e.g. 0,1,2
+    /// Override the seeds: a list such as 0,1,2
     #[arg(long, value_name = "SEEDS")]
     seeds: Option<String>,
     /// Override the device
@@ -32,7 +33,7 @@ impl Specs {
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
         let planned = prepare(&self.specs, overrides)?;
         for warning in planned.iter().flat_map(|(experiment, _)| &experiment.warnings) {
-            eprintln!("{}\n", warning.render(colour_on_stderr()));
+            tell(format_args!("{}\n", warning.render(colour_on_stderr())));
         }
         Ok(planned.into_iter().map(|(_, plan)| plan).collect())
     }

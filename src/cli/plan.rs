@@ -4,6 +4,7 @@ use clap::Args;
 use comfy_table::Table;
 
 use super::options::Specs;
+use super::output::print;
 use super::{Exit, Failure};
 use crate::engine::{Datasets, Estimate, estimate};
 use crate::plan;
@@ -29,7 +30,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
     let datasets = Datasets::default();
     for plan in plans {
         if json {
-            println!("{}", plan.to_json().map_err(Failure::usage)?);
+            print(plan.to_json().map_err(Failure::usage)?)?;
             continue;
         }
         let mut table = Table::new();
@@ -54,8 +55,8 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
                 bytes(memory),
             ]);
         }
-        println!("{}: {} runs", plan.experiment, plan.trials.len());
-        println!("{table}");
+        print(format_args!("{}: {} runs", plan.experiment, plan.trials.len()))?;
+        print(table)?;
     }
     Ok(Exit::Success)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 
 use super::options::{Specs, stdout_width};
+use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{self, Datasets, Local, Report};
 use crate::plan::Plan;
@@ -26,7 +27,7 @@ pub(super) struct Run {
     /// Start every trial again, whatever is there
     #[arg(long)]
     fresh: bool,
-    /// Start diverged and failed trials again
+    /// Start diverged trials again (failed ones always go on)
     #[arg(long)]
     retry_failed: bool,
     /// Show the trials without running them (same as `plan`)
@@ -52,7 +53,7 @@ impl Run {
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let progress = Progress::new(mode, runs);
         for warning in warnings.iter().filter(|_| !self.quiet) {
-            eprintln!("warning: {warning}");
+            tell(format_args!("warning: {warning}"));
         }
         let stop = engine::stop_flag().map_err(Failure::run)?;
         std::fs::create_dir_all(&self.results).map_err(|error| {
@@ -74,20 +75,25 @@ impl Run {
         let reports = engine::run(&plans, &local).map_err(Failure::run)?;
         progress.finish();
         for (plan, report) in plans.iter().zip(&reports) {
-            self.print(plan, report);
+            self.print(plan, report)?;
         }
         let ended = |wanted: &[Status]| reports.iter().flat_map(|r| &r.runs).any(|run| wanted.contains(&run.status));
-        if ended(&[Status::Interrupted]) || stop.load(Ordering::Relaxed) {
-            eprintln!("stopped after saving; run the same command again to go on");
+        let not_started: usize = reports.iter().map(|report| report.not_started).sum();
+        if ended(&[Status::Interrupted]) || (not_started > 0 && stop.load(Ordering::Relaxed)) {
+            tell("stopped after saving; run the same command again to go on");
             return Ok(Exit::Interrupted);
         }
-        let incomplete = reports.iter().any(|report| report.not_started > 0);
+        if not_started > 0 {
+            tell(format_args!(
+                "{not_started} runs are being run by another process; run the same command again after it"
+            ));
+        }
         let failed = ended(&[Status::Failed, Status::Diverged]);
-        Ok(if failed || incomplete { Exit::TrialFailed } else { Exit::Success })
+        Ok(if failed || not_started > 0 { Exit::TrialFailed } else { Exit::Success })
     }
 
     /// The table, and where everything is.
-    fn print(&self, plan: &Plan, report: &Report) {
+    fn print(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
         let mut trials: Vec<(String, Vec<_>)> = Vec::new();
         for run in &report.runs {
             let row = (run.seed, run.status, run.summary.clone().unwrap_or_default());
@@ -96,15 +102,15 @@ impl Run {
                 None => trials.push((run.trial.clone(), vec![row])),
             }
         }
-        println!("{}", plan.experiment);
-        println!("{}", summary_table(&summarize(&trials), stdout_width()));
+        print(&plan.experiment)?;
+        print(summary_table(&summarize(&trials), stdout_width()))?;
         for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
-            eprintln!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str());
+            tell(format_args!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
         let folder = self.results.join(&plan.experiment);
-        println!("results      {}", folder.display());
-        println!("table        {}", folder.join("trials.parquet").display());
-        println!("TensorBoard  tensorboard --logdir {}", folder.display());
+        print(format_args!("results      {}", folder.display()))?;
+        print(format_args!("table        {}", folder.join("trials.parquet").display()))?;
+        print(format_args!("TensorBoard  tensorboard --logdir {}", folder.display()))
     }
 }

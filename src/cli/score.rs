@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::tell;
 use super::table::{read, write};
 use super::{Exit, Failure};
 use crate::data::Column;
@@ -27,7 +28,7 @@ impl Score {
         let rows = read(&self.data, &run.columns)?;
         let log_prob = run.score(rows).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
-        eprintln!("mean log_prob {mean:.6} nats over {} rows", log_prob.len());
+        tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
         write(&self.output, &[("log_prob".to_owned(), Column::F64(log_prob))])
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::output::tell;
 use super::{Exit, Failure};
 use crate::data::{Column, DataError, Selection, read_table, write_table};
 use crate::matrix::Matrix;
@@ -14,8 +15,11 @@ pub(super) fn read(path: &Path, columns: &[String]) -> Result<Matrix, Failure> {
         Ok(table) => Ok(table.rows),
         Err(error @ DataError::UnknownColumn { .. }) => {
             let table = read_table(path, None, &Selection::default()).map_err(Failure::usage)?;
-            let nameless = table.columns.iter().enumerate().all(|(i, name)| *name == format!("x{}", i + 1));
-            if nameless && table.columns.len() == columns.len() { Ok(table.rows) } else { Err(Failure::usage(error)) }
+            if !table.named && table.columns.len() == columns.len() {
+                Ok(table.rows)
+            } else {
+                Err(Failure::usage(error))
+            }
         }
         Err(error) => Err(Failure::usage(error)),
     }
@@ -24,6 +28,6 @@ pub(super) fn read(path: &Path, columns: &[String]) -> Result<Matrix, Failure> {
 /// Writes `columns` to `path`, in the format its extension names.
 pub(super) fn write(path: &Path, columns: &[(String, Column)]) -> Result<Exit, Failure> {
     write_table(path, columns).map_err(Failure::usage)?;
-    eprintln!("wrote {}", path.display());
+    tell(format_args!("wrote {}", path.display()));
     Ok(Exit::Success)
 }

@@ -35,7 +35,7 @@ pub enum DataError {
     Damaged { path: PathBuf, format: &'static str, problem: String },
     #[error("`{}` holds no rows", path.display())]
     Empty { path: PathBuf },
-    #[error("`{}`, row {row} (line {line}): {found} cells where the first line has {expected}", path.display())]
+    #[error("`{}`, row {row} (line {line}): {found} cells where the first line has {expected}; mend or remove the row", path.display())]
     Ragged { path: PathBuf, row: usize, line: usize, expected: usize, found: usize },
     #[error("{place}: {problem}")]
     Cell { place: Place, problem: CellProblem },
@@ -60,10 +60,11 @@ pub enum DataError {
     #[error("the {part} part of `{}` gets none of its {rows} rows; enlarge `dataset.{part}`", path.display())]
     EmptyPart { path: PathBuf, part: &'static str, rows: usize },
     #[error(
-        "{rows} training rows are fewer than a batch of {batch_size}; \
-         lower `training.batch_size` or enlarge `dataset.train`"
+        "{}{rows} training rows are fewer than a batch of {batch_size}; \
+         lower `training.batch_size` or enlarge `dataset.train`",
+        path.as_ref().map(|path| format!("`{}`: its ", path.display())).unwrap_or_default()
     )]
-    FewerThanBatch { rows: usize, batch_size: usize },
+    FewerThanBatch { path: Option<PathBuf>, rows: usize, batch_size: usize },
 }
 
 /// Where a value stands.

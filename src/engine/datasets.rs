@@ -37,7 +37,9 @@ impl Datasets {
     pub fn load_all<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> Result<Vec<String>, DataError> {
         let mut warnings = Vec::new();
         for trial in trials {
-            for warning in &self.of(trial)?.warnings {
+            let dataset = self.of(trial)?;
+            let alone = (dataset.features() == 1).then(|| one_feature(trial, &dataset));
+            for warning in dataset.warnings.iter().chain(&alone) {
                 if !warnings.contains(warning) {
                     warnings.push(warning.clone());
                 }
@@ -45,4 +47,12 @@ impl Datasets {
         }
         Ok(warnings)
     }
+}
+
+fn one_feature(trial: &Trial, dataset: &Dataset) -> String {
+    format!(
+        "{}: `{}` is the only feature, which leaves a coupling nothing to condition on: the flow is the unconditional \
+         affine map x·exp(s) + t, a Gaussian fitted to the data",
+        trial.experiment, dataset.columns[0]
+    )
 }

@@ -22,7 +22,7 @@ pub struct Local<'a> {
     pub jobs: usize,
     /// Start every trial again, whatever is there.
     pub fresh: bool,
-    /// Start diverged and failed trials again.
+    /// Start diverged trials again.
     pub retry_failed: bool,
     pub stop: &'a AtomicBool,
     pub datasets: &'a Datasets,
@@ -105,6 +105,11 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
             });
         }
     });
+    for table in &tables {
+        if let Err(error) = table.complete(local.results) {
+            lock(&first_error).get_or_insert(error);
+        }
+    }
     if let Some(error) = lock(&first_error).take() {
         return Err(error);
     }
@@ -184,6 +189,24 @@ impl Table<'_> {
     fn add(&self, run: &Manifest, results: &Path) -> Result<(), RecordError> {
         let mut rows = lock(&self.rows);
         rows.insert((run.trial.clone(), run.seed), run.clone());
+        self.write(&rows, results)
+    }
+
+    /// Adds the runs of other processes that worked on the experiment at the same time.
+    fn complete(&self, results: &Path) -> Result<(), RecordError> {
+        let mut rows = lock(&self.rows);
+        let before = rows.clone();
+        for run in read_runs(&results.join(&self.plan.experiment)).manifests {
+            let key = (run.trial.clone(), run.seed);
+            // Of a run of its own this process knows best: its last word may not have found room on the disk.
+            if rows.get(&key).is_none_or(|known| known.pid != std::process::id()) {
+                rows.insert(key, run);
+            }
+        }
+        if *rows == before { Ok(()) } else { self.write(&rows, results) }
+    }
+
+    fn write(&self, rows: &BTreeMap<(String, u64), Manifest>, results: &Path) -> Result<(), RecordError> {
         let rows: Vec<Manifest> = rows.values().cloned().collect();
         write_trials(&results.join(&self.plan.experiment), &rows)
     }

@@ -14,4 +14,4 @@ pub use estimate::{Estimate, estimate};
 pub use local::{Local, Report, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
 pub use stop::stop_flag;
-pub use trial::{Job, Standing, standing};
+pub use trial::{Job, Standing, standing, was_killed};

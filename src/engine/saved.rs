@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::data::Preprocessing;
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
+use crate::record::Manifest;
 use crate::spec::Spec;
 use crate::train::{self, CheckpointError};
 
@@ -21,10 +22,12 @@ pub struct SavedRun {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedRunError {
     #[error(
-        "{} is no run directory: it has no {file}; name a folder like results/moons/base-1234abcd/seed-0 (see `runner list`)",
+        "{} is no run directory: it has no spec.toml; name a folder like results/moons/base-1234abcd/seed-0 (see `runner list`)",
         path.display()
     )]
-    NotARun { path: PathBuf, file: &'static str },
+    NotARun { path: PathBuf },
+    #[error("{} has no checkpoints/best.safetensors: the run is {status}; name a finished one (see `runner list`)", path.display())]
+    NoWeights { path: PathBuf, status: &'static str },
     #[error("{}: not a resolved spec: {reason}", path.display())]
     Spec { path: PathBuf, reason: String },
     #[error(transparent)]
@@ -39,15 +42,17 @@ impl SavedRun {
     /// # Errors
     /// Where a file is missing or damaged.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
-        let not_a_run = |file| SavedRunError::NotARun { path: directory.to_owned(), file };
         let spec_path = directory.join("spec.toml");
-        let text = std::fs::read_to_string(&spec_path).map_err(|_| not_a_run("spec.toml"))?;
+        let text =
+            std::fs::read_to_string(&spec_path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
         // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
         let spec: Spec = toml::from_str(&text)
             .map_err(|error| SavedRunError::Spec { path: spec_path.clone(), reason: error.message().to_owned() })?;
         let checkpoint = directory.join("checkpoints").join("best.safetensors");
         if !checkpoint.exists() {
-            return Err(not_a_run("checkpoints/best.safetensors"));
+            let status =
+                Manifest::read(directory).map_or("unknown to its manifest", |manifest| manifest.status.as_str());
+            return Err(SavedRunError::NoWeights { path: directory.to_owned(), status });
         }
         let space = train::space(&checkpoint)?;
         let seed = spec.seeds.first().copied().unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::pictures::pictures;
@@ -26,9 +26,9 @@ pub enum Standing {
     New,
     /// Finished with the same spec: kept.
     Finished(Box<Manifest>),
-    /// Diverged or failed with the same spec: kept unless asked to retry.
+    /// Diverged with the same spec, as it would again: kept unless asked to retry.
     Ended(Box<Manifest>),
-    /// Interrupted, killed, or never ended: goes on from its last checkpoint.
+    /// Interrupted, killed, or failed for want of something (room on the disk, say): goes on from its last checkpoint.
     Unfinished,
     /// Another process on this machine is at it.
     Busy { pid: u32 },
@@ -42,19 +42,33 @@ pub fn standing(trial: &Trial, results: &Path) -> Standing {
     }
     match manifest.status {
         Status::Finished => Standing::Finished(Box::new(manifest)),
-        Status::Diverged | Status::Failed => Standing::Ended(Box::new(manifest)),
+        Status::Diverged => Standing::Ended(Box::new(manifest)),
         Status::Running if is_alive(&manifest) => Standing::Busy { pid: manifest.pid },
-        Status::Running | Status::Interrupted => Standing::Unfinished,
+        Status::Running | Status::Interrupted | Status::Failed => Standing::Unfinished,
     }
 }
 
 /// Whether the process that last wrote the manifest is still at it. Only this machine's processes can be asked, and only
 /// on Linux; elsewhere the answer is no.
 fn is_alive(manifest: &Manifest) -> bool {
-    let here = hostname::get().is_ok_and(|name| name.to_string_lossy() == manifest.host);
-    let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
     let other = program(&manifest.pid.to_string());
-    here && manifest.pid != std::process::id() && other.is_some() && other == program("self")
+    is_of_this_host(manifest) && manifest.pid != std::process::id() && other.is_some() && other == program("self")
+}
+
+/// Whether the run's process is known to have ended without a last word: `kill -9`, power loss.
+pub fn was_killed(manifest: &Manifest) -> bool {
+    // Where this very process cannot be found, others cannot either; those of other users show no executable.
+    let can_tell = is_of_this_host(manifest) && program("self").is_some();
+    manifest.status == Status::Running && can_tell && !Path::new("/proc").join(manifest.pid.to_string()).exists()
+}
+
+fn is_of_this_host(manifest: &Manifest) -> bool {
+    hostname::get().is_ok_and(|name| name.to_string_lossy() == manifest.host)
+}
+
+/// The executable of a process, on Linux.
+fn program(pid: &str) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
 /// A trial that is to be run, and what it needs.

@@ -16,10 +16,10 @@ const VERSION: u32 = 1;
 /// Why a stored plan cannot be used.
 #[derive(Debug, Error)]
 pub enum StoredPlanError {
-    #[error("this is not a plan.json of runner: {0}; write it again with `runner plan`")]
+    #[error("this is not a plan.json of runner: {0}; write it again with `runner plan SPEC --json`")]
     Json(#[from] serde_json::Error),
     #[error(
-        "this plan has layout version {found}, and this runner reads version {VERSION}; write it again with `runner plan`"
+        "this plan has layout version {found}, and this runner reads version {VERSION}; write it again with `runner plan SPEC --json`"
     )]
     Version { found: u32 },
     #[error("trial {id}, seed {seed}, was changed after it was planned: its spec is not the one that was stored")]

@@ -12,11 +12,11 @@ pub enum RecordError {
     Write(#[from] WriteError),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}:{line}: not a row of metrics ({source}); run again with --fresh to start the trial over", path.display())]
+    #[error("{}:{line}: not a row of metrics ({source}); delete the run's folder and run the same command to train it again", path.display())]
     Journal { path: PathBuf, line: usize, source: serde_json::Error },
-    #[error("{}: not a table of metrics ({source}); run again with --fresh to start the trial over", path.display())]
+    #[error("{}: not a table of metrics ({source}); delete the run's folder and run the same command to train it again", path.display())]
     Metrics { path: PathBuf, source: polars::error::PolarsError },
-    #[error("{}: not a manifest ({source}); run again with --fresh to start the trial over", path.display())]
+    #[error("{}: not a manifest ({source}); delete the run's folder and run the same command to train it again", path.display())]
     Manifest { path: PathBuf, source: serde_json::Error },
 }
 

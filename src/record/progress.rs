@@ -338,7 +338,7 @@ mod tests {
         progress.println("warning: one feature");
         let mut run = progress.sink("base-1 seed 1".into());
         run.record(&Event::Started { resumed_at: Some(60), total_steps: 100, parameters: 42 }).unwrap();
-        run.record(&ended(Status::Diverged, Some("the loss is NaN"))).unwrap();
+        run.record(&ended(Status::Diverged, Some("at step 71 the loss is NaN"))).unwrap();
 
         let text = String::from_utf8(locked(&paper.0).clone()).unwrap();
         assert_eq!(
@@ -349,7 +349,7 @@ mod tests {
                 "[base-1 seed 0] finished: test NLL 0.3412  12.3 s",
                 "warning: one feature",
                 "[base-1 seed 1] resumed at step 60 of 100",
-                "[base-1 seed 1] diverged at step 70: the loss is NaN",
+                "[base-1 seed 1] diverged: at step 71 the loss is NaN",
             ]
         );
         assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()));

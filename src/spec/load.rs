@@ -67,7 +67,9 @@ fn read(path: &Path, order: usize) -> Result<SpecFile, Diagnostics> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
         let help = match error.kind() {
-            std::io::ErrorKind::NotFound => "check the path; it starts at the working directory",
+            std::io::ErrorKind::NotFound => {
+                "check the path, which starts at the working directory; for a command, see `runner --help`"
+            }
             _ => "name a TOML file that can be read",
         };
         fail(format!("cannot read the spec `{name}`: {error}"), help)

@@ -26,7 +26,7 @@ impl Overrides {
         self
     }
 
-    /// Takes `--seeds`: `0,1,2`, or as in a spec `[0, 1, 2]` or how many.
+    /// Takes `--seeds`: `0,1,2`, or as in a spec `[0, 1, 2]`.
     #[must_use]
     pub fn seeds(mut self, text: Option<String>) -> Self {
         self.seeds = text;
@@ -52,9 +52,9 @@ impl Overrides {
         let order = first_order + self.texts.len();
         if let Some(text) = &self.seeds {
             let source = Source::new("--seeds", text.as_str(), order);
-            // `0,1,2` is what a shell user types for a list.
-            let list = text.contains(',') && !text.trim_start().starts_with('[');
-            let node = if list { seed_list(&source) } else { node::parse_value(&source, 0, text) };
+            // `0,1,2` is what a shell user types for a list, and `3` for the seed 3.
+            let toml = text.trim_start().starts_with('[');
+            let node = if toml { node::parse_value(&source, 0, text) } else { seed_list(&source) };
             layer.replace("seeds", &source, node, problems);
         }
         if let Some(text) = &self.device {

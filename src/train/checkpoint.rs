@@ -41,7 +41,7 @@ pub enum CheckpointError {
     Write(#[from] WriteError),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: damaged checkpoint: {reason}; delete it and run again with `--fresh`, or restore it from a copy", path.display())]
+    #[error("{}: damaged checkpoint: {reason}; delete the run's folder and run the same command to train it again, or restore the file from a copy", path.display())]
     Damaged { path: PathBuf, reason: String },
 }
 

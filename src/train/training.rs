@@ -50,9 +50,7 @@ pub enum TrainError {
     Device(#[from] DeviceError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    #[error(
-        "the run's record cannot be kept: {0}; what was recorded so far can be read, run the same command to go on"
-    )]
+    #[error("the run's record cannot be kept: {0}; what was recorded so far can be read")]
     Record(#[from] std::io::Error),
 }
 
@@ -115,11 +113,16 @@ impl<'a> Run<'a> {
         let (last_path, best_path) = (path(setup.checkpoints, LAST), path(setup.checkpoints, BEST));
         let resumed = last_path.exists();
         if resumed {
-            if best_path.exists() {
+            let has_best = best_path.exists();
+            if has_best {
                 checkpoint::load(&best_path, setup.flow.parameters_mut(), None)?;
                 best = setup.flow.parameters().values().to_vec();
             }
             state = checkpoint::load(&last_path, setup.flow.parameters_mut(), Some(&mut optimizer))?;
+            if state.best_validation_nll.is_some() && !has_best {
+                let reason = "it is missing, and last.safetensors goes on from it".to_owned();
+                return Err(CheckpointError::Damaged { path: best_path, reason }.into());
+            }
         }
         let started = Event::Started {
             resumed_at: resumed.then_some(state.step as i64),
@@ -298,7 +301,7 @@ impl<'a> Run<'a> {
                 .iter()
                 .find(|e| e.range().end <= gradient.len() && gradient[e.range()].iter().any(|g| !g.is_finite()));
             match broken {
-                Some(entry) => format!("the gradient of `{}` is not finite", entry.name),
+                Some(entry) => format!("the gradient of {} is not finite", entry.name),
                 None => "the norm of the gradient is not finite".to_owned(),
             }
         } else {
@@ -308,7 +311,7 @@ impl<'a> Run<'a> {
             }
         };
         Ok(format!(
-            "diverged at step {step}: {place}; try a smaller learning rate, a longer warm-up or a smaller clip_norm"
+            "at step {step} {place}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
         ))
     }
 }

@@ -57,14 +57,17 @@ impl Dataset {
 /// # Errors
 /// Everything in [`DataError`].
 pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize) -> Result<Dataset, DataError> {
-    let dataset = match (&spec.name, &spec.path) {
-        (Some(name), None) => from_toy::load(spec, toy(name, &spec.parameters)?)?,
-        (None, Some(path)) => from_file::load(spec, &from_file::resolve(path, folder)?)?,
+    let (dataset, path) = match (&spec.name, &spec.path) {
+        (Some(name), None) => (from_toy::load(spec, toy(name, &spec.parameters)?)?, None),
+        (None, Some(path)) => {
+            let path = from_file::resolve(path, folder)?;
+            (from_file::load(spec, &path)?, Some(path))
+        }
         _ => return Err(DataError::NoSource),
     };
     match &dataset.train {
         Train::Rows(rows) if rows.rows() < batch_size => {
-            Err(DataError::FewerThanBatch { rows: rows.rows(), batch_size })
+            Err(DataError::FewerThanBatch { path, rows: rows.rows(), batch_size })
         }
         _ => Ok(dataset),
     }

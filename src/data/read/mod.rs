@@ -20,6 +20,8 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Shape `[rows, columns]`, at least one of each.
     pub rows: Matrix,
+    /// Whether the file itself names its columns; if not, they are called x1, x2, …
+    pub named: bool,
     /// What the reader had to guess, a sentence each.
     pub warnings: Vec<String>,
 }

@@ -60,7 +60,7 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows, warnings: Vec::new() })
+    Ok(Table { columns, rows, named: false, warnings: Vec::new() })
 }
 
 /// How to read one value.

@@ -43,7 +43,7 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
             })?;
         }
     }
-    Ok(Table { columns, rows, warnings: Vec::new() })
+    Ok(Table { columns, rows, named: true, warnings: Vec::new() })
 }
 
 /// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some

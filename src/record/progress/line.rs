@@ -70,6 +70,8 @@ fn bar(share: f64, width: usize) -> String {
 /// How a run ended, in words.
 pub(super) fn outcome(status: Status, summary: &Summary, reason: Option<&str>) -> String {
     let at = |what: &str| match reason {
+        // The reason names the step: the one after the last that was done.
+        Some(reason) if status == Status::Diverged => format!("{what}: {reason}"),
         Some(reason) => format!("{what} at step {}: {reason}", summary.steps),
         None => format!("{what} at step {}", summary.steps),
     };

@@ -34,13 +34,8 @@ fn an_override_of_one_alternative_replaces_the_other() {
 
 #[test]
 fn seeds_and_device_have_options_of_their_own() {
-    let cases = [
-        ("0,1,2", vec![0, 1, 2]),
-        ("3", vec![0, 1, 2]),
-        ("[4, 2]", vec![4, 2]),
-        ("5,", vec![5]),
-        (" 1 , 2 ", vec![1, 2]),
-    ];
+    let cases =
+        [("0,1,2", vec![0, 1, 2]), ("3", vec![3]), ("[4, 2]", vec![4, 2]), ("5,", vec![5]), (" 1 , 2 ", vec![1, 2])];
     for (text, expected) in cases {
         assert_eq!(resolved(Overrides::default().seeds(Some(text.to_owned()))).seeds, expected, "{text}");
     }

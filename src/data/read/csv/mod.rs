@@ -35,7 +35,8 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         return Err(DataError::Damaged { path: path.to_owned(), format: "CSV", problem });
     }
     let mut warnings = Vec::new();
-    let names = if header.iter().all(|cell| number(cell).is_some()) {
+    let named = header.iter().any(|cell| number(cell).is_none());
+    let names = if !named {
         warnings.push(format!("`{}` has no header; its columns are called x1 to x{}", path.display(), header.len()));
         scanner = Scanner { rest: header_start, line: header_line };
         numbered(header.len())
@@ -59,7 +60,7 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), warnings })
+    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), named, warnings })
 }
 
 /// The file's bytes, decompressed if they are gzip, whatever the name says.

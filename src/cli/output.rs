@@ -1,0 +1,22 @@
+//! What the user reads: results on stdout, everything else on stderr.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write, stderr, stdout};
+
+use super::Failure;
+
+/// Prints a result and the end of its line.
+pub(super) fn print(text: impl Display) -> Result<(), Failure> {
+    match writeln!(stdout(), "{text}") {
+        // A reader that has seen enough, as in `runner list | head`, is no failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Run(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells something that is no result. Nobody left to listen is no failure.
+pub(super) fn tell(text: impl Display) {
+    let _ = writeln!(stderr(), "{text}");
+}

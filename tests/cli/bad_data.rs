@@ -1,0 +1,85 @@
+//! Data that cannot be learned from: refused before anything starts, with file, row and column.
+
+use crate::workplace::Workplace;
+
+/// A table of 100 rows whose line `broken` (from 1, the header is line 1) is another one.
+fn table(broken: usize, line: &str) -> Vec<u8> {
+    let good = |i: usize| format!("{},{},{}", i * 37 % 101, (i as f64).sin(), (i as f64).cos());
+    let lines = (2..=101).map(|i| if i == broken { line.to_owned() } else { good(i) });
+    let lines: Vec<String> = ["a,b,c".to_owned()].into_iter().chain(lines).collect();
+    (lines.join("\n") + "\n").into_bytes()
+}
+
+/// A NumPy file of 100 × 3 doubles, `value` in row 42, column x2.
+fn npy(value: f64) -> Vec<u8> {
+    let mut header = "{'descr': '<f8', 'fortran_order': False, 'shape': (100, 3), }".to_owned();
+    // Magic and length are 10 bytes; data start at a multiple of 64.
+    header += &" ".repeat(127 - 10 - header.len());
+    header.push('\n');
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend((header.len() as u16).to_le_bytes());
+    file.extend(header.as_bytes());
+    for i in 0..300 {
+        let number = if i == 41 * 3 + 1 { value } else { f64::from(i).sin() };
+        file.extend(number.to_le_bytes());
+    }
+    file
+}
+
+#[test]
+fn bad_data_are_refused_by_file_row_and_column_and_nothing_is_written() {
+    let constant = String::from_utf8(table(0, "")).expect("text");
+    let constant: String = constant
+        .lines()
+        .map(|line| format!("{}\n", line.replace("a,b,c", "a,b,c,d") + if line == "a,b,c" { "" } else { ",7" }))
+        .collect();
+    let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
+        ("ragged.csv", table(43, "1,2"), &["`ragged.csv`", "row 42 (line 43)", "2 cells", "3"]),
+        ("text.csv", table(43, "1,abc,3"), &["`text.csv`", "row 42 (line 43)", "column `b`", "`abc` is not a number"]),
+        ("nan.csv", table(43, "1,2,NaN"), &["`nan.csv`", "row 42 (line 43)", "column `c`", "`NaN` is a missing value"]),
+        ("gap.csv", table(43, "1,,3"), &["`gap.csv`", "row 42 (line 43)", "column `b`", "the cell is empty"]),
+        ("infinite.csv", table(43, "inf,2,3"), &["`infinite.csv`", "row 42", "column `a`", "not finite"]),
+        ("constant.csv", constant.into_bytes(), &["`constant.csv`", "column `d` is 7", "drop = [\"d\"]"]),
+        (
+            "few.csv",
+            b"a,b\n1,2\n3,1\n5,9\n2,2\n8,1\n4,4\n6,0\n7,3\n9,8\n0,5\n".to_vec(),
+            &["`few.csv`", "8 training rows", "a batch of 32"],
+        ),
+        ("empty.csv", Vec::new(), &["`empty.csv` holds no rows"]),
+        ("header.csv", b"a,b,c\n".to_vec(), &["`header.csv` holds no rows"]),
+        ("semicolons.csv", b"a;b\n1;2\n".to_vec(), &["`semicolons.csv`", "only commas"]),
+        ("cut.npy", npy(0.5)[..1000].to_vec(), &["`cut.npy`", "promises 2400 bytes", "872 follow"]),
+        ("head.npy", npy(0.5)[..50].to_vec(), &["`head.npy` is not a valid NPY file"]),
+        ("nan.npy", npy(f64::NAN), &["`nan.npy`, row 42, column `x2`", "NaN"]),
+        ("text.npy", b"hello".to_vec(), &["`text.npy` is not a valid NPY file"]),
+        ("cut.parquet", b"PAR1 and no more".to_vec(), &["`cut.parquet` is not a valid Parquet file"]),
+        ("sheet.xlsx", b"PK".to_vec(), &["sheet.xlsx", "`csv`, `parquet` or `npy`"]),
+    ];
+    let here = Workplace::new();
+    for (name, content, parts) in cases {
+        here.write(name, content);
+        here.write("data.toml", format!("[dataset]\npath = \"{name}\"\n[training]\nsteps = 5\nbatch_size = 32\n"));
+        let before = here.files();
+        for command in ["data.toml", "check data.toml", "plan data.toml"] {
+            let ended = here.runner(command);
+            assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{name}: {ended:?}");
+            ended.says(parts);
+            assert!(!here.path("results").exists(), "{name}");
+        }
+        assert_eq!(here.files(), before, "{name}");
+    }
+}
+
+#[test]
+fn columns_that_the_file_does_not_have_are_refused_with_those_it_has() {
+    let here = Workplace::new();
+    here.write("good.csv", table(0, ""));
+    here.write("good.toml", "[dataset]\npath = \"good.csv\"\n[training]\nsteps = 5\nbatch_size = 32\n");
+    here.runner("good.toml --set dataset.drop=[\"d\"]")
+        .expect(2)
+        .says(&["`good.csv` has no column `d`", "`a`, `b`, `c`"]);
+    here.runner("good.toml --set dataset.columns=[\"b\",\"a\"]").expect(0);
+    // NumPy's files are well when they are whole.
+    here.write("good.npy", npy(0.5));
+    here.runner("good.toml --set dataset.path=\"good.npy\"").expect(0);
+}

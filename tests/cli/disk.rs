@@ -1,0 +1,126 @@
+//! Folders that cannot be written, disks that are full, files that are damaged.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::workplace::{Ended, SMALL, Workplace, assert_same_numbers, manifest, numbers, parquet};
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named_and_left_alone() {
+    let here = Workplace::with_moons();
+    here.write("file", "mine");
+    let before = here.files();
+    here.runner("moons.toml --results file").expect(2).says(&["file: cannot be made", "--results"]);
+    here.runner("moons.toml --results file/below").expect(2).says(&["file/below", "--results"]);
+    assert_eq!(here.files(), before);
+    here.write("results/moons", "mine too");
+    here.runner("moons.toml").expect(1).says(&["cannot write results/moons"]);
+    assert_eq!(fs::read_to_string(here.path("results/moons")).expect("it"), "mine too");
+    here.runner("sample results -n 3 -o nowhere/a.csv").expect(2);
+}
+
+/// Types `runner <arguments>` where no file can get longer than `kilobytes`, which is how a full disk looks.
+#[cfg(unix)]
+fn on_a_full_disk(here: &Workplace, kilobytes: u32, arguments: &str) -> Ended {
+    // POSIX counts in blocks of 512 bytes.
+    let blocks = 2 * kilobytes;
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" {arguments}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_runner")]).current_dir(here.path("")).stdin(Stdio::null());
+    Ended::of(&mut shell)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_fails_the_run_keeps_what_was_recorded_and_the_same_command_goes_on() {
+    let here = Workplace::new();
+    // The curve outgrows the disk in one, the checkpoint (weights and moments: 60 kB) in the other.
+    let specs = [("curve", "log_every = 1", "metrics.jsonl", 12), ("weights", "log_every = 20", ".safetensors", 24)];
+    for (name, log_every, full, kilobytes) in specs {
+        let spec = SMALL.replace("log_every = 10", log_every).replace("steps = 60", "steps = 200");
+        here.write(&format!("{name}.toml"), spec);
+        here.runner(&format!("{name}.toml --seeds 0,1 --results undisturbed")).expect(0);
+        here.runner(&format!("{name}.toml --seeds 0,")).expect(0);
+        let (experiment, command) = (format!("results/{name}"), format!("{name}.toml --seeds 0,1"));
+        let finished = here.run_folder(&experiment, 0);
+        let before: Vec<_> = here.files().into_iter().filter(|(path, _)| path.starts_with(&finished)).collect();
+
+        let ended = on_a_full_disk(&here, kilobytes, &command).expect(1);
+        ended.says(&["seed 0: finished already, kept", "failed", full, "check free space"]);
+        let run = here.run_folder(&experiment, 1);
+        assert_eq!(manifest(&run)["status"], "failed");
+        assert!(manifest(&run)["reason"].as_str().is_some_and(|reason| reason.contains(full)));
+        assert!(!numbers(&parquet(run.join("metrics.parquet")), "step").is_empty(), "what was recorded can be read");
+        let after: Vec<_> = here.files().into_iter().filter(|(path, _)| path.starts_with(&finished)).collect();
+        assert!(after == before, "a finished run was touched");
+
+        here.runner(&command).expect(0);
+        assert_same_numbers(&run, &here.run_folder(&format!("undisturbed/{name}"), 1));
+    }
+    here.write("plan.toml", SMALL);
+    on_a_full_disk(&here, 1, "plan.toml --seeds 0,1,2").expect(1).says(&["cannot write results/plan/plan.json"]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_by_its_name() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml").expect(0);
+    let run = here.run_folder("results/moons", 0);
+    let best = run.join("checkpoints/best.safetensors");
+    let whole = fs::read(&best).expect("weights");
+    let sample = format!("sample {} -n 5 -o a.csv", run.display());
+    let mut flipped = whole.clone();
+    // An exponent full of ones: not a finite number.
+    let end = flipped.len();
+    flipped[end - 2..].copy_from_slice(&[0xc0, 0x7f]);
+    for damaged in [&whole[..whole.len() / 2], &whole[..4], b"not a checkpoint", &flipped] {
+        fs::write(&best, damaged).expect("written");
+        here.runner(&sample).expect(2).says(&["best.safetensors: damaged checkpoint", "train it again"]);
+        assert!(!here.path("a.csv").exists());
+    }
+    fs::remove_file(&best).expect("removed");
+    here.runner(&sample).expect(2).says(&["has no checkpoints/best.safetensors"]);
+    fs::write(&best, &whole).expect("written");
+    here.runner(&sample).expect(0);
+}
+
+#[test]
+fn a_run_whose_checkpoint_was_damaged_fails_by_its_name_until_its_folder_is_deleted() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml --seeds 0,1").expect(0);
+    let (run, other) = (here.run_folder("results/moons", 0), here.run_folder("results/moons", 1));
+    let aside = here.path("aside");
+    for file in ["last", "best"] {
+        drop(fs::remove_dir_all(&aside));
+        fs::rename(&run, &aside).expect("moved");
+        here.runner("moons.toml --seeds 0,1").expect(0);
+        // As if it had been interrupted after its last save.
+        let text = fs::read_to_string(run.join("manifest.json")).expect("a manifest");
+        fs::write(run.join("manifest.json"), text.replace("\"finished\"", "\"interrupted\"")).expect("written");
+        let path = run.join(format!("checkpoints/{file}.safetensors"));
+        if file == "last" { fs::write(&path, "rubbish") } else { fs::remove_file(&path) }.expect("damaged");
+        for _ in 0..2 {
+            let named = format!("{file}.safetensors: damaged checkpoint");
+            here.runner("moons.toml --seeds 0,1").expect(1).says(&[
+                &named,
+                "delete the run's folder",
+                "seed 1: finished",
+            ]);
+        }
+        fs::remove_dir_all(&run).expect("removed");
+        here.runner("moons.toml --seeds 0,1").expect(0);
+        assert_same_numbers(&run, &aside);
+        assert!(other.is_dir());
+    }
+}
+
+#[test]
+fn a_damaged_manifest_is_told_and_its_run_starts_over() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml").expect(0);
+    let run = here.run_folder("results/moons", 0);
+    fs::write(run.join("manifest.json"), "{").expect("written");
+    here.runner("list").expect(0).says(&["manifest.json: not a manifest"]);
+    here.runner("moons.toml").expect(0).says(&["manifest.json: not a manifest", "started: 60 steps"]);
+    assert_eq!(manifest(&run)["status"], "finished");
+}

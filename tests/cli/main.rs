@@ -1,0 +1,13 @@
+//! The command line as a user types it: real processes, real files, one folder a test.
+
+mod workplace;
+
+mod bad_data;
+mod bad_input;
+mod disk;
+mod elsewhere;
+mod output;
+mod repeat;
+mod results;
+mod stopping;
+mod trained;

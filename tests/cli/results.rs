@@ -1,0 +1,224 @@
+//! What a run leaves behind: files, columns, states.
+
+use std::fs;
+
+use polars::prelude::DataType::{self, Boolean, Float64, Int64, String as Text};
+
+use crate::workplace::{SMALL, Workplace, columns, curve, manifest, numbers, parquet, texts};
+
+fn named(columns: &[(&str, DataType)]) -> Vec<(String, DataType)> {
+    columns.iter().map(|(name, kind)| (name.to_string(), kind.clone())).collect()
+}
+
+#[test]
+fn both_ways_to_say_run_leave_every_file_that_is_promised() {
+    for words in ["moons.toml --seeds 0,1", "run moons.toml --seeds 0,1"] {
+        let here = Workplace::with_moons();
+        here.runner(words).expect(0);
+        let experiment = here.path("results/moons");
+        assert!(experiment.join("plan.json").is_file() && experiment.join("trials.parquet").is_file());
+        for seed in [0, 1] {
+            let run = here.run_folder("results/moons", seed);
+            let mut names: Vec<String> = here
+                .files()
+                .keys()
+                .filter_map(|path| path.strip_prefix(&run).ok()?.to_str().map(str::to_owned))
+                .collect();
+            let events = names.iter().position(|name| name.starts_with("events.out.tfevents."));
+            names.remove(events.expect("a TensorBoard log"));
+            let expected = [
+                "checkpoints/best.safetensors",
+                "checkpoints/last.safetensors",
+                "density.png",
+                "manifest.json",
+                "metrics.parquet",
+                "samples.parquet",
+                "samples.png",
+                "spec.toml",
+            ];
+            assert_eq!(names, expected);
+        }
+    }
+}
+
+#[test]
+fn the_training_curve_has_its_columns_and_is_null_where_nothing_was_evaluated() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml").expect(0);
+    let table = parquet(here.run_folder("results/moons", 0).join("metrics.parquet"));
+    let names = ["epoch", "seconds", "train_nll", "validation_nll", "learning_rate", "gradient_norm"];
+    let health = ["samples_per_second", "inverse_error", "scale_max"];
+    let floats = names.iter().chain(&health).map(|name| (name.to_string(), Float64));
+    let expected: Vec<_> = [("step".to_owned(), Int64)].into_iter().chain(floats).collect();
+    assert_eq!(columns(&table), expected);
+    assert_eq!(numbers(&table, "step"), [10., 20., 30., 40., 50., 60.]);
+    assert_eq!(
+        table.column("validation_nll").expect("it").is_null().iter().map(|n| n == Some(true)).collect::<Vec<_>>(),
+        [true, false, true, false, true, false]
+    );
+    for name in ["train_nll", "learning_rate", "gradient_norm", "samples_per_second"] {
+        assert_eq!(numbers(&table, name).len(), 6, "{name}");
+    }
+    assert!(numbers(&table, "inverse_error").iter().all(|error| *error < 1e-4));
+    // 64 rows a step out of 1,000.
+    assert!((numbers(&table, "epoch")[5] - 60.0 * 64.0 / 1000.0).abs() < 0.3);
+}
+
+#[test]
+fn the_table_of_trials_has_its_columns_and_one_row_a_run() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml --seeds 3,5 --set model.depth=4").expect(0);
+    let table = parquet(here.path("results/moons/trials.parquet"));
+    let expected = named(&[
+        ("experiment", Text),
+        ("trial", Text),
+        ("seed", Int64),
+        ("status", Text),
+        ("test_nll", Float64),
+        ("test_nll_stderr", Float64),
+        ("validation_nll", Float64),
+        ("train_nll", Float64),
+        ("gap", Float64),
+        ("bits_per_dim", Float64),
+        ("steps", Int64),
+        ("seconds", Float64),
+        ("samples_per_second", Float64),
+        ("parameters", Int64),
+        ("device", Text),
+        ("static_shape", Boolean),
+        ("git_commit", Text),
+        ("spec_hash", Text),
+        ("model.depth", Int64),
+    ]);
+    assert_eq!(columns(&table), expected);
+    assert_eq!(numbers(&table, "seed"), [3.0, 5.0]);
+    assert_eq!(texts(&table, "status"), ["finished", "finished"]);
+    assert_eq!(numbers(&table, "steps"), [60.0, 60.0]);
+    assert_eq!(numbers(&table, "model.depth"), [4.0, 4.0]);
+    // The exact entropy of moons with noise 0.05 (facts/toys.md).
+    let gaps: Vec<f64> = numbers(&table, "test_nll").iter().map(|nll| nll - 0.2892).collect();
+    for (gap, expected) in numbers(&table, "gap").iter().zip(gaps) {
+        assert!((gap - expected).abs() < 1e-3, "{gap} {expected}");
+    }
+    assert_eq!(table.column("bits_per_dim").expect("it").null_count(), 2, "moons are not quantised");
+    let run = here.run_folder("results/moons", 3);
+    assert_eq!(manifest(&run)["status"], "finished");
+    assert_eq!(manifest(&run)["spec_hash"].as_str(), Some(texts(&table, "spec_hash")[0].as_str()));
+    let samples = parquet(run.join("samples.parquet"));
+    assert_eq!(columns(&samples), named(&[("x1", DataType::Float32), ("x2", DataType::Float32)]));
+}
+
+#[test]
+fn a_grid_of_two_by_two_is_four_trials_named_after_what_they_change() {
+    let here = Workplace::new();
+    let sweep = "[sweep.parameters]\n\"model.depth\" = [2, 4]\n\"optimizer.learning_rate\" = [1e-3, 1e-2]\n";
+    here.write("grid.toml", format!("{}{sweep}", SMALL.replace("moons", "8gaussians")));
+    here.runner("grid.toml").expect(0);
+    let table = parquet(here.path("results/grid/trials.parquet"));
+    let trials = texts(&table, "trial");
+    let ids: Vec<(&str, &str)> = trials.iter().map(|id| id.rsplit_once('-').expect("a hash")).collect();
+    let readable: Vec<&str> = ids.iter().map(|id| id.0).collect();
+    assert_eq!(
+        readable,
+        [
+            "depth=2,learning_rate=0.001",
+            "depth=2,learning_rate=0.01",
+            "depth=4,learning_rate=0.001",
+            "depth=4,learning_rate=0.01"
+        ]
+    );
+    for (_, hash) in ids {
+        assert!(hash.len() == 8 && hash.chars().all(|digit| digit.is_ascii_hexdigit()), "{hash}");
+    }
+    assert_eq!(numbers(&table, "model.depth"), [2.0, 2.0, 4.0, 4.0]);
+    assert_eq!(numbers(&table, "optimizer.learning_rate"), [0.001, 0.01, 0.001, 0.01]);
+    assert_eq!(here.run_folders("results/grid", 0).len(), 4);
+}
+
+#[test]
+fn a_random_sweep_has_as_many_trials_as_asked_for_and_the_same_ones_again() {
+    let here = Workplace::new();
+    let sweep = "[sweep]\nmethod = \"random\"\ntrials = 3\n[sweep.parameters]\n\
+                 \"optimizer.learning_rate\" = { min = 1e-4, max = 1e-2, scale = \"log\" }\n";
+    here.write("random.toml", format!("{SMALL}{sweep}"));
+    let first = here.runner("plan random.toml --json").expect(0).stdout;
+    assert_eq!(first, here.runner("plan random.toml --json").expect(0).stdout);
+    let plan: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    let trials = plan["trials"].as_array().expect("trials");
+    assert_eq!(trials.len(), 3);
+    for trial in trials {
+        let rate = trial["overrides"]["optimizer.learning_rate"].as_f64().expect("a rate");
+        assert!((1e-4..=1e-2).contains(&rate));
+    }
+}
+
+#[test]
+fn a_diverging_trial_says_where_and_the_others_finish() {
+    let here = Workplace::new();
+    let sweep = "[sweep.parameters]\n\"optimizer.learning_rate\" = [0.001, 10.0]\n";
+    let optimizer = "[optimizer]\nname = \"sgd\"\nclip_norm = 0.0\nschedule = { name = \"constant\", warmup = 0 }\n";
+    here.write("sgd.toml", format!("seeds = 2\n{SMALL}{optimizer}{sweep}"));
+    let ended = here.runner("sgd.toml").expect(1).says(&["learning_rate=10-", "diverged: at step", "layers."]);
+    assert!(ended.stdout.contains("diverged"), "the table counts them: {}", ended.stdout);
+    let table = parquet(here.path("results/sgd/trials.parquet"));
+    assert_eq!(texts(&table, "status"), ["finished", "finished", "diverged", "diverged"]);
+    assert_eq!(numbers(&table, "test_nll").len(), 2);
+    let diverged = &here.run_folders("results/sgd", 0)[1];
+    let reason = manifest(diverged)["reason"].as_str().expect("a reason").to_owned();
+    assert!(reason.contains("at step ") && reason.contains("layers."), "{reason}");
+    curve(diverged);
+    // It would diverge again, so it is kept; its weights are not there to be used.
+    here.runner("sgd.toml").expect(1).says(&["diverged already, kept"]);
+    here.runner(&format!("sample {} -n 5 -o a.csv", diverged.display())).expect(2).says(&["the run is diverged"]);
+    here.runner("sgd.toml --retry-failed --progress plain").expect(1).says(&["started: 60 steps"]);
+}
+
+#[test]
+fn quantised_digits_train_from_their_file_and_have_bits_per_dimension() {
+    let here = Workplace::new();
+    let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/experiments/data/digits.csv.gz");
+    let spec = format!(
+        "[dataset]\npath = '{digits}'\ndrop = [\"label\"]\ndequantize = 1.0\n\
+         [model]\ndepth = 2\nmask = \"half\"\n[training]\nsteps = 20\n"
+    );
+    here.write("digits.toml", spec);
+    here.runner("digits.toml").expect(0);
+    let table = parquet(here.path("results/digits/trials.parquet"));
+    let (nll, bits) = (numbers(&table, "test_nll")[0], numbers(&table, "bits_per_dim")[0]);
+    // 64 features with a step of 1: NLL / (64 ln 2).
+    assert!((bits - nll / (64.0 * std::f64::consts::LN_2)).abs() < 1e-9 && (0.5..5.0).contains(&bits), "{bits} {nll}");
+    let run = here.run_folder("results/digits", 0);
+    assert!(run.join("pairs.png").is_file());
+    let names: Vec<String> =
+        columns(&parquet(run.join("samples.parquet"))).into_iter().map(|column| column.0).collect();
+    assert_eq!((names.len(), names[0].as_str(), names[63].as_str()), (64, "pixel_0_0", "pixel_7_7"));
+}
+
+#[test]
+fn one_feature_is_learned_with_a_warning_that_nothing_is_left_to_condition_on() {
+    let here = Workplace::new();
+    let rows: String = (0..200).map(|i| format!("{}\n", f64::from(i).sqrt())).collect();
+    here.write("one.csv", format!("height\n{rows}"));
+    here.write("one.toml", "seeds = 2\n[dataset]\npath = \"one.csv\"\n[training]\nsteps = 30\nbatch_size = 32\n");
+    let ended = here.runner("one.toml").expect(0).says(&["warning: one: `height`", "unconditional affine map"]);
+    assert_eq!(ended.stderr.matches("unconditional affine map").count(), 1, "once an experiment: {}", ended.stderr);
+    here.runner("check one.toml").expect(0).says(&["unconditional affine map"]);
+    let run = here.run_folder("results/one", 0);
+    assert!(run.join("density.png").is_file());
+    assert_eq!(columns(&parquet(run.join("samples.parquet"))), named(&[("height", DataType::Float32)]));
+}
+
+#[test]
+fn a_csv_without_a_header_gets_numbered_columns_and_a_warning() {
+    let here = Workplace::new();
+    let rows: String = (0..200).map(|i| format!("{},{}\n", i * 7 % 100, f64::from(i).sin())).collect();
+    here.write("bare.csv", rows);
+    here.write("bare.toml", "[dataset]\npath = \"bare.csv\"\n[training]\nsteps = 5\nbatch_size = 32\n");
+    here.runner("bare.toml").expect(0).says(&["warning: `bare.csv` has no header", "x1 to x2"]);
+    let run = here.run_folder("results/bare", 0);
+    let spec: toml::Table = fs::read_to_string(run.join("spec.toml")).expect("a spec").parse().expect("TOML");
+    assert_eq!(spec["training"]["steps"].as_integer(), Some(5));
+    let names: Vec<String> =
+        columns(&parquet(run.join("samples.parquet"))).into_iter().map(|column| column.0).collect();
+    assert_eq!(names, ["x1", "x2"]);
+}
