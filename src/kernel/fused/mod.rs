@@ -4,6 +4,10 @@
 //! activations are in the cache, and writes its own part of the gradient. The parts are added in the order of the lanes:
 //! the same bits on any number of threads. Where batch normalisation needs all rows, lanes wait for each other.
 //!
+//! It does not go through dfdx's tape: a dfdx tensor lends no slice of its values, so that every step would copy all
+//! weights in and all gradients out. Weights are slices of the flat [`Parameters`](crate::flow::Parameters), which
+//! [`composed`](super::composed) makes its tensors of; tests hold the two together.
+//!
 //! The layout: [`simd`] registers and instruction sets, `product` matrix products, `pack` weights laid out for them,
 //! `elementwise` exp and tanh, `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of
 //! rows, `flow` the whole.
