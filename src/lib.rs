@@ -23,4 +23,5 @@ pub mod random;
 pub mod record;
 pub mod report;
 pub mod spec;
+pub mod toys;
 pub mod train;

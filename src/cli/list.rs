@@ -7,10 +7,10 @@ use comfy_table::Table;
 
 use super::output::{print, tell};
 use super::{Exit, Failure};
-use crate::data::TOYS;
 use crate::engine::was_killed;
 use crate::record::read_runs;
 use crate::report::quantity::number;
+use crate::toys::TOYS;
 use crate::train::Status;
 
 #[derive(Args, Debug)]
@@ -67,17 +67,23 @@ impl List {
 fn toys() -> Result<Exit, Failure> {
     let mut table = table(&["toy", "entropy (nats)", "parameters", "what it is"]);
     for entry in TOYS {
-        let toy = crate::data::toy(entry.name, &Default::default()).map_err(Failure::run)?;
-        let parameters: Vec<String> = entry.parameters.iter().map(|p| format!("{} = {}", p.name, p.default)).collect();
+        let toy = entry.build(&Default::default()).map_err(Failure::run)?;
+        let parameters: Vec<String> =
+            entry.parameters.iter().map(|p| format!("{} = {}", p.name, short(p.default))).collect();
         table.add_row([
             entry.name.to_owned(),
             format!("{:.4}", toy.entropy()),
             parameters.join(", "),
-            entry.summary.to_owned(),
+            entry.description.to_owned(),
         ]);
     }
     print(table)?;
     Ok(Exit::Success)
+}
+
+/// A number with at most four decimals.
+fn short(value: f64) -> String {
+    ((value * 1e4).round() / 1e4).to_string()
 }
 
 /// The experiment folders below `directory`, or `directory` itself where it is one.

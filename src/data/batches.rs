@@ -123,7 +123,8 @@ fn mix(seed: u64, dataset_seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Preprocessing, toy};
+    use crate::data::Preprocessing;
+    use crate::toys::toy;
     use std::collections::{BTreeMap, HashSet};
 
     /// 103 rows (i, −i), or fresh moons.

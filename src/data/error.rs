@@ -3,22 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::toys::ToyError;
+
 /// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    #[error("unknown toy `{name}`{hint}")]
-    UnknownToy { name: String, hint: String },
-    #[error("toy `{toy}` has no parameter `{name}`{hint}")]
-    UnknownParameter { toy: &'static str, name: String, hint: String },
-    #[error("toy `{toy}`: `{name}` = {value} is out of range; it must lie in [{minimum}, {maximum}] ({reason})")]
-    ParameterRange {
-        toy: &'static str,
-        name: &'static str,
-        value: f64,
-        minimum: f64,
-        maximum: f64,
-        reason: &'static str,
-    },
+    #[error(transparent)]
+    Toy(#[from] ToyError),
     #[error("the dataset names neither a toy nor a file; set `dataset.name` or `dataset.path`")]
     NoSource,
     #[error("`dataset.{part} = {amount}`: {problem}")]

@@ -1,8 +1,8 @@
-//! Where rows come from: toys with their exact density, files, preprocessing, splits, batches. Knows no models.
+//! Where rows come from: toys, files, preprocessing, splits, batches. Knows no models.
 //!
 //! [`load`] turns the spec's `[dataset]` into a [`Dataset`] whose rows are in *model space*: preprocessed as
 //! [`Preprocessing`] says. [`Batches`] deals out its training rows. [`read_table`] and [`write_table`] are the file
-//! formats; [`TOYS`] is the table of toy densities.
+//! formats.
 
 mod batches;
 mod dataset;
@@ -10,7 +10,6 @@ mod error;
 mod preprocessing;
 mod read;
 mod split;
-mod toys;
 mod write;
 
 pub use batches::Batches;
@@ -18,5 +17,4 @@ pub use dataset::{Dataset, Train, load};
 pub use error::{CellProblem, DataError, Place};
 pub use preprocessing::Preprocessing;
 pub use read::{Selection, Table, read_table};
-pub use toys::{Parameter, TOYS, Toy, ToyEntry, toy};
 pub use write::{Column, matrix_columns, write_table};

@@ -129,7 +129,7 @@ impl Axis {
         let mut choice = Choice::new();
         for ((path, rows), node) in keys.iter().zip(nodes) {
             let setting = Setting { key: self.place.clone(), node: node.clone() };
-            check_any(path, rows, &setting, problems);
+            check_any(rows, &setting, problems);
             choice.push((path, setting));
         }
         Some(choice)

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::diagnostics::{Diagnostic, quoted};
 use super::kind::{Bound, Kind};
 use super::node::{Node, Value};
-use super::suggest::choose;
+use super::suggest::{choose, listed};
 use super::types::Device;
+use crate::toys::DEGENERATE;
 
 impl Kind {
     /// Checks the value that key `path` was given and returns it in its canonical form: floats for numbers, the list for
@@ -108,6 +109,10 @@ impl Kind {
         let words = self.choices().unwrap_or_default();
         if words.contains(&word) {
             return None;
+        }
+        if let (Self::Toy, Some(toy)) = (self, DEGENERATE.iter().find(|toy| toy.name == word)) {
+            let message = format!("`{path} = \"{word}\"` is not offered: {}", toy.reason);
+            return Some((message, format!("expected one of {}", listed(words))));
         }
         if let Self::Choice { refused, .. } = self
             && let Some((_, why)) = refused.iter().find(|(name, _)| *name == word)

@@ -7,11 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use super::diagnostics::Diagnostic;
 use super::kind::{Bound, Kind};
-use super::node;
+use super::node::{self, Node, Value as Written};
 use super::source::Source;
-use super::toys::TOYS;
 use super::variant::When;
+use crate::toys::{self, TOYS};
 
 /// A row of the table.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Key {
     pub doc: &'static str,
     /// The variant that uses it.
     pub when: When,
+    /// Why its range ends where it does; empty where that needs no words.
+    pub reason: &'static str,
     value: Option<toml::Value>,
 }
 
@@ -48,6 +51,16 @@ impl Key {
     /// The default in canonical form.
     pub fn default_value(&self) -> Option<&toml::Value> {
         self.value.as_ref()
+    }
+
+    /// Checks the value it was given, as [`Kind::check`] does, and says why a number is out of range.
+    pub(crate) fn check(&self, node: &Node, problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {
+        let before = problems.len();
+        let value = self.kind.check(&self.path, node, problems);
+        if !self.reason.is_empty() && matches!(node.value, Written::Integer(_) | Written::Float(_)) {
+            problems[before..].iter_mut().for_each(|problem| problem.help = Some(self.reason.to_owned()));
+        }
+        value
     }
 }
 
@@ -101,13 +114,15 @@ static TABLE: LazyLock<Vec<Key>> = LazyLock::new(|| {
 });
 
 fn toy_parameters() -> impl Iterator<Item = Key> {
-    let kind = Kind::Float { min: Bound::Exclusive(0.0), max: Bound::Open };
     let mut parameters: Vec<_> = TOYS.iter().flat_map(|toy| toy.parameters.iter().map(move |p| (toy, p))).collect();
     parameters.sort_by_key(|(_, parameter)| parameter.name);
     parameters.into_iter().map(move |(toy, parameter)| {
+        let toys::Parameter { name, default, minimum, maximum, reason, doc } = *parameter;
+        let kind = Kind::Float { min: Bound::Inclusive(minimum), max: Bound::Inclusive(maximum) };
+        // As TOML, and for as long as the table, which is never dropped.
+        let default = Fallback::Value(format!("{default:?}").leak());
         let when = When::Is("dataset.name", std::slice::from_ref(&toy.name));
-        let path = format!("dataset.{}", parameter.name);
-        complete(Cow::Owned(path), kind, Fallback::Value(parameter.default), "", parameter.doc, when)
+        Key { reason, ..complete(Cow::Owned(format!("dataset.{name}")), kind, default, "", doc, when) }
     })
 }
 
@@ -137,7 +152,7 @@ fn complete(
         }
         Fallback::Required | Fallback::Absent => None,
     };
-    Key { path, kind, default, unit, doc, when, value }
+    Key { path, kind, default, unit, doc, when, reason: "", value }
 }
 
 const fn integer(min: i64, max: i64) -> Kind {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::toys::TOYS;
+use crate::toys::TOYS;
 
 /// The values a key takes.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -29,7 +29,6 @@ mod suggest;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
-mod toys;
 mod types;
 mod variant;
 
@@ -45,6 +44,5 @@ pub(crate) use resolve::resolve;
 pub(crate) use resolved::absolute;
 pub(crate) use source::Place;
 pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
-pub use toys::{TOYS, Toy, ToyParameter};
 pub use types::*;
 pub use variant::When;

@@ -95,7 +95,7 @@ impl Reader<'_> {
             return None;
         };
         let setting = Setting { key: entry.place.clone(), node: entry.node.clone() };
-        let value = check_any(self.path, self.rows, &setting, problems)?;
+        let value = check_any(self.rows, &setting, problems)?;
         if value.is_str() {
             problems.push(Diagnostic::error(&entry.node.place, format!("`{key}` of a range is a number")));
         }

@@ -36,7 +36,7 @@ pub(crate) fn consume(settings: &Settings, home: &Place, wanted: impl Fn(&str) -
         let holding: Vec<_> = rows.iter().map(|row| (row, variant.holds(&row.when))).collect();
         if let Some((row, _)) = holding.iter().find(|(_, holds)| *holds == Some(true)) {
             let value = match (setting, row.default) {
-                (Some(setting), _) => row.kind.check(path, &setting.node, &mut found.problems),
+                (Some(setting), _) => row.check(&setting.node, &mut found.problems),
                 (None, Fallback::Required) => {
                     let problem = Diagnostic::error(home, format!("`{path}` is missing"));
                     found.problems.push(problem.help(format!("it takes {}", row.kind)));
@@ -54,7 +54,7 @@ pub(crate) fn consume(settings: &Settings, home: &Place, wanted: impl Fn(&str) -
             let (message, help) = variant.explain(path, rows);
             found.unused.push((path, Diagnostic::error(&setting.key, message).help(help)));
         } else {
-            check_any(path, &open, setting, &mut found.problems);
+            check_any(&open, setting, &mut found.problems);
         }
     }
     found
@@ -62,7 +62,6 @@ pub(crate) fn consume(settings: &Settings, home: &Place, wanted: impl Fn(&str) -
 
 /// Checks a value where it is not known which of several rows applies: one of them must take it.
 pub(crate) fn check_any(
-    path: &str,
     rows: &[&keys::Key],
     setting: &super::settings::Setting,
     problems: &mut Vec<Diagnostic>,
@@ -70,7 +69,7 @@ pub(crate) fn check_any(
     let mut refusals = Vec::new();
     for row in rows {
         let mut refusal = Vec::new();
-        match row.kind.check(path, &setting.node, &mut refusal) {
+        match row.check(&setting.node, &mut refusal) {
             Some(value) => return Some(value),
             None => refusals.push(refusal),
         }

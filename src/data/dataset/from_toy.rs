@@ -3,10 +3,10 @@
 use super::{Dataset, Train};
 use crate::data::error::DataError;
 use crate::data::preprocessing::Preprocessing;
-use crate::data::toys::Toy;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::spec::{self, Amount};
+use crate::toys::Toy;
 
 /// Rows drawn to find the mean and variance of a toy whose training rows are always fresh.
 const ROWS_FOR_SCALE: usize = 20_000;

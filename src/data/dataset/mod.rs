@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::error::DataError;
 use super::preprocessing::Preprocessing;
-use super::toys::{Toy, toy};
 use crate::matrix::Matrix;
 use crate::spec;
+use crate::toys::{Toy, toy};
 
 /// Everything a run needs to know of its data. All rows are in model space, see [`Preprocessing`].
 #[derive(Debug)]

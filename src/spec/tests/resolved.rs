@@ -4,6 +4,7 @@ use super::Folder;
 use crate::plan::spec_hash;
 use crate::spec::keys::{Fallback, groups};
 use crate::spec::{Amount, Overrides, ScheduleName, Spec};
+use crate::toys::TOYS;
 
 /// One spec of every variant.
 const VARIANTS: &[&str] = &[
@@ -11,6 +12,8 @@ const VARIANTS: &[&str] = &[
     "[dataset]\nname = \"circles\"\ntrain = \"fresh\"\nstandardize = false",
     "[dataset]\nname = \"8gaussians\"\n[optimizer]\nname = \"adamw\"\nbetas = [0, 0.5]",
     "[dataset]\nname = \"checkerboard\"\n[optimizer]\nname = \"sgd\"\nschedule = \"constant\"",
+    "[dataset]\nname = \"mixture-1d\"\nweight = 1",
+    "[dataset]\nname = \"crescent\"",
     "seeds = 4\n[dataset]\nname = \"moons\"\n[optimizer]\nname = \"rmsprop\"\nschedule = \"step\"\n[training]\nepochs = 7",
     "[dataset]\nname = \"moons\"\ntrain = 90\n[training]\nsteps = 20\nkernel = \"composed\"\n[model]\nmask = \"random\"",
     "[dataset]\npath = \"data.csv\"",
@@ -94,7 +97,6 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("device", &[], ""),
     ("dataset.name", &[], "circles"),
     ("dataset.path", &[], "data.csv"),
-    ("dataset.noise", &[], "0.07"),
     ("dataset.format", &["dataset.path=data.csv"], "csv"),
     ("dataset.columns", &["dataset.path=data.csv"], "['a']"),
     ("dataset.drop", &["dataset.path=data.csv"], "['a']"),
@@ -132,6 +134,15 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("training.kernel", &[], "composed"),
 ];
 
+/// For a toy's parameter, the setting that makes its first toy, and another value than its default there.
+fn toy_parameter(path: &str) -> Option<(String, String)> {
+    let name = path.strip_prefix("dataset.")?;
+    let (toy, parameter) =
+        TOYS.iter().flat_map(|toy| toy.parameters.iter().map(move |p| (toy, p))).find(|(_, p)| p.name == name)?;
+    let other = 0.5 * (parameter.default + parameter.minimum);
+    Some((format!("dataset.name={}", toy.name), other.to_string()))
+}
+
 #[test]
 fn every_key_changes_the_hash_and_every_default_written_out_does_not() {
     let folder = Folder::with("");
@@ -140,8 +151,13 @@ fn every_key_changes_the_hash_and_every_default_written_out_does_not() {
         spec_hash(&spec)
     };
     for (path, rows) in groups().filter(|(path, _)| !path.starts_with("sweep.") && !matches!(*path, "name" | "seeds")) {
-        let (_, variant, value) =
-            OTHER_VALUES.iter().find(|(known, ..)| *known == path).unwrap_or_else(|| panic!("{path} is not tested"));
+        let of_toy = toy_parameter(path);
+        let of_table = OTHER_VALUES.iter().find(|(known, ..)| *known == path);
+        let (variant, value) = match (&of_toy, of_table) {
+            (Some((toy, value)), _) => (vec![toy.as_str()], value.as_str()),
+            (None, Some((_, variant, value))) => (variant.to_vec(), *value),
+            (None, None) => panic!("{path} is not tested"),
+        };
         let base = variant.iter().fold(Overrides::default().set("dataset.name=moons"), |all, text| all.set(*text));
         let reference = hash(base.clone());
         // Only one value is possible for these in this build.
@@ -155,4 +171,16 @@ fn every_key_changes_the_hash_and_every_default_written_out_does_not() {
     let moons = || Overrides::default().set("dataset.name=moons");
     assert_eq!(hash(moons()), hash(moons().set("name=other")), "a name is no part of what is computed");
     assert_eq!(hash(moons()), hash(moons().seeds(Some("5".to_owned()))), "nor are the seeds of other runs");
+}
+
+#[test]
+fn every_toy_ships_with_a_spec_of_its_name() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    for entry in TOYS {
+        let path = folder.join(entry.name).with_extension("toml");
+        let experiments =
+            crate::spec::load(&[path], Overrides::default()).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(experiments[0].spec.dataset.name.as_deref(), Some(entry.name));
+        assert!(experiments[0].warnings.is_empty(), "{}: {:?}", entry.name, experiments[0].warnings);
+    }
 }

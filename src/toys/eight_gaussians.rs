@@ -1,31 +1,30 @@
 //! Eight Gaussians on a circle, as in FFJORD's toy data.
 
-use std::collections::BTreeMap;
 use std::f64::consts::{FRAC_PI_4, TAU};
-use std::sync::OnceLock;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::arc::log_add;
+use super::entry::noise;
+use super::normal::log_add;
 use super::quadrature::on_box;
-use super::{Toy, ToyEntry, noise};
+use super::{Toy, ToyEntry};
 
 /// The divisor of the original code, not √2.
 const SHRINK: f64 = 1.414;
 const RADIUS: f64 = 4.0 / SHRINK;
 
-pub(super) const ENTRY: ToyEntry = ToyEntry {
+pub(super) const EIGHT_GAUSSIANS: ToyEntry = ToyEntry {
     name: "8gaussians",
-    summary: "eight Gaussians on a circle of radius 4/1.414; the noise is divided by 1.414 too",
+    description: "eight Gaussians on a circle of radius 4/1.414; the noise is divided by 1.414 too",
     parameters: &[noise(0.5)],
-    build: |parameters: &BTreeMap<_, _>| {
+    make: |values| {
         let centres = std::array::from_fn(|k| {
             let (sin, cos) = (k as f64 * FRAC_PI_4).sin_cos();
             [RADIUS * cos, RADIUS * sin]
         });
-        Box::new(EightGaussians { centres, deviation: parameters["noise"] / SHRINK, entropy: OnceLock::new() })
+        Box::new(EightGaussians { centres, deviation: values["noise"] / SHRINK })
     },
 };
 
@@ -35,14 +34,9 @@ struct EightGaussians {
     centres: [[f64; 2]; 8],
     /// Standard deviation after the division.
     deviation: f64,
-    entropy: OnceLock<f64>,
 }
 
 impl Toy for EightGaussians {
-    fn features(&self) -> usize {
-        2
-    }
-
     fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
         let centre = self.centres[rng.random_range(0..8usize)];
         for (value, centre) in row.iter_mut().zip(centre) {
@@ -58,19 +52,17 @@ impl Toy for EightGaussians {
     }
 
     fn entropy(&self) -> f64 {
-        *self.entropy.get_or_init(|| {
-            // All components look alike, so the mean of −ln p under the first is the mean under the mixture.
-            let [cx, cy] = self.centres[0];
-            let (margin, variance) = (8.0 * self.deviation, self.deviation * self.deviation);
-            on_box([[cx - margin, cx + margin], [cy - margin, cy + margin]], self.deviation / 4.0, |[x, y]| {
-                let weight = (-0.5 * ((x - cx).powi(2) + (y - cy).powi(2)) / variance).exp() / (TAU * variance);
-                -weight * self.log_density(&[x, y])
-            })
+        // All components look alike, so the mean of −ln p under the first is the mean under the mixture.
+        let [cx, cy] = self.centres[0];
+        let (margin, variance) = (8.0 * self.deviation, self.deviation * self.deviation);
+        on_box([[cx - margin, cx + margin], [cy - margin, cy + margin]], self.deviation / 4.0, |[x, y]| {
+            let weight = (-0.5 * ((x - cx).powi(2) + (y - cy).powi(2)) / variance).exp() / (TAU * variance);
+            -weight * self.log_density(&[x, y])
         })
     }
 
-    fn bounds(&self) -> [[f64; 2]; 2] {
+    fn bounds(&self) -> Vec<[f64; 2]> {
         let edge = RADIUS + 5.0 * self.deviation;
-        [[-edge, edge]; 2]
+        vec![[-edge, edge]; 2]
     }
 }

@@ -29,12 +29,6 @@ pub fn log_integral(kappa: f64, a: f64, b: f64) -> f64 {
     (half * sum).ln() - 2.0 * kappa * (0.5 * a).sin().powi(2)
 }
 
-/// ln(eᵃ + eᵇ).
-pub fn log_add(a: f64, b: f64) -> f64 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    if low == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -62,6 +62,49 @@ pub fn on_box(bounds: [[f64; 2]; 2], step: f64, f: impl Fn([f64; 2]) -> f64) -> 
     sum * h * k
 }
 
+/// −∫ p ln p over a box by the midpoint rule with cells no wider than `step`, in nats; p is given by its logarithm.
+///
+/// `is_empty(centre, radius)` tells whether the circle holds so little mass that it need not be looked at.
+pub fn entropy_on_box(
+    bounds: [[f64; 2]; 2],
+    step: f64,
+    is_empty: impl Fn([f64; 2], f64) -> bool,
+    log_density: impl Fn([f64; 2]) -> f64,
+) -> f64 {
+    let cells = bounds.map(|[low, high]| ((high - low) / step).ceil() as usize);
+    let widths = [0, 1].map(|axis| (bounds[axis][1] - bounds[axis][0]) / cells[axis] as f64);
+    let place = |axis: usize, cell: f64| bounds[axis][0] + cell * widths[axis];
+    let mut sum = 0.0;
+    // Blocks of cells, `[from, to)` along each axis, halved until they are empty or a single cell.
+    let mut blocks = vec![cells.map(|cells| [0, cells])];
+    while let Some(block) = blocks.pop() {
+        let centre = [0, 1].map(|axis| place(axis, 0.5 * (block[axis][0] + block[axis][1]) as f64));
+        let sides = [0, 1].map(|axis| (block[axis][1] - block[axis][0]) as f64 * widths[axis]);
+        if is_empty(centre, 0.5 * sides[0].hypot(sides[1])) {
+            continue;
+        }
+        let longer = usize::from(block[1][1] - block[1][0] > block[0][1] - block[0][0]);
+        let [from, to] = block[longer];
+        if to - from == 1 {
+            sum += surprise(log_density(centre));
+            continue;
+        }
+        let middle = from + (to - from) / 2;
+        for half in [[middle, to], [from, middle]] {
+            let mut block = block;
+            block[longer] = half;
+            blocks.push(block);
+        }
+    }
+    sum * widths[0] * widths[1]
+}
+
+/// −p ln p, given ln p.
+pub fn surprise(log_density: f64) -> f64 {
+    // Below, p is 0 in 64 bits.
+    if log_density > -700.0 { -log_density * log_density.exp() } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

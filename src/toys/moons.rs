@@ -1,35 +1,48 @@
 //! Two interleaved half circles, as in scikit-learn's `make_moons`.
 
-use std::collections::BTreeMap;
 use std::f64::consts::{PI, TAU};
-use std::sync::OnceLock;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::arc::{log_add, log_integral};
-use super::quadrature::on_box;
-use super::{Toy, ToyEntry, noise};
+use super::arc::log_integral;
+use super::entry::{Values, noise};
+use super::normal::log_add;
+use super::quadrature::entropy_on_box;
+use super::{Toy, ToyEntry};
 
-pub(super) const ENTRY: ToyEntry = ToyEntry {
+pub(super) const MOONS: ToyEntry = ToyEntry {
     name: "moons",
-    summary: "two interleaved half circles with Gaussian noise (scikit-learn's make_moons)",
+    description: "two interleaved half circles with Gaussian noise (scikit-learn's make_moons)",
     parameters: &[noise(0.05)],
-    build: |parameters: &BTreeMap<_, _>| Box::new(Moons { noise: parameters["noise"], entropy: OnceLock::new() }),
+    make: |values| Box::new(Moons::new(values, 1.0, [0.0, 0.0])),
 };
 
-/// (cos t, sin t) or (1 − cos t, ½ − sin t) with probability ½ each, t uniform on [0, π], plus noise · N(0, I).
+pub(super) const MOONS_FFJORD: ToyEntry = ToyEntry {
+    name: "moons-ffjord",
+    description: "the moons as FFJORD scales them: times 2, moved by (−1, −0.2); the noise is scaled, too",
+    parameters: &[noise(0.1)],
+    make: |values| Box::new(Moons::new(values, 2.0, [-1.0, -0.2])),
+};
+
+/// (cos t, sin t) or (1 − cos t, ½ − sin t) with probability ½ each, t uniform on [0, π], plus noise · N(0, I); all of it
+/// times `scale` plus `shift`.
 #[derive(Debug)]
 struct Moons {
     noise: f64,
-    entropy: OnceLock<f64>,
+    scale: f64,
+    shift: [f64; 2],
 }
 
 impl Moons {
-    /// The point in the frames of the two arcs, in each of which the arc is (cos t, sin t), t ∈ [0, π].
-    fn frames(x: &[f64]) -> [[f64; 2]; 2] {
-        [[x[0], x[1]], [1.0 - x[0], 0.5 - x[1]]]
+    fn new(values: &Values, scale: f64, shift: [f64; 2]) -> Self {
+        Self { noise: values["noise"], scale, shift }
+    }
+
+    /// The point before scaling in the frames of the two arcs, in each of which the arc is (cos t, sin t), t ∈ [0, π].
+    fn frames([x, y]: [f64; 2]) -> [[f64; 2]; 2] {
+        [[x, y], [1.0 - x, 0.5 - y]]
     }
 
     /// ln (1/π) ∫₀^π N(x; (cos t, sin t), σ²I) dt.
@@ -42,42 +55,50 @@ impl Moons {
         let [one, other] = arcs.map(|(a, b)| log_integral(kappa, a, b));
         log_add(one, other) - 0.5 * (radius - 1.0).powi(2) / variance - (PI * TAU * variance).ln()
     }
-}
 
-impl Toy for Moons {
-    fn features(&self) -> usize {
-        2
-    }
-
-    fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
-        let (sin, cos) = (PI * rng.random::<f64>()).sin_cos();
-        let [x, y] = if rng.random::<bool>() { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
-        row[0] = (x + self.noise * rng.sample::<f64, _>(StandardNormal)) as f32;
-        row[1] = (y + self.noise * rng.sample::<f64, _>(StandardNormal)) as f32;
-    }
-
-    fn log_density(&self, x: &[f64]) -> f64 {
+    /// Log-density before scaling.
+    fn log_unscaled(&self, x: [f64; 2]) -> f64 {
         let [upper, lower] = Self::frames(x).map(|point| self.log_arc_density(point));
         log_add(upper, lower) - 2f64.ln()
     }
 
-    fn entropy(&self) -> f64 {
-        *self.entropy.get_or_init(|| {
-            on_box(self.bounds(), 0.6 * self.noise, |x| {
-                // Beyond 7 standard deviations from both circles, the density is below 10⁻¹⁰ of its height.
-                if Self::frames(&x).iter().all(|[x, y]| (x.hypot(*y) - 1.0).abs() > 7.0 * self.noise) {
-                    return 0.0;
-                }
-                let log = self.log_density(&x);
-                if log > -700.0 { -log * log.exp() } else { 0.0 }
-            })
-        })
-    }
-
-    fn bounds(&self) -> [[f64; 2]; 2] {
-        let margin = 5.0 * self.noise;
+    /// A box around both arcs before scaling, with a margin of so many standard deviations.
+    fn unscaled_box(&self, deviations: f64) -> [[f64; 2]; 2] {
+        let margin = deviations * self.noise;
         [[-1.0 - margin, 2.0 + margin], [-0.5 - margin, 1.0 + margin]]
     }
+}
+
+impl Toy for Moons {
+    fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
+        let (sin, cos) = (PI * rng.random::<f64>()).sin_cos();
+        let arc = if rng.random::<bool>() { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
+        for ((value, x), shift) in row.iter_mut().zip(arc).zip(self.shift) {
+            *value = (self.scale * (x + self.noise * rng.sample::<f64, _>(StandardNormal)) + shift) as f32;
+        }
+    }
+
+    fn log_density(&self, x: &[f64]) -> f64 {
+        let unscaled = [0, 1].map(|axis| (x[axis] - self.shift[axis]) / self.scale);
+        self.log_unscaled(unscaled) - 2.0 * self.scale.ln()
+    }
+
+    fn entropy(&self) -> f64 {
+        // Beyond 8 standard deviations from both arcs, the density is below 10⁻¹³ of its height.
+        let is_empty = |centre, radius| Self::frames(centre).iter().all(|x| from_arc(*x) > radius + 8.0 * self.noise);
+        let unscaled = entropy_on_box(self.unscaled_box(8.0), 0.6 * self.noise, is_empty, |x| self.log_unscaled(x));
+        unscaled + 2.0 * self.scale.ln()
+    }
+
+    fn bounds(&self) -> Vec<[f64; 2]> {
+        let scaled = |(bounds, shift): ([f64; 2], f64)| bounds.map(|edge| self.scale * edge + shift);
+        self.unscaled_box(5.0).into_iter().zip(self.shift).map(scaled).collect()
+    }
+}
+
+/// Distance from the upper half of the unit circle.
+fn from_arc([x, y]: [f64; 2]) -> f64 {
+    if y >= 0.0 { (x.hypot(y) - 1.0).abs() } else { (x.abs() - 1.0).hypot(y) }
 }
 
 #[cfg(test)]
@@ -86,7 +107,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn moons(noise: f64) -> Moons {
-        Moons { noise, entropy: OnceLock::new() }
+        Moons { noise, scale: 1.0, shift: [0.0, 0.0] }
     }
 
     /// The definition, integrated over t by Simpson's rule with very many points.

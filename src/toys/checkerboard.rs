@@ -5,11 +5,11 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Toy, ToyEntry};
 
-pub(super) const ENTRY: ToyEntry = ToyEntry {
+pub(super) const CHECKERBOARD: ToyEntry = ToyEntry {
     name: "checkerboard",
-    summary: "uniform on the eight dark squares of a 4 × 4 board over [−4, 4]²",
+    description: "uniform on the eight dark squares of a 4 × 4 board over [−4, 4]²",
     parameters: &[],
-    build: |_| Box::new(Checkerboard),
+    make: |_| Box::new(Checkerboard),
 };
 
 /// x1 = 4U − 2; x2 = U − 2·Bernoulli(½) + (⌊x1⌋ mod 2); both times 2.
@@ -23,10 +23,6 @@ fn uniform(rng: &mut ChaCha8Rng) -> f32 {
 }
 
 impl Toy for Checkerboard {
-    fn features(&self) -> usize {
-        2
-    }
-
     fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
         let x1 = 4.0 * uniform(rng) - 2.0;
         let lower_half = rng.next_u32() >> 31;
@@ -46,7 +42,7 @@ impl Toy for Checkerboard {
         32f64.ln()
     }
 
-    fn bounds(&self) -> [[f64; 2]; 2] {
-        [[-4.0, 4.0]; 2]
+    fn bounds(&self) -> Vec<[f64; 2]> {
+        vec![[-4.0, 4.0]; 2]
     }
 }

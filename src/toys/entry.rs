@@ -1,0 +1,69 @@
+//! A line of the table of toys.
+
+use std::collections::BTreeMap;
+
+use super::cached::Cached;
+use super::{Toy, ToyError};
+
+/// A toy by its name, and how to make it.
+#[derive(Clone, Copy, Debug)]
+pub struct ToyEntry {
+    /// Value of `dataset.name` in the spec.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub description: &'static str,
+    pub parameters: &'static [Parameter],
+    /// Makes the toy from a value for every parameter, each within its limits.
+    pub(super) make: fn(&Values) -> Box<dyn Toy>,
+}
+
+/// A parameter of a toy, a key of `[dataset]` in the spec.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub default: f64,
+    pub minimum: f64,
+    pub maximum: f64,
+    /// Why it is limited so.
+    pub reason: &'static str,
+    /// What it means, in one sentence.
+    pub doc: &'static str,
+}
+
+/// A value for every parameter of a toy.
+pub(super) type Values = BTreeMap<&'static str, f64>;
+
+impl ToyEntry {
+    /// The toy with `parameters`; those left out get their defaults.
+    ///
+    /// # Errors
+    /// A parameter that the toy does not have, or a value beyond its limits.
+    pub fn build(&self, parameters: &BTreeMap<String, f64>) -> Result<Box<dyn Toy>, ToyError> {
+        let mut values: Values = self.parameters.iter().map(|p| (p.name, p.default)).collect();
+        for (name, &value) in parameters {
+            let Some(parameter) = self.parameters.iter().find(|p| p.name == name) else {
+                let known = self.parameters.iter().map(|p| p.name).collect();
+                return Err(ToyError::UnknownParameter { toy: self.name, name: name.clone(), known });
+            };
+            let Parameter { name, minimum, maximum, reason, .. } = *parameter;
+            if !(minimum..=maximum).contains(&value) {
+                return Err(ToyError::Range { toy: self.name, name, value, minimum, maximum, reason });
+            }
+            values.insert(name, value);
+        }
+        Ok(Box::new(Cached::new((self.make)(&values))))
+    }
+}
+
+/// Standard deviation of the Gaussian noise around a curve or centre.
+pub(super) const fn noise(default: f64) -> Parameter {
+    Parameter {
+        name: "noise",
+        default,
+        minimum: 0.01,
+        maximum: 10.0,
+        reason: "with less, the mass lies on a curve or on points and has no density worth the name; \
+                 with more, the noise hides the shape",
+        doc: "Standard deviation of the Gaussian noise, before the toy's scaling.",
+    }
+}
