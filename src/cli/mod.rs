@@ -3,6 +3,7 @@
 //! stdout carries results, stderr everything else.
 
 mod check;
+mod compare;
 mod completions;
 mod exec;
 mod list;
@@ -45,6 +46,8 @@ enum Command {
     Plan(plan::Plan),
     /// Run one trial of a stored plan
     Exec(exec::Exec),
+    /// Compare trials: mean ± standard error over seeds, best first
+    Compare(compare::Compare),
     /// Show experiments and the state of their trials
     List(list::List),
     /// Draw rows from a trained flow
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(check)) => check.execute(),
         Some(Command::Plan(plan)) => plan.execute(),
         Some(Command::Exec(exec)) => exec.execute(),
+        Some(Command::Compare(compare)) => compare.execute(),
         Some(Command::List(list)) => list.execute(),
         Some(Command::Sample(sample)) => sample.execute(),
         Some(Command::Score(score)) => score.execute(),

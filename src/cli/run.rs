@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 
+use super::compare;
 use super::options::{Specs, stdout_width};
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{self, Datasets, Local, Report};
 use crate::plan::Plan;
 use crate::record::progress::{Progress, ProgressMode};
-use crate::report::{summarize, summary_table};
+use crate::report::comparison::{By, Comparison, test_nll};
 use crate::train::Status;
 
 #[derive(Args, Debug)]
@@ -94,16 +95,9 @@ impl Run {
 
     /// The table, and where everything is.
     fn print(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
-        let mut trials: Vec<(String, Vec<_>)> = Vec::new();
-        for run in &report.runs {
-            let row = (run.seed, run.status, run.summary.clone().unwrap_or_default());
-            match trials.iter_mut().find(|(id, _)| *id == run.trial) {
-                Some((_, rows)) => rows.push(row),
-                None => trials.push((run.trial.clone(), vec![row])),
-            }
-        }
         print(&plan.experiment)?;
-        print(summary_table(&summarize(&trials), stdout_width()))?;
+        let comparison = Comparison::new(&compare::rows_of(&report.runs)?, &By::Trial, test_nll());
+        print(comparison.text(stdout_width()))?;
         for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
             tell(format_args!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str()));

@@ -28,4 +28,4 @@ pub use journal::{MetricsJournal, read_metrics};
 pub use manifest::{Manifest, ManifestWriter};
 pub use recorder::Recorder;
 pub use tensorboard::{TensorBoard, Warn};
-pub use trials::{Runs, read_runs, write_trials};
+pub use trials::{Runs, read_runs, trial_columns, value_column, write_trials};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
@@ -11,68 +11,77 @@ use super::metrics_table::write_table;
 use super::{Manifest, RecordError};
 use crate::train::Summary;
 
-/// The manifests of an experiment.
+/// The runs below a folder.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// In the order of trial and seed.
+    /// In the order of experiment, trial and seed.
     pub manifests: Vec<Manifest>,
+    /// The run directory of each of them.
+    pub directories: Vec<PathBuf>,
     /// Those that cannot be read, for a warning.
     pub broken: Vec<RecordError>,
 }
 
-/// Reads `<trial>/seed-<n>/manifest.json` of every run in `experiment_dir`. Runs that have not started yet are left out; a
-/// folder that does not exist has no runs.
-pub fn read_runs(experiment_dir: &Path) -> Runs {
-    let mut runs = Runs::default();
-    for trial in folders(experiment_dir, &mut runs.broken) {
-        for run in folders(&trial, &mut runs.broken) {
-            if !run.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-")) {
-                continue;
-            }
-            match Manifest::read(&run) {
-                Ok(manifest) => runs.manifests.push(manifest),
-                Err(error) if is_missing(&error) => {}
-                Err(error) => runs.broken.push(error),
-            }
-        }
+/// Folders between the results folder and a run: `<experiment>/<trial>/seed-<n>`.
+const DEEPEST: usize = 3;
+
+/// Reads the `manifest.json` of every run in `folder`: a folder of results, an experiment, a trial, or a run itself. Runs
+/// that have not started yet are left out; a folder that does not exist has no runs.
+pub fn read_runs(folder: &Path) -> Runs {
+    let mut found = Vec::new();
+    let mut broken = Vec::new();
+    collect(folder, DEEPEST, &mut found, &mut broken);
+    found.sort_by(|(a, _), (b, _): &(Manifest, PathBuf)| {
+        (&a.experiment, &a.trial, a.seed).cmp(&(&b.experiment, &b.trial, b.seed))
+    });
+    let (manifests, directories) = found.into_iter().unzip();
+    Runs { manifests, directories, broken }
+}
+
+fn collect(folder: &Path, depth: usize, found: &mut Vec<(Manifest, PathBuf)>, broken: &mut Vec<RecordError>) {
+    match Manifest::read(folder) {
+        Ok(manifest) => return found.push((manifest, folder.to_owned())),
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return broken.push(error),
     }
-    runs.manifests.sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
-    runs
+    if depth == 0 {
+        return;
+    }
+    match fs::read_dir(folder).map_err(RecordError::read(folder)) {
+        Ok(entries) => {
+            let folders = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir());
+            folders.for_each(|inner| collect(&inner, depth - 1, found, broken));
+        }
+        Err(error) if is_missing(&error) => {}
+        Err(error) => broken.push(error),
+    }
 }
 
 fn is_missing(error: &RecordError) -> bool {
     matches!(error, RecordError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
-fn folders(parent: &Path, broken: &mut Vec<RecordError>) -> Vec<std::path::PathBuf> {
-    let entries = match fs::read_dir(parent).map_err(RecordError::read(parent)) {
-        Ok(entries) => entries,
-        Err(error) => {
-            if !is_missing(&error) {
-                broken.push(error);
-            }
-            return Vec::new();
-        }
-    };
-    entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-}
-
-/// Writes `trials.parquet` of the experiment in `experiment_dir`, atomically: the fixed columns, then one for every key that
-/// any of `rows` sweeps or overrides. Such a column is an integer, float or boolean where all its values are; integers
-/// among floats become floats, any other mixture (and arrays) text. Null where unknown.
+/// Writes `trials.parquet` of the experiment in `experiment_dir`, atomically.
 ///
 /// # Errors
 /// [`RecordError::Write`].
 pub fn write_trials(experiment_dir: &Path, rows: &[Manifest]) -> Result<(), RecordError> {
+    write_table(&experiment_dir.join("trials.parquet"), trial_columns(rows))
+}
+
+/// The columns of `trials.parquet`: the fixed ones, then one for every key that any of `rows` sweeps or overrides, as
+/// [`value_column`] makes it. Null where unknown.
+pub fn trial_columns(rows: &[Manifest]) -> Vec<Column> {
     let mut columns = fixed_columns(rows);
     let keys: BTreeSet<&str> = rows.iter().flat_map(|row| row.overrides.keys().map(String::as_str)).collect();
     for key in keys {
         // `device` has its column already.
         if columns.iter().all(|column| column.name().as_str() != key) {
-            columns.push(override_column(key, rows));
+            let values: Vec<_> = rows.iter().map(|row| row.overrides.get(key)).collect();
+            columns.push(value_column(key, &values));
         }
     }
-    write_table(&experiment_dir.join("trials.parquet"), columns)
+    columns
 }
 
 fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
@@ -108,11 +117,12 @@ fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
     ]
 }
 
-fn override_column(key: &str, rows: &[Manifest]) -> Column {
-    let values: Vec<Option<&toml::Value>> = rows.iter().map(|row| row.overrides.get(key)).collect();
-    typed(key, &values, toml::Value::as_integer)
-        .or_else(|| typed(key, &values, number))
-        .or_else(|| typed(key, &values, toml::Value::as_bool))
+/// The values of a spec's key: integers, floats or booleans where all of them are; integers among floats become floats,
+/// any other mixture (and arrays) text.
+pub fn value_column(key: &str, values: &[Option<&toml::Value>]) -> Column {
+    typed(key, values, toml::Value::as_integer)
+        .or_else(|| typed(key, values, number))
+        .or_else(|| typed(key, values, toml::Value::as_bool))
         .unwrap_or_else(|| {
             let texts: Vec<_> = values.iter().map(|value| value.map(text)).collect();
             Column::new(key.into(), texts)

@@ -5,6 +5,7 @@
 mod axes;
 mod canvas;
 mod colormap;
+pub mod comparison;
 mod density;
 mod density_1d;
 mod error;
@@ -15,12 +16,11 @@ mod pairs;
 pub mod quantity;
 mod samples;
 pub mod statistics;
-pub mod table;
 mod ticks;
 
+pub use comparison::Comparison;
 pub use density::{DensityGrid, density_picture};
 pub use density_1d::density_1d_picture;
 pub use error::ReportError;
 pub use pairs::pair_picture;
 pub use samples::samples_picture;
-pub use table::{Run, TrialSummary, summarize, summary_table};

@@ -93,6 +93,11 @@ pub(crate) fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static
     GROUPS.iter().map(|(path, rows)| (*path, rows.as_slice()))
 }
 
+/// The dotted names of all keys.
+pub(crate) fn key_paths() -> impl Iterator<Item = &'static str> {
+    GROUPS.keys().copied()
+}
+
 static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {
     let mut groups: BTreeMap<&'static str, Vec<&'static Key>> = BTreeMap::new();
     for key in keys() {

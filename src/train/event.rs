@@ -66,6 +66,12 @@ impl Status {
             Self::Interrupted => "interrupted",
         }
     }
+
+    /// The status of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Running, Self::Finished, Self::Diverged, Self::Failed, Self::Interrupted];
+        all.into_iter().find(|status| status.as_str() == name)
+    }
 }
 
 /// A picture of the flow, as PNG bytes.

@@ -1,0 +1,199 @@
+//! `runner compare`: trials side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, SerReader, SerWriter};
+
+use super::options::stdout_width;
+use super::output::{print, tell};
+use super::{Exit, Failure};
+use crate::atomic::write_atomically;
+use crate::record::{Manifest, read_runs, trial_columns};
+use crate::report::comparison::{By, Comparison, FIXED, METRICS, Metric, Row, metric, rows};
+use crate::spec::{choose, key_paths, nearest};
+
+#[derive(Args, Debug)]
+pub(super) struct Compare {
+    /// Experiments (results/<experiment>), folders of experiments, trials, runs, or trials.parquet files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// What to order by: a numeric column of trials.parquet
+    #[arg(long, value_name = "NAME", default_value = "test_nll")]
+    metric: String,
+    /// Group runs by these keys instead of by trial, e.g. --by model.depth
+    #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ',')]
+    by: Vec<String>,
+    /// How to write it [default: told by FILE's extension, else table]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Markdown,
+    Csv,
+    Parquet,
+}
+
+impl Compare {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let format = self.format()?;
+        let names = METRICS.iter().map(|metric| metric.name);
+        let metric: &'static Metric = metric(&self.metric).ok_or_else(|| {
+            Failure::Usage(format!("--metric {}: no such metric; {}", self.metric, choose(&self.metric, names)))
+        })?;
+        let by = keys(&self.by)?;
+        let mut runs = Vec::new();
+        for path in &self.paths {
+            let found = read(path, &by)?;
+            if found.is_empty() {
+                return Err(Failure::Usage(format!(
+                    "{}: no runs there yet; name a folder in `results` (see `runner list`)",
+                    path.display()
+                )));
+            }
+            runs.extend(found);
+        }
+        // A run named twice counts once.
+        let mut seen = BTreeSet::new();
+        runs.retain(|run: &Row| seen.insert((run.experiment.clone(), run.trial.clone(), run.seed)));
+        let by = if by.is_empty() { By::Trial } else { By::Keys(by) };
+        let comparison = Comparison::new(&runs, &by, metric);
+        let poorly_known = comparison.poorly_known();
+        if poorly_known > 0 {
+            tell(format_args!(
+                "warning: {poorly_known} of {} rows have fewer than three finished runs: their errors say little",
+                comparison.groups.len()
+            ));
+        }
+        self.write(&comparison, format)?;
+        Ok(Exit::Success)
+    }
+
+    fn format(&self) -> Result<Format, Failure> {
+        let extension = self.output.as_ref().and_then(|path| path.extension()).and_then(|it| it.to_str());
+        match (self.format, extension) {
+            (Some(Format::Parquet), _) if self.output.is_none() => {
+                Err(Failure::usage("--format parquet: not for a terminal; name a file with --output FILE"))
+            }
+            (Some(format), _) => Ok(format),
+            (None, Some("md")) => Ok(Format::Markdown),
+            (None, Some("csv")) => Ok(Format::Csv),
+            (None, Some("parquet")) => Ok(Format::Parquet),
+            (None, _) => Ok(Format::Table),
+        }
+    }
+
+    fn write(&self, comparison: &Comparison, format: Format) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        let width = if self.output.is_none() { stdout_width() } else { None };
+        match format {
+            Format::Table => bytes.extend(comparison.text(width).bytes()),
+            Format::Markdown => bytes.extend(comparison.markdown().bytes()),
+            Format::Csv | Format::Parquet => {
+                let mut frame = comparison.frame().map_err(Failure::run)?;
+                match format {
+                    Format::Csv => CsvWriter::new(&mut bytes).finish(&mut frame),
+                    _ => ParquetWriter::new(&mut bytes).finish(&mut frame).map(|_| ()),
+                }
+                .map_err(Failure::run)?;
+            }
+        }
+        if matches!(format, Format::Table | Format::Markdown) {
+            bytes.push(b'\n');
+        }
+        match &self.output {
+            Some(path) => {
+                write_atomically(path, |file| file.write_all(&bytes)).map_err(Failure::usage)?;
+                tell(format_args!("wrote {}", path.display()));
+                Ok(())
+            }
+            // Everything but Parquet is UTF-8, and that goes to a file.
+            None => print(String::from_utf8_lossy(&bytes).trim_end()),
+        }
+    }
+}
+
+/// The runs below `path`, or in a file like trials.parquet. Keys of `wanted` that a run neither sweeps nor overrides are
+/// looked up in its resolved spec.
+fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
+    if path.is_file() {
+        let table = File::open(path)
+            .map_err(|error| failed(&error))
+            .and_then(|file| ParquetReader::new(file).finish().map_err(|error| failed(&error)))?;
+        return rows(&table).map_err(|error| failed(&error));
+    }
+    if !path.is_dir() {
+        return Err(failed(&"there is nothing of that name; name a folder in `results` (see `runner list`)"));
+    }
+    let found = read_runs(path);
+    for broken in &found.broken {
+        tell(format_args!("warning: {broken}"));
+    }
+    let mut runs = rows_of(&found.manifests)?;
+    for (run, directory) in runs.iter_mut().zip(&found.directories) {
+        let missing: Vec<&String> = wanted.iter().filter(|key| !run.keys.contains_key(*key)).collect();
+        if !missing.is_empty() {
+            let spec = resolved(directory).unwrap_or_default();
+            run.keys.extend(missing.into_iter().filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))));
+        }
+    }
+    Ok(runs)
+}
+
+/// The runs of manifests, in their order.
+pub(super) fn rows_of(manifests: &[Manifest]) -> Result<Vec<Row>, Failure> {
+    let table = DataFrame::new(manifests.len(), trial_columns(manifests)).map_err(Failure::run)?;
+    rows(&table).map_err(Failure::run)
+}
+
+/// The resolved spec of a run: its values under their dotted keys.
+fn resolved(directory: &Path) -> io::Result<BTreeMap<String, toml::Value>> {
+    let text = std::fs::read_to_string(directory.join("spec.toml"))?;
+    let mut flat = BTreeMap::new();
+    let mut open = vec![(String::new(), toml::Value::Table(text.parse().map_err(io::Error::other)?))];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            toml::Value::Table(table) => {
+                let below = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
+                open.extend(table.into_iter().map(|(key, value)| (below(key), value)));
+            }
+            value => drop(flat.insert(path, value)),
+        }
+    }
+    Ok(flat)
+}
+
+/// What `--by` names, written out: `depth` is `model.depth`.
+fn keys(by: &[String]) -> Result<Vec<String>, Failure> {
+    let known = || FIXED.into_iter().chain(key_paths());
+    by.iter()
+        .map(|key| {
+            let short = |full: &&str| full.rsplit_once('.').is_some_and(|(_, last)| last == key);
+            let mut long = known().filter(short);
+            match (known().any(|full| full == key), long.next(), long.next()) {
+                (true, ..) => Ok(key.clone()),
+                (false, Some(full), None) => Ok(full.to_owned()),
+                (false, Some(full), Some(other)) => {
+                    Err(Failure::Usage(format!("--by {key}: is that `{full}` or `{other}`? Write it out")))
+                }
+                _ => {
+                    let names: Vec<&str> =
+                        known().chain(known().filter_map(|full| Some(full.rsplit_once('.')?.1))).collect();
+                    let hint = nearest(key, names).map(|near| format!("did you mean `{near}`?"));
+                    let hint = hint.unwrap_or_else(|| "name a key of the spec, such as `model.depth`".to_owned());
+                    Err(Failure::Usage(format!("--by {key}: no spec has such a key; {hint}")))
+                }
+            }
+        })
+        .collect()
+}

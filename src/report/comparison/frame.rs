@@ -1,0 +1,53 @@
+//! A comparison for programs.
+
+use polars::prelude::{Column, DataFrame, PolarsResult};
+
+use super::super::statistics::Estimate;
+use super::{Comparison, Group, METRICS};
+use crate::record::value_column;
+
+impl Comparison {
+    /// One row a group: its labels and keys; `n`, `runs`, `diverged`, `failed`, `unfinished`; every metric that any group
+    /// has, followed by its standard error `<metric>_stderr`; `difference` to the best with `difference_stderr` and
+    /// `pairs`. Null where unknown.
+    ///
+    /// # Errors
+    /// Where two columns would have the same name.
+    pub fn frame(&self) -> PolarsResult<DataFrame> {
+        let groups = &self.groups;
+        let mut columns = Vec::new();
+        for (i, head) in self.heads.iter().enumerate() {
+            columns.push(value_column(head, &groups.iter().map(|group| group.labels[i].as_ref()).collect::<Vec<_>>()));
+        }
+        let keys: std::collections::BTreeSet<&String> = groups.iter().flat_map(|group| group.keys.keys()).collect();
+        for key in keys.into_iter().filter(|key| !self.heads.contains(key)) {
+            columns.push(value_column(key, &groups.iter().map(|group| group.keys.get(key)).collect::<Vec<_>>()));
+        }
+        let counts: [(&str, fn(&Group) -> usize); 5] = [
+            ("n", |group| group.finished),
+            ("runs", |group| group.runs),
+            ("diverged", |group| group.diverged),
+            ("failed", |group| group.failed),
+            ("unfinished", |group| group.unfinished),
+        ];
+        for (name, count) in counts {
+            columns.push(Column::new(name.into(), groups.iter().map(|it| count(it) as i64).collect::<Vec<_>>()));
+        }
+        let known = |name: &str| groups.iter().any(|group| group.estimates.contains_key(name));
+        for metric in METRICS.iter().filter(|metric| known(metric.name)) {
+            let estimates = groups.iter().map(|group| group.estimates.get(metric.name).copied());
+            columns.extend(estimate_columns(metric.name, &estimates.collect::<Vec<_>>()));
+        }
+        let differences: Vec<_> = groups.iter().map(|group| group.difference).collect();
+        columns.extend(estimate_columns("difference", &differences));
+        let pairs: Vec<_> = differences.iter().map(|it| it.map(|it| it.count as i64)).collect();
+        columns.push(Column::new("pairs".into(), pairs));
+        DataFrame::new(groups.len(), columns)
+    }
+}
+
+fn estimate_columns(name: &str, estimates: &[Option<Estimate>]) -> [Column; 2] {
+    let means: Vec<_> = estimates.iter().map(|it| it.map(|it| it.mean)).collect();
+    let errors: Vec<_> = estimates.iter().map(|it| it.and_then(|it| it.error)).collect();
+    [Column::new(name.into(), means), Column::new(format!("{name}_stderr").into(), errors)]
+}

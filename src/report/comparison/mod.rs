@@ -1,0 +1,14 @@
+//! Trials side by side: mean ± standard error over seeds, best first.
+//!
+//! [`Row`]s come from `trials.parquet` or from manifests in the same columns; [`Comparison::new`] groups them, and
+//! [`Comparison::text`], [`Comparison::markdown`] and [`Comparison::frame`] show the groups.
+
+mod frame;
+mod groups;
+mod metric;
+mod rows;
+mod text;
+
+pub use groups::{By, Comparison, Group};
+pub use metric::{METRICS, Metric, metric, test_nll};
+pub use rows::{FIXED, Row, RowError, rows};

@@ -1,0 +1,85 @@
+//! Runs as they stand in `trials.parquet`.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::{AnyValue, DataFrame};
+
+use super::METRICS;
+use crate::train::Status;
+
+/// Columns of `trials.parquet` that are neither metrics nor keys of the spec, and tell runs apart.
+pub const FIXED: [&str; 6] = ["experiment", "trial", "seed", "device", "static_shape", "git_commit"];
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub experiment: String,
+    pub trial: String,
+    pub seed: i64,
+    pub status: Status,
+    /// Finite values of [`METRICS`] by name.
+    pub metrics: BTreeMap<&'static str, f64>,
+    /// The other [`FIXED`] columns, and every swept or overridden key under its dotted name.
+    pub keys: BTreeMap<String, toml::Value>,
+}
+
+/// A table that is none of trials.
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    #[error("no column `{0}`: this is no trials.parquet of runner")]
+    Missing(&'static str),
+    #[error("row {row}: column `{column}` holds `{value}`; expected {expected}")]
+    Value { row: usize, column: &'static str, value: String, expected: &'static str },
+}
+
+/// The runs of a table with the columns of `trials.parquet`, in its order.
+///
+/// # Errors
+/// Where a column that names a run is missing or holds something else.
+pub fn rows(table: &DataFrame) -> Result<Vec<Row>, RowError> {
+    (0..table.height()).map(|row| one(table, row)).collect()
+}
+
+fn one(table: &DataFrame, row: usize) -> Result<Row, RowError> {
+    let cell = |column: &'static str| {
+        let column = table.column(column).map_err(|_| RowError::Missing(column))?;
+        Ok(column.get(row).unwrap_or(AnyValue::Null))
+    };
+    let wrong = |column, value: &AnyValue, expected| {
+        let value = value.str_value().into_owned();
+        RowError::Value { row, column, value, expected }
+    };
+    let text = |column| {
+        let value = cell(column)?;
+        value.get_str().map(str::to_owned).ok_or_else(|| wrong(column, &value, "text"))
+    };
+    let status = text("status")?;
+    let status = Status::from_name(&status).ok_or_else(|| {
+        wrong("status", &AnyValue::String(&status), "finished, diverged, failed, interrupted or running")
+    })?;
+    let seed = cell("seed")?;
+    let seed = seed.extract::<i64>().ok_or_else(|| wrong("seed", &seed, "an integer"))?;
+    let (experiment, trial) = (text("experiment")?, text("trial")?);
+    let mut read = Row { experiment, trial, seed, status, metrics: BTreeMap::new(), keys: BTreeMap::new() };
+    for column in table.columns() {
+        let name = column.name().as_str();
+        let value = column.get(row).unwrap_or(AnyValue::Null);
+        if let Some(metric) = METRICS.iter().find(|metric| metric.name == name) {
+            let value = value.extract::<f64>().filter(|value| value.is_finite());
+            read.metrics.extend(value.map(|value| (metric.name, value)));
+        } else if name.contains('.') || FIXED[3..].contains(&name) {
+            read.keys.extend(toml_value(&value).map(|value| (name.to_owned(), value)));
+        }
+    }
+    Ok(read)
+}
+
+fn toml_value(value: &AnyValue) -> Option<toml::Value> {
+    match value {
+        AnyValue::Null => None,
+        AnyValue::Boolean(flag) => Some(toml::Value::Boolean(*flag)),
+        value if value.is_float() => value.extract().map(toml::Value::Float),
+        value if value.is_integer() => value.extract().map(toml::Value::Integer),
+        value => Some(toml::Value::String(value.str_value().into_owned())),
+    }
+}

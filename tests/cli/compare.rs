@@ -1,0 +1,85 @@
+//! `runner compare`, on runs that were trained here.
+
+use std::io::Cursor;
+
+use polars::prelude::*;
+
+use crate::workplace::{SMALL, Workplace, numbers, parquet, texts};
+
+const SWEEP: &str = "\n[sweep.parameters]\n\"model.depth\" = [1, 2]\n\"model.width\" = [4, 8]\n";
+
+fn with_runs() -> Workplace {
+    let here = Workplace::new();
+    here.write("moons.toml", format!("seeds = 3\n{SMALL}{SWEEP}"));
+    here.runner("moons.toml --quiet").expect(0);
+    here
+}
+
+#[test]
+fn runs_are_compared_by_trial_and_by_key() {
+    let here = with_runs();
+    let table = here.runner("compare results/moons").expect(0);
+    assert_eq!(table.stderr, "", "three seeds need no warning");
+    assert_eq!(table.stdout.lines().count(), 2 + 4, "{}", table.stdout);
+
+    // Means, errors and differences, against the plain table of all runs.
+    here.runner("compare results/moons -o all.parquet").expect(0);
+    let (all, runs) = (parquet(here.path("all.parquet")), parquet(here.path("results/moons/trials.parquet")));
+    let nll = |trial: &str| -> Vec<f64> {
+        texts(&runs, "trial")
+            .iter()
+            .zip(numbers(&runs, "test_nll"))
+            .filter(|(it, _)| *it == trial)
+            .map(|it| it.1)
+            .collect()
+    };
+    let names = texts(&all, "trial");
+    let best = nll(&names[0]);
+    let mut last = f64::NEG_INFINITY;
+    for (row, name) in names.iter().enumerate() {
+        let of = nll(name);
+        let mean = of.iter().sum::<f64>() / 3.0;
+        let spread = (of.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
+        assert!((numbers(&all, "test_nll")[row] - mean).abs() < 1e-12 && mean >= last);
+        assert!((numbers(&all, "test_nll_stderr")[row] - spread).abs() < 1e-12);
+        last = mean;
+        if row > 0 {
+            let difference = of.iter().zip(&best).map(|(a, b)| a - b).sum::<f64>() / 3.0;
+            assert!((numbers(&all, "difference")[row - 1] - difference).abs() < 1e-12);
+        }
+    }
+    assert_eq!(numbers(&all, "n"), [3.0; 4]);
+
+    let csv = here.runner("compare results/moons/trials.parquet --by depth --format csv").expect(0).stdout;
+    let csv = CsvReader::new(Cursor::new(csv.into_bytes())).finish().expect("CSV");
+    assert_eq!((numbers(&csv, "model.depth").len(), numbers(&csv, "n")), (2, vec![6.0, 6.0]));
+    // A key that no run sweeps is looked up in the specs.
+    let by_steps = here.runner("compare results --by training.steps --metric gap").expect(0).stdout;
+    assert!(by_steps.contains("training.steps") && by_steps.contains("60"), "{by_steps}");
+}
+
+#[test]
+fn few_seeds_are_warned_of_and_markdown_is_a_table() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml --seeds 0,1 --quiet").expect(0);
+    let ended =
+        here.runner("compare results/moons --format markdown").expect(0).says(&["1 of 1 rows have fewer than three"]);
+    assert!(ended.stdout.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{}", ended.stdout);
+}
+
+#[test]
+fn what_cannot_be_compared_is_told_with_the_way_out() {
+    let here = Workplace::with_moons();
+    here.write("notes.parquet", "no table");
+    for (arguments, part) in [
+        ("compare results", "results: there is nothing of that name"),
+        ("compare .", "no runs there yet"),
+        ("compare notes.parquet", "notes.parquet:"),
+        ("compare . --metric test_nl", "did you mean `test_nll`?"),
+        ("compare . --by wdth", "did you mean `width`?"),
+        ("compare . --by dataset.sed", "did you mean `dataset.seed`?"),
+        ("compare . --format parquet", "--output FILE"),
+    ] {
+        here.runner(arguments).expect(2).says(&[part]);
+    }
+}
