@@ -46,10 +46,7 @@ enum Format {
 impl Compare {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let format = self.format()?;
-        let names = METRICS.iter().map(|metric| metric.name);
-        let metric: &'static Metric = metric(&self.metric).ok_or_else(|| {
-            Failure::Usage(format!("--metric {}: no such metric; {}", self.metric, choose(&self.metric, names)))
-        })?;
+        let metric = metric_named(&self.metric)?;
         let by = keys(&self.by)?;
         let mut runs = Vec::new();
         for path in &self.paths {
@@ -120,6 +117,12 @@ impl Compare {
             None => print(String::from_utf8_lossy(&bytes).trim_end()),
         }
     }
+}
+
+/// What `--metric` names.
+pub(super) fn metric_named(name: &str) -> Result<&'static Metric, Failure> {
+    let names = METRICS.iter().map(|metric| metric.name);
+    metric(name).ok_or_else(|| Failure::Usage(format!("--metric {name}: no such metric; {}", choose(name, names))))
 }
 
 /// The runs below `path`, or in a file like trials.parquet. Keys of `wanted` that a run neither sweeps nor overrides are

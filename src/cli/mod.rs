@@ -10,6 +10,7 @@ mod list;
 mod options;
 mod output;
 mod plan;
+mod plot;
 mod run;
 mod sample;
 mod score;
@@ -56,6 +57,8 @@ enum Command {
     Score(score::Score),
     /// Map rows of a file to latent space, or back
     Transform(transform::Transform),
+    /// Draw charts of an experiment (curves, swept keys, cost) or of a run
+    Plot(plot::Plot),
     /// Print a completion script for a shell
     Completions(completions::Completions),
 }
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sample(sample)) => sample.execute(),
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
+        Some(Command::Plot(plot)) => plot.execute(),
         Some(Command::Completions(completions)) => completions.execute(),
     };
     let exit = result.unwrap_or_else(|failure| {

@@ -37,7 +37,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["trial", "seeds", "overrides", "shape", "parameters", "steps", "time a run", "memory a run"]);
         for trial in plan.trials.iter().filter(|trial| is_first_seed(plan, trial)) {
-            let dataset = datasets.of(trial).map_err(Failure::usage)?;
+            let dataset = datasets.of(&trial.spec).map_err(Failure::usage)?;
             let Estimate { static_shape, parameters, steps, seconds, memory } =
                 estimate(trial, &dataset).map_err(Failure::run)?;
             let seeds: Vec<String> =

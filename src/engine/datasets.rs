@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::data::{DataError, Dataset, load};
 use crate::plan::Trial;
+use crate::spec::Spec;
 
 /// Loaded datasets by what was asked for.
 #[derive(Default)]
@@ -13,12 +14,11 @@ pub struct Datasets {
 }
 
 impl Datasets {
-    /// The data of `trial`, loaded now if they are not yet there.
+    /// The data of `spec`, loaded now if they are not yet there.
     ///
     /// # Errors
     /// As [`load`].
-    pub fn of(&self, trial: &Trial) -> Result<Arc<Dataset>, DataError> {
-        let spec = &trial.spec;
+    pub fn of(&self, spec: &Spec) -> Result<Arc<Dataset>, DataError> {
         let key = format!("{:?} {:?} {}", spec.dataset, spec.folder, spec.training.batch_size);
         // Held while loading, so that trials that start together do not load the same file twice.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,7 +37,7 @@ impl Datasets {
     pub fn load_all<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> Result<Vec<String>, DataError> {
         let mut warnings = Vec::new();
         for trial in trials {
-            let dataset = self.of(trial)?;
+            let dataset = self.of(&trial.spec)?;
             let alone = (dataset.features() == 1).then(|| one_feature(trial, &dataset));
             for warning in dataset.warnings.iter().chain(&alone) {
                 if !warnings.contains(warning) {

@@ -171,7 +171,7 @@ fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
         local.progress.println(format!("{label}: failed: {}", manifest.reason.as_deref().unwrap_or_default()));
         Some((manifest, false))
     };
-    let dataset = match local.datasets.of(trial) {
+    let dataset = match local.datasets.of(&trial.spec) {
         Ok(dataset) => dataset,
         Err(error) => return failed(error.to_string()),
     };

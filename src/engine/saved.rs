@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::data::Preprocessing;
+use super::datasets::Datasets;
+use super::pictures::{PictureError, pictures};
+use super::trial::SAMPLES;
+use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::record::Manifest;
 use crate::spec::Spec;
-use crate::train::{self, CheckpointError};
+use crate::train::{self, CheckpointError, Picture};
 
 /// A flow with the best weights of a run, and the way between data space and its own.
 pub struct SavedRun {
@@ -34,6 +37,17 @@ pub enum SavedRunError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Device(#[from] DeviceError),
+}
+
+/// Why a saved run has no pictures.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPictureError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Picture(#[from] PictureError),
 }
 
 impl SavedRun {
@@ -80,6 +94,17 @@ impl SavedRun {
         self.preprocessing.apply(&mut rows);
         let log_det = self.preprocessing.log_det();
         Ok(self.flow.log_prob(&rows)?.into_iter().map(|log_prob| log_prob + log_det).collect())
+    }
+
+    /// The pictures of the flow beside its data; see [`pictures`].
+    ///
+    /// # Errors
+    /// Where the data cannot be loaded or a picture cannot be drawn.
+    pub fn pictures(&mut self, datasets: &Datasets, title: &str) -> Result<Vec<Picture>, SavedPictureError> {
+        let dataset = datasets.of(&self.spec)?;
+        let seed = self.spec.seeds.first().copied().unwrap_or(0);
+        let samples = self.sample(SAMPLES, seed)?;
+        Ok(pictures(&mut *self.flow, &dataset, &samples, title)?)
     }
 
     /// x → z.

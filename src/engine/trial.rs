@@ -17,7 +17,7 @@ use crate::spec::{Device, KernelChoice};
 use crate::train::{Event, Outcome, Sink, Status, Summary, TrainError, Training};
 
 /// Rows written to `samples.parquet`.
-const SAMPLES: usize = 10_000;
+pub(super) const SAMPLES: usize = 10_000;
 
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]

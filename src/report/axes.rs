@@ -2,7 +2,6 @@
 
 use plotters::style::RGBColor;
 
-use super::ReportError;
 use super::canvas::{Across, Along, Canvas, FAINT, INK, Lettering, Rect, fitted, text_width};
 use super::ticks::{Tick, ticks};
 
@@ -28,6 +27,17 @@ pub(super) struct Panel {
     pub frame: Rect,
     pub x: [f64; 2],
     pub y: [f64; 2],
+}
+
+/// How much of an x axis is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum XAxis<'a> {
+    /// Ticks at round numbers, numbers and a name.
+    Named(&'a str),
+    /// A name, and just these ticks: for scales that are not linear.
+    Marked(&'a str, &'a [Tick]),
+    /// Ticks alone: the panel below has the numbers.
+    Shared,
 }
 
 /// How much of a y axis is drawn.
@@ -72,13 +82,18 @@ impl Panel {
         ticks(self.y, ((self.frame.height / 36.0) as usize).clamp(2, 9))
     }
 
-    /// The frame with ticks; the x axis gets numbers and its name where a name is given.
-    pub fn draw_axes(&self, canvas: &mut Canvas, x_name: Option<&str>, y_axis: YAxis<'_>) -> Result<(), ReportError> {
+    /// The frame with its axes.
+    pub fn draw_axes(&self, canvas: &mut Canvas, x_axis: XAxis<'_>, y_axis: YAxis<'_>) {
         let frame = self.frame;
         let marked = !matches!(y_axis, YAxis::Bare);
         let (left, right, top, bottom) = (frame.left, frame.right(), frame.top, frame.bottom());
-        canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], 1.0, INK)?;
-        for tick in self.x_ticks() {
+        canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], 1.0, INK);
+        let (x_name, x_ticks) = match x_axis {
+            XAxis::Named(name) => (Some(name), self.x_ticks()),
+            XAxis::Marked(name, ticks) => (Some(name), ticks.to_vec()),
+            XAxis::Shared => (None, self.x_ticks()),
+        };
+        for tick in x_ticks {
             let (x, _) = self.place(tick.value, self.y[0]);
             canvas.rule((x, bottom), (x, bottom + TICK_LENGTH));
             // A number that sticks out further could meet one of the next panel.
@@ -86,7 +101,7 @@ impl Panel {
             let inside = x - half > left - OVERHANG && x + half < right + OVERHANG;
             if x_name.is_some() && inside {
                 let below = bottom + TICK_LENGTH + GAP;
-                canvas.text(&tick.label, Lettering::new(NUMBER, Along::Middle, Across::Top), (x, below))?;
+                canvas.text(&tick.label, Lettering::new(NUMBER, Along::Middle, Across::Top), (x, below));
             }
         }
         let mut widest: f64 = 0.0;
@@ -96,21 +111,20 @@ impl Panel {
             if let YAxis::Named(_) = y_axis {
                 widest = widest.max(text_width(&tick.label, NUMBER));
                 let beside = left - TICK_LENGTH - GAP;
-                canvas.text(&tick.label, Lettering::new(NUMBER, Along::End, Across::Middle), (beside, y))?;
+                canvas.text(&tick.label, Lettering::new(NUMBER, Along::End, Across::Middle), (beside, y));
             }
         }
         if let Some(name) = x_name {
             let name = fitted(name, NAME, frame.width);
             let place = (left + frame.width / 2.0, bottom + BELOW - 26.0);
-            canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), place)?;
+            canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), place);
         }
         if let YAxis::Named(name) = y_axis {
             let name = fitted(name, NAME, frame.height);
             let place = (left - TICK_LENGTH - GAP - widest - NAME_OFFSET, top + frame.height / 2.0);
             let lettering = Lettering { upwards: true, ..Lettering::new(NAME, Along::Middle, Across::Middle) };
-            canvas.text(&name, lettering, place)?;
+            canvas.text(&name, lettering, place);
         }
-        Ok(())
     }
 }
 
@@ -133,30 +147,25 @@ pub(super) fn plane_size(x: [f64; 2], y: [f64; 2], most: f64) -> (f64, f64) {
 }
 
 /// A title, its middle left out where it is wider than `width`.
-pub(super) fn draw_title(canvas: &mut Canvas, title: &str, at: (f64, f64), width: f64) -> Result<(), ReportError> {
+pub(super) fn draw_title(canvas: &mut Canvas, title: &str, at: (f64, f64), width: f64) {
     canvas.text(&fitted(title, TITLE, width), Lettering::new(TITLE, Along::Start, Across::Middle), at)
 }
 
 /// A row of coloured marks with their names, ending at `at`.
-pub(super) fn draw_legend(
-    canvas: &mut Canvas,
-    entries: &[(&str, RGBColor)],
-    at: (f64, f64),
-) -> Result<(), ReportError> {
+pub(super) fn draw_legend(canvas: &mut Canvas, entries: &[(&str, RGBColor)], at: (f64, f64)) {
     let (mut right, middle) = at;
     for (name, color) in entries.iter().rev() {
         let lettering = Lettering { color: INK, ..Lettering::new(NUMBER, Along::End, Across::Middle) };
-        canvas.text(name, lettering, (right, middle))?;
+        canvas.text(name, lettering, (right, middle));
         right -= text_width(name, NUMBER) + 8.0;
         let mark = Rect { left: right - 14.0, top: middle - 5.0, width: 14.0, height: 10.0 };
         canvas.fill(mark, *color);
         right -= 14.0 + 18.0;
     }
-    Ok(())
 }
 
 /// A remark in small, faint letters, ending at `at`.
-pub(super) fn draw_remark(canvas: &mut Canvas, remark: &str, at: (f64, f64)) -> Result<(), ReportError> {
+pub(super) fn draw_remark(canvas: &mut Canvas, remark: &str, at: (f64, f64)) {
     canvas.text(remark, Lettering { color: FAINT, ..Lettering::new(NUMBER, Along::End, Across::Middle) }, at)
 }
 

@@ -1,10 +1,10 @@
-//! A white sheet to draw on: plotters' bitmap backend at twice the size, averaged down, so that lines, small points and
-//! letters come out smooth. All lengths are in pixels of the final picture, y downwards.
+//! A white sheet to draw on. What is drawn is remembered, and becomes a PNG or an SVG in the end. The PNG is drawn by
+//! plotters' bitmap backend at twice the size and averaged down, so that lines, small points and letters come out smooth.
+//! All lengths are in pixels of the final picture, y downwards.
 
 use std::sync::OnceLock;
 
 use image::ImageEncoder;
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, register_font};
@@ -77,34 +77,45 @@ impl Lettering {
 pub(super) struct Canvas {
     width: u32,
     height: u32,
-    pixels: Vec<u8>,
+    marks: Vec<Mark>,
 }
+
+/// Something drawn; lengths in drawn pixels.
+enum Mark {
+    Fill { from: Point, to: Point, color: RGBColor },
+    Line { points: Vec<Point>, width: u32, color: RGBColor },
+    Polygon { points: Vec<Point>, color: RGBAColor },
+    Discs { places: Vec<Point>, radius: i32, color: RGBAColor },
+    Image { at: Point, size: (u32, u32), rgb: Vec<u8> },
+    Text { text: String, lettering: Lettering, at: (f64, f64) },
+}
+
+type Point = (i32, i32);
 
 impl Canvas {
     /// A white canvas; sizes are rounded up to whole pixels.
     pub fn new(width: f64, height: f64) -> Result<Self, ReportError> {
         register()?;
-        let (width, height) = (width.ceil().max(1.0) as u32, height.ceil().max(1.0) as u32);
-        Ok(Self { width, height, pixels: vec![255; (width * height * SCALE * SCALE * 3) as usize] })
+        let mut canvas = Self { width: 0, height: 0, marks: Vec::new() };
+        canvas.resize(width, height);
+        Ok(canvas)
     }
 
-    /// A white canvas of another size: for layouts that measure text first.
+    /// Another size: for layouts that measure text first.
     pub fn resize(&mut self, width: f64, height: f64) {
         (self.width, self.height) = (width.ceil().max(1.0) as u32, height.ceil().max(1.0) as u32);
-        self.pixels = vec![255; (self.width * self.height * SCALE * SCALE * 3) as usize];
     }
 
-    fn draw(
-        &mut self,
-        what: impl FnOnce(&DrawingArea<BitMapBackend<'_>, Shift>) -> Result<(), DrawError>,
-    ) -> Result<(), ReportError> {
-        let size = (self.width * SCALE, self.height * SCALE);
-        let area = BitMapBackend::with_buffer(&mut self.pixels, size).into_drawing_area();
-        what(&area).and_then(|()| area.present()).map_err(|error| ReportError::Draw(error.to_string()))
+    /// In drawn pixels.
+    fn size(&self) -> (u32, u32) {
+        (self.width * SCALE, self.height * SCALE)
     }
 
     pub fn fill(&mut self, rect: Rect, color: RGBColor) {
-        self.shade(rect, |_, _| [color.0, color.1, color.2]);
+        let (from, to) = (scaled((rect.left, rect.top)), scaled((rect.right(), rect.bottom())));
+        if from.0 < to.0 && from.1 < to.1 {
+            self.marks.push(Mark::Fill { from, to: (to.0 - 1, to.1 - 1), color });
+        }
     }
 
     /// A hairline along an axis, on whole pixels so that it is sharp.
@@ -115,76 +126,53 @@ impl Canvas {
     }
 
     /// A line through `points`, `width` wide.
-    pub fn line(&mut self, points: &[(f64, f64)], width: f64, color: RGBColor) -> Result<(), ReportError> {
-        let style = color.stroke_width((width * f64::from(SCALE)).round() as u32);
-        let points: Vec<(i32, i32)> = points.iter().map(|&point| scaled(point)).collect();
-        self.draw(|area| area.draw(&PathElement::new(points, style)))
+    pub fn line(&mut self, points: &[(f64, f64)], width: f64, color: RGBColor) {
+        let points = points.iter().map(|&point| scaled(point)).collect();
+        self.marks.push(Mark::Line { points, width: (width * f64::from(SCALE)).round() as u32, color });
     }
 
-    pub fn polygon(&mut self, points: &[(f64, f64)], color: RGBColor) -> Result<(), ReportError> {
-        let points: Vec<(i32, i32)> = points.iter().map(|&point| scaled(point)).collect();
-        self.draw(|area| area.draw(&Polygon::new(points, color.filled())))
+    pub fn polygon(&mut self, points: &[(f64, f64)], color: RGBAColor) {
+        let points = points.iter().map(|&point| scaled(point)).collect();
+        self.marks.push(Mark::Polygon { points, color });
     }
 
     /// A disc around every place.
-    pub fn discs(
-        &mut self,
-        places: impl IntoIterator<Item = (f64, f64)>,
-        radius: f64,
-        color: RGBAColor,
-    ) -> Result<(), ReportError> {
-        let radius = (radius * f64::from(SCALE)).round() as i32;
-        self.draw(|area| {
-            places.into_iter().try_for_each(|place| area.draw(&Circle::new(scaled(place), radius, color.filled())))
-        })
+    pub fn discs(&mut self, places: impl IntoIterator<Item = (f64, f64)>, radius: f64, color: RGBAColor) {
+        let places = places.into_iter().map(scaled).collect();
+        self.marks.push(Mark::Discs { places, radius: (radius * f64::from(SCALE)).round() as i32, color });
     }
 
     /// Colours every pixel of `rect` by its place in it: shares of width and height, from the left and from the top.
     pub fn shade(&mut self, rect: Rect, color: impl Fn(f64, f64) -> [u8; 3]) {
         let (left, top) = scaled((rect.left, rect.top));
         let (right, bottom) = scaled((rect.right(), rect.bottom()));
-        let row_length = (self.width * SCALE) as i32;
-        for y in top.max(0)..bottom.min((self.height * SCALE) as i32) {
-            for x in left.max(0)..right.min(row_length) {
-                let share = |at: i32, from: i32, to: i32| (f64::from(at - from) + 0.5) / f64::from(to - from);
-                let at = 3 * (y * row_length + x) as usize;
-                self.pixels[at..at + 3].copy_from_slice(&color(share(x, left, right), share(y, top, bottom)));
-            }
-        }
+        let share = |at: i32, length: i32| (f64::from(at) + 0.5) / f64::from(length);
+        let (width, height) = ((right - left).max(0), (bottom - top).max(0));
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let rgb = pixels.flat_map(|(x, y)| color(share(x, width), share(y, height))).collect();
+        self.marks.push(Mark::Image { at: (left, top), size: (width as u32, height as u32), rgb });
     }
 
-    pub fn text(&mut self, text: &str, lettering: Lettering, at: (f64, f64)) -> Result<(), ReportError> {
-        let size = lettering.size * f64::from(SCALE);
-        // plotters puts the baseline half a font size below the anchor; 0.62 is the height of Ubuntu's capitals.
-        let (baseline, capital) = (0.5 * size, 0.62 * size);
-        let width = text_width(text, lettering.size) * f64::from(SCALE);
-        let along = match lettering.along {
-            Along::Start => 0.0,
-            Along::Middle => width / 2.0,
-            Along::End => width,
-        };
-        let across = match lettering.across {
-            Across::Top => baseline - capital,
-            Across::Middle => baseline - capital / 2.0,
-        };
-        let (dx, dy) = if lettering.upwards { (across, -along) } else { (along, across) };
-        let turn = if lettering.upwards { FontTransform::Rotate270 } else { FontTransform::None };
-        let style = TextStyle::from(FontDesc::new(FontFamily::Name(FONT), size, FontStyle::Normal).transform(turn))
-            .color(&lettering.color)
-            .pos(Pos::new(HPos::Left, VPos::Top));
-        let (x, y) = (at.0 * f64::from(SCALE) - dx, at.1 * f64::from(SCALE) - dy);
-        self.draw(|area| area.draw_text(text, &style, (x.round() as i32, y.round() as i32)))
+    pub fn text(&mut self, text: &str, lettering: Lettering, at: (f64, f64)) {
+        self.marks.push(Mark::Text { text: text.to_owned(), lettering, at });
     }
 
     /// The finished picture under a tag.
-    pub fn finish(self, tag: &'static str) -> Result<Picture, ReportError> {
+    pub fn finish(&self, tag: &'static str) -> Result<Picture, ReportError> {
+        let mut pixels = vec![255; (self.width * self.height * SCALE * SCALE * 3) as usize];
+        let mut backend = BitMapBackend::with_buffer(&mut pixels, self.size());
+        for mark in &self.marks {
+            draw(&mut backend, mark, false)?;
+        }
+        backend.present().map_err(refused)?;
+        drop(backend);
         let row = (self.width * SCALE * 3) as usize;
         let mut small = Vec::with_capacity((self.width * self.height * 3) as usize);
         for y in 0..self.height as usize {
             for x in 0..self.width as usize {
                 for channel in 0..3 {
                     let first = 2 * y * row + 6 * x + channel;
-                    let sum: u32 = [0, 3, row, row + 3].iter().map(|&at| u32::from(self.pixels[first + at])).sum();
+                    let sum: u32 = [0, 3, row, row + 3].iter().map(|&at| u32::from(pixels[first + at])).sum();
                     small.push(((sum + 2) / 4) as u8);
                 }
             }
@@ -198,9 +186,85 @@ impl Canvas {
         )?;
         Ok(Picture { tag, width: self.width, height: self.height, png })
     }
+
+    /// The picture as SVG; its letters are those of the reader's sans-serif font.
+    pub fn svg(&self) -> Result<String, ReportError> {
+        let mut text = String::new();
+        let mut backend = SVGBackend::with_string(&mut text, self.size());
+        let (width, height) = self.size();
+        backend.draw_rect((0, 0), (width as i32, height as i32), &WHITE, true).map_err(refused)?;
+        for mark in &self.marks {
+            draw(&mut backend, mark, true)?;
+        }
+        backend.present().map_err(refused)?;
+        drop(backend);
+        Ok(text)
+    }
 }
 
-type DrawError = DrawingAreaErrorKind<<BitMapBackend<'static> as DrawingBackend>::ErrorType>;
+/// `anchored`: the font is not known here, so that the reader must align the text.
+fn draw<B: DrawingBackend>(backend: &mut B, mark: &Mark, anchored: bool) -> Result<(), ReportError> {
+    match mark {
+        Mark::Fill { from, to, color } => backend.draw_rect(*from, *to, color, true),
+        Mark::Line { points, width, color } => backend.draw_path(points.iter().copied(), &color.stroke_width(*width)),
+        Mark::Polygon { points, color } => backend.fill_polygon(points.iter().copied(), color),
+        Mark::Discs { places, radius, color } => {
+            places.iter().try_for_each(|&place| backend.draw_circle(place, *radius as u32, color, true))
+        }
+        Mark::Image { at, size, rgb } => backend.blit_bitmap(*at, *size, rgb),
+        Mark::Text { text, lettering, at } => {
+            let (style, at) =
+                if anchored { anchored_style(lettering, *at) } else { measured_style(text, lettering, *at) };
+            backend.draw_text(text, &style, at)
+        }
+    }
+    .map_err(refused)
+}
+
+/// Where a text begins and how it hangs there, told to the reader.
+fn anchored_style(lettering: &Lettering, at: (f64, f64)) -> (TextStyle<'_>, Point) {
+    let along = match lettering.along {
+        Along::Start => HPos::Left,
+        Along::Middle => HPos::Center,
+        Along::End => HPos::Right,
+    };
+    let across = match lettering.across {
+        Across::Top => VPos::Top,
+        Across::Middle => VPos::Center,
+    };
+    (style(FontFamily::SansSerif, lettering).pos(Pos::new(along, across)), scaled(at))
+}
+
+/// Where the upper left corner of a text stands, from the compiled-in font.
+fn measured_style<'a>(text: &str, lettering: &'a Lettering, at: (f64, f64)) -> (TextStyle<'a>, Point) {
+    let size = lettering.size * f64::from(SCALE);
+    // plotters puts the baseline half a font size below the anchor; 0.62 is the height of Ubuntu's capitals.
+    let (baseline, capital) = (0.5 * size, 0.62 * size);
+    let width = text_width(text, lettering.size) * f64::from(SCALE);
+    let along = match lettering.along {
+        Along::Start => 0.0,
+        Along::Middle => width / 2.0,
+        Along::End => width,
+    };
+    let across = match lettering.across {
+        Across::Top => baseline - capital,
+        Across::Middle => baseline - capital / 2.0,
+    };
+    let (dx, dy) = if lettering.upwards { (across, -along) } else { (along, across) };
+    let style = style(FontFamily::Name(FONT), lettering).pos(Pos::new(HPos::Left, VPos::Top));
+    let (x, y) = (at.0 * f64::from(SCALE) - dx, at.1 * f64::from(SCALE) - dy);
+    (style, (x.round() as i32, y.round() as i32))
+}
+
+fn style<'a>(family: FontFamily<'a>, lettering: &'a Lettering) -> TextStyle<'a> {
+    let turn = if lettering.upwards { FontTransform::Rotate270 } else { FontTransform::None };
+    let font = FontDesc::new(family, lettering.size * f64::from(SCALE), FontStyle::Normal);
+    TextStyle::from(font.transform(turn)).color(&lettering.color)
+}
+
+fn refused(error: impl std::fmt::Display) -> ReportError {
+    ReportError::Draw(error.to_string())
+}
 
 /// Width of `text` at font size `size`; 0 where it cannot be measured.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {

@@ -1,7 +1,7 @@
 //! The density of a flow over a plane, as a heat map.
 
 use super::ReportError;
-use super::axes::{BELOW, NAME, NUMBER, Panel, TITLE, YAxis, draw_title, plane_size, room_left};
+use super::axes::{BELOW, NAME, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, plane_size, room_left};
 use super::canvas::{Across, Along, Canvas, Lettering, Rect, text_width};
 use super::colormap::color;
 use super::limits::quantile;
@@ -76,8 +76,8 @@ pub fn density_picture(density: &DensityGrid, title: &str, columns: [&str; 2]) -
         value if value.is_nan() => [214, 214, 214],
         value => color(value / top),
     });
-    panel.draw_axes(&mut canvas, Some(columns[0]), YAxis::Named(columns[1]))?;
-    draw_title(&mut canvas, title, (left, 26.0), total - left - 16.0)?;
+    panel.draw_axes(&mut canvas, XAxis::Named(columns[0]), YAxis::Named(columns[1]));
+    draw_title(&mut canvas, title, (left, 26.0), total - left - 16.0);
 
     let frame = Rect { left: left + width + BAR_GAP, top: head, width: BAR, height };
     let bar = Panel { frame, x: [0.0, 1.0], y: [0.0, top] };
@@ -85,16 +85,16 @@ pub fn density_picture(density: &DensityGrid, title: &str, columns: [&str; 2]) -
     if cut {
         let [red, green, blue] = color(1.0);
         let peak = [(frame.left, head), (frame.left + BAR / 2.0, head - 13.0), (frame.right(), head)];
-        canvas.polygon(&peak, plotters::style::RGBColor(red, green, blue))?;
+        canvas.polygon(&peak, plotters::style::RGBColor(red, green, blue).into());
     }
     for tick in &bar_ticks {
         let (_, y) = bar.place(0.0, tick.value);
         canvas.rule((frame.right(), y), (frame.right() + 5.0, y));
         let place = (frame.right() + 11.0, y);
-        canvas.text(&tick.label, Lettering::new(NUMBER, Along::Start, Across::Middle), place)?;
+        canvas.text(&tick.label, Lettering::new(NUMBER, Along::Start, Across::Middle), place);
     }
     let name = Lettering { upwards: true, ..Lettering::new(NAME, Along::Middle, Across::Middle) };
-    canvas.text("density", name, (total - 18.0, head + height / 2.0))?;
+    canvas.text("density", name, (total - 18.0, head + height / 2.0));
     canvas.finish("density")
 }
 

@@ -1,7 +1,7 @@
 //! The density of a flow over one feature, against the histogram of the data.
 
 use super::ReportError;
-use super::axes::{BELOW, Panel, TITLE, YAxis, draw_legend, draw_title, room_left};
+use super::axes::{BELOW, Panel, TITLE, XAxis, YAxis, draw_legend, draw_title, room_left};
 use super::canvas::{Canvas, FLOW, Rect};
 use super::density::finite_exp;
 use super::histogram::{bin_count, heights};
@@ -39,10 +39,10 @@ pub fn density_1d_picture(
     canvas.resize(left + width + 24.0, head + height + BELOW + 12.0);
     let panel = Panel { frame: Rect { left, top: head, width, height }, x: limits, y };
     panel.draw_bars(&mut canvas, &bars, BARS);
-    panel.draw_curve(&mut canvas, &curve, FLOW)?;
-    panel.draw_axes(&mut canvas, Some(column), YAxis::Named("density"))?;
-    draw_title(&mut canvas, title, (left, 26.0), width)?;
-    draw_legend(&mut canvas, &[("data", BARS), ("flow", FLOW)], (left + width, head - 16.0))?;
+    panel.draw_curve(&mut canvas, &curve, FLOW);
+    panel.draw_axes(&mut canvas, XAxis::Named(column), YAxis::Named("density"));
+    draw_title(&mut canvas, title, (left, 26.0), width);
+    draw_legend(&mut canvas, &[("data", BARS), ("flow", FLOW)], (left + width, head - 16.0));
     canvas.finish("density")
 }
 

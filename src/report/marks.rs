@@ -2,7 +2,6 @@
 
 use plotters::style::{Color, RGBColor};
 
-use super::ReportError;
 use super::axes::Panel;
 use super::canvas::{Canvas, Rect};
 use crate::matrix::Matrix;
@@ -12,14 +11,7 @@ const MOST_POINTS: usize = 6_000;
 
 impl Panel {
     /// The points whose coordinates are columns `columns` of `rows`, small and translucent; those outside are left out.
-    pub fn draw_points(
-        &self,
-        canvas: &mut Canvas,
-        rows: &Matrix,
-        columns: [usize; 2],
-        radius: f64,
-        color: RGBColor,
-    ) -> Result<(), ReportError> {
+    pub fn draw_points(&self, canvas: &mut Canvas, rows: &Matrix, columns: [usize; 2], radius: f64, color: RGBColor) {
         let drawn = chosen(rows.rows(), MOST_POINTS);
         // Ink per area stays about the same: the more points, the fainter each.
         let crowding = drawn.len() as f64 * radius * radius / (self.frame.width * self.frame.height);
@@ -30,11 +22,11 @@ impl Panel {
             .map(|row| (f64::from(row[columns[0]]), f64::from(row[columns[1]])))
             .filter(|&(x, y)| self.contains(x, y))
             .map(|(x, y)| self.place(x, y));
-        canvas.discs(places, radius, color.mix(opacity))
+        canvas.discs(places, radius, color.mix(opacity));
     }
 
     /// A line through `(x, y)`, held within the frame; points that are not finite break it.
-    pub fn draw_curve(&self, canvas: &mut Canvas, points: &[(f64, f64)], color: RGBColor) -> Result<(), ReportError> {
+    pub fn draw_curve(&self, canvas: &mut Canvas, points: &[(f64, f64)], color: RGBColor) {
         for piece in points.split(|(x, y)| !x.is_finite() || y.is_nan()) {
             let places: Vec<(f64, f64)> = piece
                 .iter()
@@ -42,10 +34,9 @@ impl Panel {
                 .map(|&(x, y)| self.place(x, y.clamp(self.y[0], self.y[1])))
                 .collect();
             if places.len() > 1 {
-                canvas.line(&places, 2.0, color)?;
+                canvas.line(&places, 2.0, color);
             }
         }
-        Ok(())
     }
 
     /// Bars of a histogram over the x limits, standing on y = 0.
@@ -60,7 +51,7 @@ impl Panel {
     }
 
     /// The outline of a histogram over the x limits.
-    pub fn draw_steps(&self, canvas: &mut Canvas, heights: &[f64], color: RGBColor) -> Result<(), ReportError> {
+    pub fn draw_steps(&self, canvas: &mut Canvas, heights: &[f64], color: RGBColor) {
         let width = (self.x[1] - self.x[0]) / heights.len() as f64;
         let mut corners = vec![(self.x[0], 0.0)];
         for (i, &height) in heights.iter().enumerate() {
@@ -68,7 +59,7 @@ impl Panel {
             corners.extend([(left, height), ((left + width).min(self.x[1]), height)]);
         }
         corners.push((self.x[1], 0.0));
-        self.draw_curve(canvas, &corners, color)
+        self.draw_curve(canvas, &corners, color);
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod axes;
 mod canvas;
+pub mod charts;
 mod colormap;
 pub mod comparison;
 mod density;

@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::ReportError;
-use super::axes::{BELOW, Panel, TITLE, YAxis, draw_legend, draw_title, room_left};
+use super::axes::{BELOW, Panel, TITLE, XAxis, YAxis, draw_legend, draw_title, room_left};
 use super::canvas::{Canvas, DATA, FLOW, Rect};
 use super::histogram::{bin_count, heights};
 use super::limits::column_limits;
@@ -44,15 +44,15 @@ pub fn pair_picture(data: &Matrix, samples: &Matrix, title: &str, columns: &[&st
             let step = side + BETWEEN;
             let (left, top) = (left + column as f64 * step, head + row as f64 * step);
             let frame = Rect { left, top, width: side, height: side };
-            let x_name = (row + 1 == shown).then_some(columns[column]);
+            let x_axis = if row + 1 == shown { XAxis::Named(columns[column]) } else { XAxis::Shared };
             if row == column {
-                draw_histograms(&mut canvas, frame, limits[column], [data, samples], column, x_name)?;
+                draw_histograms(&mut canvas, frame, limits[column], [data, samples], column, x_axis);
             } else {
                 let panel = Panel { frame, x: limits[column], y: limits[row] };
                 let y_axis = if column == 0 { YAxis::Named(columns[row]) } else { YAxis::Shared };
-                panel.draw_points(&mut canvas, data, [column, row], 1.5, DATA)?;
-                panel.draw_points(&mut canvas, samples, [column, row], 1.0, FLOW)?;
-                panel.draw_axes(&mut canvas, x_name, y_axis)?;
+                panel.draw_points(&mut canvas, data, [column, row], 1.5, DATA);
+                panel.draw_points(&mut canvas, samples, [column, row], 1.0, FLOW);
+                panel.draw_axes(&mut canvas, x_axis, y_axis);
             }
         }
     }
@@ -60,8 +60,8 @@ pub fn pair_picture(data: &Matrix, samples: &Matrix, title: &str, columns: &[&st
         all if all > shown => format!("{title} (first {shown} of {all} features)"),
         _ => title.to_owned(),
     };
-    draw_title(&mut canvas, &title, (left, 26.0), whole)?;
-    draw_legend(&mut canvas, &[("data", DATA), ("flow samples", FLOW)], (left + whole, head - 18.0))?;
+    draw_title(&mut canvas, &title, (left, 26.0), whole);
+    draw_legend(&mut canvas, &[("data", DATA), ("flow samples", FLOW)], (left + whole, head - 18.0));
     canvas.finish("pairs")
 }
 
@@ -72,8 +72,8 @@ fn draw_histograms(
     limits: [f64; 2],
     [data, samples]: [&Matrix; 2],
     column: usize,
-    x_name: Option<&str>,
-) -> Result<(), ReportError> {
+    x_axis: XAxis<'_>,
+) {
     let values = |rows: &Matrix| -> Vec<f64> { rows.iter_rows().map(|row| f64::from(row[column])).collect() };
     let (data, samples) = (values(data), values(samples));
     // Narrower bars than three pixels would look like noise.
@@ -83,8 +83,8 @@ fn draw_histograms(
     let y = [0.0, if highest > 0.0 { 1.08 * highest } else { 1.0 }];
     let panel = Panel { frame, x: limits, y };
     panel.draw_bars(canvas, &bars, BARS);
-    panel.draw_steps(canvas, &steps, FLOW)?;
-    panel.draw_axes(canvas, x_name, YAxis::Bare)
+    panel.draw_steps(canvas, &steps, FLOW);
+    panel.draw_axes(canvas, x_axis, YAxis::Bare);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Samples of a flow beside and over the data, for two features.
 
 use super::ReportError;
-use super::axes::{BELOW, NAME, Panel, TITLE, YAxis, draw_remark, draw_title, plane_size, room_left};
+use super::axes::{BELOW, NAME, Panel, TITLE, XAxis, YAxis, draw_remark, draw_title, plane_size, room_left};
 use super::canvas::{Across, Along, Canvas, FLOW, INK, Lettering, Rect};
 use super::limits::column_limits;
 use crate::matrix::Matrix;
@@ -39,18 +39,18 @@ pub fn samples_picture(
 
     let panel = |left: f64| Panel { frame: Rect { left, top: head, width, height }, x, y };
     let (first, second) = (panel(left), panel(left + width + BETWEEN));
-    first.draw_points(&mut canvas, data, [0, 1], RADIUS, INK)?;
-    second.draw_points(&mut canvas, data, [0, 1], RADIUS, BEHIND)?;
-    second.draw_points(&mut canvas, samples, [0, 1], RADIUS, FLOW)?;
-    first.draw_axes(&mut canvas, Some(columns[0]), YAxis::Named(columns[1]))?;
-    second.draw_axes(&mut canvas, Some(columns[0]), YAxis::Shared)?;
-    draw_title(&mut canvas, title, (left, 26.0), total - left - 16.0)?;
+    first.draw_points(&mut canvas, data, [0, 1], RADIUS, INK);
+    second.draw_points(&mut canvas, data, [0, 1], RADIUS, BEHIND);
+    second.draw_points(&mut canvas, samples, [0, 1], RADIUS, FLOW);
+    first.draw_axes(&mut canvas, XAxis::Named(columns[0]), YAxis::Named(columns[1]));
+    second.draw_axes(&mut canvas, XAxis::Named(columns[0]), YAxis::Shared);
+    draw_title(&mut canvas, title, (left, 26.0), total - left - 16.0);
     for (panel, name, color) in [(first, "data", INK), (second, "flow samples", FLOW)] {
         let lettering = Lettering { color, ..Lettering::new(NAME, Along::Start, Across::Middle) };
-        canvas.text(name, lettering, (panel.frame.left, head - 18.0))?;
+        canvas.text(name, lettering, (panel.frame.left, head - 18.0));
     }
     if let Some(remark) = outside(samples, &second) {
-        draw_remark(&mut canvas, &remark, (second.frame.right(), head - 18.0))?;
+        draw_remark(&mut canvas, &remark, (second.frame.right(), head - 18.0));
     }
     canvas.finish("samples")
 }

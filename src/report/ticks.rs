@@ -26,6 +26,31 @@ pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
         .unwrap_or_default()
 }
 
+/// Ticks within `limits`, which are logarithms to base 10: at powers of ten, and at twice and five times these where less
+/// than three powers fit.
+pub(super) fn log_ticks(limits: [f64; 2]) -> Vec<Tick> {
+    let [low, high] = limits;
+    let powers = low.floor() as i32..=high.ceil() as i32;
+    let at = |factors: &'static [f64]| {
+        let all = powers.clone().flat_map(move |power| factors.iter().map(move |factor| (*factor, power)));
+        all.map(|(factor, power)| (factor.log10() + f64::from(power), factor, power))
+            .filter(|(value, ..)| (low..=high).contains(value))
+            .collect::<Vec<_>>()
+    };
+    let found = [&[1.0] as &[f64], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]]
+        .into_iter()
+        .map(at)
+        .find(|ticks| ticks.len() >= 3)
+        .unwrap_or_else(|| at(&[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]));
+    // At most nine find room side by side.
+    let every = found.len().div_ceil(9).max(1);
+    let text = |factor: f64, power: i32| match power {
+        -3..=4 => format!("{}", (factor * 10f64.powi(power) * 1e6).round() / 1e6),
+        _ => format!("{factor}e{power}").replace('-', "\u{2212}"),
+    };
+    found.into_iter().step_by(every).map(|(value, factor, power)| Tick { value, label: text(factor, power) }).collect()
+}
+
 /// All multiples of `step` in `[low, high]`; the slack keeps a limit that is itself round.
 fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
     let first = (low / step - 1e-6).ceil();
@@ -54,6 +79,17 @@ fn label(values: &[f64]) -> Vec<Tick> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logarithmic_ticks_stand_at_powers_or_between_them() {
+        let labels = |low: f64, high: f64| -> Vec<String> {
+            log_ticks([low.log10(), high.log10()]).into_iter().map(|tick| tick.label).collect()
+        };
+        assert_eq!(labels(1e-6, 1e-3), ["1e\u{2212}6", "1e\u{2212}5", "1e\u{2212}4", "0.001"]);
+        assert_eq!(labels(0.9, 30.0), ["1", "2", "5", "10", "20"]);
+        assert_eq!(labels(12.0, 45.0), ["15", "20", "30", "40"]);
+        assert!(labels(1e-30, 1e30).len() <= 9);
+    }
 
     #[test]
     fn ticks_are_round_numbers_with_the_decimals_of_their_step() {

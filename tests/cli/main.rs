@@ -8,6 +8,7 @@ mod compare;
 mod disk;
 mod elsewhere;
 mod output;
+mod plot;
 mod repeat;
 mod results;
 mod stopping;

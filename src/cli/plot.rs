@@ -1,0 +1,108 @@
+//! `runner plot`: charts of an experiment or a run.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::compare::{metric_named, rows_of};
+use super::output::{print, tell};
+use super::{Exit, Failure};
+use crate::atomic::write_atomically;
+use crate::engine::{Datasets, SavedRun};
+use crate::record::{Runs, read_metrics, read_runs};
+use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, run_chart, swept_charts};
+use crate::report::comparison::{By, Comparison};
+
+#[derive(Args, Debug)]
+pub(super) struct Plot {
+    /// An experiment (results/<experiment>) or a run directory (results/<experiment>/<trial>/seed-<n>)
+    #[arg(value_name = "RUN|EXPERIMENT")]
+    path: PathBuf,
+    /// What to draw against swept keys and cost: a numeric column of trials.parquet
+    #[arg(long, value_name = "NAME", default_value = "test_nll")]
+    metric: String,
+    /// Where to write the pictures [default: the folder `plots` in the experiment or run]
+    #[arg(long, short, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+impl Plot {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let metric = metric_named(&self.metric)?;
+        let runs = read_runs(&self.path);
+        for broken in &runs.broken {
+            tell(format_args!("warning: {broken}"));
+        }
+        let Some(first) = runs.manifests.first() else {
+            return Err(Failure::Usage(format!(
+                "{}: no runs there yet; name an experiment or a run in `results` (see `runner list`)",
+                self.path.display()
+            )));
+        };
+        let folder = self.output.clone().unwrap_or_else(|| self.path.join("plots"));
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            Failure::Usage(format!("{}: cannot be made: {error}; name another folder with --output", folder.display()))
+        })?;
+        if runs.directories == [self.path.clone()] {
+            let title = format!("{} · {} · seed {}", first.experiment, first.trial, first.seed);
+            let rows = read_metrics(&self.path).map_err(Failure::run)?;
+            save(&folder, &run_chart(&title, &rows))?;
+            return redraw(&self.path, &folder, &title);
+        }
+        let comparison = Comparison::new(&rows_of(&runs.manifests)?, &By::Trial, metric);
+        let title = first.experiment.as_str();
+        save(&folder, &curve_chart(title, &curves(&comparison, &runs)?))?;
+        for chart in swept_charts(title, &comparison).iter().chain(&cost_charts(title, &comparison)) {
+            save(&folder, chart)?;
+        }
+        Ok(Exit::Success)
+    }
+}
+
+fn save(folder: &Path, chart: &Chart) -> Result<(), Failure> {
+    let drawn = chart.draw().map_err(Failure::run)?;
+    for (extension, bytes) in [("png", drawn.png.as_slice()), ("svg", drawn.svg.as_bytes())] {
+        write(&folder.join(format!("{}.{extension}", chart.stem)), bytes)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_atomically(path, |file| file.write_all(bytes)).map_err(Failure::run)?;
+    print(path.display())
+}
+
+/// Density and samples of the best weights, drawn anew where weights and data are there.
+fn redraw(run: &Path, folder: &Path, title: &str) -> Result<Exit, Failure> {
+    let pictures = SavedRun::open(run).map_err(|error| error.to_string()).and_then(|mut saved| {
+        saved.pictures(&Datasets::default(), title).map_err(|error| format!("no pictures of the density: {error}"))
+    });
+    match pictures {
+        Ok(pictures) => {
+            for picture in pictures {
+                write(&folder.join(format!("{}.png", picture.tag)), &picture.png)?;
+            }
+        }
+        Err(reason) => tell(format_args!("warning: {reason}")),
+    }
+    Ok(Exit::Success)
+}
+
+/// The curves of all trials, in the order of the comparison.
+fn curves(comparison: &Comparison, runs: &Runs) -> Result<Vec<Curve>, Failure> {
+    let mut curves = Vec::new();
+    for group in &comparison.groups {
+        let name = |i: usize| group.labels.get(i).and_then(|it| it.as_ref()?.as_str());
+        let trial = name(group.labels.len() - 1).unwrap_or_default();
+        // Where there are several experiments, the first label says which.
+        let experiment = (group.labels.len() > 1).then(|| name(0)).flatten();
+        let of_group =
+            runs.manifests.iter().zip(&runs.directories).filter(|(run, _)| {
+                run.trial == trial && experiment.is_none_or(|experiment| run.experiment == experiment)
+            });
+        let seeds = of_group.map(|(_, directory)| read_metrics(directory)).collect::<Result<_, _>>();
+        curves.push(Curve { trial: trial.to_owned(), seeds: seeds.map_err(Failure::run)? });
+    }
+    Ok(curves)
+}

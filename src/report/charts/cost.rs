@@ -1,0 +1,67 @@
+//! Quality against cost.
+
+use super::super::comparison::{Comparison, Metric, metric};
+use super::super::limits::axis_limits;
+use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+
+/// What a trial costs, and how to call it on an axis.
+const COSTS: [(&str, &str); 2] = [("seconds", "training time (s)"), ("parameters", "parameters")];
+
+/// The comparison's metric against training time and against parameters, where trials differ in them. Trials that no
+/// cheaper one beats have a colour and a name.
+pub fn cost_charts(title: &str, comparison: &Comparison) -> Vec<Chart> {
+    let of = |(name, axis)| cost_chart(title, comparison, metric(name)?, axis);
+    COSTS.into_iter().filter_map(of).collect()
+}
+
+fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -> Option<Chart> {
+    let metric = comparison.metric;
+    let mut points: Vec<(f64, &super::super::comparison::Group)> = comparison
+        .groups
+        .iter()
+        .filter(|group| group.estimates.contains_key(metric.name))
+        .filter_map(|group| Some((group.estimates.get(cost.name)?.mean, group)))
+        .filter(|(cost, _)| *cost > 0.0)
+        .collect();
+    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if points.windows(2).all(|pair| pair[0].0 == pair[1].0) || cost.name == metric.name {
+        return None;
+    }
+    let sign = if metric.larger_is_better { -1.0 } else { 1.0 };
+    let mut behind = Series { color: BEHIND, ..Series::default() };
+    let mut front: Vec<Series> = Vec::new();
+    let mut best = f64::INFINITY;
+    for (x, group) in points {
+        let it = group.estimates[metric.name];
+        let bars = it.error.map(|error| (x, it.mean - error, it.mean + error));
+        if sign * it.mean < best {
+            best = sign * it.mean;
+            let name = group.labels.last().cloned().flatten().and_then(|it| it.as_str().map(str::to_owned));
+            let color = COLORS[front.len() % COLORS.len()];
+            let name = name.unwrap_or_default();
+            front.push(Series {
+                name,
+                color,
+                dots: vec![(x, it.mean)],
+                bars: bars.into_iter().collect(),
+                ..Series::default()
+            });
+        } else {
+            behind.dots.push((x, it.mean));
+            behind.bars.extend(bars);
+        }
+    }
+    let line = front.iter().flat_map(|series| series.dots.clone()).collect();
+    let y = axis_limits(front.iter().chain([&behind]).flat_map(|series| &series.dots).map(|dot| dot.1));
+    let joined = Series { color: BEHIND, line, ..Series::default() };
+    Some(Chart {
+        stem: format!("cost-{}", cost.name),
+        title: title.to_owned(),
+        x_name: axis.to_owned(),
+        y_name: metric.head.to_owned(),
+        scale: Scale::Log,
+        y,
+        series: front.into_iter().chain([joined, behind]).collect(),
+        notes: vec!["named: no cheaper trial is better".into()],
+    })
+}

@@ -1,0 +1,13 @@
+//! Charts of an experiment: learning curves, a metric against what was swept, quality against cost.
+//!
+//! Everything comes from the results folder; a [`Chart`] is data, which [`Chart::draw`] turns into a PNG and an SVG.
+
+mod chart;
+mod cost;
+mod curves;
+mod swept;
+
+pub use chart::{Chart, Drawn};
+pub use cost::cost_charts;
+pub use curves::{Curve, curve_chart, run_chart};
+pub use swept::swept_charts;

@@ -1,0 +1,99 @@
+//! A metric against the keys that were swept.
+
+use std::collections::BTreeSet;
+
+use super::super::comparison::{Comparison, Group};
+use super::super::limits::axis_limits;
+use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+
+/// One chart for every key that differs between the trials of `comparison`: each trial's mean with its standard error,
+/// and a line through the best trial at each value.
+pub fn swept_charts(title: &str, comparison: &Comparison) -> Vec<Chart> {
+    let keys: BTreeSet<&String> = comparison.groups.iter().flat_map(|group| group.keys.keys()).collect();
+    keys.into_iter().filter_map(|key| swept_chart(title, comparison, key)).collect()
+}
+
+fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart> {
+    let metric = comparison.metric;
+    let known: Vec<(&toml::Value, &Group)> = comparison
+        .groups
+        .iter()
+        .filter(|group| group.estimates.contains_key(metric.name))
+        .filter_map(|group| Some((group.keys.get(key)?, group)))
+        .collect();
+    let scale = scale(known.iter().map(|(value, _)| *value))?;
+    let place = |value: &toml::Value| match &scale {
+        Scale::Words(words) => words.iter().position(|word| *word == word_of(value)).map(|i| i as f64),
+        Scale::Linear | Scale::Log => number(value),
+    };
+    let mut trials = Series { color: BEHIND, ..Series::default() };
+    let mut best: Vec<(f64, f64)> = Vec::new();
+    for (value, group) in &known {
+        let (Some(x), Some(it)) = (place(value), group.estimates.get(metric.name)) else { continue };
+        trials.dots.push((x, it.mean));
+        trials.bars.extend(it.error.map(|error| (x, it.mean - error, it.mean + error)));
+        // Groups come best first.
+        if best.iter().all(|(other, _)| *other != x) {
+            best.push((x, it.mean));
+        }
+    }
+    best.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let y = axis_limits(trials.dots.iter().map(|dot| dot.1));
+    let best = Series {
+        name: "best at each value".into(),
+        color: COLORS[0],
+        dots: best.clone(),
+        line: best,
+        ..Series::default()
+    };
+    Some(Chart {
+        stem: key.to_owned(),
+        title: title.to_owned(),
+        x_name: key.to_owned(),
+        y_name: metric.head.to_owned(),
+        scale,
+        y,
+        series: vec![best, trials],
+        notes: vec!["grey: all trials".into(), "± standard error".into()],
+    })
+}
+
+/// The scale that suits the values; `None` where they do not differ.
+fn scale<'a>(values: impl Iterator<Item = &'a toml::Value> + Clone) -> Option<Scale> {
+    let words: BTreeSet<String> = values.clone().map(word_of).collect();
+    if words.len() < 2 {
+        return None;
+    }
+    let numbers: Option<Vec<f64>> = values.map(number).collect();
+    Some(match numbers {
+        Some(numbers) => {
+            let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if low > 0.0 && high / low >= 8.0 { Scale::Log } else { Scale::Linear }
+        }
+        None => Scale::Words(words.into_iter().collect()),
+    })
+}
+
+fn number(value: &toml::Value) -> Option<f64> {
+    value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
+}
+
+fn word_of(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_follows_the_values() {
+        let of = |values: &[toml::Value]| scale(values.iter());
+        assert_eq!(of(&[4.into(), 8.into(), 16.into()]), Some(Scale::Linear));
+        assert_eq!(of(&[1e-4.into(), 1e-2.into()]), Some(Scale::Log));
+        assert_eq!(of(&[0.into(), 1_000.into()]), Some(Scale::Linear));
+        assert_eq!(of(&["relu".into(), "tanh".into()]), Some(Scale::Words(vec!["relu".into(), "tanh".into()])));
+        assert_eq!(of(&[4.into(), 4.into()]), None);
+    }
+}
