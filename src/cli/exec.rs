@@ -46,6 +46,7 @@ impl Exec {
             jobs: 1,
             fresh: false,
             retry_failed: self.retry_failed,
+            fail_fast: false,
             stop: &stop,
             datasets: &Datasets::default(),
             progress: &progress,

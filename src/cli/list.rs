@@ -1,5 +1,6 @@
 //! `runner list`: experiments and the state of their trials.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,7 +9,8 @@ use comfy_table::Table;
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::was_killed;
-use crate::record::read_runs;
+use crate::plan::{Plan, Trial};
+use crate::record::{Manifest, read_metrics, read_runs};
 use crate::report::quantity::number;
 use crate::toys::TOYS;
 use crate::train::Status;
@@ -30,38 +32,82 @@ impl List {
 
     fn runs(&self) -> Result<Exit, Failure> {
         let mut table = table(&["experiment", "trial", "seed", "status", "step", "test NLL", "directory"]);
-        let mut found = false;
+        let mut totals = Vec::new();
         for experiment in experiments(&self.directory)? {
             let runs = read_runs(&experiment);
             for broken in &runs.broken {
                 tell(format_args!("warning: {broken}"));
             }
-            for run in &runs.manifests {
-                found = true;
-                let summary = run.summary.clone().unwrap_or_default();
-                let nll = summary.test_nll.map(number).unwrap_or_default();
-                // Killed, it had no time to say so; the same command resumes it like an interrupted one.
-                let status = if was_killed(run) { Status::Interrupted } else { run.status };
-                let step = if run.status == Status::Running { String::new() } else { summary.steps.to_string() };
-                let directory = experiment.join(&run.trial).join(format!("seed-{}", run.seed));
+            let waiting = waiting(&experiment, &runs.manifests);
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
+                let status = status(run);
+                *counts.entry(status).or_default() += 1;
+                let nll = run.summary.as_ref().and_then(|summary| summary.test_nll).map(number);
                 table.add_row([
                     run.experiment.clone(),
                     run.trial.clone(),
                     run.seed.to_string(),
-                    status.as_str().to_owned(),
-                    step,
-                    nll,
+                    status.to_owned(),
+                    step(run, directory),
+                    nll.unwrap_or_default(),
                     directory.display().to_string(),
                 ]);
             }
+            for trial in &waiting {
+                let (experiment, seed) = (trial.experiment.clone(), trial.seed.to_string());
+                let nothing = String::new();
+                table.add_row([
+                    experiment,
+                    trial.id.clone(),
+                    seed,
+                    WAITING.into(),
+                    nothing.clone(),
+                    nothing.clone(),
+                    nothing,
+                ]);
+            }
+            if !waiting.is_empty() {
+                counts.insert(WAITING, waiting.len());
+            }
+            if !counts.is_empty() {
+                let counts: Vec<String> = counts.iter().map(|(status, runs)| format!("{runs} {status}")).collect();
+                totals.push(format!("{}: {}", experiment.display(), counts.join(", ")));
+            }
         }
-        if found {
-            print(table)?;
-        } else {
+        if totals.is_empty() {
             tell(format_args!("no runs in {}", self.directory.display()));
+        } else {
+            print(table)?;
+            print(format_args!("\n{}", totals.join("\n")))?;
         }
         Ok(Exit::Success)
     }
+}
+
+/// Of a run that the plan asks for and that has not started.
+const WAITING: &str = "waiting";
+
+/// The runs of the experiment's plan that have not started.
+fn waiting(experiment: &Path, started: &[Manifest]) -> Vec<Trial> {
+    let started: BTreeSet<(&str, u64)> = started.iter().map(|run| (run.trial.as_str(), run.seed)).collect();
+    let text = std::fs::read_to_string(experiment.join("plan.json")).unwrap_or_default();
+    let planned = Plan::from_json(&text).map(|plan| plan.trials).unwrap_or_default();
+    planned.into_iter().filter(|trial| !started.contains(&(trial.id.as_str(), trial.seed))).collect()
+}
+
+fn status(run: &Manifest) -> &'static str {
+    // Killed, it had no time to say so; the same command resumes it like an interrupted one.
+    if was_killed(run) { Status::Interrupted.as_str() } else { run.status.as_str() }
+}
+
+/// How far it is: from its summary, or while it runs from its curve.
+fn step(run: &Manifest, directory: &Path) -> String {
+    let step = match (&run.summary, run.status) {
+        (Some(summary), status) if status != Status::Running => Some(summary.steps),
+        _ => read_metrics(directory).ok().and_then(|rows| Some(rows.last()?.step)),
+    };
+    step.map(|step| step.to_string()).unwrap_or_default()
 }
 
 fn toys() -> Result<Exit, Failure> {

@@ -31,6 +31,9 @@ pub(super) struct Run {
     /// Start diverged trials again (failed ones always go on)
     #[arg(long)]
     retry_failed: bool,
+    /// Start no more trials once one has failed or diverged
+    #[arg(long)]
+    fail_fast: bool,
     /// Show the trials without running them (same as `plan`)
     #[arg(long)]
     dry_run: bool,
@@ -69,6 +72,7 @@ impl Run {
             jobs: self.jobs.map_or(cores, usize::from),
             fresh: self.fresh,
             retry_failed: self.retry_failed,
+            fail_fast: self.fail_fast,
             stop: &stop,
             datasets: &datasets,
             progress: &progress,
@@ -84,12 +88,16 @@ impl Run {
             tell("stopped after saving; run the same command again to go on");
             return Ok(Exit::Interrupted);
         }
-        if not_started > 0 {
+        let failed = ended(&[Status::Failed, Status::Diverged]);
+        if not_started > 0 && self.fail_fast && failed {
+            tell(format_args!(
+                "{not_started} runs were not started after the first failure (--fail-fast); run again without it for the rest"
+            ));
+        } else if not_started > 0 {
             tell(format_args!(
                 "{not_started} runs are being run by another process; run the same command again after it"
             ));
         }
-        let failed = ended(&[Status::Failed, Status::Diverged]);
         Ok(if failed || not_started > 0 { Exit::TrialFailed } else { Exit::Success })
     }
 

@@ -11,7 +11,7 @@ use super::trial::{Job, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::plan::{Plan, Trial};
 use crate::record::progress::Progress;
-use crate::record::{Manifest, RecordError, hparams, read_runs, write_experiment, write_trials};
+use crate::record::{Manifest, RecordError, hparams, read_runs, write_bands, write_experiment, write_trials};
 use crate::train::Status;
 
 /// How to run trials on this machine.
@@ -24,6 +24,8 @@ pub struct Local<'a> {
     pub fresh: bool,
     /// Start diverged trials again.
     pub retry_failed: bool,
+    /// Start no more trials once one has failed or diverged; those that run go on to their end.
+    pub fail_fast: bool,
     pub stop: &'a AtomicBool,
     pub datasets: &'a Datasets,
     pub progress: &'a Progress,
@@ -55,18 +57,8 @@ struct Table<'a> {
 pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let mut tables = Vec::new();
     for plan in plans {
-        let folder = local.results.join(&plan.experiment);
-        std::fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
-        let json =
-            plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
-        write_atomically(&folder.join("plan.json"), |file| file.write_all(json.as_bytes()))?;
-        let points: BTreeMap<&str, _> = plan.trials.iter().map(|trial| (trial.id.as_str(), hparams(trial))).collect();
-        write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())?;
-        let earlier = read_runs(&folder);
-        for broken in &earlier.broken {
-            local.progress.println(format!("warning: {broken}"));
-        }
-        let rows = earlier.manifests.into_iter().map(|run| ((run.trial.clone(), run.seed), run)).collect();
+        let earlier = lay_out(plan, local.results, |text| local.progress.println(text))?;
+        let rows = earlier.into_iter().map(|run| ((run.trial.clone(), run.seed), run)).collect();
         tables.push(Table { plan, rows: Mutex::new(rows) });
     }
 
@@ -75,6 +67,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let done: Vec<Mutex<Option<(Manifest, bool)>>> = queue.iter().map(|_| Mutex::new(None)).collect();
     let next = AtomicUsize::new(0);
     let first_error = Mutex::new(None);
+    let halted = AtomicBool::new(false);
     let waiting = queue.iter().filter(|(_, trial)| !is_kept(&standing(trial, local.results), local)).count();
     let jobs = local.jobs.clamp(1, waiting.max(1));
     // One trial alone uses all cores; as many trials as cores get one each.
@@ -87,7 +80,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(experiment, trial)) = queue.get(index) else { break };
-                    if local.stop.load(Ordering::Relaxed) {
+                    if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
                         break;
                     }
                     let one = || one(trial, local);
@@ -96,6 +89,9 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
                         Err(_) => one(),
                     };
                     let Some(outcome) = outcome else { continue };
+                    if local.fail_fast && matches!(outcome.0.status, Status::Failed | Status::Diverged) {
+                        halted.store(true, Ordering::Relaxed);
+                    }
                     let table = &tables[experiment];
                     if let Err(error) = table.add(&outcome.0, local.results) {
                         lock(&first_error).get_or_insert(error);
@@ -145,8 +141,52 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
 pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
     let outcome = one(trial, local);
     let folder = local.results.join(&trial.experiment);
-    write_trials(&folder, &read_runs(&folder).manifests)?;
+    write_bands(&folder, &trial.id)?;
+    // Others may end meanwhile and write the table too: whoever writes last has seen all of them.
+    let mut runs = read_runs(&folder).manifests;
+    loop {
+        write_trials(&folder, &runs)?;
+        let now = read_runs(&folder).manifests;
+        if now == runs {
+            break;
+        }
+        runs = now;
+    }
     Ok(outcome.map(|(manifest, _)| manifest))
+}
+
+/// Stores `plan` and what TensorBoard must know of the whole experiment; returns the runs that are there already. `tell`
+/// hears how the plan differs from the one that was there.
+///
+/// # Errors
+/// Where a file cannot be written.
+pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<Vec<Manifest>, RecordError> {
+    let folder = results.join(&plan.experiment);
+    std::fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
+    let path = folder.join("plan.json");
+    let earlier = std::fs::read_to_string(&path).ok().and_then(|text| Plan::from_json(&text).ok());
+    if let Some(difference) = earlier.and_then(|earlier| plan.difference(&earlier)) {
+        tell(format!("{}: the plan has changed: {difference}", plan.experiment));
+    }
+    let json = plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
+    write_atomically(&path, |file| file.write_all(json.as_bytes()))?;
+
+    let runs = read_runs(&folder);
+    for broken in &runs.broken {
+        tell(format!("warning: {broken}"));
+    }
+    let mut points: BTreeMap<String, _> =
+        plan.trials.iter().map(|trial| (trial.id.clone(), hparams(&trial.overrides, &trial.spec))).collect();
+    for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
+        if !points.contains_key(&run.trial) {
+            // Without its spec TensorBoard could show nothing of it but its curves.
+            let spec = std::fs::read_to_string(directory.join("spec.toml")).unwrap_or_default();
+            let shown = toml::from_str(&spec).map(|spec| hparams(&run.overrides, &spec));
+            points.extend(shown.ok().map(|shown| (run.trial.clone(), shown)));
+        }
+    }
+    write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())?;
+    Ok(runs.manifests)
 }
 
 /// Runs one trial, or tells that it was there already. `None`: it cannot be run now.
@@ -189,6 +229,7 @@ impl Table<'_> {
     fn add(&self, run: &Manifest, results: &Path) -> Result<(), RecordError> {
         let mut rows = lock(&self.rows);
         rows.insert((run.trial.clone(), run.seed), run.clone());
+        write_bands(&results.join(&self.plan.experiment), &run.trial)?;
         self.write(&rows, results)
     }
 

@@ -11,7 +11,7 @@ mod trial;
 
 pub use datasets::Datasets;
 pub use estimate::{Estimate, estimate};
-pub use local::{Local, Report, run, run_one};
+pub use local::{Local, Report, lay_out, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
 pub use stop::stop_flag;
 pub use trial::{Job, Standing, standing, was_killed};

@@ -1,5 +1,6 @@
 //! From a spec to the list of trials: sweep expansion and identities. Pure functions; knows nothing of training.
 
+mod difference;
 mod expand;
 mod identity;
 mod points;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::spec::Spec;
 
+pub use difference::Difference;
 pub use expand::{expand, prepare};
 pub use identity::spec_hash;
 pub use stored::StoredPlanError;

@@ -24,8 +24,13 @@ pub(super) struct EventsFile {
 impl EventsFile {
     /// Starts a new file in `directory`, read by TensorBoard after all that are there.
     pub(super) fn create(directory: &Path) -> io::Result<Self> {
+        Self::create_marked(directory, "")
+    }
+
+    /// Like [`EventsFile::create`], with `mark` at the end of its name.
+    pub(super) fn create_marked(directory: &Path, mark: &str) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        let mut file = Self { file: File::create_new(new_path(directory)?)? };
+        let mut file = Self { file: File::create_new(new_path(directory, mark)?)? };
         file.append(&[file_version()])?;
         Ok(file)
     }
@@ -60,15 +65,15 @@ pub(super) fn events_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// A name in `directory` that sorts after those of all events files there. TensorBoard reads in the order of names; a run
-/// resumed within a second, or on a host whose clock is behind, must still come last.
-pub(super) fn new_path(directory: &Path) -> io::Result<PathBuf> {
+/// resumed within a second, or on a host whose clock is behind, must still come last. `mark` ends the name.
+pub(super) fn new_path(directory: &Path, mark: &str) -> io::Result<PathBuf> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let last = events_files(directory)?.iter().filter_map(|path| started_at(path)).max();
     let seconds = last.map_or(0, |last| last + 1).max(now() as u64);
     let host = hostname::get()?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let process = std::process::id();
-    Ok(directory.join(format!("{PREFIX}{seconds:010}.{}.{process}.{number}", host.to_string_lossy())))
+    Ok(directory.join(format!("{PREFIX}{seconds:010}.{}.{process}.{number}{mark}", host.to_string_lossy())))
 }
 
 /// The seconds in the name of an events file.

@@ -7,13 +7,15 @@ use std::path::Path;
 
 use protobuf::well_known_types::{ListValue, Value};
 use protobuf::{Message, RepeatedField};
+use sha2::{Digest, Sha256};
 use tensorboard_proto::api::{DataType, DatasetType, Experiment, HParamInfo, MetricInfo, MetricName, Status as End};
 use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionEndInfo, SessionStartInfo};
 use tensorboard_proto::summary::Summary_Value;
 
+use super::bands::layout;
 use super::{RecordError, events_file, summaries};
 use crate::atomic::write_atomically;
-use crate::plan::Trial;
+use crate::spec::Spec;
 use crate::train::Status;
 
 /// Shown for a trial without swept or overridden keys.
@@ -34,11 +36,11 @@ const METRICS: [(&str, DatasetType); 2] =
 
 /// What the HPARAMS tab shows of a trial: its swept and overridden keys under their dotted names; without any, the main
 /// keys of its spec. Never the seed.
-pub fn hparams(trial: &Trial) -> BTreeMap<String, toml::Value> {
-    let mut shown = trial.overrides.clone();
+pub fn hparams(overrides: &BTreeMap<String, toml::Value>, spec: &Spec) -> BTreeMap<String, toml::Value> {
+    let mut shown = overrides.clone();
     shown.retain(|key, _| !NAMES.contains(&key.as_str()));
     if shown.is_empty() {
-        let spec = toml::Table::try_from(&trial.spec).unwrap_or_default();
+        let spec = toml::Table::try_from(spec).unwrap_or_default();
         for (section, key) in MAIN_KEYS {
             if let Some(value) = spec.get(section).and_then(|section| section.get(key)) {
                 shown.insert(format!("{section}.{key}"), value.clone());
@@ -48,8 +50,11 @@ pub fn hparams(trial: &Trial) -> BTreeMap<String, toml::Value> {
     shown
 }
 
-/// Tells TensorBoard which hyperparameters and metrics the experiment in `directory` has, unless an events file there says
-/// so already. `trials`: [`hparams`] of each trial.
+/// Tells TensorBoard which hyperparameters and metrics the experiment in `directory` has, and how to draw its seed bands.
+/// `trials`: [`hparams`] of each trial whose runs are there or will be.
+///
+/// TensorBoard hides trials with other values than the record names, and of several records it picks any one: so there
+/// is one, and it is replaced where it no longer holds.
 ///
 /// # Errors
 /// Where the directory cannot be made, listed or written to.
@@ -59,15 +64,23 @@ pub fn write_experiment(
     trials: &[BTreeMap<String, toml::Value>],
 ) -> Result<(), RecordError> {
     fs::create_dir_all(directory).map_err(RecordError::write(directory))?;
-    // With several records TensorBoard would pick any one of them.
-    if !events_file::events_files(directory).map_err(RecordError::read(directory))?.is_empty() {
+    let (record, layout) =
+        experiment(name, trials).and_then(|it| Ok((it, layout()?))).map_err(RecordError::write(directory))?;
+    // The name of the file says what is in it, so that it need not be read.
+    let content = record.write_to_bytes().map_err(io::Error::other).map_err(RecordError::write(directory))?;
+    let digest = Sha256::digest(&content);
+    let mark: String = digest.iter().take(8).fold(".".to_owned(), |mark, byte| format!("{mark}{byte:02x}"));
+    let earlier = events_file::events_files(directory).map_err(RecordError::read(directory))?;
+    if earlier.iter().any(|path| path.to_string_lossy().ends_with(&mark)) {
         return Ok(());
     }
-    let path = events_file::new_path(directory).map_err(RecordError::write(directory))?;
-    Ok(write_atomically(&path, |file| {
-        let record = experiment(name, trials)?;
-        file.write_all(&events_file::encode(&[events_file::file_version(), events_file::summary(0, vec![record])])?)
-    })?)
+    let path = events_file::new_path(directory, &mark).map_err(RecordError::write(directory))?;
+    let events = [events_file::file_version(), events_file::summary(0, vec![record, layout])];
+    write_atomically(&path, |file| file.write_all(&events_file::encode(&events)?))?;
+    for path in earlier {
+        fs::remove_file(&path).map_err(RecordError::write(&path))?;
+    }
+    Ok(())
 }
 
 fn experiment(name: &str, trials: &[BTreeMap<String, toml::Value>]) -> io::Result<Summary_Value> {
@@ -81,7 +94,6 @@ fn experiment(name: &str, trials: &[BTreeMap<String, toml::Value>]) -> io::Resul
     }
     let mut experiment = Experiment::new();
     experiment.set_name(name.to_owned());
-    experiment.set_time_created_secs(events_file::now());
     experiment.set_hparam_infos(values.into_iter().map(|(key, domain)| hparam_info(key, domain)).collect());
     experiment.set_metric_infos(METRICS.into_iter().map(|(tag, dataset)| metric_info(tag, dataset)).collect());
     let mut data = HParamsPluginData::new();
@@ -219,12 +231,16 @@ mod tests {
     }
 
     #[test]
-    fn experiment_is_written_once() {
+    fn experiment_is_written_once_and_replaced_where_it_no_longer_holds() {
         let folder = tempfile::tempdir().expect("folder");
         let directory = folder.path().join("results/moons");
         write_experiment(&directory, "first", &[]).expect("written");
-        write_experiment(&directory, "second", &[]).expect("left alone");
-        assert_eq!(experiment_in(&directory).get_name(), "first");
+        let file = events_files(&directory).expect("listed");
+        write_experiment(&directory, "first", &[]).expect("left alone");
+        assert_eq!(events_files(&directory).expect("listed"), file);
+        write_experiment(&directory, "first", &[table("depth = 8")]).expect("replaced");
+        let experiment = experiment_in(&directory);
+        assert_eq!((experiment.get_name(), experiment.get_hparam_infos().len()), ("first", 1));
     }
 
     #[test]

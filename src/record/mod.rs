@@ -8,6 +8,7 @@
 //! [`Recorder`] hands every event to all of them. Whatever is not append-only goes through [`write_atomically`](crate::atomic::write_atomically), so no
 //! reader ever meets half a file. This room knows nothing of models.
 
+mod bands;
 mod error;
 mod events_file;
 mod hparams;
@@ -22,6 +23,7 @@ mod summaries;
 mod tensorboard;
 mod trials;
 
+pub use bands::{Band, bands, write_bands};
 pub use error::RecordError;
 pub use hparams::{hparams, write_experiment};
 pub use journal::{MetricsJournal, read_metrics};

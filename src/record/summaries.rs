@@ -31,11 +31,16 @@ pub(super) fn image(picture: &Picture) -> Summary_Value {
 
 /// Markdown.
 pub(super) fn text(tag: &str, markdown: String) -> Summary_Value {
+    bytes(tag, "text", markdown.into_bytes())
+}
+
+/// Data of a plugin that takes a string tensor.
+pub(super) fn bytes(tag: &str, plugin_name: &str, content: Vec<u8>) -> Summary_Value {
     let mut tensor = TensorProto::new();
     tensor.set_dtype(DataType::DT_STRING);
     tensor.set_tensor_shape(TensorShapeProto::new());
-    tensor.set_string_val(RepeatedField::from_vec(vec![markdown.into_bytes()]));
-    plugin(tag, "text", Vec::new(), tensor)
+    tensor.set_string_val(RepeatedField::from_vec(vec![content]));
+    plugin(tag, plugin_name, Vec::new(), tensor)
 }
 
 /// Data of a plugin that keeps everything in the metadata; the tensor itself is empty.

@@ -29,6 +29,10 @@ const CURVES: [Tag<Metrics>; 7] = [
 /// Tags of what is known once, at the end.
 const RESULTS: [Tag<Summary>; 2] = [("nll/test", |summary| summary.test_nll), ("nll/gap", |summary| summary.gap)];
 
+/// Ends the name of the file that says how the run ended. TensorBoard believes the first such record it reads, so it
+/// stands alone, to be removed when the run goes on after all.
+const END: &str = ".end";
+
 /// Takes a sentence for the user.
 pub type Warn = Box<dyn FnMut(String) + Send>;
 
@@ -57,7 +61,7 @@ impl TensorBoard {
         Self {
             directory: directory.into(),
             group: trial.id.clone(),
-            hparams: hparams::hparams(trial),
+            hparams: hparams::hparams(&trial.overrides, &trial.spec),
             spec,
             warn,
             state: State::Waiting,
@@ -67,6 +71,9 @@ impl TensorBoard {
     fn start(&mut self, resumed_at: Option<i64>) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let mut earlier = events_files(&self.directory)?;
+        // A run that goes on has not ended, whatever it said before.
+        let is_end = |path: &PathBuf| path.to_string_lossy().ends_with(END);
+        earlier.extract_if(.., |path| is_end(path)).try_for_each(fs::remove_file)?;
         if resumed_at.is_none() {
             // A run started over has no past. TensorBoard would go on believing the old records of the HPARAMS tab.
             earlier.drain(..).try_for_each(fs::remove_file)?;
@@ -101,7 +108,10 @@ impl TensorBoard {
     fn end(&mut self, status: Status, results: &Summary) -> io::Result<()> {
         if let Some(end) = hparams::session_end(status)? {
             let points = RESULTS.iter().filter_map(|(tag, get)| Some(summaries::scalar(tag, get(results)?)));
-            self.append(&summary(results.steps, points.chain([end]).collect()))?;
+            self.append(&summary(results.steps, points.collect()))?;
+            let mut file = EventsFile::create_marked(&self.directory, END)?;
+            file.append(&[summary(results.steps, vec![end])])?;
+            file.sync()?;
         }
         if let State::Open(file) = std::mem::replace(&mut self.state, State::Silent) {
             file.sync()?;

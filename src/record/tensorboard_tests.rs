@@ -138,7 +138,7 @@ fn session_shows_overrides_and_the_group_of_its_seeds() {
 #[test]
 fn trial_without_overrides_shows_the_main_keys_and_never_the_seed() {
     let trial = sample::trial("base-3f9a2c1d", 3, "seeds = [3]");
-    let shown: Vec<(String, toml::Value)> = hparams::hparams(&trial).into_iter().collect();
+    let shown: Vec<(String, toml::Value)> = hparams::hparams(&trial.overrides, &trial.spec).into_iter().collect();
     let expected: BTreeMap<String, toml::Value> = toml::from_str(
         r#"
         "model.depth" = 8
@@ -157,12 +157,26 @@ fn resumed_run_goes_on_in_a_new_file_and_keeps_the_point_of_the_checkpoint() {
     let folder = tempfile::tempdir().expect("folder");
     send(&mut sink(folder.path()), [started(None), row(10), row(20), row(30), ended(Status::Interrupted)]);
     send(&mut sink(folder.path()), [started(Some(20)), row(30), row(40), ended(Status::Finished)]);
-    assert_eq!(events_files(folder.path()).expect("listed").len(), 2);
+    // The third one holds the end alone.
+    assert_eq!(events_files(folder.path()).expect("listed").len(), 3);
     assert_eq!(starts(folder.path()), [0, 21]);
     assert_eq!(plugin_data(folder.path(), "_hparams_/session_start_info").len(), 1);
     assert_eq!(plugin_data(folder.path(), "_hparams_/session_end_info").len(), 1);
     assert_eq!(values(folder.path(), "spec").len(), 1);
     assert_eq!(points(folder.path(), "nll/test"), [(40, 0.25)]);
+}
+
+#[test]
+fn run_that_goes_on_after_a_failure_has_not_ended() {
+    let folder = tempfile::tempdir().expect("folder");
+    send(&mut sink(folder.path()), [started(None), row(10), row(20), ended(Status::Failed)]);
+    let mut again = sink(folder.path());
+    send(&mut again, [started(Some(20)), row(30)]);
+    assert!(plugin_data(folder.path(), "_hparams_/session_end_info").is_empty());
+    send(&mut again, [ended(Status::Finished)]);
+    let ends = plugin_data(folder.path(), "_hparams_/session_end_info");
+    let statuses: Vec<_> = ends.iter().map(|end| end.get_session_end_info().get_status()).collect();
+    assert_eq!(statuses, [tensorboard_proto::api::Status::STATUS_SUCCESS]);
 }
 
 #[test]

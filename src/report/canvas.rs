@@ -114,7 +114,7 @@ impl Canvas {
     pub fn fill(&mut self, rect: Rect, color: RGBColor) {
         let (from, to) = (scaled((rect.left, rect.top)), scaled((rect.right(), rect.bottom())));
         if from.0 < to.0 && from.1 < to.1 {
-            self.marks.push(Mark::Fill { from, to: (to.0 - 1, to.1 - 1), color });
+            self.marks.push(Mark::Fill { from, to, color });
         }
     }
 

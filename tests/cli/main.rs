@@ -4,6 +4,7 @@ mod workplace;
 
 mod bad_data;
 mod bad_input;
+mod changes;
 mod compare;
 mod disk;
 mod elsewhere;

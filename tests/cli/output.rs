@@ -69,7 +69,8 @@ fn list_shows_runs_and_toys() {
     here.runner("moons.toml --seeds 0,1").expect(0);
     for command in ["list", "list results", "list results/moons"] {
         let text = here.runner(command).expect(0).stdout;
-        let rows: Vec<&str> = text.lines().filter(|line| line.contains("finished")).collect();
+        let rows: Vec<&str> = text.lines().filter(|line| line.contains("seed-")).collect();
+        assert!(text.ends_with("results/moons: 2 finished\n"), "{text}");
         assert!(rows.len() == 2 && rows[1].contains("seed-1") && rows[1].contains("60"), "{command}: {text}");
     }
     let text = here.runner("list --toys").expect(0).stdout;

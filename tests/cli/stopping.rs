@@ -84,7 +84,7 @@ fn a_signal_saves_and_the_same_command_goes_on_to_the_same_numbers() {
         let table = parquet(here.path("results/long/trials.parquet"));
         assert_eq!(texts(&table, "status"), ["interrupted", "interrupted"]);
         let listed = here.runner("list").expect(0).stdout;
-        assert_eq!(listed.matches("interrupted").count(), 2, "{listed}");
+        assert_eq!(listed.matches("interrupted").count(), 3, "{listed}");
 
         here.runner("long.toml --seeds 0,1,2 --jobs 2").expect(0).says(&["resumed at step", "seed 2] started"]);
         let table = parquet(here.path("results/long/trials.parquet"));

@@ -2,6 +2,7 @@
 
 use super::super::limits::axis_limits;
 use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+use crate::record::bands;
 use crate::train::Metrics;
 
 /// The curves of one trial, one a seed.
@@ -17,14 +18,14 @@ pub struct Curve {
 pub fn curve_chart(title: &str, curves: &[Curve]) -> Chart {
     let mut series: Vec<Series> = Vec::new();
     for (i, curve) in curves.iter().enumerate() {
-        let points = over_seeds(curve);
-        let line = points.iter().map(|point| (point.step, point.mean)).collect();
+        let points = bands(&curve.seeds);
+        let line = points.iter().map(|point| (point.step as f64, point.mean)).collect();
         series.push(match COLORS.get(i) {
             Some(color) => Series {
                 name: curve.trial.clone(),
                 color: *color,
                 line,
-                band: points.iter().map(|point| (point.step, point.low, point.high)).collect(),
+                band: points.iter().map(|point| (point.step as f64, point.low, point.high)).collect(),
                 ..Series::default()
             },
             None => Series { color: BEHIND, line, ..Series::default() },
@@ -76,31 +77,6 @@ fn chart(title: &str, y_name: &str, series: Vec<Series>, notes: Vec<String>) -> 
     }
 }
 
-struct Point {
-    step: f64,
-    mean: f64,
-    low: f64,
-    high: f64,
-}
-
-/// At every step that all seeds still running there were evaluated at.
-fn over_seeds(curve: &Curve) -> Vec<Point> {
-    let mut at: std::collections::BTreeMap<i64, Vec<f64>> = Default::default();
-    for row in curve.seeds.iter().flatten() {
-        if let Some(nll) = row.validation_nll.filter(|nll| nll.is_finite()) {
-            at.entry(row.step).or_default().push(nll);
-        }
-    }
-    at.into_iter()
-        .map(|(step, values)| Point {
-            step: step as f64,
-            mean: values.iter().sum::<f64>() / values.len() as f64,
-            low: values.iter().copied().fold(f64::INFINITY, f64::min),
-            high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,14 +84,6 @@ mod tests {
     fn rows(values: &[(i64, f64)]) -> Vec<Metrics> {
         let row = |&(step, nll)| Metrics { step, validation_nll: Some(nll), ..Metrics::default() };
         values.iter().map(row).collect()
-    }
-
-    #[test]
-    fn a_band_spans_the_seeds_at_each_step() {
-        let seeds = vec![rows(&[(10, 2.0), (20, 1.0)]), rows(&[(10, 4.0), (20, f64::NAN)]), Vec::new()];
-        let points = over_seeds(&Curve { trial: "a".into(), seeds });
-        let found: Vec<_> = points.iter().map(|it| (it.step, it.low, it.mean, it.high)).collect();
-        assert_eq!(found, [(10.0, 2.0, 3.0, 4.0), (20.0, 1.0, 1.0, 1.0)]);
     }
 
     #[test]
