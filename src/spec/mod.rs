@@ -11,6 +11,7 @@
 mod axis;
 mod check;
 mod diagnostics;
+mod file_format;
 mod fit;
 pub mod keys;
 mod kind;
@@ -35,6 +36,7 @@ mod variant;
 pub use axis::Axis;
 pub(crate) use axis::Choice;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use file_format::FileFormat;
 pub use kind::{Bound, Kind};
 pub use load::{ResolvedExperiment, SpecFile, load, load_each};
 pub use overrides::Overrides;

@@ -32,13 +32,17 @@ pub fn load(spec: &spec::Dataset, path: &Path) -> Result<Dataset, DataError> {
     let unused_rows = table.rows.rows() - indices.iter().map(Vec::len).sum::<usize>();
     let [mut train, mut validation, mut test] = indices.map(|part| table.rows.select(&part));
 
-    if spec.dequantize.is_none() {
+    let dequantize = match spec.dequantize {
+        Some(spec::Steps::All(step)) if step > 0.0 => Some(step),
+        _ => None,
+    };
+    if dequantize.is_none() {
         refuse_constant_columns(&train, &table.columns, path)?;
         warnings.extend(repeated_values(&train, &table.columns));
     }
     let preprocessing = match spec.standardize {
-        true => Preprocessing::standardized(&train, spec.dequantize),
-        false => Preprocessing::identity(table.columns.len(), spec.dequantize),
+        true => Preprocessing::standardized(&train, dequantize),
+        false => Preprocessing::identity(table.columns.len(), dequantize),
     };
     preprocessing.apply(&mut train);
     preprocessing.apply_with_noise(&mut validation, &mut stream(spec.seed, Purpose::ValidationNoise, 0));

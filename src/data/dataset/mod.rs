@@ -89,7 +89,16 @@ mod tests {
             format: None,
             columns: None,
             drop: Vec::new(),
+            key: None,
+            header: None,
+            delimiter: None,
+            label: None,
+            missing: None,
+            duplicates: None,
+            rows: None,
             dequantize: None,
+            logit: None,
+            bounds: None,
             train: Amount::Rows(3000),
             validation: Amount::Rows(500),
             test: Amount::Rows(700),
@@ -151,8 +160,11 @@ mod tests {
     #[test]
     fn the_shipped_digits_load_dequantised() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
-        let spec =
-            spec::Dataset { drop: vec!["label".into()], dequantize: Some(1.0), ..file_spec("data/digits.csv.gz") };
+        let spec = spec::Dataset {
+            drop: vec!["label".into()],
+            dequantize: Some(spec::Steps::All(1.0)),
+            ..file_spec("data/digits.csv.gz")
+        };
         let dataset = load(&spec, &folder, 256).unwrap();
         assert_eq!((dataset.features(), dataset.unused_rows), (64, 0));
         assert_eq!([train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()], [1078, 359, 360]);
@@ -200,7 +212,7 @@ mod tests {
             let text = load(&spec, folder.path(), batch_size).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
         }
-        let counts = spec::Dataset { dequantize: Some(1.0), ..file_spec("constant.csv") };
+        let counts = spec::Dataset { dequantize: Some(spec::Steps::All(1.0)), ..file_spec("constant.csv") };
         assert!(load(&counts, folder.path(), 10).is_ok(), "a dequantised constant is a uniform column");
     }
 
