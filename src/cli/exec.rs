@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, Failure};
 use crate::engine::{self, Datasets, Local};
 use crate::plan::Plan;
-use crate::record::progress::{Progress, ProgressMode};
+use crate::record::progress::{Progress, ProgressMode, loading};
 use crate::train::Status;
 
 #[derive(Args, Debug)]
@@ -47,7 +47,7 @@ impl Exec {
             fresh: false,
             retry_failed: self.retry_failed,
             stop: &stop,
-            datasets: &Datasets::default(),
+            datasets: &Datasets::new(loading(ProgressMode::Auto)),
             progress: &progress,
         };
         let report = engine::run_one(&plan.trials[0], &local).map_err(Failure::run)?;

@@ -44,6 +44,7 @@ pub use range::{Range, Scale};
 pub use reference::reference;
 pub(crate) use resolve::resolve;
 pub(crate) use resolved::absolute;
+pub(crate) use rules::is_pickle;
 pub(crate) use source::Place;
 pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
 pub use types::*;

@@ -8,7 +8,7 @@ mod schedule;
 mod training;
 
 pub use checkpoint::{CheckpointError, Space, State, load, save, space};
-pub use evaluate::{Score, evaluate};
+pub use evaluate::{Score, evaluate, log_prob};
 pub use event::*;
 pub use optimizer::Optimizer;
 pub use schedule::factor;

@@ -28,12 +28,13 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     let mut validation = draw(Purpose::ValidationRows, rows("validation", &spec.validation)?);
     let mut test = draw(Purpose::TestRows, rows("test", &spec.test)?);
     let fresh = matches!(spec.train, Amount::Fresh(_));
-    let mut train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", &spec.train)? });
+    let train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", &spec.train)? });
+    let identity = Preprocessing::identity(toy.features());
     let preprocessing = match spec.standardize {
-        true => Preprocessing::standardized(&train, None),
-        false => Preprocessing::identity(toy.features(), None),
+        true => identity.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
+        false => identity,
     };
-    [&mut train, &mut validation, &mut test].into_iter().for_each(|part| preprocessing.apply(part));
+    [&mut validation, &mut test].into_iter().for_each(|part| preprocessing.apply(part));
     Ok(Dataset {
         columns: (1..=toy.features()).map(|i| format!("x{i}")).collect(),
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
