@@ -277,9 +277,9 @@ mod tests {
         assert!(dataset.preprocessing.bits_per_dim(1.0).is_some());
         let off = spec::Dataset { dequantize: Some(spec::Steps::All(0.0)), logit: None, ..spec.clone() };
         assert!(load(&off, folder.path(), 10).unwrap().preprocessing.steps.is_empty());
-        let narrow = spec::Dataset { bounds: Some([0.0, 255.0]), ..spec.clone() };
+        let narrow = spec::Dataset { bounds: Some([0.0, 250.0]), ..spec.clone() };
         let text = load(&narrow, folder.path(), 10).unwrap_err().to_string();
-        assert!(text.contains("not within `bounds` from 0 to 255"), "{text}");
+        assert!(text.contains("not within `bounds` from 0 to 250"), "{text}");
         let three = spec::Dataset { dequantize: Some(spec::Steps::Each(vec![1.0; 3])), ..spec };
         let text = load(&three, folder.path(), 10).unwrap_err().to_string();
         assert!(text.contains("lists 3 steps for 2 columns"), "{text}");
