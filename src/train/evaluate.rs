@@ -14,6 +14,14 @@ pub struct Score {
     pub standard_error: f64,
 }
 
+impl Score {
+    /// Of rows with these log-likelihoods, nats.
+    pub fn of(log_prob: &[f64]) -> Self {
+        let (nll, standard_error) = mean_and_error(log_prob.iter().map(|log_prob| -log_prob));
+        Self { nll, standard_error }
+    }
+}
+
 /// log p of each of `rows` (model space), shape `[rows]`: nats, in data space.
 ///
 /// # Errors
@@ -40,7 +48,5 @@ pub fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f6
 /// # Errors
 /// Where the device fails.
 pub fn evaluate(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Result<Score, DeviceError> {
-    let log_prob = log_prob(flow, rows, space)?;
-    let (nll, standard_error) = mean_and_error(log_prob.iter().map(|log_prob| -log_prob));
-    Ok(Score { nll, standard_error })
+    Ok(Score::of(&log_prob(flow, rows, space)?))
 }

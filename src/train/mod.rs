@@ -3,6 +3,7 @@
 mod checkpoint;
 mod evaluate;
 mod event;
+mod impossible;
 mod optimizer;
 mod schedule;
 mod training;

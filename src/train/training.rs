@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, CheckpointError, Space, State};
+use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
+use super::factor;
+use super::impossible::impossible;
 use super::optimizer::Optimizer;
-use super::{evaluate, factor};
 use crate::data::{Batches, Dataset};
 use crate::flow::{DeviceError, Flow, Loss};
 use crate::matrix::Matrix;
@@ -266,12 +268,16 @@ impl<'a> Run<'a> {
     /// Scores the test rows, once, with the best weights.
     fn test(mut self) -> Result<Outcome, TrainError> {
         let dataset = self.setup.dataset;
-        let score = evaluate(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
+        let log_prob = log_prob(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
+        let score = Score::of(&log_prob);
         let mut outcome = self.outcome(Status::Finished, None);
         let summary = &mut outcome.summary;
         summary.test_nll = Some(score.nll);
         summary.test_nll_stderr = Some(score.standard_error);
-        summary.gap = dataset.toy.as_ref().map(|toy| score.nll - toy.entropy());
+        if let Some(toy) = &dataset.toy {
+            summary.gap = Some(score.nll - toy.entropy());
+            summary.bug = impossible(&**toy, &dataset.preprocessing, &dataset.test, &log_prob);
+        }
         summary.bits_per_dim = dataset.preprocessing.bits_per_dim(score.nll);
         Ok(outcome)
     }
