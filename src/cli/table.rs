@@ -11,9 +11,10 @@ use crate::record::progress::{ProgressMode, loading};
 use crate::spec::FileFormat;
 
 /// The rows of `path` in the data space of `run`: its columns, see [`read`], with values that it can take.
-pub(super) fn read_data(path: &Path, run: &SavedRun) -> Result<Matrix, Failure> {
+/// `noise`: whether dequantisation noise is still to be added.
+pub(super) fn read_data(path: &Path, run: &SavedRun, noise: bool) -> Result<Matrix, Failure> {
     let rows = read(path, run, &run.columns)?;
-    match run.preprocessing.out_of_bounds(&rows) {
+    match run.preprocessing.out_of_bounds(&rows, noise) {
         None => Ok(rows),
         Some((row, column)) => Err(Failure::usage(format!(
             "`{}`, row {}, column `{}`: {} is outside the bounds of the run's data; remove the row",

@@ -39,7 +39,7 @@ impl Transform {
             let x = run.inverse(&rows).map_err(Failure::run)?;
             return write(&self.output, &matrix_columns(&run.columns, &x));
         }
-        let rows = read_data(&self.data, &run)?;
+        let rows = read_data(&self.data, &run, !self.continuous)?;
         let z = run.forward(rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         write(&self.output, &matrix_columns(&latent, &z))
     }

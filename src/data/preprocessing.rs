@@ -138,11 +138,16 @@ impl Preprocessing {
         all_quantised.then(|| (nll - volume) / (self.features() as f64 * LN_2))
     }
 
-    /// The first of `rows` (data space) and its column whose value, noise included, the logit does not take.
-    pub fn out_of_bounds(&self, rows: &Matrix) -> Option<(usize, usize)> {
+    /// The first of `rows` (data space) and its column whose value the logit does not take. `noisy`: noise is still to be
+    /// added, so that the bounds must hold the value and its noise; without it α lets values be a little beyond, as samples
+    /// are now and then.
+    pub fn out_of_bounds(&self, rows: &Matrix, noisy: bool) -> Option<(usize, usize)> {
         let logit = self.logit.as_ref()?;
         let step = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
-        let outside = |value: f64, column: usize| value < logit.low || value + step(column) > logit.high;
+        let outside = |value: f64, column: usize| match noisy {
+            true => value < logit.low || value + step(column) > logit.high,
+            false => !logit.apply(value).is_finite(),
+        };
         rows.iter_rows().enumerate().find_map(|(i, row)| {
             let column = row.iter().enumerate().position(|(column, value)| outside(f64::from(*value), column))?;
             Some((i, column))
@@ -324,9 +329,12 @@ mod tests {
     #[test]
     fn values_out_of_bounds_are_found() {
         let (preprocessing, _) = stretched();
-        let at = |values: [f32; 6]| preprocessing.out_of_bounds(&Matrix::new(values.to_vec(), 3));
+        let at = |values: [f32; 6]| preprocessing.out_of_bounds(&Matrix::new(values.to_vec(), 3), true);
         assert_eq!(at([0.0, 15.0, 3.0, 0.0, 0.0, 0.0]), None);
         assert_eq!(at([0.0, 15.0, 3.0, 0.0, -0.5, 99.0]), Some((1, 1)));
         assert_eq!(at([0.0, 15.0, 15.1, 0.0, 0.0, 0.0]), Some((0, 2)));
+        // With α = 0.01, p = 0 at −16/98.
+        let carried = |value| preprocessing.out_of_bounds(&Matrix::new(vec![value; 3], 3), false);
+        assert_eq!((carried(15.9), carried(-0.1), carried(-0.2)), (None, None, Some((0, 0))));
     }
 }

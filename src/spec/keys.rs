@@ -201,7 +201,7 @@ static ROWS: &[Row] = &[
     Row("dataset.missing", choice(&["error", "drop"]), Value("'error'"), "", "What becomes of rows with missing values.", When::File),
     Row("dataset.duplicates", choice(&["keep", "drop"]), Value("'keep'"), "", "What becomes of rows that equal an earlier one in all columns learned.", When::File),
     Row("dataset.rows", integer(1, Kind::MAX_ROWS), Absent, "rows", "Use at most so many rows of every file, its first after `missing` and `duplicates`; all where left out.", When::File),
-    Row("dataset.dequantize", Kind::Steps, Absent, "data units", "Width of the uniform noise added to quantised values, for all columns or one a column, 0 for none; where left out: 1 for whole numbers of images and idx files, none for others.", When::File),
+    Row("dataset.dequantize", Kind::Steps, Absent, "data units", "Width of the uniform noise added to quantised values, for all columns or one a column, 0 for none; where left out: 1 for bytes of images and idx files, none for others.", When::File),
     Row("dataset.logit", Kind::Float { min: Bound::Exclusive(0.0), max: Bound::Exclusive(0.5) }, Absent, "", "α of logit(α + (1 − 2α)u), where u is the value (its noise included) within `bounds`, from 0 to 1.", When::File),
     Row("dataset.bounds", Kind::Pair { min: Bound::Open, max: Bound::Open }, Absent, "data units", "Least and greatest value, noise included; where left out: 0 and 256 for bytes of images and idx files, 0 and 1 for others.", When::With("dataset.logit")),
     Row("dataset.train", amount(false, true), Value("20_000"), "rows", "Training rows, or `\"fresh\"` for new rows every step.", When::Toy),

@@ -112,7 +112,7 @@ pub struct Dataset {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<usize>,
     /// Files only: width of the uniform noise added to the values of quantised columns, in data units; default: 1 for
-    /// integers of images and idx files, none for others.
+    /// bytes of images and idx files, none for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dequantize: Option<Steps>,
     /// Files only: α of logit(α + (1 − 2α)u), where u is the value's place within `bounds`, from 0 to 1.

@@ -39,7 +39,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     let logit = spec.logit.map(|alpha| Logit { alpha, low, high });
     let plain = Preprocessing::identity(columns.len()).with_steps(steps).with_logit(logit);
     for (rows, path) in [&train, &validation, &test].into_iter().zip(&paths) {
-        if let Some((row, column)) = plain.out_of_bounds(rows) {
+        if let Some((row, column)) = plain.out_of_bounds(rows, true) {
             let problem = CellProblem::OutOfBounds { value: rows.row(row)[column], low, high };
             // Rows of a part were shuffled, so the file's row is not known: the value is what helps to find it.
             return Err(DataError::Value { path: path.clone(), column: columns[column].clone(), problem });
