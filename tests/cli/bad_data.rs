@@ -53,7 +53,7 @@ fn bad_data_are_refused_by_file_row_and_column_and_nothing_is_written() {
         ("nan.npy", npy(f64::NAN), &["`nan.npy`, row 42, column `x2`", "NaN"]),
         ("text.npy", b"hello".to_vec(), &["`text.npy` is not a valid NPY file"]),
         ("cut.parquet", b"PAR1 and no more".to_vec(), &["`cut.parquet` is not a valid Parquet file"]),
-        ("sheet.xlsx", b"PK".to_vec(), &["sheet.xlsx", "`csv`, `parquet` or `npy`"]),
+        ("sheet.xlsx", b"PK".to_vec(), &["sheet.xlsx", "one of `csv`, `tsv`, `parquet`, `npy`"]),
     ];
     let here = Workplace::new();
     for (name, content, parts) in cases {
