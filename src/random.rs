@@ -39,6 +39,10 @@ pub enum Purpose {
     Sweep = 13,
     /// Draws made by tests.
     Test = 14,
+    /// Dequantisation noise of the training rows that the scale is told by; index = 0.
+    ScaleNoise = 15,
+    /// Dequantisation noise of rows that a command reads; index = 0.
+    CommandNoise = 16,
 }
 
 /// The generator for one (seed, purpose, index).

@@ -6,6 +6,7 @@ use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::Datasets;
+use crate::record::progress::{ProgressMode, loading};
 
 #[derive(Args, Debug)]
 pub(super) struct Check {
@@ -16,7 +17,7 @@ pub(super) struct Check {
 impl Check {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let plans = self.specs.plans()?;
-        let datasets = Datasets::default();
+        let datasets = Datasets::new(loading(ProgressMode::Auto));
         let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
         for warning in warnings {
             tell(format_args!("warning: {warning}"));

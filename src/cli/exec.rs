@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, Failure};
 use crate::engine::{self, Datasets, Local};
 use crate::plan::Plan;
-use crate::record::progress::{Progress, ProgressMode};
+use crate::record::progress::{Progress, ProgressMode, loading};
 use crate::train::Status;
 
 #[derive(Args, Debug)]
@@ -48,7 +48,7 @@ impl Exec {
             retry_failed: self.retry_failed,
             fail_fast: false,
             stop: &stop,
-            datasets: &Datasets::default(),
+            datasets: &Datasets::new(loading(ProgressMode::Auto)),
             progress: &progress,
         };
         let report = engine::run_one(&plan.trials[0], &local).map_err(Failure::run)?;

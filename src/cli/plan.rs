@@ -8,6 +8,7 @@ use super::output::print;
 use super::{Exit, Failure};
 use crate::engine::{Datasets, Estimate, estimate};
 use crate::plan;
+use crate::record::progress::{ProgressMode, loading};
 use crate::report::quantity::{bytes, duration};
 
 #[derive(Args, Debug)]
@@ -27,7 +28,7 @@ impl Plan {
 
 /// Prints plans, as a table or as JSON (one document an experiment).
 pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
-    let datasets = Datasets::default();
+    let datasets = Datasets::new(loading(ProgressMode::Auto));
     for plan in plans {
         if json {
             print(plan.to_json().map_err(Failure::usage)?)?;

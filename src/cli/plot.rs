@@ -10,6 +10,7 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::{Datasets, SavedRun};
+use crate::record::progress::{ProgressMode, loading};
 use crate::record::{Runs, read_metrics, read_runs};
 use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, run_chart, swept_charts};
 use crate::report::comparison::{By, Comparison};
@@ -76,7 +77,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Density and samples of the best weights, drawn anew where weights and data are there.
 fn redraw(run: &Path, folder: &Path, title: &str) -> Result<Exit, Failure> {
     let pictures = SavedRun::open(run).map_err(|error| error.to_string()).and_then(|mut saved| {
-        saved.pictures(&Datasets::default(), title).map_err(|error| format!("no pictures of the density: {error}"))
+        saved
+            .pictures(&Datasets::new(loading(ProgressMode::Auto)), title)
+            .map_err(|error| format!("no pictures of the density: {error}"))
     });
     match pictures {
         Ok(pictures) => {

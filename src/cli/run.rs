@@ -11,7 +11,7 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{self, Datasets, Local, Report};
 use crate::plan::Plan;
-use crate::record::progress::{Progress, ProgressMode};
+use crate::record::progress::{Progress, ProgressMode, loading};
 use crate::report::comparison::{By, Comparison, test_nll};
 use crate::train::Status;
 
@@ -51,10 +51,10 @@ impl Run {
         if self.dry_run {
             return super::plan::show(&plans, false);
         }
-        let datasets = Datasets::default();
+        let mode = if self.quiet { ProgressMode::None } else { self.progress };
+        let datasets = Datasets::new(loading(mode));
         let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
         let runs = plans.iter().map(|plan| plan.trials.len()).sum();
-        let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let progress = Progress::new(mode, runs);
         for warning in warnings.iter().filter(|_| !self.quiet) {
             tell(format_args!("warning: {warning}"));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::tell;
-use super::table::{read, write};
+use super::table::{read_data, write};
 use super::{Exit, Failure};
 use crate::data::Column;
 use crate::engine::SavedRun;
@@ -20,13 +20,19 @@ pub(super) struct Score {
     /// Where to: one column `log_prob` (nats, data space), as .parquet, .csv or .npy
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// The rows are continuous already, such as samples of the run: add no dequantisation noise
+    #[arg(long)]
+    continuous: bool,
+    /// Seed of the noise that is added to quantised data
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
 }
 
 impl Score {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let rows = read(&self.data, &run.columns)?;
-        let log_prob = run.score(rows).map_err(Failure::run)?;
+        let rows = read_data(&self.data, &run, !self.continuous)?;
+        let log_prob = run.score(rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
         write(&self.output, &[("log_prob".to_owned(), Column::F64(log_prob))])

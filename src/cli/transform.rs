@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::table::{read, write};
+use super::table::{read, read_data, write};
 use super::{Exit, Failure};
 use crate::data::matrix_columns;
 use crate::engine::SavedRun;
@@ -22,16 +22,25 @@ pub(super) struct Transform {
     /// From latent space to data space
     #[arg(long)]
     inverse: bool,
+    /// The rows are continuous already, such as samples of the run: add no dequantisation noise
+    #[arg(long)]
+    continuous: bool,
+    /// Seed of the noise that is added to quantised data
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
 }
 
 impl Transform {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();
-        let (from, to) = if self.inverse { (&latent, &run.columns) } else { (&run.columns, &latent) };
-        let rows = read(&self.data, from)?;
-        let to = to.clone();
-        let moved = if self.inverse { run.inverse(&rows) } else { run.forward(rows) }.map_err(Failure::run)?;
-        write(&self.output, &matrix_columns(&to, &moved))
+        if self.inverse {
+            let rows = read(&self.data, &run, &latent)?;
+            let x = run.inverse(&rows).map_err(Failure::run)?;
+            return write(&self.output, &matrix_columns(&run.columns, &x));
+        }
+        let rows = read_data(&self.data, &run, !self.continuous)?;
+        let z = run.forward(rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        write(&self.output, &matrix_columns(&latent, &z))
     }
 }

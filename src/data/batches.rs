@@ -1,13 +1,12 @@
 //! Mini-batches of training rows, each a pure function of seed and step.
 
-use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::dataset::{Dataset, Train};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 
-/// Deals out the training rows, in model space.
+/// Deals out the training rows, brought to model space.
 ///
 /// Fixed rows come without replacement: every epoch is a new permutation, and what is left after its last full batch is
 /// dropped. Fresh rows are drawn for every step. Any step can be asked for at any time; going forward is fastest.
@@ -21,8 +20,6 @@ pub struct Batches<'a> {
     /// The epoch's permutation of the training rows, and the number of the epoch.
     order: Vec<u32>,
     order_epoch: Option<u64>,
-    /// Width of the dequantisation noise in model space, shape `[features]`; empty for continuous data.
-    noise_width: Vec<f32>,
 }
 
 impl<'a> Batches<'a> {
@@ -36,12 +33,7 @@ impl<'a> Batches<'a> {
             Train::Fresh => None,
         };
         assert!(steps_per_epoch != Some(0), "fewer training rows than a batch");
-        let scale = &dataset.preprocessing.scale;
-        let noise_width = match dataset.preprocessing.step {
-            Some(step) => scale.iter().map(|scale| (step / scale) as f32).collect(),
-            None => Vec::new(),
-        };
-        Self { dataset, batch_size, seed, steps_per_epoch, order: Vec::new(), order_epoch: None, noise_width }
+        Self { dataset, batch_size, seed, steps_per_epoch, order: Vec::new(), order_epoch: None }
     }
 
     /// Rows dealt out in an epoch; `None` for fresh rows, which never end.
@@ -76,9 +68,8 @@ impl<'a> Batches<'a> {
             }
             _ => self.draw(step, out),
         }
-        if !self.noise_width.is_empty() {
-            self.add_noise(step, out);
-        }
+        let mut rng = stream(self.seed, Purpose::TrainNoise, step);
+        self.dataset.preprocessing.apply_with_noise(out, &mut rng);
     }
 
     fn shuffle_for(&mut self, epoch: u64, rows: usize) {
@@ -97,17 +88,6 @@ impl<'a> Batches<'a> {
         let toy = toy.expect("fresh rows come from a toy");
         let mut rng = stream(mix(self.seed, self.dataset.seed), Purpose::FreshRows, step);
         out.as_mut_slice().chunks_exact_mut(toy.features()).for_each(|row| toy.sample(&mut rng, row));
-        self.dataset.preprocessing.apply(out);
-    }
-
-    fn add_noise(&self, step: u64, out: &mut Matrix) {
-        const UNIT: f32 = 1.0 / (1 << 24) as f32;
-        let mut rng = stream(self.seed, Purpose::TrainNoise, step);
-        for row in out.as_mut_slice().chunks_exact_mut(self.noise_width.len()) {
-            for (value, width) in row.iter_mut().zip(&self.noise_width) {
-                *value += (rng.next_u32() >> 8) as f32 * UNIT * width;
-            }
-        }
     }
 }
 
@@ -135,7 +115,12 @@ mod tests {
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),
             test: Matrix::zeros(1, 2),
-            preprocessing: Preprocessing { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0], step },
+            preprocessing: Preprocessing {
+                mean: vec![0.5, 0.25],
+                scale: vec![1.0, 2.0],
+                steps: step.map_or(Vec::new(), |step| vec![step; 2]),
+                logit: None,
+            },
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),
             unused_rows: 0,
@@ -159,7 +144,7 @@ mod tests {
         for epoch in 0..5 {
             let rows: Vec<u32> = (0..10)
                 .flat_map(|i| {
-                    batch(&mut batches, epoch * 10 + i).iter_rows().map(|row| row[0] as u32).collect::<Vec<_>>()
+                    batch(&mut batches, epoch * 10 + i).iter_rows().map(|row| (row[0] + 0.5) as u32).collect::<Vec<_>>()
                 })
                 .collect();
             assert_eq!(rows.iter().collect::<HashSet<_>>().len(), 100);

@@ -34,6 +34,8 @@ pub enum DataError {
     ColumnType { path: PathBuf, column: String, found: String, hint: String },
     #[error("`{}` has no column `{column}`{hint}", path.display())]
     UnknownColumn { path: PathBuf, column: String, hint: String },
+    #[error("`{}` has {columns} columns, and no column {number}; columns count from 1, or from -1 backwards", path.display())]
+    ColumnNumber { path: PathBuf, number: i64, columns: usize },
     #[error("`{}`: column `{column}` appears twice", path.display())]
     TwiceColumn { path: PathBuf, column: String },
     #[error("`{}`: no column is left to learn; see `columns` and `drop`", path.display())]
@@ -44,6 +46,12 @@ pub enum DataError {
         path.display()
     )]
     Constant { path: PathBuf, column: String, value: f32 },
+    #[error("`{}`: column `{column}`: {problem}", path.display())]
+    Value { path: PathBuf, column: String, problem: CellProblem },
+    #[error("`{}`: `dequantize` lists {steps} steps for {columns} columns; list one a column learned, in their order, or one number for all", path.display())]
+    StepCount { path: PathBuf, columns: usize, steps: usize },
+    #[error("`{}` has {found} where the first file of the dataset has {expected}; all parts must have the same columns", path.display())]
+    OtherColumns { path: PathBuf, expected: String, found: String },
     #[error("`{}` has {rows} rows, but train + validation + test ask for {asked}", path.display())]
     TooManyRows { path: PathBuf, rows: usize, asked: usize },
     #[error("fractions of train, validation and test sum to {sum}; they must sum to at most 1")]
@@ -80,16 +88,18 @@ impl fmt::Display for Place {
 }
 
 /// Why a value cannot be learned from.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CellProblem {
-    #[error("the cell is empty; fill it, or remove the row")]
+    #[error("the cell is empty; fill it, or set `missing = \"drop\"` to leave such rows out")]
     Empty,
-    #[error("`{0}` is a missing value; fill it, or remove the row")]
+    #[error("`{0}` is a missing value; fill it, or set `missing = \"drop\"` to leave such rows out")]
     Missing(String),
     #[error("`{0}` is not finite; remove the row")]
     Infinite(String),
     #[error("`{0}` is not a number; if the column is text, leave it out with `drop`")]
     Text(String),
+    #[error("{value} is not within `bounds` from {low} to {high}, the noise's width included; widen them")]
+    OutOfBounds { value: f32, low: f64, high: f64 },
     #[error("{0} is beyond the range of 32-bit floats (3.4e38); rescale the column")]
     TooLarge(String),
 }

@@ -1,12 +1,13 @@
 //! Where rows come from: toys, files, preprocessing, splits, batches. Knows no models.
 //!
-//! [`load`] turns the spec's `[dataset]` into a [`Dataset`] whose rows are in *model space*: preprocessed as
-//! [`Preprocessing`] says. [`Batches`] deals out its training rows. [`read_table`] and [`write_table`] are the file
+//! [`load`] turns the spec's `[dataset]` into a [`Dataset`] whose held-out rows are in *model space*: preprocessed as
+//! [`Preprocessing`] says. [`Batches`] deals out its training rows, there too. [`read_table`] and [`write_table`] are the file
 //! formats.
 
 mod batches;
 mod dataset;
 mod error;
+mod logit;
 mod preprocessing;
 mod read;
 mod split;
@@ -15,6 +16,7 @@ mod write;
 pub use batches::Batches;
 pub use dataset::{Dataset, Train, load};
 pub use error::{CellProblem, DataError, Place};
+pub use logit::Logit;
 pub use preprocessing::Preprocessing;
-pub use read::{Selection, Table, read_table};
+pub use read::{ReadOptions, Selection, Table, Watch, read_table};
 pub use write::{Column, matrix_columns, write_table};

@@ -6,50 +6,63 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::logit::Logit;
 use crate::matrix::Matrix;
 
-/// Per-column dequantisation and scaling: model = (data + u·step − mean) / scale, with u uniform on [0, 1).
+/// Per-column dequantisation, logit and scaling: model = (f(data + u·step) − mean) / scale, with u uniform on [0, 1) and f
+/// the logit or nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// Data units, shape `[features]`.
+    /// Units of f, shape `[features]`.
     pub mean: Vec<f64>,
-    /// Data units, positive, shape `[features]`.
+    /// Units of f, positive, shape `[features]`.
     pub scale: Vec<f64>,
-    /// Width of the uniform noise on quantised values, data units; `None`: the data are continuous.
+    /// Width of the uniform noise on quantised values, data units, shape `[features]`; 0: the column is continuous. Empty
+    /// where all are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<f64>,
+    pub logit: Option<Logit>,
 }
 
 impl Preprocessing {
-    /// No scaling.
-    pub fn identity(features: usize, step: Option<f64>) -> Self {
-        Self { mean: vec![0.0; features], scale: vec![1.0; features], step }
+    /// No noise, no logit, no scaling.
+    pub fn identity(features: usize) -> Self {
+        Self { mean: vec![0.0; features], scale: vec![1.0; features], steps: Vec::new(), logit: None }
     }
 
-    /// Mean 0 and variance 1 (over n, not n − 1) on `rows`, with the noise's mean step/2 and variance step²/12
-    /// counted in. A column that is constant and not dequantised keeps scale 1.
-    pub fn standardized(rows: &Matrix, step: Option<f64>) -> Self {
-        let count = rows.rows().max(1) as f64;
-        let mut mean = vec![0.0; rows.columns()];
-        for row in rows.iter_rows() {
-            mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-        }
-        mean.iter_mut().for_each(|sum| *sum /= count);
-        let mut variance = vec![0.0; rows.columns()];
-        for row in rows.iter_rows() {
-            for ((sum, &value), mean) in variance.iter_mut().zip(row).zip(&mean) {
-                *sum += (f64::from(value) - mean).powi(2);
+    /// Dequantised by `steps`, shape `[features]`.
+    pub fn with_steps(self, steps: Vec<f64>) -> Self {
+        assert_eq!(steps.len(), self.features(), "a step for every column");
+        Self { steps: if steps.iter().all(|step| *step == 0.0) { Vec::new() } else { steps }, ..self }
+    }
+
+    /// With a logit, or without.
+    pub fn with_logit(self, logit: Option<Logit>) -> Self {
+        Self { logit, ..self }
+    }
+
+    /// Scaled to mean 0 and variance 1 (over n, not n − 1) on `rows` (data space). Without a logit the noise's mean step/2
+    /// and variance step²/12 are counted in; with one, draws from `rng`. A column that is constant and not dequantised
+    /// keeps scale 1.
+    pub fn standardized(self, rows: &Matrix, rng: &mut ChaCha8Rng) -> Self {
+        match self.logit {
+            None => {
+                let width = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
+                let (mut mean, mut scale) = moments(rows, |column| width(column) * width(column) / 12.0);
+                mean.iter_mut().enumerate().for_each(|(column, mean)| *mean += 0.5 * width(column));
+                scale.iter_mut().for_each(keep_positive);
+                Self { mean, scale, ..self }
+            }
+            Some(_) => {
+                let mut stretched = rows.clone();
+                self.apply_with_noise(&mut stretched, rng);
+                let (mean, mut scale) = moments(&stretched, |_| 0.0);
+                scale.iter_mut().for_each(keep_positive);
+                Self { mean, scale, ..self }
             }
         }
-        let step_width = step.unwrap_or(0.0);
-        let deviation = |sum: f64| match (sum / count + step_width * step_width / 12.0).sqrt() {
-            0.0 => 1.0,
-            deviation => deviation,
-        };
-        let scale = variance.into_iter().map(deviation).collect();
-        mean.iter_mut().for_each(|mean| *mean += 0.5 * step_width);
-        Self { mean, scale, step }
     }
 
     /// Number of features D.
@@ -57,45 +70,112 @@ impl Preprocessing {
         self.mean.len()
     }
 
-    /// Data space to model space, in place, without the dequantisation noise; shape `[rows, features]`.
+    /// Whether any column carries noise.
+    pub fn is_noisy(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// Data space to model space, in place, without the dequantisation noise; shape `[rows, features]`. Values that the
+    /// logit does not take become NaN.
     pub fn apply(&self, rows: &mut Matrix) {
-        self.map(rows, |value, mean, scale| (value - mean) / scale);
+        self.to_model(rows, |_| 0.0);
     }
 
     /// Data space to model space, in place, with dequantisation noise from `rng` where the data are quantised.
     pub fn apply_with_noise(&self, rows: &mut Matrix, rng: &mut ChaCha8Rng) {
-        match self.step {
-            None => self.apply(rows),
-            Some(step) => self.map(rows, |value, mean, scale| (value + unit(rng) * step - mean) / scale),
+        match self.is_noisy() {
+            false => self.apply(rows),
+            true => self.to_model(rows, |column| unit(rng) * self.steps[column]),
         }
+    }
+
+    fn to_model(&self, rows: &mut Matrix, mut noise: impl FnMut(usize) -> f64) {
+        self.map(rows, |value, column| {
+            let value = value + noise(column);
+            let value = self.logit.as_ref().map_or(value, |logit| logit.apply(value));
+            (value - self.mean[column]) / self.scale[column]
+        });
     }
 
     /// Model space to data space, in place. Quantised data come back with their noise: values are not rounded.
     pub fn invert(&self, rows: &mut Matrix) {
-        self.map(rows, |value, mean, scale| value * scale + mean);
+        self.map(rows, |value, column| {
+            let value = value * self.scale[column] + self.mean[column];
+            self.logit.as_ref().map_or(value, |logit| logit.invert(value))
+        });
     }
 
-    fn map(&self, rows: &mut Matrix, mut f: impl FnMut(f64, f64, f64) -> f64) {
-        assert_eq!(rows.columns(), self.features(), "rows and preprocessing differ in their features");
+    fn map(&self, rows: &mut Matrix, mut f: impl FnMut(f64, usize) -> f64) {
+        assert_eq!(rows.columns(), self.features(), "rows of the preprocessing's width");
         for row in rows.as_mut_slice().chunks_exact_mut(self.mean.len()) {
-            for ((value, &mean), &scale) in row.iter_mut().zip(&self.mean).zip(&self.scale) {
-                *value = f(f64::from(*value), mean, scale) as f32;
+            for (column, value) in row.iter_mut().enumerate() {
+                *value = f(f64::from(*value), column) as f32;
             }
         }
     }
 
-    /// log|det d model / d data| of every row, nats: log p(data) = log p(model) + `log_det`.
-    pub fn log_det(&self) -> f64 {
-        -self.scale.iter().map(|scale| scale.ln()).sum::<f64>()
+    /// log|det d model / d data| of each of `rows` (model space), nats, shape `[rows]`:
+    /// log p(data) = log p(model) + `log_det`.
+    pub fn log_det(&self, rows: &Matrix) -> Vec<f64> {
+        let scaling = -self.scale.iter().map(|scale| scale.ln()).sum::<f64>();
+        let Some(logit) = &self.logit else {
+            return vec![scaling; rows.rows()];
+        };
+        let columns = || self.mean.iter().zip(&self.scale);
+        let stretched = |row: &[f32]| {
+            logit.log_det(row.iter().zip(columns()).map(|(value, (mean, scale))| f64::from(*value) * scale + mean))
+        };
+        rows.iter_rows().map(|row| scaling + stretched(row)).collect()
     }
 
-    /// Bits per dimension from an NLL in data space (nats); `None` for continuous data.
+    /// Bits per dimension from an NLL in data space (nats); `None` where a column is continuous.
     ///
-    /// A quantised row x stands for the cell x + [0, step)ᴰ, whose probability is the density's mean over the cell
-    /// times stepᴰ. So −log P(x) ≤ NLL − D ln step (Theis et al. 2016, section 3.1), here divided by D ln 2.
+    /// A quantised row x stands for the cell x + Π [0, stepᵢ), whose probability is the density's mean over the cell times
+    /// Π stepᵢ. So −log P(x) ≤ NLL − Σ ln stepᵢ (Theis et al. 2016, section 3.1), here divided by D ln 2.
     pub fn bits_per_dim(&self, nll: f64) -> Option<f64> {
-        let features = self.features() as f64;
-        self.step.map(|step| (nll - features * step.ln()) / (features * LN_2))
+        let all_quantised = self.is_noisy() && self.steps.iter().all(|step| *step > 0.0);
+        let volume: f64 = self.steps.iter().map(|step| step.ln()).sum();
+        all_quantised.then(|| (nll - volume) / (self.features() as f64 * LN_2))
+    }
+
+    /// The first of `rows` (data space) and its column whose value the logit does not take. `noisy`: noise is still to be
+    /// added, so that the bounds must hold the value and its noise; without it α lets values be a little beyond, as samples
+    /// are now and then.
+    pub fn out_of_bounds(&self, rows: &Matrix, noisy: bool) -> Option<(usize, usize)> {
+        let logit = self.logit.as_ref()?;
+        let step = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
+        let outside = |value: f64, column: usize| match noisy {
+            true => value < logit.low || value + step(column) > logit.high,
+            false => !logit.apply(value).is_finite(),
+        };
+        rows.iter_rows().enumerate().find_map(|(i, row)| {
+            let column = row.iter().enumerate().position(|(column, value)| outside(f64::from(*value), column))?;
+            Some((i, column))
+        })
+    }
+}
+
+/// Mean and standard deviation of every column; `more`: variance to add.
+fn moments(rows: &Matrix, more: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
+    let count = rows.rows().max(1) as f64;
+    let mut mean = vec![0.0; rows.columns()];
+    for row in rows.iter_rows() {
+        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+    }
+    mean.iter_mut().for_each(|sum| *sum /= count);
+    let mut variance = vec![0.0; rows.columns()];
+    for row in rows.iter_rows() {
+        for ((sum, &value), mean) in variance.iter_mut().zip(row).zip(&mean) {
+            *sum += (f64::from(value) - mean).powi(2);
+        }
+    }
+    let deviation = variance.iter().enumerate().map(|(column, sum)| (sum / count + more(column)).sqrt());
+    (mean, deviation.collect())
+}
+
+fn keep_positive(scale: &mut f64) {
+    if *scale == 0.0 {
+        *scale = 1.0;
     }
 }
 
@@ -111,7 +191,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn example() -> Preprocessing {
-        Preprocessing { mean: vec![1.0, -2.0, 0.5], scale: vec![4.0, 0.25, 3.0], step: None }
+        Preprocessing { mean: vec![1.0, -2.0, 0.5], scale: vec![4.0, 0.25, 3.0], ..Preprocessing::identity(3) }
     }
 
     #[test]
@@ -136,7 +216,8 @@ mod tests {
                 }
             }
         }
-        assert!((log_det - preprocessing.log_det()).abs() < 1e-6);
+        let model = Matrix::new(apply(&base), 3);
+        assert!((log_det - preprocessing.log_det(&model)[0]).abs() < 1e-6);
     }
 
     #[test]
@@ -155,7 +236,9 @@ mod tests {
         let levels: Vec<f32> = (0..4096).flat_map(|i| [(i % 16) as f32, 1e3 + (i % 2) as f32]).collect();
         for step in [None, Some(1.0)] {
             let mut rows = Matrix::new(levels.clone(), 2);
-            let preprocessing = Preprocessing::standardized(&rows, step);
+            let preprocessing = Preprocessing::identity(2)
+                .with_steps(vec![step.unwrap_or(0.0); 2])
+                .standardized(&rows, &mut stream(0, Purpose::Test, 1));
             preprocessing.apply_with_noise(&mut rows, &mut stream(0, Purpose::Test, 2));
             for column in 0..2 {
                 let values: Vec<f64> = rows.iter_rows().map(|row| f64::from(row[column])).collect();
@@ -172,26 +255,86 @@ mod tests {
         for step in [1.0, 0.25, 1.0 / 255.0] {
             let levels =
                 (0..16).flat_map(|i| [(f64::from(i) * step) as f32, (f64::from(15 - i) * step) as f32]).collect();
-            let preprocessing = Preprocessing::standardized(&Matrix::new(levels, 2), Some(step));
+            let levels = Matrix::new(levels, 2);
+            let preprocessing = Preprocessing::identity(2)
+                .with_steps(vec![step; 2])
+                .standardized(&levels, &mut stream(0, Purpose::Test, 0));
             // The ideal model: uniform over the image of the 16 cells in model space.
             let log_model: f64 = preprocessing.scale.iter().map(|scale| -(16.0 * step / scale).ln()).sum();
-            let nll = -(log_model + preprocessing.log_det());
+            let nll = -(log_model + preprocessing.log_det(&levels)[0]);
             assert!((preprocessing.bits_per_dim(nll).unwrap() - 4.0).abs() < 1e-12);
         }
         assert_eq!(example().bits_per_dim(1.0), None);
+        assert_eq!(example().with_steps(vec![1.0, 0.0, 1.0]).bits_per_dim(1.0), None, "one is continuous");
     }
 
     #[test]
     fn noise_stays_within_its_step() {
         let mut rows = Matrix::new(vec![3.0; 3000], 3);
-        Preprocessing::identity(3, Some(0.5)).apply_with_noise(&mut rows, &mut stream(0, Purpose::Test, 3));
-        assert!(rows.as_slice().iter().all(|value| (3.0..3.5).contains(value)));
+        let preprocessing = Preprocessing::identity(3).with_steps(vec![0.5, 0.0, 2.0]);
+        preprocessing.apply_with_noise(&mut rows, &mut stream(0, Purpose::Test, 3));
+        assert!(
+            rows.iter_rows().all(|row| (3.0..3.5).contains(&row[0]) && row[1] == 3.0 && (3.0..5.0).contains(&row[2]))
+        );
+        assert!(rows.iter_rows().any(|row| row[2] > 4.5));
     }
 
     #[test]
     fn json_keeps_it() {
-        let preprocessing = Preprocessing { step: Some(1.0), ..example() };
+        let logit = Logit { alpha: 1e-6, low: 0.0, high: 256.0 };
+        let preprocessing = example().with_steps(vec![1.0, 0.0, 0.5]).with_logit(Some(logit));
         let text = serde_json::to_string(&preprocessing).unwrap();
         assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), preprocessing);
+    }
+
+    /// Integers 0 to 15 of a skewed distribution, with a logit, standardised.
+    fn stretched() -> (Preprocessing, Matrix) {
+        let rows = Matrix::new((0..3000).map(|i| ((i * i) % 16) as f32).collect(), 3);
+        let logit = Logit { alpha: 0.01, low: 0.0, high: 16.0 };
+        let preprocessing = Preprocessing::identity(3).with_steps(vec![1.0; 3]).with_logit(Some(logit));
+        (preprocessing.standardized(&rows, &mut stream(0, Purpose::Test, 5)), rows)
+    }
+
+    #[test]
+    fn logit_rows_are_standardised_noise_included_and_come_back() {
+        let (preprocessing, rows) = stretched();
+        let mut there = rows.clone();
+        preprocessing.apply_with_noise(&mut there, &mut stream(0, Purpose::Test, 6));
+        let (mean, deviation) = moments(&there, |_| 0.0);
+        assert!(mean.iter().all(|mean| mean.abs() < 0.1), "{mean:?}");
+        assert!(deviation.iter().all(|deviation| (deviation - 1.0).abs() < 0.1), "{deviation:?}");
+        preprocessing.invert(&mut there);
+        for (back, value) in there.as_slice().iter().zip(rows.as_slice()) {
+            assert!((-1e-4..1.0001).contains(&(back - value)), "{back} from {value}");
+        }
+    }
+
+    #[test]
+    fn the_density_of_stretched_data_still_integrates_to_one() {
+        // A standard normal in model space, brought to data space, over a fine grid of one column.
+        let (mut preprocessing, _) = stretched();
+        (preprocessing.mean, preprocessing.scale) = (vec![0.3], vec![0.8]);
+        // Nearly nothing of the normal lies beyond logit(α) = −4.6.
+        let cells = 200_000;
+        let width = 16.0 / f64::from(cells);
+        let x: Vec<f32> = (0..cells).map(|i| ((f64::from(i) + 0.5) * width) as f32).collect();
+        let mut z = Matrix::new(x, 1);
+        preprocessing.apply(&mut z);
+        let log_det = preprocessing.log_det(&z);
+        let normal = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let mass: f64 = z.as_slice().iter().zip(log_det).map(|(z, log_det)| normal((*z).into()) * log_det.exp()).sum();
+        assert!((mass * width - 1.0).abs() < 1e-4, "{}", mass * width);
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_found() {
+        let (preprocessing, _) = stretched();
+        let at = |values: [f32; 6]| preprocessing.out_of_bounds(&Matrix::new(values.to_vec(), 3), true);
+        assert_eq!(at([0.0, 15.0, 3.0, 0.0, 0.0, 0.0]), None);
+        assert_eq!(at([0.0, 15.0, 3.0, 0.0, -0.5, 99.0]), Some((1, 1)));
+        assert_eq!(at([0.0, 15.0, 15.1, 0.0, 0.0, 0.0]), Some((0, 2)));
+        // With α = 0.01, p = 0 at −16/98.
+        let carried = |value| preprocessing.out_of_bounds(&Matrix::new(vec![value; 3], 3), false);
+        assert_eq!((carried(15.9), carried(-0.1), carried(-0.2)), (None, None, Some((0, 0))));
     }
 }

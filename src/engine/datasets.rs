@@ -3,17 +3,22 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::data::{DataError, Dataset, load};
+use crate::data::{DataError, Dataset, Watch, load};
 use crate::plan::Trial;
 use crate::spec::Spec;
 
 /// Loaded datasets by what was asked for.
-#[derive(Default)]
 pub struct Datasets {
     loaded: Mutex<HashMap<String, Arc<Dataset>>>,
+    watch: Box<Watch>,
 }
 
 impl Datasets {
+    /// None yet; `watch` hears how far the reading of a file is.
+    pub fn new(watch: Box<Watch>) -> Self {
+        Self { loaded: Mutex::default(), watch }
+    }
+
     /// The data of `spec`, loaded now if they are not yet there.
     ///
     /// # Errors
@@ -25,7 +30,7 @@ impl Datasets {
         if let Some(dataset) = loaded.get(&key) {
             return Ok(Arc::clone(dataset));
         }
-        let dataset = Arc::new(load(&spec.dataset, &spec.folder, spec.training.batch_size)?);
+        let dataset = Arc::new(load(&spec.dataset, &spec.folder, spec.training.batch_size, &*self.watch)?);
         loaded.insert(key, Arc::clone(&dataset));
         Ok(dataset)
     }

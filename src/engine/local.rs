@@ -196,6 +196,7 @@ fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
     match &standing {
         Standing::Finished(manifest) | Standing::Ended(manifest) if is_kept(&standing, local) => {
             local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
+            shout(manifest, &label, local.progress);
             return Some(((**manifest).clone(), true));
         }
         Standing::Busy { pid } => {
@@ -219,8 +220,18 @@ fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
     let progress = local.progress.clone();
     let warn = Box::new(move |text: String| progress.println(format!("warning: {text}")));
     match job.run(Box::new(local.progress.sink(label.clone())), warn) {
-        Ok(manifest) => Some((manifest, false)),
+        Ok(manifest) => {
+            shout(&manifest, &label, local.progress);
+            Some((manifest, false))
+        }
         Err(error) => failed(error.to_string()),
+    }
+}
+
+/// Tells of numbers that cannot be true, whatever is shown of the rest.
+fn shout(run: &Manifest, label: &str, progress: &Progress) {
+    if let Some(bug) = run.summary.as_ref().and_then(|summary| summary.bug.as_ref()) {
+        progress.println(format!("WARNING: {label}: {bug}"));
     }
 }
 

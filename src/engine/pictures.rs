@@ -5,7 +5,7 @@ use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::report::limits::{axis_limits, column_limits};
 use crate::report::{DensityGrid, ReportError, density_1d_picture, density_picture, pair_picture, samples_picture};
-use crate::train::Picture;
+use crate::train::{self, Picture};
 
 /// Cells of the heat map along each axis.
 const CELLS: usize = 256;
@@ -33,8 +33,7 @@ pub fn pictures(
     title: &str,
 ) -> Result<Vec<Picture>, PictureError> {
     let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
-    let mut data = some_rows(dataset);
-    dataset.preprocessing.invert(&mut data);
+    let data = some_rows(dataset);
     let samples = first_rows(samples, POINTS);
     Ok(match names[..] {
         [name] => {
@@ -60,16 +59,21 @@ pub fn pictures(
 /// log p in data space at `points` (data space).
 fn log_prob(flow: &mut dyn Flow, dataset: &Dataset, mut points: Matrix) -> Result<Vec<f64>, DeviceError> {
     dataset.preprocessing.apply(&mut points);
-    let log_det = dataset.preprocessing.log_det();
-    Ok(flow.log_prob(&points)?.into_iter().map(|log_prob| log_prob + log_det).collect())
+    let log_prob = train::log_prob(flow, &points, &dataset.preprocessing)?;
+    // No number: the point is beyond the bounds of a logit, where there is no density.
+    Ok(log_prob.into_iter().map(|value| if value.is_nan() { f64::NEG_INFINITY } else { value }).collect())
 }
 
-/// Some rows of the data, model space.
+/// Some rows of the data, data space.
 fn some_rows(dataset: &Dataset) -> Matrix {
     match &dataset.train {
         // Quantised rows lie on a grid; held-out ones carry the noise that the flow was shown.
-        Train::Rows(rows) if dataset.preprocessing.step.is_none() => first_rows(rows, POINTS),
-        _ => first_rows(&dataset.test, POINTS),
+        Train::Rows(rows) if !dataset.preprocessing.is_noisy() => first_rows(rows, POINTS),
+        _ => {
+            let mut rows = first_rows(&dataset.test, POINTS);
+            dataset.preprocessing.invert(&mut rows);
+            rows
+        }
     }
 }
 

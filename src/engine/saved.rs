@@ -8,6 +8,7 @@ use super::trial::SAMPLES;
 use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
+use crate::random::{Purpose, stream};
 use crate::record::Manifest;
 use crate::spec::Spec;
 use crate::train::{self, CheckpointError, Picture};
@@ -86,14 +87,13 @@ impl SavedRun {
         Ok(samples)
     }
 
-    /// log p of every row of `rows` (data space), nats, in data space.
+    /// log p of every row of `rows` (data space), nats, in data space; `noise`: as [`SavedRun::forward`].
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn score(&mut self, mut rows: Matrix) -> Result<Vec<f64>, DeviceError> {
-        self.preprocessing.apply(&mut rows);
-        let log_det = self.preprocessing.log_det();
-        Ok(self.flow.log_prob(&rows)?.into_iter().map(|log_prob| log_prob + log_det).collect())
+    pub fn score(&mut self, mut rows: Matrix, noise: Option<u64>) -> Result<Vec<f64>, DeviceError> {
+        self.to_model(&mut rows, noise);
+        train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
     /// The pictures of the flow beside its data; see [`pictures`].
@@ -107,13 +107,20 @@ impl SavedRun {
         Ok(pictures(&mut *self.flow, &dataset, &samples, title)?)
     }
 
-    /// x → z.
+    /// x → z. `noise`: seed of the noise that is added to quantised data; `None`: the rows carry it already, as samples do.
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn forward(&mut self, mut rows: Matrix) -> Result<Matrix, DeviceError> {
-        self.preprocessing.apply(&mut rows);
+    pub fn forward(&mut self, mut rows: Matrix, noise: Option<u64>) -> Result<Matrix, DeviceError> {
+        self.to_model(&mut rows, noise);
         Ok(self.flow.forward(&rows)?.z)
+    }
+
+    fn to_model(&self, rows: &mut Matrix, noise: Option<u64>) {
+        match noise {
+            Some(seed) => self.preprocessing.apply_with_noise(rows, &mut stream(seed, Purpose::CommandNoise, 0)),
+            None => self.preprocessing.apply(rows),
+        }
     }
 
     /// z → x.

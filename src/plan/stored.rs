@@ -99,10 +99,9 @@ impl Plan {
     }
 }
 
-/// The absolute folder from which the spec's data file is found: that of the spec, or the working directory.
+/// The absolute folder from which the spec's data files are found: that of the spec, or the working directory.
 fn home(spec: &Spec) -> PathBuf {
-    let beside = spec.dataset.path.as_ref().map(|path| spec.folder.join(path));
-    let found_here = beside.is_some() && beside != spec.dataset_path();
+    let found_here = spec.dataset.files().iter().any(|(_, path)| spec.find(path) != spec.folder.join(path));
     absolute(if found_here { std::path::Path::new("") } else { &spec.folder })
 }
 
@@ -137,7 +136,7 @@ mod tests {
             trial.spec_hash = spec_hash(&trial.spec);
         }
         let stored = Plan::from_json(&plan.to_json().expect("JSON")).expect("a plan");
-        let found = stored.trials[0].spec.dataset_path().expect("a path");
+        let found = stored.trials[0].spec.find("Cargo.toml".as_ref());
         assert!(found.is_absolute() && found.is_file(), "{}", found.display());
     }
 

@@ -3,6 +3,7 @@
 //! A training step may take 300 µs, so an event only stores numbers; drawing happens ten times a second at most.
 
 mod line;
+mod loading;
 
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use console::{Term, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::line::{Overall, outcome, overall_line, pieces, running_line};
+pub use self::loading::loading;
 use crate::train::{Event, Metrics, Sink, Status, Summary};
 
 const DRAWS_PER_SECOND: u8 = 10;

@@ -40,7 +40,7 @@ impl Axis {
             let place = if written.contains(',') { setting.key.part(part) } else { setting.key.clone() };
             let long = SHORT_FORMS.iter().find(|(short, _)| *short == part).map_or(part, |(_, long)| long);
             match keys::rows(long) {
-                Some((path, _)) if NOT_SWEPT.contains(&path) || path.starts_with("sweep.") => {
+                Some((path, _)) if NOT_SWEPT.contains(&path) || !keys::is_of_trial(path) => {
                     let problem = Diagnostic::error(&place, format!("`{path}` cannot be swept"));
                     problems.push(problem.help("`seeds` repeats every trial; sweep keys that change the trial"));
                 }

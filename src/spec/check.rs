@@ -88,8 +88,8 @@ impl Kind {
                 }
                 Some((*rows).into())
             }
-            (Self::Amount { fraction: true, .. }, Value::Float(_)) => {
-                number(path, node, Bound::Exclusive(0.0), Bound::Exclusive(1.0), self, problems).map(toml::Value::from)
+            (Self::Amount { file: true, .. }, Value::Float(_)) => {
+                number(path, node, Bound::Exclusive(0.0), Bound::Inclusive(1.0), self, problems).map(toml::Value::from)
             }
             (Self::Amount { .. }, Value::Float(_)) => {
                 fail(self.wrong_type(path, node).help("fractions are for files; a toy has any number of rows"))
@@ -99,6 +99,40 @@ impl Kind {
                     return Some("fresh".into());
                 }
                 fail(self.wrong_type(path, node).help("new rows every step are for the training part of a toy"))
+            }
+            (Self::Amount { file: true, .. }, Value::Text(text)) if !text.is_empty() && !text.contains('\0') => {
+                Some(text.as_str().into())
+            }
+            (Self::Text(_), Value::Text(text)) if !text.trim().is_empty() => Some(text.as_str().into()),
+            (Self::Character, Value::Text(text)) => match text.chars().next() {
+                Some(c) if text.len() == 1 && !c.is_ascii_alphanumeric() && !"\"\r\n.+-".contains(c) => {
+                    Some(text.as_str().into())
+                }
+                Some(_) if text.len() == 1 => {
+                    fail(self.wrong_type(path, node).help("it must be none that numbers, quotes or lines are made of"))
+                }
+                _ => fail(self.wrong_type(path, node).help("such as `\";\"`, or `\"\\t\"` for a tab")),
+            },
+            (Self::Column, Value::Text(text)) if text.is_empty() => {
+                fail(Diagnostic::error(place, format!("`{path}` is an empty string")))
+            }
+            (Self::Column, Value::Text(text)) => Some(text.as_str().into()),
+            (Self::Column, Value::Integer(0)) => {
+                fail(Diagnostic::error(place, format!("`{path}` takes {self}, not 0")).help("columns count from 1"))
+            }
+            (Self::Column, Value::Integer(number)) => Some((*number).into()),
+            (Self::Steps, Value::Integer(_) | Value::Float(_)) => {
+                number(path, node, Bound::Inclusive(0.0), Bound::Open, self, problems).map(toml::Value::from)
+            }
+            (Self::Steps, Value::List(items)) if !items.is_empty() && items.len() <= Self::MAX_TEXTS => {
+                let steps = items.iter().map(|item| match item.value {
+                    Value::Integer(_) | Value::Float(_) => self.check(path, item, problems),
+                    _ => {
+                        problems.push(self.wrong_type(path, item));
+                        None
+                    }
+                });
+                steps.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(toml::Value::from)
             }
             _ => fail(self.wrong_type(path, node)),
         }

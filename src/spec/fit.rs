@@ -2,10 +2,17 @@
 
 use super::resolve::Table;
 
+/// Gives the training part of a file what the parts with files of their own leave.
+///
 /// Shrinks defaults of keys that are not set so that they fit the number of training rows and steps, where these are
 /// known before the data are read.
 pub(crate) fn fit_defaults(values: &mut Table, is_set: impl Fn(&str) -> bool) {
     let integer = |values: &Table, path: &str| values.get(path).and_then(toml::Value::as_integer);
+    if let (false, Some(toml::Value::Float(train))) = (is_set("dataset.train"), values.get("dataset.train")) {
+        let own_file = |path: &&str| values.get(*path).is_some_and(toml::Value::is_str);
+        let left = ["dataset.validation", "dataset.test"].iter().filter(|path| own_file(path)).count();
+        values.insert("dataset.train", toml::Value::Float(train + 0.1 * left as f64));
+    }
     let rows = integer(values, "dataset.train");
     let shrink = |values: &mut Table, path: &'static str, most: i64| {
         if !is_set(path)

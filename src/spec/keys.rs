@@ -65,8 +65,17 @@ impl Key {
 }
 
 /// The sections: tables in which keys stand.
-pub const SECTIONS: &[&str] =
-    &["dataset", "model", "optimizer", "optimizer.schedule", "training", "sweep", "sweep.parameters"];
+pub const SECTIONS: &[&str] = &[
+    "dataset",
+    "model",
+    "optimizer",
+    "optimizer.schedule",
+    "training",
+    "sweep",
+    "sweep.parameters",
+    "engine",
+    "engine.slurm",
+];
 
 /// Sections that may be written as the bare value of one of their keys: `schedule = "cosine"`.
 pub(crate) const SHORT_FORMS: &[(&str, &str)] = &[("optimizer.schedule", "optimizer.schedule.name")];
@@ -77,6 +86,11 @@ pub(crate) const ALTERNATIVES: &[(&str, &str)] =
 
 /// Keys that a sweep cannot change: they do not tell one trial from another.
 pub(crate) const NOT_SWEPT: &[&str] = &["name", "seeds"];
+
+/// Whether a key says something of a trial, rather than of how many there are and where they run.
+pub(crate) fn is_of_trial(path: &str) -> bool {
+    !path.starts_with("sweep.") && !path.starts_with("engine.")
+}
 
 /// All rows, in the order of the documentation; the rows of one key one after the other.
 pub fn keys() -> &'static [Key] {
@@ -168,8 +182,8 @@ const fn choice(of: &'static [&'static str]) -> Kind {
     Kind::Choice { of, refused: &[] }
 }
 
-const fn amount(fraction: bool, fresh: bool) -> Kind {
-    Kind::Amount { fraction, fresh }
+const fn amount(file: bool, fresh: bool) -> Kind {
+    Kind::Amount { file, fresh }
 }
 
 /// From 0, included.
@@ -181,6 +195,7 @@ const MAX_STEPS: i64 = 1_000_000_000;
 const NEEDS_IMAGES: &str = "needs image data, and this dataset has plain features";
 
 const ADAMS: When = When::Is("optimizer.name", &["adam", "adamw"]);
+const TEXT: When = When::Format(&["csv", "tsv"]);
 const STEP: When = When::Is("optimizer.schedule.name", &["step"]);
 const DRAWN: When = When::Is("sweep.method", &["random", "sobol"]);
 
@@ -193,17 +208,27 @@ static ROWS: &[Row] = &[
     Row("device", Kind::Device, Value("'cpu'"), "", "Where to compute: `cpu`, `cuda` or `cuda:N`.", When::Always),
 
     Row("dataset.name", Kind::Toy, Absent, "", "A toy density; this or `path` must be given.", When::Always),
-    Row("dataset.path", Kind::Path, Absent, "", "A CSV, Parquet or NPY file, relative to the spec's folder or else to the working directory.", When::Without("dataset.name")),
-    Row("dataset.format", choice(&["csv", "parquet", "npy"]), Absent, "", "Format of the file; told by its extension where left out.", When::File),
+    Row("dataset.path", Kind::Path, Absent, "", "A data file or a folder of images, relative to the spec's folder or else to the working directory.", When::Without("dataset.name")),
+    Row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "images"]), Absent, "", "Format of the files; told by the extension where left out.", When::File),
+    Row("dataset.key", Kind::Text("the name of an array"), Absent, "", "The array of the archive; the only one where left out.", When::Format(&["npz"])),
+    Row("dataset.header", Kind::Bool, Absent, "", "Whether the first line names the columns; where left out: unless all of its cells are numbers.", TEXT),
+    Row("dataset.delimiter", Kind::Character, Value("','"), "", "What separates the cells of a line.", When::Format(&["csv"])),
+    Row("dataset.delimiter", Kind::Character, Value("\"\\t\""), "", "What separates the cells of a line.", When::Format(&["tsv"])),
     Row("dataset.columns", Kind::Texts, Absent, "", "The columns to learn; all where left out.", When::File),
     Row("dataset.drop", Kind::Texts, Value("[]"), "", "Columns to leave out.", When::File),
-    Row("dataset.dequantize", Kind::Float { min: Bound::Exclusive(0.0), max: Bound::Open }, Absent, "data units", "Width of the uniform noise added to every value of quantised data; none where left out.", When::File),
+    Row("dataset.label", Kind::Column, Absent, "", "A column to leave out, for it is no feature: its name, or its number (-1 is the last).", When::File),
+    Row("dataset.missing", choice(&["error", "drop"]), Value("'error'"), "", "What becomes of rows with missing values.", When::File),
+    Row("dataset.duplicates", choice(&["keep", "drop"]), Value("'keep'"), "", "What becomes of rows that equal an earlier one in all columns learned.", When::File),
+    Row("dataset.rows", integer(1, Kind::MAX_ROWS), Absent, "rows", "Use at most so many rows of every file, its first after `missing` and `duplicates`; all where left out.", When::File),
+    Row("dataset.dequantize", Kind::Steps, Absent, "data units", "Width of the uniform noise added to quantised values, for all columns or one a column, 0 for none; where left out: 1 for bytes of images and idx files, none for others.", When::File),
+    Row("dataset.logit", Kind::Float { min: Bound::Exclusive(0.0), max: Bound::Exclusive(0.5) }, Absent, "", "α of logit(α + (1 − 2α)u), where u is the value (its noise included) within `bounds`, from 0 to 1.", When::File),
+    Row("dataset.bounds", Kind::Pair { min: Bound::Open, max: Bound::Open }, Absent, "data units", "Least and greatest value, noise included; where left out: 0 and 256 for bytes of images and idx files, 0 and 1 for others.", When::With("dataset.logit")),
     Row("dataset.train", amount(false, true), Value("20_000"), "rows", "Training rows, or `\"fresh\"` for new rows every step.", When::Toy),
-    Row("dataset.train", amount(true, false), Value("0.8"), "rows", "Training rows, or the fraction of the file's rows.", When::File),
+    Row("dataset.train", amount(true, false), Value("0.8"), "rows", "Training rows: how many, the fraction of `path`'s rows, or a file of their own; left out beside files of their own: what they would have taken too.", When::File),
     Row("dataset.validation", amount(false, false), Value("5_000"), "rows", "Validation rows.", When::Toy),
-    Row("dataset.validation", amount(true, false), Value("0.1"), "rows", "Validation rows, or the fraction of the file's rows.", When::File),
+    Row("dataset.validation", amount(true, false), Value("0.1"), "rows", "Validation rows: how many, the fraction of `path`'s rows, or a file of their own.", When::File),
     Row("dataset.test", amount(false, false), Value("20_000"), "rows", "Test rows.", When::Toy),
-    Row("dataset.test", amount(true, false), Value("0.1"), "rows", "Test rows, or the fraction of the file's rows.", When::File),
+    Row("dataset.test", amount(true, false), Value("0.1"), "rows", "Test rows: how many, the fraction of `path`'s rows, or a file of their own.", When::File),
     Row("dataset.seed", integer(0, i64::MAX), Value("0"), "", "Seed of data and split, apart from `seeds`.", When::Always),
     Row("dataset.standardize", Kind::Bool, Value("true"), "", "Scale every feature to mean 0 and variance 1 on the training rows.", When::Always),
 
@@ -244,6 +269,16 @@ static ROWS: &[Row] = &[
     Row("sweep.trials", integer(1, super::sweep::MAX_TRIALS as i64), Required, "trials", "Number of points.", DRAWN),
     Row("sweep.seed", integer(0, i64::MAX), Value("0"), "", "Seed of the points.", DRAWN),
     Row("sweep.parameters", Kind::Parameters, Required, "", "Dotted keys with a list of values, or a range: `min`, `max`, `scale` (linear or log), `step` or `points`, `integer`; `\"a,b\"` sweeps keys together.", When::Always),
+
+    Row("engine.slurm.partition", Kind::Text("the name of a partition"), Absent, "", "Slurm: partition to submit to.", When::Always),
+    Row("engine.slurm.account", Kind::Text("the name of an account"), Absent, "", "Slurm: account to charge.", When::Always),
+    Row("engine.slurm.time", Kind::Text("a time limit such as \"2:00:00\""), Absent, "", "Slurm: time limit of an array element; when it nears, runs save and the element is queued again.", When::Always),
+    Row("engine.slurm.memory", Kind::Text("an amount such as \"8G\""), Absent, "", "Slurm: memory of an array element.", When::Always),
+    Row("engine.slurm.cpus", integer(1, 4_096), Absent, "cores", "Slurm: cores of an array element.", When::Always),
+    Row("engine.slurm.gpus", integer(0, 64), Absent, "GPUs", "Slurm: GPUs of an array element.", When::Always),
+    Row("engine.slurm.at_once", integer(1, 1_000_000), Absent, "elements", "Slurm: most array elements that run at once.", When::Always),
+    Row("engine.slurm.trials_per_element", integer(1, 100_000), Value("1"), "runs", "Slurm: runs that an array element does one after the other.", When::Always),
+    Row("engine.slurm.extra", Kind::Texts, Value("[]"), "", "Slurm: lines added to the job script, such as `#SBATCH --constraint=a100` or `module load cuda`.", When::Always),
 ];
 
 #[cfg(test)]

@@ -35,14 +35,23 @@ pub enum Kind {
     Seeds,
     /// A list of different, non-empty strings.
     Texts,
+    /// One character of ASCII.
+    Character,
+    /// A string that is not empty, and what it says.
+    Text(&'static str),
+    /// A column, by its name or its number.
+    Column,
+    /// A number of at least 0, or a list of such.
+    Steps,
     /// A list of two finite numbers.
     Pair {
         min: Bound,
         max: Bound,
     },
-    /// A number of rows; with `fraction` also a fraction of all, with `fresh` also the word `fresh`.
+    /// A number of rows; with `file` also a fraction of a file's rows or another file, with `fresh` also the word
+    /// `fresh`.
     Amount {
-        fraction: bool,
+        file: bool,
         fresh: bool,
     },
     /// The table `[sweep.parameters]`.
@@ -118,13 +127,17 @@ impl fmt::Display for Kind {
             Self::Device => f.write_str("\"cpu\", \"cuda\" or \"cuda:N\""),
             Self::Seeds => f.write_str("a list of integers of at least 0, or how many"),
             Self::Texts => f.write_str("a list of strings"),
+            Self::Character => f.write_str("a string of one ASCII character"),
+            Self::Text(what) => write!(f, "a string: {what}"),
+            Self::Column => f.write_str("the name of a column, or its number: from 1, or from -1 backwards"),
+            Self::Steps => f.write_str("a number of at least 0, or a list of them"),
             Self::Pair { min, max } => {
                 f.write_str("a list of two numbers")?;
                 write_bounds(f, *min, *max)
             }
-            Self::Amount { fraction, fresh } => {
+            Self::Amount { file, fresh } => {
                 f.write_str("a number of rows")?;
-                f.write_str(if *fraction { " or a fraction between 0 and 1" } else { "" })?;
+                f.write_str(if *file { " or a fraction between 0 and 1 or the path to a file" } else { "" })?;
                 f.write_str(if *fresh { " or \"fresh\"" } else { "" })
             }
             Self::Parameters => f.write_str("a table of keys to sweep"),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::engine::Slurm;
 use super::node;
 use super::overrides::{Layer, Overrides};
 use super::resolve::resolve;
@@ -34,6 +35,7 @@ pub struct ResolvedExperiment {
     /// What may not be meant so.
     pub warnings: Vec<Diagnostic>,
     pub sweep: Option<Sweep>,
+    pub slurm: Slurm,
     /// File and overrides laid over each other, without the sweep's values.
     pub(crate) settings: Settings,
     /// Overridden keys that stand in a trial's identity.
@@ -143,6 +145,7 @@ fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diag
     let mut settings = Settings::read(entries, &mut found);
     settings.lay_over(&layer.settings);
     let sweep = Sweep::read(&settings, &layer.keys, &mut found);
+    let slurm = Slurm::read(&settings, &home, &mut found);
     let first = sweep.as_ref().map(|sweep| sweep.with_first_values(&settings));
     let folder = file.path.parent().unwrap_or(Path::new(""));
     let resolution = resolve(first.as_ref().unwrap_or(&settings), &home, folder, &stem(&file.path));
@@ -160,7 +163,16 @@ fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diag
     let failed = !found.is_empty();
     problems.append(&mut found);
     let spec = resolution.spec.filter(|_| !failed)?;
-    Some(ResolvedExperiment { path: file.path, spec, warnings, sweep, settings, overridden: layer.keys.clone(), home })
+    Some(ResolvedExperiment {
+        path: file.path,
+        spec,
+        warnings,
+        sweep,
+        slurm,
+        settings,
+        overridden: layer.keys.clone(),
+        home,
+    })
 }
 
 fn stem(path: &Path) -> String {

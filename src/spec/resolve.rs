@@ -92,8 +92,7 @@ pub(crate) struct Resolution {
 
 /// Resolves everything but the sweep. `home` is the start of the spec file, in `folder`.
 pub(crate) fn resolve(settings: &Settings, home: &Place, folder: &Path, stem: &str) -> Resolution {
-    let Consumed { mut values, unused, mut problems, undecided } =
-        consume(settings, home, |path| !path.starts_with("sweep."));
+    let Consumed { mut values, unused, mut problems, undecided } = consume(settings, home, keys::is_of_trial);
     rules::names(settings, home, stem, &mut values, &mut problems);
     fit_defaults(&mut values, |path| settings.get(path).is_some());
     let mut resolution = Resolution { spec: None, values, unused, problems, conflicts: Vec::new() };
@@ -111,8 +110,12 @@ pub(crate) fn resolve(settings: &Settings, home: &Place, folder: &Path, stem: &s
     resolution
 }
 
-/// The dotted values as the nested tables that the types describe.
 fn build(values: &Table) -> Result<Spec, toml::de::Error> {
+    toml::Value::Table(nested(values)).try_into()
+}
+
+/// The dotted values as the nested tables that the types describe.
+pub(crate) fn nested(values: &Table) -> toml::Table {
     let mut root = toml::Table::new();
     for (path, value) in values {
         let mut table = &mut root;
@@ -129,5 +132,5 @@ fn build(values: &Table) -> Result<Spec, toml::de::Error> {
             }
         }
     }
-    toml::Value::Table(root).try_into()
+    root
 }

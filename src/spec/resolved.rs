@@ -2,25 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
-use super::types::Spec;
+use super::types::{Amount, Dataset, Spec};
 
 impl Spec {
     /// The spec as TOML that loads to the same spec from any folder: the path of a data file is written absolute.
     pub fn to_toml(&self) -> String {
         let mut spec = self.clone();
-        // TOML is Unicode; where the folder's name is not, the path stays as the spec wrote it.
-        if let Some(path) = self.dataset_path().map(|path| absolute(&path)).filter(|path| path.to_str().is_some()) {
-            spec.dataset.path = Some(path);
+        for path in spec.dataset.files_mut() {
+            let found = absolute(&self.find(path));
+            // TOML is Unicode; where the folder's name is not, the path stays as the spec wrote it.
+            if found.to_str().is_some() {
+                *path = found;
+            }
         }
         // Every field is a TOML type, and integers come from TOML, so they fit: serialisation has no way to fail.
         toml::to_string(&spec).expect("a spec is made of TOML types")
     }
 
-    /// Where the data file is: relative to the spec's folder, or, where it is not there, to the working directory.
-    pub fn dataset_path(&self) -> Option<PathBuf> {
-        let path = self.dataset.path.as_ref()?;
+    /// Where a data file is: relative to the spec's folder, or, where it is not there, to the working directory.
+    pub fn find(&self, path: &Path) -> PathBuf {
         let beside = self.folder.join(path);
-        Some(if !beside.exists() && path.exists() { path.clone() } else { beside })
+        if !beside.exists() && path.exists() { path.to_path_buf() } else { beside }
     }
 
     /// Length of the run in optimizer steps; `train_rows` counts only where the length is given in epochs, each of which
@@ -31,6 +33,30 @@ impl Spec {
             (Some(epochs), _) => epochs.saturating_mul(per_epoch),
             (None, steps) => steps.unwrap_or(0),
         }
+    }
+}
+
+impl Dataset {
+    /// The parts with their keys, in the order in which they take rows.
+    pub fn parts(&self) -> [(&'static str, &Amount); 3] {
+        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+    }
+
+    /// All data files, with their keys, as the spec writes them.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let parts = self.parts().into_iter().filter_map(|(key, amount)| match amount {
+            Amount::File(path) => Some((key, path.as_path())),
+            Amount::Rows(_) | Amount::Fraction(_) | Amount::Fresh(_) => None,
+        });
+        self.path.iter().map(|path| ("path", path.as_path())).chain(parts).collect()
+    }
+
+    fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let parts = [&mut self.train, &mut self.validation, &mut self.test].into_iter().filter_map(|part| match part {
+            Amount::File(path) => Some(path),
+            Amount::Rows(_) | Amount::Fraction(_) | Amount::Fresh(_) => None,
+        });
+        self.path.iter_mut().chain(parts)
     }
 }
 

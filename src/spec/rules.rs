@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use super::file_format::FileFormat;
+
 use super::check::folder_name;
 use super::diagnostics::{Diagnostic, quoted};
 use super::resolve::Table;
 use super::settings::Settings;
 use super::source::Place;
+use super::suggest::listed;
 use super::types::{Amount, Dataset, Device, ScheduleName, Spec};
+use super::variant::names_a_file;
 
 /// The names a spec cannot do without: its own, by default the file's stem, and that of its data.
 pub(crate) fn names(settings: &Settings, home: &Place, stem: &str, values: &mut Table, problems: &mut Vec<Diagnostic>) {
@@ -22,7 +26,7 @@ pub(crate) fn names(settings: &Settings, home: &Place, stem: &str, values: &mut 
             ),
         }
     }
-    let unnamed = settings.get("dataset.name").is_none() && settings.get("dataset.path").is_none();
+    let unnamed = settings.get("dataset.name").is_none() && !names_a_file(settings);
     if unnamed && !settings.is_misshapen("dataset") {
         let help = "write `name = \"moons\"` or another toy, or `path = \"data.csv\"`, below `[dataset]`";
         problems.push(match settings.section("dataset") {
@@ -36,8 +40,10 @@ pub(crate) fn names(settings: &Settings, home: &Place, stem: &str, values: &mut 
 pub(crate) fn check(spec: &Spec, settings: &Settings, home: &Place, conflicts: &mut Vec<Diagnostic>) {
     let mut rules = Rules { spec, settings, home, conflicts };
     rules.device();
-    if spec.dataset.path.is_some() {
-        rules.file();
+    if !spec.dataset.files().is_empty() {
+        rules.files();
+        rules.columns();
+        rules.parts();
     }
     rules.length();
     rules.early_stopping();
@@ -78,50 +84,88 @@ impl Rules<'_> {
         }
     }
 
-    fn file(&mut self) {
-        let Dataset { path: Some(path), format, columns, drop, train, validation, test, .. } = &self.spec.dataset
-        else {
-            return;
-        };
-        match self.spec.dataset_path() {
-            Some(found) if found.is_file() => {}
-            Some(found) if found.is_dir() => {
-                self.error(&["dataset.path"], format!("`{}` is a folder", found.display()), "name a file in it");
-            }
-            _ => {
-                let here = if path.is_absolute() { String::new() } else { places_searched(&self.spec.folder) };
+    /// Every data file must be there and of a known format.
+    fn files(&mut self) {
+        let spec = self.spec;
+        for (part, path) in spec.dataset.files() {
+            let key = &*format!("dataset.{part}");
+            let found = spec.find(path);
+            let format = spec.dataset.format.or_else(|| FileFormat::of(&found));
+            if !found.exists() {
+                let here = if path.is_absolute() { String::new() } else { places_searched(&spec.folder) };
                 let message = format!("there is no file `{}`{here}", path.display());
-                self.error(
-                    &["dataset.path"],
-                    message,
-                    "a relative path starts at the spec's folder, or else at the working directory",
-                );
+                let help = "a relative path starts at the spec's folder, or else at the working directory";
+                self.error(&[key], message, help);
+            } else if found.is_dir() && format != Some(FileFormat::Images) {
+                let help = "name a file in it; a folder of images has `format = \"images\"`";
+                self.error(&[key], format!("`{}` is a folder", found.display()), help);
+            } else if found.is_file() && format == Some(FileFormat::Images) && spec.dataset.format.is_some() {
+                let help = "name the folder of the images";
+                self.error(&[key], format!("`{}` is a file", found.display()), help);
+            } else if format.is_none() || (found.is_file() && format == Some(FileFormat::Images)) {
+                let message = format!("the extension of `{}` tells no format", path.display());
+                let help = match is_pickle(path) {
+                    true => {
+                        "pickles can run code and are not read: save the array with `numpy.save` as .npy".to_owned()
+                    }
+                    false => format!("set `dataset.format` to one of {}", listed(FileFormat::names())),
+                };
+                self.error(&[key], message, help);
             }
         }
-        if format.is_none() && !has_known_extension(path) {
-            let message = format!("the extension of `{}` tells no format", path.display());
-            self.error(&["dataset.path"], message, "set `dataset.format` to `csv`, `parquet` or `npy`");
-        }
+    }
+
+    /// The choice of columns and what is done to them.
+    fn columns(&mut self) {
+        let Dataset { columns, drop, label, bounds, .. } = &self.spec.dataset;
         match columns {
             Some(columns) if columns.is_empty() => {
                 let help = "name the columns to learn, or leave the key out for all";
                 self.error(&["dataset.columns"], "`dataset.columns` is empty: nothing to learn".to_owned(), help);
             }
-            Some(_) if !drop.is_empty() => {
-                let message = "`dataset.drop` has no effect beside `dataset.columns`".to_owned();
-                self.error(
-                    &["dataset.drop"],
-                    message,
-                    "`columns` names all that are learned already; keep one of the two",
-                );
+            Some(_) => {
+                for (key, set) in [("dataset.drop", !drop.is_empty()), ("dataset.label", label.is_some())] {
+                    if set {
+                        let message = format!("`{key}` has no effect beside `dataset.columns`");
+                        self.error(
+                            &[key],
+                            message,
+                            "`columns` names all that are learned already; keep one of the two",
+                        );
+                    }
+                }
+            }
+            None => {}
+        }
+        if let Some([low, high]) = *bounds
+            && low >= high
+        {
+            let message = format!("`dataset.bounds` = [{low}, {high}] hold nothing");
+            self.error(&["dataset.bounds"], message, "write the least value first");
+        }
+    }
+
+    /// Where the parts take their rows from.
+    fn parts(&mut self) {
+        let dataset = &self.spec.dataset;
+        let from_path = |amount: &Amount| !matches!(amount, Amount::File(_));
+        match (&dataset.path, dataset.parts().into_iter().find(|(_, amount)| from_path(amount))) {
+            (None, Some((part, _))) => {
+                let message = format!("`dataset.{part}` has no file to take its rows from");
+                let help = format!("name one: `{part} = \"….csv\"`, or `path` for the parts without one of their own");
+                self.error(&[&format!("dataset.{part}"), "dataset.train"], message, help);
+            }
+            (Some(_), None) => {
+                let message = "`dataset.path` has no effect: every part has a file of its own".to_owned();
+                self.error(&["dataset.path"], message, "leave it out");
             }
             _ => {}
         }
         let fraction = |amount: &Amount| match amount {
             Amount::Fraction(value) => *value,
-            Amount::Rows(_) | Amount::Fresh(_) => 0.0,
+            Amount::Rows(_) | Amount::Fresh(_) | Amount::File(_) => 0.0,
         };
-        let sum = fraction(train) + fraction(validation) + fraction(test);
+        let sum: f64 = dataset.parts().into_iter().map(|(_, amount)| fraction(amount)).sum();
         // Fractions such as 0.8, 0.1 and 0.1 do not sum to 1 exactly.
         if sum > 1.0 + 1e-9 {
             let keys = ["dataset.train", "dataset.validation", "dataset.test"];
@@ -133,9 +177,9 @@ impl Rules<'_> {
     /// The run's length against the rows and against what happens during it.
     fn length(&mut self) {
         let (training, schedule) = (&self.spec.training, &self.spec.optimizer.schedule);
-        let rows = match self.spec.dataset.train {
-            Amount::Rows(rows) => Some(rows),
-            Amount::Fraction(_) | Amount::Fresh(_) => None,
+        let rows = match &self.spec.dataset.train {
+            Amount::Rows(rows) => Some(*rows),
+            Amount::Fraction(_) | Amount::Fresh(_) | Amount::File(_) => None,
         };
         if matches!(self.spec.dataset.train, Amount::Fresh(_)) && training.epochs.is_some() {
             let help = "set `training.steps` instead, or a number of training rows";
@@ -197,7 +241,8 @@ fn places_searched(folder: &Path) -> String {
     format!(" in `{}` or the working directory", folder.display())
 }
 
-fn has_known_extension(path: &Path) -> bool {
+/// Whether a file's name is one of Python's serialised objects.
+pub(crate) fn is_pickle(path: &Path) -> bool {
     let name = path.to_string_lossy().to_lowercase();
-    [".csv", ".csv.gz", ".parquet", ".npy"].iter().any(|extension| name.ends_with(extension))
+    [".pkl", ".pickle", ".pt", ".pth", ".joblib"].iter().any(|extension| name.ends_with(extension))
 }

@@ -166,7 +166,7 @@ fn unknown(section: &str, entry: &Entry) -> Diagnostic {
 /// A key that no spec has, named by its dotted path, with what may have been meant.
 pub(crate) fn unknown_path(place: &Place, path: &str) -> Diagnostic {
     let problem = Diagnostic::error(place, format!("unknown key {}", quoted(path)));
-    let swept = || keys::groups().map(|(path, _)| path).filter(|path| !path.starts_with("sweep."));
+    let swept = || keys::groups().map(|(path, _)| path).filter(|path| keys::is_of_trial(path));
     let by_last = || {
         let last = path.rsplit('.').next().unwrap_or(path);
         let lasts = swept().map(|path| path.rsplit('.').next().unwrap_or(path));

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::file_format::FileFormat;
+
 /// One experiment, every key resolved.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,27 +71,57 @@ impl From<Device> for String {
     }
 }
 
-/// What is learned: a toy by `name`, or a file by `path`; never both.
+/// What is learned: a toy by `name`, or files by `path` and by its parts; never both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dataset {
     /// Name of a toy density.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// A data file as the spec writes it; [`Spec::dataset_path`] finds it.
+    /// The data file, or folder of images, that parts given as numbers or fractions are taken from, as the spec writes
+    /// it; [`Spec::find`] finds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Files only: `csv`, `parquet` or `npy`; default: told by the extension (`.csv.gz` included).
+    /// Files only: default: told by the extension.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
+    /// npz only: name of the array; default: the only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// csv, tsv: whether the first line names the columns; default: told by whether it is all numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// csv, tsv: what separates cells, an ASCII character.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<char>,
     /// Files only: the columns to learn, by name; default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
     /// Files only: columns to leave out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drop: Vec<String>,
-    /// Files only: width of the uniform noise added to each value of a quantised column, in data units.
+    /// Files only: a column that is no feature.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dequantize: Option<f64>,
+    pub label: Option<ColumnName>,
+    /// Files only: rows with missing values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+    /// Files only: rows equal to an earlier one in all columns learned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<Duplicates>,
+    /// Files only: at most this many rows of every file, its first; default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<usize>,
+    /// Files only: width of the uniform noise added to the values of quantised columns, in data units; default: 1 for
+    /// bytes of images and idx files, none for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dequantize: Option<Steps>,
+    /// Files only: α of logit(α + (1 − 2α)u), where u is the value's place within `bounds`, from 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit: Option<f64>,
+    /// `logit` only: the values' range, noise included, in data units; default: 0 to 256 for bytes of images and idx
+    /// files, 0 to 1 for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<[f64; 2]>,
     pub train: Amount,
     pub validation: Amount,
     pub test: Amount,
@@ -102,16 +134,44 @@ pub struct Dataset {
     pub parameters: BTreeMap<String, f64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileFormat {
-    Csv,
-    Parquet,
-    Npy,
+/// A column by its name or its number: from 1, or from −1 backwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ColumnName {
+    Number(i64),
+    Name(String),
 }
 
-/// How many rows a part of the data gets.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What becomes of rows with missing values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    #[default]
+    Error,
+    Drop,
+}
+
+/// What becomes of rows that equal an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Duplicates {
+    #[default]
+    Keep,
+    Drop,
+}
+
+/// Distances between the values of quantised columns, data units; 0: the column is continuous.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Steps {
+    /// The same for all columns.
+    All(f64),
+    /// One a learned column, in their order.
+    Each(Vec<f64>),
+}
+
+/// Which rows a part of the data gets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Amount {
     /// A number of rows.
@@ -120,6 +180,8 @@ pub enum Amount {
     Fraction(f64),
     /// Toys, training part only: new rows every step, written `"fresh"`.
     Fresh(Fresh),
+    /// The rows of a file of its own, as the spec writes it; [`Spec::find`] finds it.
+    File(PathBuf),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

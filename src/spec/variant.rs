@@ -1,8 +1,11 @@
 //! Which keys a spec uses, given what it chose: files or toys, the optimizer, the schedule, the device.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use super::file_format::FileFormat;
 use super::keys::{self, Key};
+use super::node::Value;
 use super::settings::Settings;
 use super::suggest::listed;
 
@@ -12,14 +15,18 @@ pub enum When {
     Always,
     /// The data are a toy.
     Toy,
-    /// The data are a file.
+    /// The data are files.
     File,
+    /// The data are files of one of these formats.
+    Format(&'static [&'static str]),
     /// The key of this path has one of these values.
     Is(&'static str, &'static [&'static str]),
     /// The key of this path has another value.
     IsNot(&'static str, &'static str),
     /// The key of this path is not set.
     Without(&'static str),
+    /// The key of this path is set.
+    With(&'static str),
 }
 
 /// What a spec chose at one key.
@@ -50,9 +57,13 @@ impl<'a> Variant<'a> {
         let is_set = |path| self.settings.get(path).is_some();
         match when {
             When::Always => Some(true),
-            When::Toy | When::File => match (is_set("dataset.name"), is_set("dataset.path")) {
+            When::Toy | When::File => match (is_set("dataset.name"), names_a_file(self.settings)) {
                 (toy, file) if toy != file => Some(toy == (*when == When::Toy)),
                 _ => None,
+            },
+            When::Format(of) => match self.holds(&When::File)? {
+                true => Some(self.format().is_none_or(|format| of.contains(&format.as_str()))),
+                false => Some(false),
             },
             When::Is(path, of) => match self.chosen.get(path)? {
                 Choice::Word(word) => Some(of.contains(&word.as_str())),
@@ -65,6 +76,18 @@ impl<'a> Variant<'a> {
                 Choice::Unknown => None,
             },
             When::Without(path) => Some(!is_set(path)),
+            When::With(path) => Some(is_set(path)),
+        }
+    }
+
+    /// The format of the data, written or told by the first file's name; `None` where neither tells it.
+    fn format(&self) -> Option<String> {
+        match &self.settings.get("dataset.format").map(|setting| &setting.node.value) {
+            Some(Value::Text(format)) => Some(format.clone()),
+            _ => {
+                let file = FILE_KEYS.iter().find_map(|path| file(self.settings, path))?;
+                Some(FileFormat::of(Path::new(file))?.name().to_owned())
+            }
         }
     }
 
@@ -78,6 +101,20 @@ impl<'a> Variant<'a> {
             }
             When::Toy => (format!("{without_effect} on a file"), leave_out),
             When::File => (format!("{without_effect} on a toy: it is for files"), leave_out),
+            When::Format(_) => {
+                let on = match self.format() {
+                    Some(format) if self.holds(&When::File) == Some(true) => format!("with the format `{format}`"),
+                    _ => "on a toy".to_owned(),
+                };
+                let takers = rows.iter().flat_map(|row| match row.when {
+                    When::Format(of) => of,
+                    _ => &[],
+                });
+                (format!("{without_effect} {on}"), format!("leave it out; it is for {}", listed(takers.copied())))
+            }
+            When::With(other) => {
+                (format!("{without_effect} without `{other}`"), format!("set `{other}` too, or leave it out"))
+            }
             When::Is(selector, _) => {
                 let with = match self.chosen.get(selector) {
                     Some(Choice::Word(word)) => format!("with `{selector} = \"{word}\"`"),
@@ -95,6 +132,25 @@ impl<'a> Variant<'a> {
     }
 }
 
+/// Keys that can name a data file.
+pub(crate) const FILE_KEYS: [&str; 4] = ["dataset.path", "dataset.train", "dataset.validation", "dataset.test"];
+
+/// Whether the spec names a file to learn from.
+pub(crate) fn names_a_file(settings: &Settings) -> bool {
+    let toy = settings.get("dataset.name").is_some();
+    file(settings, "dataset.path").is_some() || (!toy && file(settings, "dataset.train").is_some())
+}
+
+/// The data file that the key `path` names.
+fn file<'a>(settings: &'a Settings, path: &str) -> Option<&'a str> {
+    match &settings.get(path)?.node.value {
+        Value::Text(text) if text != "fresh" => Some(text),
+        // Whatever else it holds, `path` says that the data are files.
+        _ if path == "dataset.path" => Some(""),
+        _ => None,
+    }
+}
+
 fn choice(settings: &Settings, path: &str) -> Choice {
     let Some((_, rows)) = keys::rows(path) else {
         return Choice::Unknown;
@@ -104,7 +160,7 @@ fn choice(settings: &Settings, path: &str) -> Choice {
         None => match rows[0].default_value() {
             Some(value) => Some(value.clone()),
             // Neither a toy nor a file: that is reported, and no key's fault.
-            None if path == "dataset.name" && settings.get("dataset.path").is_none() => None,
+            None if path == "dataset.name" && !names_a_file(settings) => None,
             None => return Choice::Nothing,
         },
     };
@@ -120,6 +176,7 @@ impl When {
     pub(crate) fn excludes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Toy, Self::File) | (Self::File, Self::Toy) => true,
+            (Self::Format(of), Self::Format(others)) => !of.iter().any(|format| others.contains(format)),
             (Self::Is(a, of), Self::Is(b, others)) => a == b && !of.iter().any(|word| others.contains(word)),
             (Self::Is(a, of), Self::IsNot(b, word)) | (Self::IsNot(b, word), Self::Is(a, of)) => {
                 a == b && of.iter().all(|one| one == word)

@@ -33,7 +33,7 @@ fn rule() -> Rule {
 
 fn space_of(features: usize) -> Space {
     let columns = (0..features).map(|i| format!("x{i}")).collect();
-    Space { columns, preprocessing: Preprocessing::identity(features, None) }
+    Space { columns, preprocessing: Preprocessing::identity(features) }
 }
 
 /// A flow whose every number differs, an optimizer with moments, and a state with awkward numbers.

@@ -1,5 +1,6 @@
 //! Likelihoods of held-out rows.
 
+use crate::data::Preprocessing;
 use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 
@@ -13,18 +14,39 @@ pub struct Score {
     pub standard_error: f64,
 }
 
-/// Scores `rows` (model space); `log_det` is the preprocessing's log|d model / d data|, so that the result is in data
-/// space.
+impl Score {
+    /// Of rows with these log-likelihoods, nats.
+    pub fn of(log_prob: &[f64]) -> Self {
+        let (nll, standard_error) = mean_and_error(log_prob.iter().map(|log_prob| -log_prob));
+        Self { nll, standard_error }
+    }
+}
+
+/// log p of each of `rows` (model space), shape `[rows]`: nats, in data space.
 ///
 /// # Errors
 /// Where the device fails.
-pub fn evaluate(flow: &mut dyn Flow, rows: &Matrix, log_det: f64) -> Result<Score, DeviceError> {
-    let mut nll = Vec::with_capacity(rows.rows());
+pub fn log_prob(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Result<Vec<f64>, DeviceError> {
+    let mut all = Vec::with_capacity(rows.rows());
     for block in rows.blocks(ROWS_AT_ONCE) {
-        nll.extend(flow.log_prob(&block)?.into_iter().map(|log_prob| -(log_prob + log_det)));
+        let log_det = space.log_det(&block);
+        all.extend(flow.log_prob(&block)?.into_iter().zip(log_det).map(|(log_prob, log_det)| log_prob + log_det));
     }
-    let n = nll.len() as f64;
-    let mean = nll.iter().sum::<f64>() / n;
-    let variance = nll.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    Ok(Score { nll: mean, standard_error: (variance / n).sqrt() })
+    Ok(all)
+}
+
+/// Mean of `values` and its standard error.
+pub fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    let variance = values.map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+    (mean, (variance / n).sqrt())
+}
+
+/// Scores `rows` (model space) in data space.
+///
+/// # Errors
+/// Where the device fails.
+pub fn evaluate(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Result<Score, DeviceError> {
+    Ok(Score::of(&log_prob(flow, rows, space)?))
 }

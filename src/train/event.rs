@@ -36,6 +36,8 @@ pub struct Summary {
     pub train_nll: Option<f64>,
     /// Test NLL minus the exact entropy (toys).
     pub gap: Option<f64>,
+    /// What cannot be true of these numbers, where something cannot: a bug of the runner.
+    pub bug: Option<String>,
     /// Quantised data only.
     pub bits_per_dim: Option<f64>,
     pub steps: i64,

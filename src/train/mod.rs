@@ -3,12 +3,13 @@
 mod checkpoint;
 mod evaluate;
 mod event;
+mod impossible;
 mod optimizer;
 mod schedule;
 mod training;
 
 pub use checkpoint::{CheckpointError, Space, State, load, save, space};
-pub use evaluate::{Score, evaluate};
+pub use evaluate::{Score, evaluate, log_prob};
 pub use event::*;
 pub use optimizer::Optimizer;
 pub use schedule::factor;

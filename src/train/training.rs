@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, CheckpointError, Space, State};
+use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
+use super::factor;
+use super::impossible::impossible;
 use super::optimizer::Optimizer;
-use super::{evaluate, factor};
 use crate::data::{Batches, Dataset};
 use crate::flow::{DeviceError, Flow, Loss};
 use crate::matrix::Matrix;
@@ -163,7 +165,6 @@ impl<'a> Run<'a> {
         let mut batches = Batches::new(dataset, training.batch_size, seed);
         let mut batch = Matrix::zeros(training.batch_size, dataset.features());
         let mut gradient = Vec::new();
-        let log_det = dataset.preprocessing.log_det();
         while self.state.step < self.total_steps {
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Stopped);
@@ -171,7 +172,7 @@ impl<'a> Run<'a> {
             let step = self.state.step;
             batches.fill(step, &mut batch);
             let Loss { nll, gradient_norm: norm } = self.setup.flow.loss_and_gradient(&batch, &mut gradient)?;
-            let nll = nll - log_det;
+            let nll = nll - mean(&dataset.preprocessing.log_det(&batch));
             if !nll.is_finite() || !norm.is_finite() {
                 return Ok(End::Diverged(self.diagnose(nll, &batch, &gradient)?));
             }
@@ -230,7 +231,7 @@ impl<'a> Run<'a> {
     /// Scores the validation rows, keeps the weights if they are the best so far, looks at the flow's health.
     fn evaluate(&mut self, row: &mut Metrics) -> Result<(), TrainError> {
         let dataset = self.setup.dataset;
-        let nll = evaluate(self.setup.flow, &dataset.validation, dataset.preprocessing.log_det())?.nll;
+        let nll = evaluate(self.setup.flow, &dataset.validation, &dataset.preprocessing)?.nll;
         row.validation_nll = Some(nll);
         let some_rows = dataset.validation.blocks(HEALTH_ROWS).next().unwrap_or_default();
         let z = self.setup.flow.forward(&some_rows)?.z;
@@ -267,12 +268,16 @@ impl<'a> Run<'a> {
     /// Scores the test rows, once, with the best weights.
     fn test(mut self) -> Result<Outcome, TrainError> {
         let dataset = self.setup.dataset;
-        let score = evaluate(self.setup.flow, &dataset.test, dataset.preprocessing.log_det())?;
+        let log_prob = log_prob(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
+        let score = Score::of(&log_prob);
         let mut outcome = self.outcome(Status::Finished, None);
         let summary = &mut outcome.summary;
         summary.test_nll = Some(score.nll);
         summary.test_nll_stderr = Some(score.standard_error);
-        summary.gap = dataset.toy.as_ref().map(|toy| score.nll - toy.entropy());
+        if let Some(toy) = &dataset.toy {
+            summary.gap = Some(score.nll - toy.entropy());
+            summary.bug = impossible(&**toy, &dataset.preprocessing, &dataset.test, &log_prob);
+        }
         summary.bits_per_dim = dataset.preprocessing.bits_per_dim(score.nll);
         Ok(outcome)
     }
@@ -314,6 +319,10 @@ impl<'a> Run<'a> {
             "at step {step} {place}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
         ))
     }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 const LAST: &str = "last.safetensors";

@@ -47,13 +47,13 @@ fn bad_data_are_refused_by_file_row_and_column_and_nothing_is_written() {
         ),
         ("empty.csv", Vec::new(), &["`empty.csv` holds no rows"]),
         ("header.csv", b"a,b,c\n".to_vec(), &["`header.csv` holds no rows"]),
-        ("semicolons.csv", b"a;b\n1;2\n".to_vec(), &["`semicolons.csv`", "only commas"]),
+        ("semicolons.csv", b"a;b\n1;2\n".to_vec(), &["`semicolons.csv`", "set `delimiter = ';'`"]),
         ("cut.npy", npy(0.5)[..1000].to_vec(), &["`cut.npy`", "promises 2400 bytes", "872 follow"]),
         ("head.npy", npy(0.5)[..50].to_vec(), &["`head.npy` is not a valid NPY file"]),
         ("nan.npy", npy(f64::NAN), &["`nan.npy`, row 42, column `x2`", "NaN"]),
         ("text.npy", b"hello".to_vec(), &["`text.npy` is not a valid NPY file"]),
         ("cut.parquet", b"PAR1 and no more".to_vec(), &["`cut.parquet` is not a valid Parquet file"]),
-        ("sheet.xlsx", b"PK".to_vec(), &["sheet.xlsx", "`csv`, `parquet` or `npy`"]),
+        ("sheet.xlsx", b"PK".to_vec(), &["sheet.xlsx", "one of `csv`, `tsv`, `parquet`, `npy`"]),
     ];
     let here = Workplace::new();
     for (name, content, parts) in cases {

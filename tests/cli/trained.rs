@@ -189,3 +189,57 @@ fn files_with_other_columns_are_refused_by_name() {
     let text = |name: &str| fs::read_to_string(here.path(name)).expect("text");
     assert_eq!(text("more_score.csv"), text("data_score.csv"));
 }
+
+#[test]
+fn dequantised_and_stretched_bytes_have_a_density_that_integrates_to_one_and_samples_within_bounds() {
+    let here = Workplace::new();
+    // 600 images of 1 × 2 bytes, the second following the first, away from the bounds.
+    let first = |i: u32| 128.0 + 60.0 * (f64::from(i) * 0.7).sin();
+    let pixels = (0..600).flat_map(|i| [first(i) as u8, (128.0 + 0.5 * (first(i) - 128.0) + f64::from(i % 31)) as u8]);
+    let header = [&[0, 0, 8, 3][..], &600u32.to_be_bytes(), &1u32.to_be_bytes(), &2u32.to_be_bytes()].concat();
+    here.write("a-images-idx3-ubyte", header.into_iter().chain(pixels).collect::<Vec<u8>>());
+    let spec = "[dataset]\npath = \"a-images-idx3-ubyte\"\nlogit = 1e-3\n[model]\ndepth = 4\nwidth = 16\nactivation = \"tanh\"\n\
+                [training]\nsteps = 300\nbatch_size = 64\n";
+    here.write("bytes.toml", spec);
+    here.runner("bytes.toml --quiet").expect(0);
+    let folder = here.run_folder("results/bytes", 0);
+    let run = folder.display();
+    assert!(
+        manifest(&folder)["summary"]["bits_per_dim"].as_f64().expect("bits") < 8.0,
+        "less than the bytes themselves"
+    );
+
+    // The middles of cells of area 1.
+    let at = |i: u32| f64::from(i) + 0.5;
+    let lines: String = (0..256 * 256).map(|i| format!("{},{}\n", at(i / 256), at(i % 256))).collect();
+    here.write("grid.csv", format!("pixel_0_0,pixel_0_1\n{lines}"));
+    here.runner(&format!("score {run} --data grid.csv --continuous -o p.parquet")).expect(0);
+    let mass: f64 = numbers(&parquet(here.path("p.parquet")), "log_prob").iter().map(|log_prob| log_prob.exp()).sum();
+    assert!((mass - 1.0).abs() < 0.02, "{mass}");
+
+    here.runner(&format!("sample {run} -n 2000 -o s.csv")).expect(0);
+    here.runner(&format!("score {run} --data s.csv --continuous -o s.parquet")).expect(0);
+    here.runner(&format!("transform {run} --data s.csv --continuous -o z.parquet")).expect(0);
+    here.runner(&format!("transform {run} --data z.parquet --inverse -o x.parquet")).expect(0);
+    let x = parquet(here.path("x.parquet"));
+    let samples: Vec<f64> = fs::read_to_string(here.path("s.csv"))
+        .expect("samples")
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().and_then(|cell| cell.parse().ok()).expect("a number"))
+        .collect();
+    assert!(close(&numbers(&x, "pixel_0_0"), &samples, 0.05), "back from latent space");
+    // α lets a sample be a little beyond.
+    assert!(samples.iter().all(|value| (-0.3..256.3).contains(value)));
+
+    // Rows as the file has them get noise: their mean log p is that of the test rows, not of the cells' corners.
+    here.runner(&format!("score {run} --data a-images-idx3-ubyte -o all.parquet")).expect(0);
+    let all = numbers(&parquet(here.path("all.parquet")), "log_prob");
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    let test_nll = manifest(&folder)["summary"]["test_nll"].as_f64().expect("a number");
+    assert!((mean + test_nll).abs() < 0.5, "{mean} against {test_nll}");
+    here.write("beyond.csv", "pixel_0_0,pixel_0_1\n1,2\n300,1\n");
+    here.runner(&format!("score {run} --data beyond.csv -o no.parquet"))
+        .expect(2)
+        .says(&["row 2, column `pixel_0_0`: 300 is outside the bounds"]);
+}

@@ -13,26 +13,28 @@ const ROWS_FOR_SCALE: usize = 20_000;
 
 /// Draws the parts that `spec` asks for.
 pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataError> {
-    let rows = |part: &'static str, amount: Amount| {
-        match amount {
+    let rows = |part: &'static str, amount: &Amount| {
+        match *amount {
             Amount::Rows(0) => Err(("0".to_owned(), "give at least one row")),
             Amount::Rows(rows) => Ok(rows),
             Amount::Fraction(fraction) => Err((fraction.to_string(), "a toy has no end; give a number of rows")),
             Amount::Fresh(_) => Err(("\"fresh\"".to_owned(), "only `train` can be fresh; give a number of rows")),
+            Amount::File(_) => Err(("a file".to_owned(), "a toy draws its rows; give a number of them")),
         }
         .map_err(|(amount, problem)| DataError::Amount { part, amount, problem })
     };
     let draw = |purpose, rows| toy_rows(&*toy, spec.seed, purpose, rows);
 
-    let mut validation = draw(Purpose::ValidationRows, rows("validation", spec.validation)?);
-    let mut test = draw(Purpose::TestRows, rows("test", spec.test)?);
+    let mut validation = draw(Purpose::ValidationRows, rows("validation", &spec.validation)?);
+    let mut test = draw(Purpose::TestRows, rows("test", &spec.test)?);
     let fresh = matches!(spec.train, Amount::Fresh(_));
-    let mut train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", spec.train)? });
+    let train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", &spec.train)? });
+    let identity = Preprocessing::identity(toy.features());
     let preprocessing = match spec.standardize {
-        true => Preprocessing::standardized(&train, None),
-        false => Preprocessing::identity(toy.features(), None),
+        true => identity.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
+        false => identity,
     };
-    [&mut train, &mut validation, &mut test].into_iter().for_each(|part| preprocessing.apply(part));
+    [&mut validation, &mut test].into_iter().for_each(|part| preprocessing.apply(part));
     Ok(Dataset {
         columns: (1..=toy.features()).map(|i| format!("x{i}")).collect(),
         train: if fresh { Train::Fresh } else { Train::Rows(train) },

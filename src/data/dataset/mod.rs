@@ -7,19 +7,20 @@ use std::path::Path;
 
 use super::error::DataError;
 use super::preprocessing::Preprocessing;
+use super::read::Watch;
 use crate::matrix::Matrix;
 use crate::spec;
 use crate::toys::{Toy, toy};
 
-/// Everything a run needs to know of its data. All rows are in model space, see [`Preprocessing`].
+/// Everything a run needs to know of its data.
 #[derive(Debug)]
 pub struct Dataset {
     /// Names of the features, shape `[features]`.
     pub columns: Vec<String>,
     pub train: Train,
-    /// Shape `[rows, features]`, dequantisation noise included.
+    /// Shape `[rows, features]`, model space (see [`Preprocessing`]), dequantisation noise included.
     pub validation: Matrix,
-    /// Shape `[rows, features]`, dequantisation noise included.
+    /// Shape `[rows, features]`, model space, dequantisation noise included.
     pub test: Matrix,
     pub preprocessing: Preprocessing,
     /// The density itself, where it is known; in data space.
@@ -35,8 +36,8 @@ pub struct Dataset {
 /// The training rows.
 #[derive(Debug)]
 pub enum Train {
-    /// Fixed rows, shape `[rows, features]`, without dequantisation noise: [`Batches`](super::Batches) add it anew
-    /// at every step.
+    /// Fixed rows, shape `[rows, features]`, data space: [`Batches`](super::Batches) preprocess them, with new noise at
+    /// every step.
     Rows(Matrix),
     /// A toy draws new rows at every step.
     Fresh,
@@ -49,21 +50,20 @@ impl Dataset {
     }
 }
 
-/// Reads or draws the data that `spec` asks for. A relative `spec.path` is looked up in `folder` (the spec's), then in
-/// the working directory. `batch_size`: rows a step, which the training part must be able to fill.
+/// Reads or draws the data that `spec` asks for. A relative path is looked up in `folder` (the spec's), then in the working
+/// directory. `batch_size`: rows a step, which the training part must be able to fill. `watch` hears how far reading is.
 ///
 /// Row i of a toy's part is a pure function of (`spec.seed`, part, i).
 ///
 /// # Errors
 /// Everything in [`DataError`].
-pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize) -> Result<Dataset, DataError> {
-    let (dataset, path) = match (&spec.name, &spec.path) {
-        (Some(name), None) => (from_toy::load(spec, toy(name, &spec.parameters)?)?, None),
-        (None, Some(path)) => {
-            let path = from_file::resolve(path, folder)?;
-            (from_file::load(spec, &path)?, Some(path))
+pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize, watch: &Watch) -> Result<Dataset, DataError> {
+    let (dataset, path) = match &spec.name {
+        Some(name) => (from_toy::load(spec, toy(name, &spec.parameters)?)?, None),
+        None => {
+            let (dataset, path) = from_file::load(spec, folder, watch)?;
+            (dataset, Some(path))
         }
-        _ => return Err(DataError::NoSource),
     };
     match &dataset.train {
         Train::Rows(rows) if rows.rows() < batch_size => {
@@ -77,10 +77,15 @@ pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize) -> Result<Da
 mod tests {
     use super::from_toy::toy_rows;
     use super::*;
+    use crate::data::Logit;
     use crate::random::Purpose;
     use crate::spec::{Amount, Fresh};
     use std::collections::BTreeMap;
     use std::path::PathBuf;
+
+    fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize) -> Result<Dataset, DataError> {
+        super::load(spec, folder, batch_size, &|_, _, _| {})
+    }
 
     fn toy_spec() -> spec::Dataset {
         spec::Dataset {
@@ -89,7 +94,16 @@ mod tests {
             format: None,
             columns: None,
             drop: Vec::new(),
+            key: None,
+            header: None,
+            delimiter: None,
+            label: None,
+            missing: None,
+            duplicates: None,
+            rows: None,
             dequantize: None,
+            logit: None,
+            bounds: None,
             train: Amount::Rows(3000),
             validation: Amount::Rows(500),
             test: Amount::Rows(700),
@@ -151,8 +165,11 @@ mod tests {
     #[test]
     fn the_shipped_digits_load_dequantised() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
-        let spec =
-            spec::Dataset { drop: vec!["label".into()], dequantize: Some(1.0), ..file_spec("data/digits.csv.gz") };
+        let spec = spec::Dataset {
+            drop: vec!["label".into()],
+            dequantize: Some(spec::Steps::All(1.0)),
+            ..file_spec("data/digits.csv.gz")
+        };
         let dataset = load(&spec, &folder, 256).unwrap();
         assert_eq!((dataset.features(), dataset.unused_rows), (64, 0));
         assert_eq!([train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()], [1078, 359, 360]);
@@ -200,7 +217,7 @@ mod tests {
             let text = load(&spec, folder.path(), batch_size).unwrap_err().to_string();
             assert!(text.contains(expected), "{text}");
         }
-        let counts = spec::Dataset { dequantize: Some(1.0), ..file_spec("constant.csv") };
+        let counts = spec::Dataset { dequantize: Some(spec::Steps::All(1.0)), ..file_spec("constant.csv") };
         assert!(load(&counts, folder.path(), 10).is_ok(), "a dequantised constant is a uniform column");
     }
 
@@ -214,5 +231,57 @@ mod tests {
             "{:?}",
             dataset.warnings
         );
+    }
+
+    #[test]
+    fn parts_may_have_files_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows =
+            |from: usize| (from..from + 50).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i * i));
+        for (name, from) in [("train.csv", 0), ("validation.csv", 100), ("test.csv", 200)] {
+            write(folder.path(), name, &rows(from));
+        }
+        write(folder.path(), "other.csv", "a,c\n1,2\n");
+        let file = |name: &str| Amount::File(name.into());
+        let spec = spec::Dataset {
+            standardize: false,
+            path: None,
+            train: file("train.csv"),
+            validation: file("validation.csv"),
+            test: file("test.csv"),
+            ..file_spec("")
+        };
+        let dataset = load(&spec, folder.path(), 10).unwrap();
+        let first = [train(&dataset).row(0)[0], dataset.validation.row(0)[0], dataset.test.row(49)[0]];
+        assert_eq!((first, dataset.unused_rows), ([0.0, 100.0, 249.0], 0));
+        // One part of its own, the others from the shared file.
+        let (path, train_part) = (Some("train.csv".into()), Amount::Fraction(0.8));
+        let mixed = spec::Dataset { path, train: train_part, validation: Amount::Fraction(0.2), ..spec.clone() };
+        let dataset = load(&mixed, folder.path(), 10).unwrap();
+        assert_eq!((train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()), (40, 10, 50));
+        let text = load(&spec::Dataset { test: file("other.csv"), ..spec }, folder.path(), 10).unwrap_err().to_string();
+        assert!(text.contains("`c` where the first file of the dataset has `b`"), "{text}");
+    }
+
+    #[test]
+    fn bytes_of_idx_files_are_dequantised_and_stretched_without_being_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, 100, 0, 0, 0, 1, 0, 0, 0, 2];
+        bytes.extend((0..200u8).map(|i| if i % 3 == 0 { 0 } else { 255 - i }));
+        std::fs::write(folder.path().join("a.idx"), bytes).unwrap();
+        let spec = spec::Dataset { logit: Some(1e-6), ..file_spec("a.idx") };
+        let dataset = load(&spec, folder.path(), 10).unwrap();
+        assert_eq!(dataset.columns, ["pixel_0_0", "pixel_0_1"]);
+        assert_eq!(dataset.preprocessing.steps, [1.0, 1.0]);
+        assert_eq!(dataset.preprocessing.logit, Some(Logit { alpha: 1e-6, low: 0.0, high: 256.0 }));
+        assert!(dataset.preprocessing.bits_per_dim(1.0).is_some());
+        let off = spec::Dataset { dequantize: Some(spec::Steps::All(0.0)), logit: None, ..spec.clone() };
+        assert!(load(&off, folder.path(), 10).unwrap().preprocessing.steps.is_empty());
+        let narrow = spec::Dataset { bounds: Some([0.0, 250.0]), ..spec.clone() };
+        let text = load(&narrow, folder.path(), 10).unwrap_err().to_string();
+        assert!(text.contains("not within `bounds` from 0 to 250"), "{text}");
+        let three = spec::Dataset { dequantize: Some(spec::Steps::Each(vec![1.0; 3])), ..spec };
+        let text = load(&three, folder.path(), 10).unwrap_err().to_string();
+        assert!(text.contains("lists 3 steps for 2 columns"), "{text}");
     }
 }

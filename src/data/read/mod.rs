@@ -1,16 +1,25 @@
 //! Reading tables of numbers. One file a format, one line in [`READERS`].
 
+use std::io::Read;
 use std::path::Path;
 
-use super::error::DataError;
+use flate2::read::MultiGzDecoder;
+
+use super::error::{CellProblem, DataError, Place, finite, reading};
 use crate::matrix::Matrix;
-use crate::spec::FileFormat;
+use crate::spec::{Duplicates, FileFormat, Missing};
 
 mod csv;
+mod idx;
+mod images;
 mod npy;
+mod npz;
+mod options;
 mod parquet;
+mod rows;
 mod selection;
 
+pub use options::ReadOptions;
 pub use selection::Selection;
 
 /// Named columns of finite numbers.
@@ -22,50 +31,67 @@ pub struct Table {
     pub rows: Matrix,
     /// Whether the file itself names its columns; if not, they are called x1, x2, …
     pub named: bool,
-    /// What the reader had to guess, a sentence each.
+    /// Where the format says so: all values are whole numbers from 0 to one less than this.
+    pub levels: Option<u32>,
+    /// What the reader had to guess or leave out, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// Hears how much of a file has been read: the file, and what is done of how much, in bytes.
+pub type Watch = dyn Fn(&Path, u64, u64) + Send + Sync;
+
+/// A file that is being read, and how.
+struct Source<'a> {
+    path: &'a Path,
+    options: &'a ReadOptions,
+    watch: &'a Watch,
 }
 
 struct Reader {
     format: FileFormat,
-    /// With the dot, lower case.
-    extensions: &'static [&'static str],
-    read: fn(&Path, &Selection) -> Result<Table, DataError>,
+    read: fn(&Source) -> Result<Table, DataError>,
 }
 
 const READERS: &[Reader] = &[
-    Reader { format: FileFormat::Csv, extensions: &[".csv", ".csv.gz"], read: csv::read },
-    Reader { format: FileFormat::Parquet, extensions: &[".parquet"], read: parquet::read },
-    Reader { format: FileFormat::Npy, extensions: &[".npy"], read: npy::read },
+    Reader { format: FileFormat::Csv, read: |source| csv::read(source, b',') },
+    Reader { format: FileFormat::Tsv, read: |source| csv::read(source, b'\t') },
+    Reader { format: FileFormat::Parquet, read: parquet::read },
+    Reader { format: FileFormat::Npy, read: npy::read },
+    Reader { format: FileFormat::Npz, read: npz::read },
+    Reader { format: FileFormat::Idx, read: idx::read },
+    Reader { format: FileFormat::Images, read: images::read },
 ];
 
-/// Reads the columns of `path` that `selection` asks for. `format` overrides what the extension says.
+/// Reads the columns of `path` that `options` ask for; `watch` hears of it as it goes.
 ///
 /// # Errors
 /// An unknown extension, a damaged file, a value that is missing, not a number, not finite or beyond `f32`: with file,
 /// row and column.
-pub fn read_table(path: &Path, format: Option<FileFormat>, selection: &Selection) -> Result<Table, DataError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let reader = READERS.iter().find(|reader| match format {
-        Some(format) => reader.format == format,
-        None => reader.extensions.iter().any(|extension| name.ends_with(extension)),
-    });
-    let Some(reader) = reader else {
-        return Err(unknown_extension(path, &name));
+pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
+    let told = || FileFormat::of(path).filter(|format| *format != FileFormat::Images || path.is_dir());
+    let format = options.format.or_else(told);
+    let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
+        return Err(unknown_extension(path));
     };
-    let table = (reader.read)(path, selection)?;
+    let mut table = (reader.read)(&Source { path, options, watch })?;
+    if options.missing == Missing::Drop {
+        rows::drop_missing(&mut table, path);
+    }
+    if options.duplicates == Duplicates::Drop {
+        rows::drop_duplicates(&mut table, path);
+    }
+    if let Some(most) = options.rows {
+        rows::keep_first(&mut table, most);
+    }
     if table.rows.rows() == 0 { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(table) }
 }
 
-fn unknown_extension(path: &Path, name: &str) -> DataError {
-    let known: Vec<&str> = READERS.iter().flat_map(|reader| reader.extensions).copied().collect();
-    let pickled = [".pkl", ".pickle", ".pt", ".pth", ".joblib"].iter().any(|extension| name.ends_with(extension));
-    let hint = match () {
-        _ if pickled => "; pickles can run code and are not read: save the array with `numpy.save`",
-        _ if name.ends_with(".npz") => "; save its array alone with `numpy.save`",
-        _ => "; if it is one of these, say which with `format`",
+fn unknown_extension(path: &Path) -> DataError {
+    let hint = match crate::spec::is_pickle(path) {
+        true => "; pickles can run code and are not read: save the array with `numpy.save`",
+        false => "; if it is one of these, say which with `format`",
     };
-    DataError::Extension { path: path.to_owned(), known: known.join(", "), hint }
+    DataError::Extension { path: path.to_owned(), known: FileFormat::extensions().join(", "), hint }
 }
 
 /// Names for columns that have none: x1, x2, …
@@ -73,15 +99,88 @@ fn numbered(columns: usize) -> Vec<String> {
     (1..=columns).map(|i| format!("x{i}")).collect()
 }
 
+impl Source<'_> {
+    /// The file is not what its format asks for.
+    fn damaged(&self, format: &'static str, problem: impl ToString) -> DataError {
+        DataError::Damaged { path: self.path.to_owned(), format, problem: problem.to_string() }
+    }
+
+    /// The file's bytes, decompressed if they are gzip, whatever the name says.
+    fn contents(&self) -> Result<Vec<u8>, DataError> {
+        let bytes = std::fs::read(self.path).map_err(reading(self.path))?;
+        if !bytes.starts_with(&[0x1f, 0x8b]) {
+            return Ok(bytes);
+        }
+        let mut text = Vec::new();
+        match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(self.damaged("gzip", error)),
+        }
+    }
+
+    /// A number as read: finite, or NaN for a missing one whose row is to be dropped.
+    fn value(&self, value: Result<f64, CellProblem>) -> Result<f32, CellProblem> {
+        self.options.or_missing(value.and_then(finite))
+    }
+
+    /// The chosen ones of the columns `names` of an array of `rows` rows; `value` gives the number at a row and a column.
+    fn array(
+        &self,
+        names: &[String],
+        rows: usize,
+        value: impl Fn(usize, usize) -> f64 + Sync,
+    ) -> Result<(Vec<String>, Matrix), DataError> {
+        use rayon::prelude::*;
+        /// Rows that one thread converts at a time.
+        const AT_ONCE: usize = 4096;
+        if rows == 0 || names.is_empty() {
+            return Err(DataError::Empty { path: self.path.to_owned() });
+        }
+        let chosen = self.options.selection.resolve(self.path, names)?;
+        let width = chosen.len();
+        let mut matrix = Matrix::zeros(rows, width);
+        let blocks = matrix.as_mut_slice().par_chunks_mut(AT_ONCE * width).enumerate();
+        // Of several faults the first row's is reported, whichever thread finds one first.
+        let faults: Vec<Option<DataError>> = blocks
+            .map(|(block, cells)| {
+                for (i, row) in cells.chunks_exact_mut(width).enumerate() {
+                    let number = block * AT_ONCE + i;
+                    for (cell, &column) in row.iter_mut().zip(&chosen) {
+                        match self.value(Ok(value(number, column))) {
+                            Ok(value) => *cell = value,
+                            Err(problem) => return Some(self.cell(number, &names[column], problem)),
+                        }
+                    }
+                }
+                None
+            })
+            .collect();
+        match faults.into_iter().flatten().next() {
+            Some(fault) => Err(fault),
+            None => Ok((chosen.into_iter().map(|column| names[column].clone()).collect(), matrix)),
+        }
+    }
+
+    /// A value of a file that has no lines that cannot be learned from; `row` counts from 0.
+    fn cell(&self, row: usize, column: &str, problem: CellProblem) -> DataError {
+        let place = Place { path: self.path.to_owned(), row: row + 1, line: None, column: column.to_owned() };
+        DataError::Cell { place, problem }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn refusal(path: &Path) -> String {
+        read_table(path, &ReadOptions::default(), &|_, _, _| {}).unwrap_err().to_string()
+    }
+
     #[test]
     fn unknown_kinds_of_files_are_refused_with_the_known_ones() {
-        let cases = [("a.xlsx", ".csv, .csv.gz, .parquet, .npy"), ("a.pkl", "numpy.save"), ("a", "`format`")];
+        let cases = [("a.xlsx", ".csv, .csv.gz, .tsv"), ("a.pkl", "numpy.save"), ("a", "`format`")];
         for (name, expected) in cases {
-            let text = read_table(Path::new(name), None, &Selection::default()).unwrap_err().to_string();
+            let text = refusal(Path::new(name));
             assert!(text.contains(expected), "{text}");
         }
     }
@@ -91,7 +190,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("A.DAT");
         std::fs::write(&path, "a,b\n1,2\n").unwrap();
-        let table = read_table(&path, Some(FileFormat::Csv), &Selection::default()).unwrap();
+        let options = ReadOptions { format: Some(FileFormat::Csv), ..ReadOptions::default() };
+        let table = read_table(&path, &options, &|_, _, _| {}).unwrap();
         assert_eq!(table.rows.as_slice(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn every_format_has_a_reader() {
+        for name in FileFormat::names() {
+            assert!(READERS.iter().any(|reader| reader.format.name() == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn missing_rows_duplicates_and_the_limit_are_applied_in_this_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, "a,b\n1,2\n1,NA\n1,2\n-0,3\n0,3\n5,\n7,8\n").unwrap();
+        let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+        let read = |options: &ReadOptions| read_table(&path, options, &|_, _, _| {}).unwrap();
+        let table = read(&options);
+        assert_eq!(table.rows.as_slice(), [1.0, 2.0, 1.0, 2.0, 0.0, 3.0, 0.0, 3.0, 7.0, 8.0]);
+        assert!(table.warnings[0].contains("2 of 7 rows have missing values"), "{:?}", table.warnings);
+        let options = ReadOptions { duplicates: Duplicates::Drop, ..options };
+        let table = read(&options);
+        assert_eq!(table.rows.as_slice(), [1.0, 2.0, 0.0, 3.0, 7.0, 8.0]);
+        assert!(table.warnings[1].contains("2 of 5 rows equal an earlier one"), "{:?}", table.warnings);
+        let table = read(&ReadOptions { rows: Some(2), ..options });
+        assert_eq!(table.rows.as_slice(), [1.0, 2.0, 0.0, 3.0]);
     }
 }

@@ -1,18 +1,19 @@
 //! NumPy's NPY: one array of any real type, C or Fortran order, either byte order.
 
-use std::path::Path;
-
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 
-use super::{Selection, Table, numbered};
-use crate::data::error::{DataError, Place, finite, reading};
-use crate::matrix::Matrix;
+use super::{Source, Table, numbered};
+use crate::data::error::{DataError, reading};
 
 /// Reads the chosen columns, called x1, x2, …; an array of one dimension is one column.
-pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
-    let damaged = |problem: String| DataError::Damaged { path: path.to_owned(), format: "NPY", problem };
-    let file = std::fs::read(path).map_err(reading(path))?;
-    let mut rest = &file[..];
+pub fn read(source: &Source) -> Result<Table, DataError> {
+    decode(source, &std::fs::read(source.path).map_err(reading(source.path))?)
+}
+
+/// Reads the chosen columns of the NPY file that `bytes` are.
+pub fn decode(source: &Source, bytes: &[u8]) -> Result<Table, DataError> {
+    let damaged = |problem: String| source.damaged("NPY", problem);
+    let mut rest = bytes;
     let header = NpyHeader::from_reader(&mut rest).map_err(|error| damaged(error.to_string()))?;
     if header.uses_pickled_array() {
         let problem =
@@ -40,27 +41,16 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
     // Both fit in memory now: their product is the length of what was read (or there are no values at all).
     let (row_count, column_count) = (row_count as usize, column_count as usize);
     let names = numbered(if row_count == 0 { 0 } else { column_count });
-    if names.is_empty() {
-        return Err(DataError::Empty { path: path.to_owned() });
-    }
-    let chosen = selection.resolve(path, &names)?;
-
-    let mut rows = Matrix::zeros(row_count, chosen.len());
-    for (row, cells) in rows.as_mut_slice().chunks_exact_mut(chosen.len()).enumerate() {
-        for (cell, &column) in cells.iter_mut().zip(&chosen) {
-            let index = match header.order() {
-                Order::C => row * column_count + column,
-                Order::Fortran => column * row_count + row,
-            };
-            let value = decoder.decode(&bytes[index * decoder.size..(index + 1) * decoder.size]);
-            *cell = finite(value).map_err(|problem| {
-                let place = Place { path: path.to_owned(), row: row + 1, line: None, column: names[column].clone() };
-                DataError::Cell { place, problem }
-            })?;
-        }
-    }
-    let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows, named: false, warnings: Vec::new() })
+    let order = header.order();
+    let at = |row: usize, column: usize| {
+        let index = match order {
+            Order::C => row * column_count + column,
+            Order::Fortran => column * row_count + row,
+        };
+        decoder.decode(&bytes[index * decoder.size..(index + 1) * decoder.size])
+    };
+    let (columns, rows) = source.array(&names, row_count, at)?;
+    Ok(Table { columns, rows, named: false, levels: None, warnings: Vec::new() })
 }
 
 /// How to read one value.
@@ -114,6 +104,8 @@ fn half(bits: u16) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::read::{ReadOptions, read_table};
+    use crate::matrix::Matrix;
 
     /// An NPY file, version 1.0, built byte by byte as NumPy's format page says.
     fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
@@ -134,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
         std::fs::write(&path, bytes).unwrap();
-        read(&path, &Selection::default()).map_err(|error| error.to_string())
+        read_table(&path, &ReadOptions::default(), &|_, _, _| {}).map_err(|error| error.to_string())
     }
 
     #[test]

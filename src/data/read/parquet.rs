@@ -1,25 +1,21 @@
 //! Parquet, through polars.
 
 use std::fs::File;
-use std::path::Path;
 
 use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader};
 
-use super::{Selection, Table};
-use crate::data::error::{CellProblem, DataError, Place, finite, reading};
+use super::{Source, Table};
+use crate::data::error::{CellProblem, DataError, reading};
 use crate::matrix::Matrix;
 
-/// Reads the chosen columns, which must be booleans or numbers of 32 or 64 bits, without nulls.
-pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
-    let damaged = |error: PolarsError| DataError::Damaged {
-        path: path.to_owned(),
-        format: "Parquet",
-        problem: error.to_string(),
-    };
+/// Reads the chosen columns, which must be booleans or numbers.
+pub fn read(source: &Source) -> Result<Table, DataError> {
+    let path = source.path;
+    let damaged = |error: PolarsError| source.damaged("Parquet", error);
     let mut reader = ParquetReader::new(File::open(path).map_err(reading(path))?);
     let schema = reader.schema().map_err(damaged)?;
     let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
-    let chosen = selection.resolve(path, &names)?;
+    let chosen = source.options.selection.resolve(path, &names)?;
     let columns: Vec<String> = chosen.into_iter().map(|column| names[column].clone()).collect();
     for column in &columns {
         let dtype = schema.get(column).map(|field| &field.dtype);
@@ -37,23 +33,28 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         let numbers = numbers.f64().map_err(damaged)?;
         let cells = rows.as_mut_slice()[slot..].iter_mut().step_by(columns.len());
         for (row, (cell, value)) in cells.zip(numbers.iter()).enumerate() {
-            *cell = value.ok_or(CellProblem::Missing("null".into())).and_then(finite).map_err(|problem| {
-                let place = Place { path: path.to_owned(), row: row + 1, line: None, column: name.clone() };
-                DataError::Cell { place, problem }
-            })?;
+            let value = value.ok_or(CellProblem::Missing("null".into()));
+            *cell = source.value(value).map_err(|problem| source.cell(row, name, problem))?;
         }
+        // A column counts as a byte here: no more is known of their sizes.
+        (source.watch)(path, slot as u64 + 1, columns.len() as u64);
     }
-    Ok(Table { columns, rows, named: true, warnings: Vec::new() })
+    Ok(Table { columns, rows, named: true, levels: None, warnings: Vec::new() })
 }
 
 /// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some
 /// types that it was built without.
 fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
-    use ArrowDataType::{Boolean, Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
+    use ArrowDataType::{
+        Boolean, Decimal, Decimal32, Decimal64, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
+        Int128, UInt8, UInt16, UInt32, UInt64, UInt128,
+    };
     match dtype {
-        Boolean | Int32 | Int64 | UInt32 | UInt64 | Float32 | Float64 => None,
-        Int8 | Int16 | UInt8 | UInt16 => Some("store it as Int32: narrower integers are not read".into()),
-        Float16 => Some("store it as Float32: narrower floats are not read".into()),
+        Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => None,
+        Float16 | Float32 | Float64 => None,
+        Int128 | UInt128 | Decimal(..) | Decimal32(..) | Decimal64(..) | Decimal256(..) => {
+            Some("store it as Float64: wider integers and decimals are not read".into())
+        }
         _ => Some(format!("only numbers can be learned: leave it out with `drop = [\"{column}\"]`")),
     }
 }
@@ -61,6 +62,7 @@ fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::read::{ReadOptions, Selection, read_table};
     use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
 
     fn parse(columns: Vec<Series>, keep: Option<&[&str]>, bytes: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<Table, String> {
@@ -71,13 +73,22 @@ mod tests {
         let path = folder.path().join("a.parquet");
         std::fs::write(&path, bytes(buffer)).unwrap();
         let columns = keep.map(|names| names.iter().map(|name| name.to_string()).collect());
-        read(&path, &Selection { columns, drop: Vec::new() }).map_err(|error| error.to_string())
+        let options =
+            ReadOptions { selection: Selection { columns, ..Selection::default() }, ..ReadOptions::default() };
+        read_table(&path, &options, &|_, _, _| {}).map_err(|error| error.to_string())
     }
 
     fn example() -> Vec<Series> {
         vec![
             Series::new("float".into(), [0.5f32, 1.5, -2.0]),
             Series::new("whole".into(), [7i64, 8, 9]),
+            Series::new("i8".into(), [-7i8, 8, 9]),
+            Series::new("u8".into(), [7u8, 8, 255]),
+            Series::new("i16".into(), [-7i16, 8, 9]),
+            Series::new("u16".into(), [7u16, 8, 65_535]),
+            Series::new("i32".into(), [-7i32, 8, 9]),
+            Series::new("u64".into(), [7u64, 8, 9]),
+            Series::new("half".into(), [0.5f32, 1.5, -2.0]).cast(&DataType::Float16).unwrap(),
             Series::new("text".into(), ["a", "b", "c"]),
             Series::new("holes".into(), [Some(1.0), None, Some(2.0)]),
             Series::new("flag".into(), [true, false, true]),
@@ -91,6 +102,13 @@ mod tests {
         let table = parse(example(), Some(&["whole", "float", "flag"]), |bytes| bytes).unwrap();
         assert_eq!(table.columns, ["whole", "float", "flag"]);
         assert_eq!(table.rows, Matrix::new(vec![7.0, 0.5, 1.0, 8.0, 1.5, 0.0, 9.0, -2.0, 1.0], 3));
+    }
+
+    #[test]
+    fn every_type_of_number_is_read() {
+        let table = parse(example(), Some(&["i8", "u8", "i16", "u16", "i32", "u64", "half"]), |bytes| bytes).unwrap();
+        assert_eq!(table.rows.row(0), [-7.0, 7.0, -7.0, 7.0, -7.0, 7.0, 0.5]);
+        assert_eq!(table.rows.row(2), [9.0, 255.0, 9.0, 65_535.0, 9.0, 9.0, -2.0]);
     }
 
     #[test]

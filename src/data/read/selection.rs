@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::data::error::{DataError, near_names};
+use crate::spec::ColumnName;
 
 /// A choice of columns by name. The default is all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Selection {
     pub columns: Option<Vec<String>>,
     /// Columns to leave out.
     pub drop: Vec<String>,
+    /// One more column to leave out.
+    pub label: Option<ColumnName>,
 }
 
 impl Selection {
@@ -40,7 +43,19 @@ impl Selection {
             Some(columns) => columns.iter().map(position).collect::<Result<_, _>>()?,
             None => (0..names.len()).collect(),
         };
-        let dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
+        let mut dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
+        match &self.label {
+            Some(ColumnName::Name(name)) => dropped.push(position(name)?),
+            Some(ColumnName::Number(number)) => {
+                let counted = usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX);
+                if counted == 0 || counted > names.len() {
+                    let (path, columns) = (path.to_owned(), names.len());
+                    return Err(DataError::ColumnNumber { path, number: *number, columns });
+                }
+                dropped.push(if *number > 0 { counted - 1 } else { names.len() - counted });
+            }
+            None => {}
+        }
         let chosen: Vec<usize> = wanted.into_iter().filter(|i| !dropped.contains(i)).collect();
         if chosen.is_empty() { Err(DataError::NoColumns { path: path.to_owned() }) } else { Ok(chosen) }
     }
@@ -52,7 +67,7 @@ mod tests {
 
     fn resolve(columns: Option<&[&str]>, drop: &[&str]) -> Result<Vec<usize>, String> {
         let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-        let selection = Selection { columns: columns.map(owned), drop: owned(drop) };
+        let selection = Selection { columns: columns.map(owned), drop: owned(drop), label: None };
         selection.resolve(Path::new("a.csv"), &owned(&["height", "weight", "label"])).map_err(|error| error.to_string())
     }
 
@@ -61,6 +76,21 @@ mod tests {
         assert_eq!(resolve(None, &[]).unwrap(), [0, 1, 2]);
         assert_eq!(resolve(None, &["weight"]).unwrap(), [0, 2]);
         assert_eq!(resolve(Some(&["label", "height"]), &[]).unwrap(), [2, 0]);
+    }
+
+    #[test]
+    fn a_label_is_told_by_name_or_number() {
+        let names = ["height", "weight", "label"].map(String::from);
+        let resolve = |label| {
+            let selection = Selection { label: Some(label), ..Selection::default() };
+            selection.resolve(Path::new("a.csv"), &names).map_err(|error| error.to_string())
+        };
+        assert_eq!(resolve(ColumnName::Name("label".into())).unwrap(), [0, 1]);
+        for (number, left) in [(-1, [0, 1]), (-3, [1, 2]), (2, [0, 2])] {
+            assert_eq!(resolve(ColumnName::Number(number)).unwrap(), left);
+        }
+        assert!(resolve(ColumnName::Name("lable".into())).unwrap_err().contains("did you mean `label`"));
+        assert!(resolve(ColumnName::Number(-4)).unwrap_err().contains("has 3 columns, and no column -4"));
     }
 
     #[test]

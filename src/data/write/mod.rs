@@ -91,7 +91,7 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Selection, read_table};
+    use crate::data::{ReadOptions, read_table};
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -103,7 +103,7 @@ mod tests {
             for _ in 0..2 {
                 write_table(&path, &matrix_columns(&names, &rows)).unwrap();
             }
-            let table = read_table(&path, None, &Selection::default()).unwrap();
+            let table = read_table(&path, &ReadOptions::default(), &|_, _, _| {}).unwrap();
             assert_eq!(table.rows, rows, "{}", writer.extension);
             if writer.extension != ".npy" {
                 assert_eq!(table.columns, names, "{}", writer.extension);

@@ -35,7 +35,7 @@ fn a_resolved_spec_of_every_variant_loads_again_as_itself() {
         let (_elsewhere, mut again) = resolved(&written);
         assert_eq!(written, again.to_toml(), "{text}");
         // From another folder only the absolute path finds the file.
-        spec.dataset.path = spec.dataset_path();
+        spec.dataset.path = spec.dataset.path.as_deref().map(|path| spec.find(path));
         again.folder = spec.folder.clone();
         assert_eq!(spec, again, "{text}");
         assert_eq!(spec_hash(&spec), spec_hash(&again));
@@ -78,10 +78,10 @@ fn epochs_become_steps_of_whole_batches() {
 #[test]
 fn a_data_file_is_found_beside_the_spec_or_else_in_the_working_directory() {
     let (folder, spec) = resolved("[dataset]\npath = \"data.csv\"");
-    assert_eq!(spec.dataset_path(), Some(folder.path("data.csv")));
+    assert_eq!(spec.find("data.csv".as_ref()), folder.path("data.csv"));
     // Tests run in the folder of Cargo.toml.
     let (_, spec) = resolved("[dataset]\npath = \"Cargo.toml\"\nformat = \"csv\"");
-    assert_eq!(spec.dataset_path(), Some("Cargo.toml".into()));
+    assert_eq!(spec.find("Cargo.toml".as_ref()), std::path::Path::new("Cargo.toml"));
 }
 
 #[test]
@@ -100,7 +100,16 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.format", &["dataset.path=data.csv"], "csv"),
     ("dataset.columns", &["dataset.path=data.csv"], "['a']"),
     ("dataset.drop", &["dataset.path=data.csv"], "['a']"),
-    ("dataset.dequantize", &["dataset.path=data.csv"], "1.0"),
+    ("dataset.key", &["dataset.path=data.csv", "dataset.format=npz"], "x"),
+    ("dataset.header", &["dataset.path=data.csv"], "true"),
+    ("dataset.delimiter", &["dataset.path=data.csv"], "';'"),
+    ("dataset.label", &["dataset.path=data.csv"], "-1"),
+    ("dataset.missing", &["dataset.path=data.csv"], "drop"),
+    ("dataset.duplicates", &["dataset.path=data.csv"], "drop"),
+    ("dataset.rows", &["dataset.path=data.csv"], "7"),
+    ("dataset.dequantize", &["dataset.path=data.csv"], "[1.0, 0.5]"),
+    ("dataset.logit", &["dataset.path=data.csv"], "1e-6"),
+    ("dataset.bounds", &["dataset.path=data.csv", "dataset.logit=0.1"], "[0, 2]"),
     ("dataset.train", &[], "fresh"),
     ("dataset.validation", &[], "77"),
     ("dataset.test", &[], "77"),

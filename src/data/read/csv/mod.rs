@@ -1,4 +1,4 @@
-//! Comma-separated text, plain or gzipped.
+//! Text of cells between commas, tabs or other delimiters, plain or gzipped.
 //!
 //! One scanner both reads and diagnoses, so that a message can always name row, line and column. A file without quotes
 //! is scanned in parallel pieces.
@@ -6,22 +6,21 @@
 mod pieces;
 mod scanner;
 
-use std::io::Read;
-use std::path::Path;
-
-use flate2::read::MultiGzDecoder;
-
-use self::pieces::{number, scan};
+use self::pieces::{Layout, number, scan};
 use self::scanner::Scanner;
-use super::{Selection, Table, numbered};
-use crate::data::error::{DataError, reading};
+use super::{Source, Table, numbered};
+use crate::data::error::DataError;
 use crate::matrix::Matrix;
 
-/// Reads the chosen columns. The first line is the header, unless all of its cells are numbers.
-pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
-    let bytes = contents(path)?;
+/// Reads the chosen columns. `delimiter`: what separates cells where the options do not say. The first line is the header
+/// where they say so, or else unless all of its cells are numbers.
+pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
+    let (path, options) = (source.path, source.options);
+    // A spec takes nothing but ASCII.
+    let delimiter = options.delimiter.map_or(delimiter, |character| character as u8);
+    let bytes = source.contents()?;
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut scanner = Scanner { rest: text, line: 1 };
+    let mut scanner = Scanner { rest: text, line: 1, delimiter };
     scanner.skip_blank_lines();
     let (header_start, header_line) = (scanner.rest, scanner.line);
     let header = scanner.row();
@@ -29,27 +28,32 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         return Err(DataError::Empty { path: path.to_owned() });
     }
     if let [only] = &header[..]
-        && let Some(separator) = [';', '\t'].into_iter().find(|separator| only.contains(&(*separator as u8)))
+        && let Some(separator) =
+            [',', ';', '\t', '|'].into_iter().find(|other| *other as u8 != delimiter && only.contains(&(*other as u8)))
     {
-        let problem = format!("its columns seem to be separated by {separator:?}; only commas are read");
-        return Err(DataError::Damaged { path: path.to_owned(), format: "CSV", problem });
+        let problem = format!("its columns seem to be separated by {separator:?}; set `delimiter = {separator:?}`");
+        return Err(source.damaged("CSV", problem));
     }
     let mut warnings = Vec::new();
-    let named = header.iter().any(|cell| number(cell).is_none());
-    let names = if !named {
-        warnings.push(format!("`{}` has no header; its columns are called x1 to x{}", path.display(), header.len()));
-        scanner = Scanner { rest: header_start, line: header_line };
-        numbered(header.len())
-    } else {
+    let named = options.header.unwrap_or_else(|| header.iter().any(|cell| number(cell).is_none()));
+    let names = if named {
         header.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
+    } else {
+        if options.header.is_none() {
+            let called = format!("x1 to x{}", header.len());
+            warnings.push(format!("`{}` has no header; its columns are called {called}", path.display()));
+        }
+        scanner = Scanner { rest: header_start, line: header_line, delimiter };
+        numbered(header.len())
     };
-    let chosen = selection.resolve(path, &names)?;
+    let chosen = options.selection.resolve(path, &names)?;
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
     let mut values = Vec::new();
     let (mut rows, mut lines) = (0, scanner.line - 1);
-    for piece in scan(scanner.rest, &slots, chosen.len()) {
+    let layout = Layout { slots: &slots, width: chosen.len(), delimiter };
+    for piece in scan(scanner.rest, &layout, source) {
         let piece = piece.map_err(|failure| failure.at(path, &names, rows, lines))?;
         rows += piece.values.len() / chosen.len();
         lines += piece.lines;
@@ -60,34 +64,27 @@ pub fn read(path: &Path, selection: &Selection) -> Result<Table, DataError> {
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), named, warnings })
-}
-
-/// The file's bytes, decompressed if they are gzip, whatever the name says.
-fn contents(path: &Path) -> Result<Vec<u8>, DataError> {
-    let bytes = std::fs::read(path).map_err(reading(path))?;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
-    }
-    let mut text = Vec::new();
-    match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(DataError::Damaged { path: path.to_owned(), format: "gzip", problem: error.to_string() }),
-    }
+    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), named, levels: None, warnings })
 }
 
 #[cfg(test)]
 mod tests {
     use super::pieces::PIECE;
     use super::*;
+    use crate::data::read::{ReadOptions, Selection, read_table};
     use std::io::Write;
 
-    fn parse_bytes(bytes: &[u8], drop: &[&str]) -> Result<Table, String> {
+    fn parse_as(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table, String> {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.csv");
+        let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let selection = Selection { columns: None, drop: drop.iter().map(|name| name.to_string()).collect() };
-        read(&path, &selection).map_err(|error| error.to_string())
+        read_table(&path, options, &|_, _, _| {}).map_err(|error| error.to_string())
+    }
+
+    fn parse_bytes(bytes: &[u8], drop: &[&str]) -> Result<Table, String> {
+        let drop = drop.iter().map(|name| name.to_string()).collect();
+        let selection = Selection { drop, ..Selection::default() };
+        parse_as("a.csv", bytes, &ReadOptions { selection, ..ReadOptions::default() })
     }
 
     fn parse(text: &str) -> Result<Table, String> {
@@ -117,6 +114,33 @@ mod tests {
             (vec!["x1".into(), "x2".into()], Matrix::new(vec![1.0, 2.0, 3.0, 4.0], 2))
         );
         assert!(table.warnings[0].contains("no header"));
+    }
+
+    #[test]
+    fn cells_end_where_the_format_or_the_delimiter_says() {
+        let semicolon = ReadOptions { delimiter: Some(';'), ..ReadOptions::default() };
+        let cases = [
+            parse_as("a.tsv", b"a\tb\n1\t2\n", &ReadOptions::default()),
+            parse_as("a.csv", b"a;b\n1;2\n", &semicolon),
+            parse_as("a.tsv", b"a;b\n1;2\n", &semicolon),
+        ];
+        for table in cases {
+            let table = table.unwrap();
+            assert_eq!((table.columns, table.rows.as_slice()), (vec!["a".into(), "b".into()], &[1.0, 2.0][..]));
+        }
+        let text = parse_as("a.tsv", b"a,b\n1,2\n", &ReadOptions::default()).unwrap_err();
+        assert!(text.contains("set `delimiter = ','`"), "{text}");
+    }
+
+    #[test]
+    fn whether_there_is_a_header_can_be_said() {
+        let with = |header| ReadOptions { header: Some(header), ..ReadOptions::default() };
+        let table = parse_as("a.csv", b"1,2\n3,4\n", &with(true)).unwrap();
+        assert_eq!((table.columns, table.rows.as_slice()), (vec!["1".into(), "2".into()], &[3.0, 4.0][..]));
+        let table = parse_as("a.csv", b"1,2\n3,4\n", &with(false)).unwrap();
+        assert!(table.columns == ["x1", "x2"] && table.rows.rows() == 2 && table.warnings.is_empty());
+        let text = parse_as("a.csv", b"a,2\n3,4\n", &with(false)).unwrap_err();
+        assert!(text.contains("row 1 (line 1), column `x1`: `a` is not a number"), "{text}");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The rows below the header, as numbers; scanned in parallel pieces.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::scanner::Scanner;
-use crate::data::error::{CellProblem, DataError, Place, finite};
+use crate::data::error::{CellProblem, DataError, Place};
+use crate::data::read::Source;
 
 /// Bytes that one thread scans at a time.
 pub const PIECE: usize = 1 << 21;
@@ -40,9 +42,17 @@ impl Failure {
     }
 }
 
-/// Scans the rows of `text`, which starts at a row. `slots`: for each column of the file its place among the `width`
-/// chosen ones.
-pub fn scan(text: &[u8], slots: &[Option<usize>], width: usize) -> Vec<Result<Piece, Failure>> {
+/// What stands where in a row.
+pub struct Layout<'a> {
+    /// For each column of the file its place among the chosen ones.
+    pub slots: &'a [Option<usize>],
+    /// How many are chosen.
+    pub width: usize,
+    pub delimiter: u8,
+}
+
+/// Scans the rows of `text`, which starts at a row.
+pub fn scan(text: &[u8], layout: &Layout, source: &Source) -> Vec<Result<Piece, Failure>> {
     // A quoted cell may hold line breaks, and then no piece can tell where its first row starts.
     let piece_size = if text.contains(&b'"') { text.len() } else { PIECE };
     let mut pieces = Vec::new();
@@ -56,12 +66,20 @@ pub fn scan(text: &[u8], slots: &[Option<usize>], width: usize) -> Vec<Result<Pi
         pieces.push(piece);
         rest = others;
     }
-    pieces.into_par_iter().map(|piece| scan_piece(piece, slots, width)).collect()
+    let done = AtomicUsize::new(0);
+    let scanned = pieces.into_par_iter().map(|piece| {
+        let scanned = scan_piece(piece, layout, source);
+        let done = done.fetch_add(piece.len(), Ordering::Relaxed) + piece.len();
+        (source.watch)(source.path, done as u64, text.len() as u64);
+        scanned
+    });
+    scanned.collect()
 }
 
-fn scan_piece(text: &[u8], slots: &[Option<usize>], width: usize) -> Result<Piece, Failure> {
+fn scan_piece(text: &[u8], layout: &Layout, source: &Source) -> Result<Piece, Failure> {
+    let Layout { slots, width, delimiter } = *layout;
     let mut values: Vec<f32> = Vec::new();
-    let mut scanner = Scanner { rest: text, line: 0 };
+    let mut scanner = Scanner { rest: text, line: 0, delimiter };
     scanner.skip_blank_lines();
     while !scanner.rest.is_empty() {
         let (start, line) = (values.len(), scanner.line);
@@ -71,7 +89,7 @@ fn scan_piece(text: &[u8], slots: &[Option<usize>], width: usize) -> Result<Piec
         loop {
             let (cell, row_ends) = scanner.cell();
             if let Some(&Some(slot)) = slots.get(found) {
-                match value(&cell) {
+                match source.value(value(&cell)) {
                     Ok(value) => values[start + slot] = value,
                     Err(problem) => {
                         wrong.get_or_insert(FailureKind::Cell { column: found, problem });
@@ -93,11 +111,12 @@ fn scan_piece(text: &[u8], slots: &[Option<usize>], width: usize) -> Result<Piec
     Ok(Piece { values, lines: scanner.line })
 }
 
-fn value(cell: &[u8]) -> Result<f32, CellProblem> {
+/// The cell as a finite number.
+fn value(cell: &[u8]) -> Result<f64, CellProblem> {
     const MISSING: [&str; 6] = ["na", "n/a", "nan", "null", "none", "?"];
     let text = || String::from_utf8_lossy(cell).into_owned();
     match number(cell) {
-        Some(value) if value.is_finite() => finite(value),
+        Some(value) if value.is_finite() => Ok(value),
         Some(value) if value.is_infinite() && cell.iter().any(u8::is_ascii_digit) => Err(CellProblem::TooLarge(text())),
         Some(value) if value.is_infinite() => Err(CellProblem::Infinite(text())),
         _ if cell.is_empty() => Err(CellProblem::Empty),

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-/// Goes through text cell by cell (RFC 4180; lines may end in CR LF).
+/// Goes through text cell by cell (RFC 4180 with any delimiter; lines may end in CR LF).
 pub struct Scanner<'a> {
     pub rest: &'a [u8],
     /// Number of the line on which `rest` starts.
     pub line: usize,
+    /// What separates the cells of a row.
+    pub delimiter: u8,
 }
 
 impl<'a> Scanner<'a> {
@@ -39,9 +41,10 @@ impl<'a> Scanner<'a> {
     pub fn cell(&mut self) -> (Cow<'a, [u8]>, bool) {
         let quoted = self.rest.first() == Some(&b'"');
         let cell = if quoted { self.quoted() } else { Cow::Borrowed(&[][..]) };
-        let end = self.rest.iter().position(|byte| matches!(byte, b',' | b'\n')).unwrap_or(self.rest.len());
+        let end =
+            self.rest.iter().position(|byte| *byte == self.delimiter || *byte == b'\n').unwrap_or(self.rest.len());
         let (plain, rest) = self.rest.split_at(end);
-        let row_ends = rest.first() != Some(&b',');
+        let row_ends = rest.first() != Some(&self.delimiter);
         self.rest = rest.get(1..).unwrap_or_default();
         self.line += usize::from(rest.first() == Some(&b'\n'));
         (if quoted { cell } else { Cow::Borrowed(plain.trim_ascii()) }, row_ends)

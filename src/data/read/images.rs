@@ -1,0 +1,154 @@
+//! A folder of PNG files, an image a row: grey or RGB, 8 or 16 bits, all of one size and kind.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use image::DynamicImage;
+
+use super::{Source, Table};
+use crate::data::error::{DataError, reading};
+
+/// Reads the images in the order of their names; columns are called `pixel_<row>_<column>`, for colours with `_red`,
+/// `_green` and `_blue` behind.
+pub fn read(source: &Source) -> Result<Table, DataError> {
+    let paths = files(source)?;
+    let Some(first) = paths.first() else {
+        return Err(source.damaged("images", "the folder holds no .png files"));
+    };
+    let kind = Pixels::of(first)?.kind;
+    let mut values = Vec::with_capacity(paths.len() * kind.width * kind.height * kind.channels);
+    for (i, path) in paths.iter().enumerate() {
+        let pixels = Pixels::of(path)?;
+        if pixels.kind != kind {
+            let problem = format!("it is {}, but `{}` is {}", pixels.kind.shown(), first.display(), kind.shown());
+            return Err(DataError::Damaged { path: path.clone(), format: "image of this folder", problem });
+        }
+        values.extend(pixels.values);
+        // A file counts as a byte here: no more is known of their sizes.
+        (source.watch)(source.path, i as u64 + 1, paths.len() as u64);
+    }
+    let colours: &[&str] = if kind.channels == 3 { &["_red", "_green", "_blue"] } else { &[""] };
+    let names = pixel_names(kind.height, kind.width, colours);
+    let (columns, rows) =
+        source.array(&names, paths.len(), |row, column| f64::from(values[row * names.len() + column]))?;
+    Ok(Table { columns, rows, named: false, levels: Some(kind.levels), warnings: Vec::new() })
+}
+
+/// Names of pixels, row by row, the ends of `colours` within each.
+pub fn pixel_names(rows: usize, columns: usize, colours: &[&str]) -> Vec<String> {
+    let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    places.flat_map(|(row, column)| colours.iter().map(move |colour| format!("pixel_{row}_{column}{colour}"))).collect()
+}
+
+/// The PNG files of the folder, by name.
+fn files(source: &Source) -> Result<Vec<PathBuf>, DataError> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(source.path).map_err(reading(source.path))? {
+        let path = entry.map_err(reading(source.path))?.path();
+        if path.extension().and_then(OsStr::to_str).is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What all images of a folder share.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    width: usize,
+    height: usize,
+    channels: usize,
+    /// Values of a channel.
+    levels: u32,
+}
+
+impl Kind {
+    fn shown(&self) -> String {
+        let colour = if self.channels == 3 { "RGB" } else { "grey" };
+        format!("{} × {} pixels, {colour}, {} levels", self.width, self.height, self.levels)
+    }
+}
+
+struct Pixels {
+    kind: Kind,
+    values: Vec<u16>,
+}
+
+impl Pixels {
+    fn of(path: &PathBuf) -> Result<Self, DataError> {
+        let damaged = |problem: String| DataError::Damaged { path: path.clone(), format: "PNG", problem };
+        let bytes = std::fs::read(path).map_err(reading(path))?;
+        let image = image::load_from_memory_with_format(&bytes, image::ImageFormat::Png)
+            .map_err(|error| damaged(error.to_string()))?;
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let wide = |bytes: Vec<u8>| bytes.into_iter().map(u16::from).collect();
+        let (channels, levels, values) = match image {
+            DynamicImage::ImageLuma8(grey) => (1, 1 << 8, wide(grey.into_raw())),
+            DynamicImage::ImageRgb8(rgb) => (3, 1 << 8, wide(rgb.into_raw())),
+            DynamicImage::ImageLuma16(grey) => (1, 1 << 16, grey.into_raw()),
+            DynamicImage::ImageRgb16(rgb) => (3, 1 << 16, rgb.into_raw()),
+            _ => return Err(damaged("it has a transparency channel; save it as plain grey or RGB".into())),
+        };
+        Ok(Self { kind: Kind { width, height, channels, levels }, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use image::{GrayImage, RgbImage, RgbaImage};
+
+    use super::*;
+    use crate::data::read::{ReadOptions, read_table};
+
+    fn parse(folder: &Path) -> Result<Table, String> {
+        read_table(folder, &ReadOptions::default(), &|_, _, _| {}).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn images_become_rows_in_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photos");
+        std::fs::create_dir(&path).unwrap();
+        GrayImage::from_raw(2, 1, vec![7, 8]).unwrap().save(path.join("b.png")).unwrap();
+        GrayImage::from_raw(2, 1, vec![0, 255]).unwrap().save(path.join("a.PNG")).unwrap();
+        std::fs::write(path.join("notes.txt"), "").unwrap();
+        let table = parse(&path).unwrap();
+        assert_eq!(table.columns, ["pixel_0_0", "pixel_0_1"]);
+        assert_eq!((table.rows.as_slice(), table.levels), (&[0.0, 255.0, 7.0, 8.0][..], Some(256)));
+    }
+
+    #[test]
+    fn colours_stand_beside_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photos");
+        std::fs::create_dir(&path).unwrap();
+        RgbImage::from_raw(1, 2, vec![1, 2, 3, 4, 5, 6]).unwrap().save(path.join("a.png")).unwrap();
+        let table = parse(&path).unwrap();
+        assert_eq!(table.columns[2..4], ["pixel_0_0_blue", "pixel_1_0_red"]);
+        assert_eq!(table.rows.as_slice(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn the_file_that_does_not_fit_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photos");
+        std::fs::create_dir(&path).unwrap();
+        assert!(parse(&path).unwrap_err().contains("no .png files"));
+        GrayImage::new(2, 2).save(path.join("a.png")).unwrap();
+        type Make = fn(&Path);
+        let cases: [(Make, &str); 4] = [
+            (|path| GrayImage::new(2, 3).save(path).unwrap(), "2 × 3 pixels, grey, 256 levels, but"),
+            (|path| RgbImage::new(2, 2).save(path).unwrap(), "2 × 2 pixels, RGB"),
+            (|path| RgbaImage::new(2, 2).save(path).unwrap(), "transparency"),
+            (|path| std::fs::write(path, "hello").unwrap(), "not a valid PNG file"),
+        ];
+        for (make, expected) in cases {
+            make(&path.join("odd.png"));
+            let text = parse(&path).unwrap_err();
+            assert!(text.contains("odd.png") && text.contains(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a spec can say about reading a file.
+
+use super::Selection;
+use crate::data::error::CellProblem;
+use crate::spec::{self, Duplicates, FileFormat, Missing};
+
+/// How to read a file. The default takes everything and guesses the rest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadOptions {
+    /// `None`: told by the extension.
+    pub format: Option<FileFormat>,
+    pub selection: Selection,
+    /// Name of the array of an npz archive; `None`: the only one.
+    pub key: Option<String>,
+    /// Whether the first line of a text names the columns; `None`: unless all of its cells are numbers.
+    pub header: Option<bool>,
+    /// What separates the cells of a text, an ASCII character; `None`: told by the format.
+    pub delimiter: Option<char>,
+    pub missing: Missing,
+    pub duplicates: Duplicates,
+    /// Most rows; `None`: all.
+    pub rows: Option<usize>,
+}
+
+impl From<&spec::Dataset> for ReadOptions {
+    fn from(spec: &spec::Dataset) -> Self {
+        Self {
+            format: spec.format,
+            selection: Selection { columns: spec.columns.clone(), drop: spec.drop.clone(), label: spec.label.clone() },
+            key: spec.key.clone(),
+            header: spec.header,
+            delimiter: spec.delimiter,
+            missing: spec.missing.unwrap_or_default(),
+            duplicates: spec.duplicates.unwrap_or_default(),
+            rows: spec.rows,
+        }
+    }
+}
+
+impl ReadOptions {
+    /// NaN in place of a missing value where its row is to be dropped.
+    pub fn or_missing(&self, value: Result<f32, CellProblem>) -> Result<f32, CellProblem> {
+        match value {
+            Err(CellProblem::Empty | CellProblem::Missing(_)) if self.missing == Missing::Drop => Ok(f32::NAN),
+            value => value,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Rows of a table that are left out.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::Table;
+use crate::matrix::Matrix;
+
+/// Leaves out the rows with missing values, which readers mark as NaN.
+pub fn drop_missing(table: &mut Table, path: &Path) {
+    keep(table, path, "have missing values", |row| row.iter().all(|value| !value.is_nan()));
+}
+
+/// Leaves out every row that equals an earlier one.
+pub fn drop_duplicates(table: &mut Table, path: &Path) {
+    let width = table.rows.columns();
+    // Bits can be hashed; adding 0 makes −0 the 0 that it equals.
+    let bits: Vec<u32> = table.rows.as_slice().iter().map(|value| (value + 0.0).to_bits()).collect();
+    let mut seen = HashSet::with_capacity(table.rows.rows());
+    let mut rows = bits.chunks_exact(width);
+    keep(table, path, "equal an earlier one", |_| rows.next().is_some_and(|row| seen.insert(row)));
+}
+
+/// Leaves out all but the first `most` rows.
+pub fn keep_first(table: &mut Table, most: usize) {
+    if most < table.rows.rows() {
+        let first: Vec<usize> = (0..most).collect();
+        table.rows = table.rows.select(&first);
+    }
+}
+
+fn keep(table: &mut Table, path: &Path, fault: &str, mut is_kept: impl FnMut(&[f32]) -> bool) {
+    let (rows, width) = (table.rows.rows(), table.rows.columns());
+    let mut values = Vec::with_capacity(rows * width);
+    table.rows.iter_rows().filter(|row| is_kept(row)).for_each(|row| values.extend_from_slice(row));
+    let dropped = rows - values.len() / width;
+    if dropped > 0 {
+        table.warnings.push(format!("`{}`: {dropped} of {rows} rows {fault} and are left out", path.display()));
+        table.rows = Matrix::new(values, width);
+    }
+}

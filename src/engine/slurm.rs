@@ -1,0 +1,233 @@
+//! A Slurm cluster: array jobs whose elements run `runner exec`. Nothing is shared but the file system; how runs stand is in
+//! their manifests.
+//!
+//! A submission has a folder of its own, `results/<experiment>/slurm/<time>-<pid>/`, with the runs it is for (`plan.json`), the
+//! job script, and the elements' output. See <https://slurm.schedmd.com/job_array.html>.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::local::lay_out;
+use super::trial::{Standing, standing};
+use crate::atomic::{WriteError, write_atomically};
+use crate::plan::Plan;
+use crate::record::RecordError;
+use crate::spec::Slurm;
+
+/// Slurm's own default of `MaxArraySize`.
+const ARRAY_SIZE: usize = 1001;
+/// Seconds before the time limit at which the elements are warned.
+const WARNING: u32 = 90;
+
+/// Why nothing was submitted.
+#[derive(Debug, thiserror::Error)]
+pub enum SlurmError {
+    #[error("cannot start `{command}`: {source}; --engine slurm is for a machine that submits to a Slurm cluster")]
+    Missing { command: &'static str, source: io::Error },
+    #[error("`{command}` refused: {words}; see [engine.slurm] of the spec, and {}", script.display())]
+    Refused { command: &'static str, words: String, script: PathBuf },
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("the path of this program is not known: {0}")]
+    Program(io::Error),
+}
+
+/// What was submitted of one experiment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// Array jobs.
+    pub jobs: Vec<String>,
+    /// Runs that were submitted.
+    pub submitted: usize,
+    /// Runs that are finished.
+    pub kept: usize,
+    /// Runs that wait or run in an earlier submission.
+    pub queued: usize,
+}
+
+/// Submits the runs of `plan` that are neither finished nor queued. `tell` hears what the user should know.
+///
+/// # Errors
+/// Where a file cannot be written or Slurm refuses; what was submitted before stays submitted.
+pub fn submit(
+    plan: &Plan,
+    slurm: &Slurm,
+    results: &Path,
+    retry_failed: bool,
+    tell: impl Fn(String),
+) -> Result<Submission, SlurmError> {
+    // Asked first, so that nothing is written where there is no Slurm.
+    let array_size = array_size()?;
+    let experiment = results.join(&plan.experiment);
+    let queued = queued(&experiment)?;
+    lay_out(plan, results, tell)?;
+    let mut submission = Submission::default();
+    let mut trials = Vec::new();
+    for trial in &plan.trials {
+        let kept = match standing(trial, results) {
+            Standing::Finished(_) => true,
+            Standing::Ended(_) => !retry_failed,
+            Standing::New | Standing::Unfinished | Standing::Busy { .. } => false,
+        };
+        if kept {
+            submission.kept += 1;
+        } else if queued.contains(&(trial.spec_hash.clone(), trial.seed)) {
+            submission.queued += 1;
+        } else {
+            trials.push(trial.clone());
+        }
+    }
+    submission.submitted = trials.len();
+    if trials.is_empty() {
+        return Ok(submission);
+    }
+    let missing = Plan { experiment: plan.experiment.clone(), trials };
+    let time = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let folder = experiment.join("slurm").join(format!("{time}-{}", std::process::id()));
+    fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
+    let folder = folder.canonicalize().map_err(WriteError::at(&folder))?;
+    let write = |name: &str, text: &str| write_atomically(&folder.join(name), |file| file.write_all(text.as_bytes()));
+    let json = missing.to_json().map_err(|error| WriteError::at(&folder)(io::Error::other(error)))?;
+    write("plan.json", &json)?;
+    let results = results.canonicalize().map_err(WriteError::at(results))?;
+    let program = std::env::current_exe().map_err(SlurmError::Program)?;
+    write("job.sh", &script(&missing, slurm, &program, &folder, &results, retry_failed))?;
+    let elements = missing.trials.len().div_ceil(slurm.trials_per_element.max(1));
+    for first in (0..elements).step_by(array_size) {
+        let count = (elements - first).min(array_size);
+        submission.jobs.push(sbatch(&folder, first, count, slurm.at_once)?);
+        let jobs: Vec<String> =
+            submission.jobs.iter().enumerate().map(|(i, job)| format!("{job} {}\n", i * array_size)).collect();
+        write("jobs.txt", &jobs.concat())?;
+    }
+    Ok(submission)
+}
+
+/// Submits one array; returns the number of its job.
+fn sbatch(folder: &Path, first: usize, count: usize, at_once: Option<u32>) -> Result<String, SlurmError> {
+    let at_once = at_once.map(|most| format!("%{most}")).unwrap_or_default();
+    let script = folder.join("job.sh");
+    let output = ask(
+        "sbatch",
+        Command::new("sbatch")
+            .arg("--parsable")
+            .arg(format!("--array=0-{}{at_once}", count - 1))
+            .arg(format!("--export=ALL,RUNNER_FIRST={first}"))
+            .arg(&script),
+    )?;
+    if !output.status.success() {
+        return Err(SlurmError::Refused { command: "sbatch", words: words(&output.stderr), script });
+    }
+    // `job` or `job;cluster`.
+    let text = words(&output.stdout);
+    Ok(text.split(';').next().unwrap_or_default().to_owned())
+}
+
+/// The job script of an array.
+fn script(plan: &Plan, slurm: &Slurm, program: &Path, folder: &Path, results: &Path, retry_failed: bool) -> String {
+    let mut text = String::from("#!/bin/bash\n");
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            // Writing to a string has no way to fail.
+            let _ = writeln!(text, "#SBATCH --{name}={value}");
+        }
+    };
+    option("job-name", Some(format!("runner-{}", plan.experiment)));
+    option("output", Some(format!("\"{}/%A_%a.out\"", folder.display())));
+    option("open-mode", Some("append".to_owned()));
+    option("signal", Some(format!("USR2@{WARNING}")));
+    option("partition", slurm.partition.clone());
+    option("account", slurm.account.clone());
+    option("time", slurm.time.clone());
+    option("mem", slurm.memory.clone());
+    option("cpus-per-task", slurm.cpus.map(|cpus| cpus.to_string()));
+    option("gpus", slurm.gpus.filter(|gpus| *gpus > 0).map(|gpus| gpus.to_string()));
+    text.push_str("#SBATCH --requeue\n");
+    let (directives, commands): (Vec<_>, Vec<_>) = slurm.extra.iter().partition(|line| line.starts_with("#SBATCH"));
+    for line in directives {
+        let _ = writeln!(text, "{line}");
+    }
+    for line in commands {
+        let _ = writeln!(text, "{line}");
+    }
+    let [program, plan_file, results] = [program, &folder.join("plan.json"), results].map(quoted);
+    let (each, last) = (slurm.trials_per_element.max(1), plan.trials.len() - 1);
+    let retry = if retry_failed { " --retry-failed" } else { "" };
+    let _ = write!(
+        text,
+        "first=$(( (RUNNER_FIRST + SLURM_ARRAY_TASK_ID) * {each} ))\n\
+         last=$(( first + {each} - 1 > {last} ? {last} : first + {each} - 1 ))\n\
+         export RAYON_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-1}} SRUN_CPUS_PER_TASK=${{SLURM_CPUS_PER_TASK:-1}}\n\
+         # A job step, because Slurm warns only those of the end of their time.\n\
+         exec srun --ntasks=1 {program} exec --plan {plan_file} --results {results} \\\n    \
+         --index \"$(seq --separator=, $first $last)\"{retry}\n"
+    );
+    text
+}
+
+/// As one word of the shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+/// The runs of earlier submissions whose elements wait or run, by spec and seed.
+fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
+    let mut runs = BTreeSet::new();
+    for folder in fs::read_dir(experiment.join("slurm")).into_iter().flatten().flatten() {
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+        let (jobs, script) = (read("jobs.txt"), read("job.sh"));
+        let Ok(plan) = Plan::from_json(&read("plan.json")) else { continue };
+        let each = trials_per_element(&script);
+        for (job, first) in jobs.lines().filter_map(|line| line.split_once(' ')) {
+            let first: usize = first.parse().unwrap_or(0);
+            for element in waiting(job)? {
+                let from = (first + element) * each;
+                let of_element = plan.trials.iter().skip(from).take(each);
+                runs.extend(of_element.map(|trial| (trial.spec_hash.clone(), trial.seed)));
+            }
+        }
+    }
+    Ok(runs)
+}
+
+fn trials_per_element(script: &str) -> usize {
+    let line = script.lines().find_map(|line| line.strip_prefix("first=$(( (RUNNER_FIRST + SLURM_ARRAY_TASK_ID) * "));
+    line.and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap_or(1)
+}
+
+/// The elements of an array job that wait or run.
+pub fn waiting(job: &str) -> Result<Vec<usize>, SlurmError> {
+    let output = ask("squeue", Command::new("squeue").args(["--noheader", "--array", "--format=%K", "--jobs", job]))?;
+    // Slurm forgets jobs some minutes after their end, and then refuses to look them up.
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.trim().parse().ok()).collect())
+}
+
+/// Most elements of an array.
+fn array_size() -> Result<usize, SlurmError> {
+    let output = ask("scontrol", Command::new("scontrol").args(["show", "config"]))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("MaxArraySize"));
+    let size = line.and_then(|rest| rest.trim_start_matches([' ', '=']).trim().parse().ok());
+    Ok(size.unwrap_or(ARRAY_SIZE).max(1))
+}
+
+/// Puts this element back into the queue, so that it goes on after its time limit. Whether Slurm agreed.
+pub fn requeue() -> bool {
+    let Some(job) = std::env::var_os("SLURM_JOB_ID") else { return false };
+    ask("scontrol", Command::new("scontrol").arg("requeue").arg(job)).is_ok_and(|output| output.status.success())
+}
+
+fn ask(name: &'static str, command: &mut Command) -> Result<Output, SlurmError> {
+    command.stdin(Stdio::null()).output().map_err(|source| SlurmError::Missing { command: name, source })
+}
+
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+

@@ -1,0 +1,42 @@
+//! Where trials run, beside what they are: `[engine.slurm]`. Nothing here changes a trial or its name.
+
+use serde::Deserialize;
+
+use super::diagnostics::Diagnostic;
+use super::resolve::{consume, nested};
+use super::settings::Settings;
+use super::source::Place;
+
+/// How trials are submitted to Slurm; what is left out is the cluster's own default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slurm {
+    pub partition: Option<String>,
+    pub account: Option<String>,
+    /// Time limit of an element, as `sbatch --time` takes it.
+    pub time: Option<String>,
+    /// Memory of an element, as `sbatch --mem` takes it.
+    pub memory: Option<String>,
+    /// Cores of an element.
+    pub cpus: Option<u32>,
+    /// GPUs of an element.
+    pub gpus: Option<u32>,
+    /// Elements that may run at once.
+    pub at_once: Option<u32>,
+    /// Runs that an element does one after the other.
+    pub trials_per_element: usize,
+    /// Lines added to the job script.
+    pub extra: Vec<String>,
+}
+
+impl Slurm {
+    /// Reads `[engine.slurm]`; all defaults where it is not there.
+    pub(crate) fn read(settings: &Settings, home: &Place, problems: &mut Vec<Diagnostic>) -> Self {
+        let consumed = consume(settings, home, |path| path.starts_with("engine.slurm."));
+        problems.extend(consumed.problems);
+        problems.extend(consumed.unused.into_iter().map(|(_, problem)| problem));
+        let table = nested(&consumed.values).remove("engine").and_then(|engine| engine.get("slurm").cloned());
+        // A table of keys that disagrees with this type is found by a test.
+        table.and_then(|table| table.try_into().ok()).unwrap_or_default()
+    }
+}

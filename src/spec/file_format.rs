@@ -1,0 +1,94 @@
+//! Kinds of data files, and how a file's name tells them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// How a data file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileFormat {
+    /// Comma-separated text, plain or gzipped.
+    Csv,
+    /// Tab-separated text, plain or gzipped.
+    Tsv,
+    Parquet,
+    /// NumPy's file of one array.
+    Npy,
+    /// NumPy's archive of named arrays.
+    Npz,
+    /// The format of MNIST, plain or gzipped.
+    Idx,
+    /// A folder of PNG files.
+    Images,
+}
+
+/// Every format: its name in a spec, and the ends of names that tell it, in lower case.
+const FORMATS: &[(FileFormat, &str, &[&str])] = &[
+    (FileFormat::Csv, "csv", &[".csv", ".csv.gz"]),
+    (FileFormat::Tsv, "tsv", &[".tsv", ".tsv.gz"]),
+    (FileFormat::Parquet, "parquet", &[".parquet"]),
+    (FileFormat::Npy, "npy", &[".npy"]),
+    (FileFormat::Npz, "npz", &[".npz"]),
+    (FileFormat::Idx, "idx", &[".idx", ".idx.gz", "-ubyte", "-ubyte.gz"]),
+    (FileFormat::Images, "images", &[]),
+];
+
+impl FileFormat {
+    /// Its name in a spec.
+    pub fn name(self) -> &'static str {
+        // Every format has a row, which a test makes sure of.
+        FORMATS.iter().find(|(format, ..)| *format == self).map_or("", |(_, name, _)| name)
+    }
+
+    /// The format that the name of `path` tells; a name without any extension is taken for a folder of images.
+    pub fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let told = FORMATS.iter().find(|(.., ends)| ends.iter().any(|end| name.ends_with(end)));
+        match told {
+            Some((format, ..)) => Some(*format),
+            None => (!name.trim_matches('.').contains('.')).then_some(Self::Images),
+        }
+    }
+
+    /// All extensions, for messages.
+    pub fn extensions() -> Vec<&'static str> {
+        FORMATS.iter().flat_map(|(.., ends)| *ends).copied().collect()
+    }
+
+    /// All names, for messages.
+    pub fn names() -> Vec<&'static str> {
+        FORMATS.iter().map(|(_, name, _)| *name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::keys::keys;
+
+    #[test]
+    fn every_format_can_be_written_in_a_spec() {
+        let key = keys().iter().find(|key| key.path() == "dataset.format").expect("a key");
+        assert_eq!(key.kind.choices().expect("a choice"), FileFormat::names());
+        for (format, name, _) in FORMATS {
+            assert_eq!(serde_json::to_string(format).expect("JSON"), format!("\"{name}\""));
+            assert_eq!(format.name(), *name);
+        }
+    }
+
+    #[test]
+    fn names_tell_formats() {
+        let cases = [
+            ("a/B.CSV.gz", Some(FileFormat::Csv)),
+            ("train-images-idx3-ubyte", Some(FileFormat::Idx)),
+            ("photos", Some(FileFormat::Images)),
+            ("../..", Some(FileFormat::Images)),
+            ("a.dat", None),
+            ("a.pkl", None),
+        ];
+        for (path, format) in cases {
+            assert_eq!(FileFormat::of(Path::new(path)), format, "{path}");
+        }
+    }
+}
