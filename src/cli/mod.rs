@@ -11,6 +11,7 @@ mod output;
 mod plan;
 mod run;
 mod sample;
+mod schema;
 mod score;
 mod table;
 mod transform;
@@ -53,6 +54,8 @@ enum Command {
     Score(score::Score),
     /// Map rows of a file to latent space, or back
     Transform(transform::Transform),
+    /// Print the JSON Schema of specs, for editors
+    Schema(schema::Schema),
     /// Print a completion script for a shell
     Completions(completions::Completions),
 }
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sample(sample)) => sample.execute(),
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
+        Some(Command::Schema(schema)) => schema.execute(),
         Some(Command::Completions(completions)) => completions.execute(),
     };
     let exit = result.unwrap_or_else(|failure| {

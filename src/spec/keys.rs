@@ -48,6 +48,11 @@ impl Key {
         &self.path
     }
 
+    /// Whether every variant uses it.
+    pub(crate) fn used_always(&self) -> bool {
+        self.when == When::Always
+    }
+
     /// The default in canonical form.
     pub fn default_value(&self) -> Option<&toml::Value> {
         self.value.as_ref()
@@ -64,9 +69,21 @@ impl Key {
     }
 }
 
-/// The sections: tables in which keys stand.
-pub const SECTIONS: &[&str] =
-    &["dataset", "model", "optimizer", "optimizer.schedule", "training", "sweep", "sweep.parameters"];
+/// The sections: tables in which keys stand, and what each is about.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("dataset", "What is learned: a toy by `name`, or a file by `path`."),
+    ("model", "The flow: a stack of coupling layers."),
+    ("optimizer", "How the weights are moved."),
+    ("optimizer.schedule", "The course of the learning rate; `schedule = \"cosine\"` is short for its `name`."),
+    ("training", "How long, in which steps, and how often to look."),
+    ("sweep", "Trials that differ in some keys; each runs with every seed."),
+    ("sweep.parameters", "The keys that differ."),
+];
+
+/// `path` as the table spells it, where it is a section.
+pub(crate) fn section(path: &str) -> Option<&'static str> {
+    SECTIONS.iter().map(|(section, _)| *section).find(|section| *section == path)
+}
 
 /// Sections that may be written as the bare value of one of their keys: `schedule = "cosine"`.
 pub(crate) const SHORT_FORMS: &[(&str, &str)] = &[("optimizer.schedule", "optimizer.schedule.name")];
@@ -91,6 +108,17 @@ pub(crate) fn rows(path: &str) -> Option<(&'static str, &'static [&'static Key])
 /// All keys with their rows.
 pub(crate) fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static Key])> {
     GROUPS.iter().map(|(path, rows)| (*path, rows.as_slice()))
+}
+
+/// All keys with their rows, in the order of the documentation.
+pub(crate) fn in_order() -> impl Iterator<Item = (&'static str, &'static [&'static Key])> {
+    let mut last = "";
+    keys().iter().map(Key::path).filter(move |path| std::mem::replace(&mut last, path) != *path).filter_map(rows)
+}
+
+/// Whether a sweep cannot change the key or section `path`.
+pub(crate) fn is_not_swept(path: &str) -> bool {
+    NOT_SWEPT.contains(&path) || path == "sweep" || path.starts_with("sweep.")
 }
 
 static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {
@@ -258,7 +286,7 @@ mod tests {
         for key in keys() {
             assert!(key.doc.ends_with('.'), "{}: {}", key.path(), key.doc);
             if let Some((section, _)) = key.path().rsplit_once('.') {
-                assert!(SECTIONS.contains(&section), "{}", key.path());
+                assert!(super::section(section).is_some(), "{}", key.path());
             }
         }
     }

@@ -21,11 +21,13 @@ pub fn reference() -> String {
     table
 }
 
-fn meaning(key: &Key) -> String {
+/// What a key means, with its unit.
+pub(super) fn meaning(key: &Key) -> String {
     if key.unit.is_empty() { key.doc.to_owned() } else { format!("{} ({})", key.doc, key.unit) }
 }
 
-fn used(when: When) -> String {
+/// Which specs use a key.
+pub(super) fn used(when: When) -> String {
     match when {
         When::Always => "always".to_owned(),
         When::Toy => "toys".to_owned(),

@@ -82,7 +82,7 @@ impl Settings {
     fn read_section(&mut self, section: &str, entries: Vec<Entry>, problems: &mut Vec<Diagnostic>) {
         for entry in entries {
             let path = join(section, &entry.key);
-            if let Some(known) = SECTIONS.iter().find(|known| **known == path) {
+            if let Some(known) = keys::section(&path) {
                 self.read_table(known, entry, problems);
             } else if let Some((known, _)) = keys::rows(&path) {
                 self.set(known, Setting { key: entry.place, node: entry.node });
@@ -121,7 +121,7 @@ impl Settings {
         for entry in entries {
             let key = join(prefix, entry.key.trim());
             match entry.node.value {
-                Value::Table(inner) if SECTIONS.contains(&key.as_str()) => self.read_axes(&key, inner),
+                Value::Table(inner) if keys::section(&key).is_some() => self.read_axes(&key, inner),
                 value => {
                     let node = Node { place: entry.node.place, value };
                     self.axes.push((key, Setting { key: entry.place, node }));
@@ -141,8 +141,12 @@ fn members(section: &str) -> Vec<&'static str> {
         Some((parent, last)) => (parent == section).then_some(last),
         None => section.is_empty().then_some(path),
     };
-    let mut names: Vec<_> =
-        keys::keys().iter().map(|key| key.path()).chain(SECTIONS.iter().copied()).filter_map(here).collect();
+    let mut names: Vec<_> = keys::keys()
+        .iter()
+        .map(|key| key.path())
+        .chain(SECTIONS.iter().map(|(section, _)| *section))
+        .filter_map(here)
+        .collect();
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(*name));
     names

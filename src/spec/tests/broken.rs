@@ -195,6 +195,12 @@ const WHOLE: &[(&str, &str, &[&str])] = &[
     ("device = \"cuda:x\"\n[dataset]\nname = \"moons\"", "1:10", &["no device number"]),
 ];
 
+/// The texts of all of them.
+pub(super) fn texts() -> Vec<String> {
+    let below = BELOW_MOONS.iter().map(|(text, ..)| format!("{MOONS}{text}\n"));
+    below.chain(WHOLE.iter().map(|(text, ..)| (*text).to_owned())).collect()
+}
+
 #[test]
 fn every_broken_spec_is_pointed_at_where_it_is_broken() {
     let below = BELOW_MOONS.iter().map(|(text, place, parts)| (format!("{MOONS}{text}\n"), place, parts));

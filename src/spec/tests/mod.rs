@@ -4,6 +4,7 @@ mod broken;
 mod hostile;
 mod overrides;
 mod resolved;
+mod schema;
 mod sweeps;
 
 use std::path::PathBuf;
