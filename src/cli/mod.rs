@@ -5,7 +5,9 @@
 mod check;
 mod completions;
 mod exec;
+mod init;
 mod list;
+mod man;
 mod options;
 mod output;
 mod plan;
@@ -20,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::options::MessageFormat;
 use self::output::tell;
 use crate::spec::Diagnostics;
 
@@ -54,10 +57,14 @@ enum Command {
     Score(score::Score),
     /// Map rows of a file to latent space, or back
     Transform(transform::Transform),
+    /// Write a commented spec to start from
+    Init(init::Init),
     /// Print the JSON Schema of specs, for editors
     Schema(schema::Schema),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Print the man page
+    Man(man::Man),
 }
 
 /// How a command ends.
@@ -77,8 +84,8 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     /// Problems of specs, rendered with their lines.
-    #[error("{0}")]
-    Spec(#[from] Diagnostics),
+    #[error("{problems}")]
+    Spec { problems: Diagnostics, format: MessageFormat },
     /// The user can mend it: nothing was started.
     #[error("error: {0}")]
     Usage(String),
@@ -110,12 +117,17 @@ pub fn main() -> ExitCode {
         Some(Command::Sample(sample)) => sample.execute(),
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
+        Some(Command::Init(init)) => init.execute(),
+        Some(Command::Man(man)) => man.execute(),
         Some(Command::Schema(schema)) => schema.execute(),
         Some(Command::Completions(completions)) => completions.execute(),
     };
     let exit = result.unwrap_or_else(|failure| {
         match &failure {
-            Failure::Spec(diagnostics) => tell(diagnostics.render(options::colour_on_stderr())),
+            Failure::Spec { problems, format: MessageFormat::Human } => {
+                tell(problems.render(options::colour_on_stderr()));
+            }
+            Failure::Spec { problems, format: MessageFormat::Json } => tell(problems.to_json_lines()),
             other => tell(other),
         }
         if matches!(failure, Failure::Run(_)) { Exit::TrialFailed } else { Exit::Usage }

@@ -110,10 +110,20 @@ pub(crate) fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static
     GROUPS.iter().map(|(path, rows)| (*path, rows.as_slice()))
 }
 
+/// A dotted path as its section and its last part.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}
+
 /// All keys with their rows, in the order of the documentation.
 pub(crate) fn in_order() -> impl Iterator<Item = (&'static str, &'static [&'static Key])> {
     let mut last = "";
     keys().iter().map(Key::path).filter(move |path| std::mem::replace(&mut last, path) != *path).filter_map(rows)
+}
+
+/// The word that the key `path` has where it is left out.
+pub(crate) fn default_word(path: &str) -> Option<&'static str> {
+    rows(path)?.1[0].default_value()?.as_str()
 }
 
 /// Whether a sweep cannot change the key or section `path`.

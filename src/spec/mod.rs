@@ -26,6 +26,7 @@ mod rules;
 mod schema;
 mod settings;
 mod source;
+mod starter;
 mod suggest;
 mod sweep;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub(crate) use resolve::resolve;
 pub(crate) use resolved::absolute;
 pub use schema::schema;
 pub(crate) use source::Place;
+pub use starter::starter;
 pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
 pub use types::*;
 pub use variant::When;

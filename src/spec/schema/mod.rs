@@ -10,7 +10,7 @@ mod variants;
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{self, Key, SECTIONS, SHORT_FORMS};
+use super::keys::{self, Key, SECTIONS, SHORT_FORMS, split};
 use super::reference::{meaning, used};
 
 /// The schema as a JSON document.
@@ -69,11 +69,6 @@ fn description(rows: &[&Key]) -> String {
         format!("{}{default}{used}", meaning(row))
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n\n")
-}
-
-/// A dotted path as its section and its last part.
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('.').unwrap_or(("", path))
 }
 
 /// Adds the members of `more` to the object `schema`.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{split, value};
-use crate::spec::keys::{self, SECTIONS, SHORT_FORMS};
+use super::value;
+use crate::spec::keys::{self, SECTIONS, SHORT_FORMS, split};
 use crate::spec::sweep::MAX_TRIALS;
 
 /// The table of keys to sweep: by their dotted paths, or, without quotes, in tables.

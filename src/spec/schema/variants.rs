@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{split, value};
-use crate::spec::keys::{self, Fallback, Key, SHORT_FORMS};
+use super::value;
+use crate::spec::keys::{self, Fallback, Key, SHORT_FORMS, split};
 use crate::spec::variant::When;
 
 /// All rules. A base (`extends`) may hold what decides them, and a sweep may change it, so specs that have one are
@@ -92,8 +92,7 @@ fn condition(when: &When) -> Value {
 
 /// Met where the key `path` has one of `words`, written or by default.
 fn is(path: &str, words: &[&str]) -> Value {
-    let default = keys::rows(path).and_then(|(_, rows)| rows[0].default_value()).and_then(toml::Value::as_str);
-    at(path, json!({ "enum": words }), !default.is_some_and(|default| words.contains(&default)))
+    at(path, json!({ "enum": words }), !keys::default_word(path).is_some_and(|default| words.contains(&default)))
 }
 
 /// Met where the value of key `path` meets `schema`; `set`: and is written at all. The short form of a section counts as
