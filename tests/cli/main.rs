@@ -4,7 +4,9 @@ mod workplace;
 
 mod bad_data;
 mod bad_input;
+mod broken;
 mod disk;
+mod editor;
 mod elsewhere;
 mod output;
 mod repeat;
