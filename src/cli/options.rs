@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 use super::output::tell;
 use crate::plan::{Plan, prepare};
-use crate::spec::Overrides;
+use crate::spec::{Overrides, ResolvedExperiment};
 
 /// Specs and what overrides them.
 #[derive(Args, Debug)]
@@ -41,6 +41,11 @@ pub(super) enum MessageFormat {
 impl Specs {
     /// The trials of all experiments, resolved and checked. Warnings go to stderr.
     pub fn plans(&self) -> Result<Vec<Plan>, Failure> {
+        Ok(self.experiments()?.into_iter().map(|(_, plan)| plan).collect())
+    }
+
+    /// The same, each with the experiment that it is made from.
+    pub fn experiments(&self) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
         let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
         let planned = prepare(&self.specs, overrides)
@@ -51,7 +56,7 @@ impl Specs {
                 MessageFormat::Json => tell(warning.to_json()),
             }
         }
-        Ok(planned.into_iter().map(|(_, plan)| plan).collect())
+        Ok(planned)
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) const ALTERNATIVES: &[(&str, &str)] =
     &[("dataset.name", "dataset.path"), ("training.steps", "training.epochs")];
 
 /// Keys that a sweep cannot change: they do not tell one trial from another.
-pub(crate) const NOT_SWEPT: &[&str] = &["name", "seeds"];
+pub(crate) const NOT_SWEPT: &[&str] = &["name", "extends", "seeds"];
 
 /// All rows, in the order of the documentation; the rows of one key one after the other.
 pub fn keys() -> &'static [Key] {
@@ -222,6 +222,7 @@ use Fallback::{Absent, Required, Value};
 #[rustfmt::skip]
 static ROWS: &[Row] = &[
     Row("name", Kind::Name, Absent, "", "Name of the experiment and of its folder below `results`; the file's stem where left out.", When::Always),
+    Row("extends", Kind::Path, Absent, "", "Another spec, relative to this one's folder, whose keys hold where this one leaves them out; it may extend a third.", When::Always),
     Row("seeds", Kind::Seeds, Value("[0]"), "", "Seeds of weights and batch order, one run each; `seeds = 3` means 0, 1, 2.", When::Always),
     Row("device", Kind::Device, Value("'cpu'"), "", "Where to compute: `cpu`, `cuda` or `cuda:N`.", When::Always),
 

@@ -1,7 +1,7 @@
 //! The experiment spec: from TOML files and `--set` overrides to checked, resolved specs.
 //!
 //! The way through this room: [`load`] reads each file into a tree that remembers where every value stands
-//! (`source`, `node`), flattens it against the table of [`keys`] (`settings`), lets overrides replace values
+//! (`source`, `node`) and lays it over its bases (`extends`), flattens it against the table of [`keys`] (`settings`), lets overrides replace values
 //! (`overrides`), checks each value (`check`) and the values together (`rules`), fills in defaults (`resolve`, `fit`) and
 //! reads the `[sweep]` (`sweep`, `axis`). Whatever is wrong on the way becomes a [`Diagnostic`] that points at it.
 //!
@@ -11,11 +11,13 @@
 mod axis;
 mod check;
 mod diagnostics;
+mod extends;
 mod fit;
 pub mod keys;
 mod kind;
 mod load;
 mod node;
+mod origins;
 mod overrides;
 mod range;
 mod read_range;

@@ -1,9 +1,11 @@
 //! A spec as a flat list of settings: dotted key, value, and where both stand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::diagnostics::{Diagnostic, quoted};
 use super::keys::{self, SECTIONS, SHORT_FORMS};
+use super::kind::Kind;
 use super::node::{Entry, Node, Value};
 use super::source::Place;
 use super::suggest::{listed, nearest};
@@ -42,6 +44,22 @@ impl Settings {
         self.values.insert(path, setting);
     }
 
+    pub fn take(&mut self, path: &str) -> Option<Setting> {
+        self.values.remove(path)
+    }
+
+    /// Puts `folder` before all relative paths of files.
+    pub fn rebase(&mut self, folder: &Path) {
+        for (path, setting) in &mut self.values {
+            let names_file = keys::rows(path).is_some_and(|(_, rows)| rows.iter().any(|row| row.kind == Kind::Path));
+            if let (true, Value::Text(text)) = (names_file && *path != "extends", &mut setting.node.value)
+                && !text.is_empty()
+            {
+                *text = folder.join(&*text).to_string_lossy().into_owned();
+            }
+        }
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &'static str> {
         self.values.keys().copied()
     }
@@ -74,6 +92,7 @@ impl Settings {
                 None => self.axes.push((key.clone(), setting.clone())),
             }
         }
+        self.misshapen.extend(&over.misshapen);
         for (path, place) in &over.sections {
             self.sections.entry(path).or_insert_with(|| place.clone());
         }

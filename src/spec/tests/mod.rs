@@ -1,6 +1,7 @@
 //! Specs as users write them, loaded from real files.
 
 mod broken;
+mod extends;
 mod hostile;
 mod overrides;
 mod resolved;

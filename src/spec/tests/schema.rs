@@ -17,6 +17,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("this integer is out of range", "JSON has no integers of 64 bits"),
     ("must be a finite number", "JSON has no infinity"),
     ("cannot name an experiment: a folder's name has no", "a control character"),
+    ("the path of a base starts at", "the file system"),
+    ("leads in a circle", "the file system"),
     ("there is no file", "the file system"),
     ("tells no format", "the ends of file names"),
     ("is a folder", "the file system"),
