@@ -28,7 +28,7 @@ pub(crate) fn over_bases(
     while let Some(extends) = layers.last_mut().and_then(|layer| layer.take("extends")) {
         let row = keys::rows("extends").map(|(_, rows)| rows[0]);
         let written = row.and_then(|row| row.check(&extends.node, problems));
-        let Some(written) = written.as_ref().and_then(toml::Value::as_str) else { return None };
+        let written = written.as_ref().and_then(toml::Value::as_str)?;
         let base = chain[chain.len() - 1].parent().unwrap_or(Path::new("")).join(written);
         let place = &extends.node.place;
         if let Some(first) = chain.iter().position(|file| is_same(file, &base)) {
