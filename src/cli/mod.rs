@@ -6,13 +6,16 @@ mod check;
 mod compare;
 mod completions;
 mod exec;
+mod init;
 mod list;
+mod man;
 mod options;
 mod output;
 mod plan;
 mod plot;
 mod run;
 mod sample;
+mod schema;
 mod score;
 mod table;
 mod transform;
@@ -21,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::options::MessageFormat;
 use self::output::tell;
 use crate::spec::Diagnostics;
 
@@ -59,8 +63,14 @@ enum Command {
     Transform(transform::Transform),
     /// Draw charts of an experiment (curves, swept keys, cost) or of a run
     Plot(plot::Plot),
+    /// Write a commented spec to start from
+    Init(init::Init),
+    /// Print the JSON Schema of specs, for editors
+    Schema(schema::Schema),
     /// Print a completion script for a shell
     Completions(completions::Completions),
+    /// Print the man page
+    Man(man::Man),
 }
 
 /// How a command ends.
@@ -80,8 +90,8 @@ pub enum Exit {
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     /// Problems of specs, rendered with their lines.
-    #[error("{0}")]
-    Spec(#[from] Diagnostics),
+    #[error("{problems}")]
+    Spec { problems: Diagnostics, format: MessageFormat },
     /// The user can mend it: nothing was started.
     #[error("error: {0}")]
     Usage(String),
@@ -115,11 +125,17 @@ pub fn main() -> ExitCode {
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
         Some(Command::Plot(plot)) => plot.execute(),
+        Some(Command::Init(init)) => init.execute(),
+        Some(Command::Man(man)) => man.execute(),
+        Some(Command::Schema(schema)) => schema.execute(),
         Some(Command::Completions(completions)) => completions.execute(),
     };
     let exit = result.unwrap_or_else(|failure| {
         match &failure {
-            Failure::Spec(diagnostics) => tell(diagnostics.render(options::colour_on_stderr())),
+            Failure::Spec { problems, format: MessageFormat::Human } => {
+                tell(problems.render(options::colour_on_stderr()));
+            }
+            Failure::Spec { problems, format: MessageFormat::Json } => tell(problems.to_json_lines()),
             other => tell(other),
         }
         if matches!(failure, Failure::Run(_)) { Exit::TrialFailed } else { Exit::Usage }

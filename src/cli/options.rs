@@ -3,11 +3,12 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
+use super::Failure;
 use super::output::tell;
 use crate::plan::{Plan, prepare};
-use crate::spec::{Diagnostics, Overrides};
+use crate::spec::{Overrides, ResolvedExperiment};
 
 /// Specs and what overrides them.
 #[derive(Args, Debug)]
@@ -24,18 +25,38 @@ pub(super) struct Specs {
     /// Override the device
     #[arg(long, value_name = "cpu|cuda[:N]")]
     device: Option<String>,
+    /// How to report problems of specs: for people, or one JSON object a line
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    message_format: MessageFormat,
+}
+
+/// How problems of specs are reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum MessageFormat {
+    #[default]
+    Human,
+    Json,
 }
 
 impl Specs {
     /// The trials of all experiments, resolved and checked. Warnings go to stderr.
-    pub fn plans(&self) -> Result<Vec<Plan>, Diagnostics> {
+    pub fn plans(&self) -> Result<Vec<Plan>, Failure> {
+        Ok(self.experiments()?.into_iter().map(|(_, plan)| plan).collect())
+    }
+
+    /// The same, each with the experiment that it is made from.
+    pub fn experiments(&self) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
         let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
-        let planned = prepare(&self.specs, overrides)?;
+        let planned = prepare(&self.specs, overrides)
+            .map_err(|problems| Failure::Spec { problems, format: self.message_format })?;
         for warning in planned.iter().flat_map(|(experiment, _)| &experiment.warnings) {
-            tell(format_args!("{}\n", warning.render(colour_on_stderr())));
+            match self.message_format {
+                MessageFormat::Human => tell(format_args!("{}\n", warning.render(colour_on_stderr()))),
+                MessageFormat::Json => tell(warning.to_json()),
+            }
         }
-        Ok(planned.into_iter().map(|(_, plan)| plan).collect())
+        Ok(planned)
     }
 }
 

@@ -18,10 +18,19 @@ pub(super) struct Plan {
     /// Print the plan as JSON, as it is stored in plan.json
     #[arg(long)]
     json: bool,
+    /// Print the resolved spec with the origin of each value
+    #[arg(long, conflicts_with = "json")]
+    resolved: bool,
 }
 
 impl Plan {
     pub fn execute(&self) -> Result<Exit, Failure> {
+        if self.resolved {
+            for (experiment, _) in self.specs.experiments()? {
+                print(experiment.to_annotated_toml())?;
+            }
+            return Ok(Exit::Success);
+        }
         show(&self.specs.plans()?, self.json)
     }
 }

@@ -1,7 +1,7 @@
 //! One direction of a sweep: a key, or several together, with the values they take.
 
 use super::diagnostics::{Diagnostic, quoted};
-use super::keys::{self, Key, NOT_SWEPT, SHORT_FORMS};
+use super::keys::{self, Key, SHORT_FORMS};
 use super::node::{Node, Value};
 use super::range::Range;
 use super::resolve::check_any;
@@ -40,7 +40,7 @@ impl Axis {
             let place = if written.contains(',') { setting.key.part(part) } else { setting.key.clone() };
             let long = SHORT_FORMS.iter().find(|(short, _)| *short == part).map_or(part, |(_, long)| long);
             match keys::rows(long) {
-                Some((path, _)) if NOT_SWEPT.contains(&path) || !keys::is_of_trial(path) => {
+                Some((path, _)) if keys::is_not_swept(path) => {
                     let problem = Diagnostic::error(&place, format!("`{path}` cannot be swept"));
                     problems.push(problem.help("`seeds` repeats every trial; sweep keys that change the trial"));
                 }

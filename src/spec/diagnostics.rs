@@ -31,6 +31,8 @@ pub struct Diagnostic {
     pub line: usize,
     /// Column of the span's start, 1-based, in characters.
     pub column: usize,
+    /// Line and column of the span's end, counted alike.
+    pub end: (usize, usize),
     /// What is wrong.
     pub message: String,
     /// What to do about it.
@@ -59,6 +61,7 @@ impl Diagnostic {
             span: 0..0,
             line: 1,
             column: 1,
+            end: (1, 1),
             message,
             help: None,
             source_line: None,
@@ -85,6 +88,7 @@ impl Diagnostic {
         let (line, range) = place.source.line(start);
         // A place may end, or even start (an unexpected end of line), behind its line's last character.
         let column = text[range.start..start.min(range.end)].chars().count() + 1;
+        let (end_line, end_range) = place.source.line(end);
         let mark = start.min(range.end)..end.clamp(start.min(range.end), range.end);
         let window = window(text, &range, &mark);
         Self {
@@ -93,12 +97,38 @@ impl Diagnostic {
             span: start..end,
             line,
             column,
+            end: (end_line, text[end_range.start..end.min(end_range.end)].chars().count() + 1),
             message,
             help: None,
             source_line: Some(text[window.clone()].to_owned()),
             mark: mark.start - window.start..mark.end.min(window.end) - window.start,
             order: place.source.order,
         }
+    }
+
+    /// One line of JSON for editors: `file`, `line`, `column`, `end_line`, `end_column` (from 1, in characters; the end is
+    /// behind the last one), `start` and `end` (bytes), `severity`, `message`, `help`, `suggestion`.
+    pub fn to_json(&self) -> String {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let suggestion = self.help.as_deref().and_then(suggested);
+        let (end_line, end_column) = self.end;
+        serde_json::json!({
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "end_line": end_line,
+            "end_column": end_column,
+            "start": self.span.start,
+            "end": self.span.end,
+            "severity": severity,
+            "message": self.message,
+            "help": self.help,
+            "suggestion": suggestion,
+        })
+        .to_string()
     }
 
     /// The text for people; with terminal colours where `color`.
@@ -129,6 +159,11 @@ impl Diagnostic {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group])
     }
+}
+
+/// The word that a help proposes.
+fn suggested(help: &str) -> Option<&str> {
+    help.strip_prefix("did you mean `")?.strip_suffix("`?")
 }
 
 /// The part of a line that is shown: all of it, or what surrounds the mark.
@@ -181,6 +216,11 @@ impl Diagnostics {
 
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
+    }
+
+    /// One line of JSON for each problem, see [`Diagnostic::to_json`].
+    pub fn to_json_lines(&self) -> String {
+        self.0.iter().map(Diagnostic::to_json).collect::<Vec<_>>().join("\n")
     }
 
     /// The text for people, one problem after the other; with terminal colours where `color`.

@@ -48,6 +48,11 @@ impl Key {
         &self.path
     }
 
+    /// Whether every variant uses it.
+    pub(crate) fn used_always(&self) -> bool {
+        self.when == When::Always
+    }
+
     /// The default in canonical form.
     pub fn default_value(&self) -> Option<&toml::Value> {
         self.value.as_ref()
@@ -64,18 +69,23 @@ impl Key {
     }
 }
 
-/// The sections: tables in which keys stand.
-pub const SECTIONS: &[&str] = &[
-    "dataset",
-    "model",
-    "optimizer",
-    "optimizer.schedule",
-    "training",
-    "sweep",
-    "sweep.parameters",
-    "engine",
-    "engine.slurm",
+/// The sections: tables in which keys stand, and what each is about.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("dataset", "What is learned: a toy by `name`, or a file by `path`."),
+    ("model", "The flow: a stack of coupling layers."),
+    ("optimizer", "How the weights are moved."),
+    ("optimizer.schedule", "The course of the learning rate; `schedule = \"cosine\"` is short for its `name`."),
+    ("training", "How long, in which steps, and how often to look."),
+    ("sweep", "Trials that differ in some keys; each runs with every seed."),
+    ("sweep.parameters", "The keys that differ."),
+    ("engine", "Where trials run; nothing here changes a trial."),
+    ("engine.slurm", "How `--engine slurm` submits them."),
 ];
+
+/// `path` as the table spells it, where it is a section.
+pub(crate) fn section(path: &str) -> Option<&'static str> {
+    SECTIONS.iter().map(|(section, _)| *section).find(|section| *section == path)
+}
 
 /// Sections that may be written as the bare value of one of their keys: `schedule = "cosine"`.
 pub(crate) const SHORT_FORMS: &[(&str, &str)] = &[("optimizer.schedule", "optimizer.schedule.name")];
@@ -85,7 +95,7 @@ pub(crate) const ALTERNATIVES: &[(&str, &str)] =
     &[("dataset.name", "dataset.path"), ("training.steps", "training.epochs")];
 
 /// Keys that a sweep cannot change: they do not tell one trial from another.
-pub(crate) const NOT_SWEPT: &[&str] = &["name", "seeds"];
+pub(crate) const NOT_SWEPT: &[&str] = &["name", "extends", "seeds"];
 
 /// Whether a key says something of a trial, rather than of how many there are and where they run.
 pub(crate) fn is_of_trial(path: &str) -> bool {
@@ -110,6 +120,27 @@ pub(crate) fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static
 /// The dotted names of all keys.
 pub(crate) fn key_paths() -> impl Iterator<Item = &'static str> {
     GROUPS.keys().copied()
+}
+
+/// A dotted path as its section and its last part.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}
+
+/// All keys with their rows, in the order of the documentation.
+pub(crate) fn in_order() -> impl Iterator<Item = (&'static str, &'static [&'static Key])> {
+    let mut last = "";
+    keys().iter().map(Key::path).filter(move |path| std::mem::replace(&mut last, path) != *path).filter_map(rows)
+}
+
+/// The word that the key `path` has where it is left out.
+pub(crate) fn default_word(path: &str) -> Option<&'static str> {
+    rows(path)?.1[0].default_value()?.as_str()
+}
+
+/// Whether a sweep cannot change the key or section `path`.
+pub(crate) fn is_not_swept(path: &str) -> bool {
+    NOT_SWEPT.contains(&path) || path == "sweep" || path == "engine" || !is_of_trial(path)
 }
 
 static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {
@@ -204,6 +235,7 @@ use Fallback::{Absent, Required, Value};
 #[rustfmt::skip]
 static ROWS: &[Row] = &[
     Row("name", Kind::Name, Absent, "", "Name of the experiment and of its folder below `results`; the file's stem where left out.", When::Always),
+    Row("extends", Kind::Path, Absent, "", "Another spec, relative to this one's folder, whose keys hold where this one leaves them out; it may extend a third.", When::Always),
     Row("seeds", Kind::Seeds, Value("[0]"), "", "Seeds of weights and batch order, one run each; `seeds = 3` means 0, 1, 2.", When::Always),
     Row("device", Kind::Device, Value("'cpu'"), "", "Where to compute: `cpu`, `cuda` or `cuda:N`.", When::Always),
 
@@ -298,7 +330,7 @@ mod tests {
         for key in keys() {
             assert!(key.doc.ends_with('.'), "{}: {}", key.path(), key.doc);
             if let Some((section, _)) = key.path().rsplit_once('.') {
-                assert!(SECTIONS.contains(&section), "{}", key.path());
+                assert!(super::section(section).is_some(), "{}", key.path());
             }
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
 use super::engine::Slurm;
+use super::extends::{LONGEST_CHAIN, over_bases};
 use super::node;
 use super::overrides::{Layer, Overrides};
 use super::resolve::resolve;
@@ -61,7 +62,7 @@ impl SpecFile {
     }
 }
 
-fn read(path: &Path, order: usize) -> Result<SpecFile, Diagnostics> {
+pub(crate) fn read(path: &Path, order: usize) -> Result<SpecFile, Diagnostics> {
     let name = path.display().to_string();
     let fail = |message: String, help: &str| {
         Diagnostics::new(vec![Diagnostic::of_file(name.clone(), order, message).help(help)])
@@ -106,10 +107,11 @@ pub fn load(paths: &[PathBuf], overrides: impl Into<Overrides>) -> Result<Vec<Re
 /// Like [`load`], but returns the experiments that are well beside the problems of the others.
 pub fn load_each(paths: &[PathBuf], overrides: impl Into<Overrides>) -> (Vec<ResolvedExperiment>, Diagnostics) {
     let mut problems = Vec::new();
-    let layer = overrides.into().read(paths.len(), &mut problems);
+    let layer = overrides.into().read(paths.len() * LONGEST_CHAIN, &mut problems);
     let mut experiments = Vec::new();
     let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for (order, path) in paths.iter().enumerate() {
+    for (i, path) in paths.iter().enumerate() {
+        let order = i * LONGEST_CHAIN;
         let Ok(file) = read(path, order).map_err(|found| problems.extend(found)) else {
             continue;
         };
@@ -142,7 +144,12 @@ fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diag
         problems.append(&mut found);
         return None;
     }
-    let mut settings = Settings::read(entries, &mut found);
+    let settings = Settings::read(entries, &mut found);
+    let Some(mut settings) = over_bases(settings, &file.path, order, &mut found) else {
+        // What a spec lacks may stand in the base.
+        problems.append(&mut found);
+        return None;
+    };
     settings.lay_over(&layer.settings);
     let sweep = Sweep::read(&settings, &layer.keys, &mut found);
     let slurm = Slurm::read(&settings, &home, &mut found);

@@ -1,7 +1,7 @@
 //! The experiment spec: from TOML files and `--set` overrides to checked, resolved specs.
 //!
 //! The way through this room: [`load`] reads each file into a tree that remembers where every value stands
-//! (`source`, `node`), flattens it against the table of [`keys`] (`settings`), lets overrides replace values
+//! (`source`, `node`) and lays it over its bases (`extends`), flattens it against the table of [`keys`] (`settings`), lets overrides replace values
 //! (`overrides`), checks each value (`check`) and the values together (`rules`), fills in defaults (`resolve`, `fit`) and
 //! reads the `[sweep]` (`sweep`, `axis`). Whatever is wrong on the way becomes a [`Diagnostic`] that points at it.
 //!
@@ -12,12 +12,14 @@ mod axis;
 mod check;
 mod diagnostics;
 mod engine;
+mod extends;
 mod file_format;
 mod fit;
 pub mod keys;
 mod kind;
 mod load;
 mod node;
+mod origins;
 mod overrides;
 mod range;
 mod read_range;
@@ -25,8 +27,10 @@ mod reference;
 mod resolve;
 mod resolved;
 mod rules;
+mod schema;
 mod settings;
 mod source;
+mod starter;
 mod suggest;
 mod sweep;
 #[cfg(test)]
@@ -48,7 +52,9 @@ pub use reference::reference;
 pub(crate) use resolve::resolve;
 pub(crate) use resolved::absolute;
 pub(crate) use rules::is_pickle;
+pub use schema::schema;
 pub(crate) use source::Place;
+pub use starter::starter;
 pub(crate) use suggest::{choose, nearest};
 pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
 pub use types::*;

@@ -45,7 +45,11 @@ impl Overrides {
         let mut layer = Layer::default();
         for (i, text) in self.texts.iter().enumerate() {
             let source = Source::new("--set", text.as_str(), first_order + i);
-            let settings = read_set(&source, problems);
+            let mut settings = read_set(&source, problems);
+            if let Some(extends) = settings.take("extends") {
+                let problem = Diagnostic::error(&extends.key, "`extends` cannot be overridden");
+                problems.push(problem.help("override the keys that the other base would change"));
+            }
             layer.keys.extend(settings.paths().filter(|path| tells_apart(path)));
             layer.settings.lay_over(&settings);
         }

@@ -1,9 +1,11 @@
 //! A spec as a flat list of settings: dotted key, value, and where both stand.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::diagnostics::{Diagnostic, quoted};
 use super::keys::{self, SECTIONS, SHORT_FORMS};
+use super::kind::Kind;
 use super::node::{Entry, Node, Value};
 use super::source::Place;
 use super::suggest::{listed, nearest};
@@ -42,6 +44,24 @@ impl Settings {
         self.values.insert(path, setting);
     }
 
+    pub fn take(&mut self, path: &str) -> Option<Setting> {
+        self.values.remove(path)
+    }
+
+    /// Puts `folder` before all relative paths of files.
+    pub fn rebase(&mut self, folder: &Path) {
+        for (path, setting) in &mut self.values {
+            let names_file = |kind: &Kind| matches!(kind, Kind::Path | Kind::Amount { file: true, .. });
+            let names_file = keys::rows(path).is_some_and(|(_, rows)| rows.iter().any(|row| names_file(&row.kind)));
+            if let (true, Value::Text(text)) = (names_file && *path != "extends", &mut setting.node.value)
+                && !text.is_empty()
+                && text != "fresh"
+            {
+                *text = folder.join(&*text).to_string_lossy().into_owned();
+            }
+        }
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &'static str> {
         self.values.keys().copied()
     }
@@ -74,6 +94,7 @@ impl Settings {
                 None => self.axes.push((key.clone(), setting.clone())),
             }
         }
+        self.misshapen.extend(&over.misshapen);
         for (path, place) in &over.sections {
             self.sections.entry(path).or_insert_with(|| place.clone());
         }
@@ -82,7 +103,7 @@ impl Settings {
     fn read_section(&mut self, section: &str, entries: Vec<Entry>, problems: &mut Vec<Diagnostic>) {
         for entry in entries {
             let path = join(section, &entry.key);
-            if let Some(known) = SECTIONS.iter().find(|known| **known == path) {
+            if let Some(known) = keys::section(&path) {
                 self.read_table(known, entry, problems);
             } else if let Some((known, _)) = keys::rows(&path) {
                 self.set(known, Setting { key: entry.place, node: entry.node });
@@ -121,7 +142,7 @@ impl Settings {
         for entry in entries {
             let key = join(prefix, entry.key.trim());
             match entry.node.value {
-                Value::Table(inner) if SECTIONS.contains(&key.as_str()) => self.read_axes(&key, inner),
+                Value::Table(inner) if keys::section(&key).is_some() => self.read_axes(&key, inner),
                 value => {
                     let node = Node { place: entry.node.place, value };
                     self.axes.push((key, Setting { key: entry.place, node }));
@@ -141,8 +162,12 @@ fn members(section: &str) -> Vec<&'static str> {
         Some((parent, last)) => (parent == section).then_some(last),
         None => section.is_empty().then_some(path),
     };
-    let mut names: Vec<_> =
-        keys::keys().iter().map(|key| key.path()).chain(SECTIONS.iter().copied()).filter_map(here).collect();
+    let mut names: Vec<_> = keys::keys()
+        .iter()
+        .map(|key| key.path())
+        .chain(SECTIONS.iter().map(|(section, _)| *section))
+        .filter_map(here)
+        .collect();
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(*name));
     names

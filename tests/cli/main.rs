@@ -4,9 +4,11 @@ mod workplace;
 
 mod bad_data;
 mod bad_input;
+mod broken;
 mod changes;
 mod compare;
 mod disk;
+mod editor;
 mod elsewhere;
 mod output;
 mod plot;

@@ -1,9 +1,11 @@
 //! Specs as users write them, loaded from real files.
 
 mod broken;
+mod extends;
 mod hostile;
 mod overrides;
 mod resolved;
+mod schema;
 mod sweeps;
 
 use std::path::PathBuf;

@@ -1,0 +1,105 @@
+//! What one key takes, as a schema.
+
+use serde_json::{Value, json};
+
+use super::merge;
+use super::sweep;
+use crate::spec::keys;
+use crate::spec::kind::{Bound, Kind};
+
+/// What key `path` takes in any of its variants.
+pub(super) fn any_of(path: &str) -> Value {
+    let rows = keys::rows(path).map_or(&[][..], |(_, rows)| rows);
+    let mut kinds: Vec<Value> = Vec::new();
+    for row in rows {
+        let kind = of(&row.kind);
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    either(kinds)
+}
+
+/// The schema that is met where one of `schemas` is.
+pub(super) fn either(mut schemas: Vec<Value>) -> Value {
+    if schemas.len() == 1 { schemas.remove(0) } else { json!({ "anyOf": schemas }) }
+}
+
+/// What a kind of key takes.
+pub(super) fn of(kind: &Kind) -> Value {
+    match *kind {
+        Kind::Integer { min, max: i64::MAX } => json!({ "type": "integer", "minimum": min }),
+        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Float { min, max } => number(min, max),
+        Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Choice { .. } | Kind::Toy => json!({ "type": "string", "enum": kind.choices() }),
+        // The characters that no folder's name has, and those it does not start or end with.
+        Kind::Name => json!({
+            "type": "string",
+            "maxLength": 150,
+            "pattern": r#"^[^\x00-\x1f\x7f-\x9f/\\:*?"<>|. -]([^\x00-\x1f\x7f-\x9f/\\:*?"<>|]*[^\x00-\x1f\x7f-\x9f/\\:*?"<>|. ])?$"#,
+        }),
+        Kind::Path => json!({ "type": "string", "minLength": 1 }),
+        Kind::Device => json!({ "anyOf": [
+            { "type": "string", "enum": ["cpu", "cuda"] },
+            { "type": "string", "pattern": "^cuda:[0-9]+$" },
+        ] }),
+        Kind::Seeds => json!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": Kind::MAX_SEEDS },
+            {
+                "type": "array",
+                "items": { "type": "integer", "minimum": 0 },
+                "minItems": 1,
+                "maxItems": Kind::MAX_SEEDS,
+                "uniqueItems": true,
+            },
+        ] }),
+        Kind::Texts => json!({
+            "type": "array",
+            "items": { "type": "string", "minLength": 1 },
+            "maxItems": Kind::MAX_TEXTS,
+            "uniqueItems": true,
+        }),
+        Kind::Pair { min, max } => json!({
+            "type": "array",
+            "items": number(min, max),
+            "minItems": 2,
+            "maxItems": 2,
+        }),
+        Kind::Text(_) => json!({ "type": "string", "pattern": "\\S" }),
+        Kind::Character => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
+        Kind::Column => json!({ "anyOf": [
+            { "type": "string", "minLength": 1 },
+            { "type": "integer", "minimum": 1 },
+            { "type": "integer", "maximum": -1 },
+        ] }),
+        Kind::Steps => either(vec![
+            number(Bound::Inclusive(0.0), Bound::Open),
+            json!({ "type": "array", "items": number(Bound::Inclusive(0.0), Bound::Open), "minItems": 1 }),
+        ]),
+        Kind::Amount { file, fresh } => {
+            let mut amounts = vec![json!({ "type": "integer", "minimum": 1, "maximum": Kind::MAX_ROWS })];
+            if file {
+                amounts.push(number(Bound::Exclusive(0.0), Bound::Exclusive(1.0)));
+                amounts.push(json!({ "type": "string", "minLength": 1 }));
+            }
+            if fresh {
+                amounts.push(json!({ "type": "string", "enum": ["fresh"] }));
+            }
+            either(amounts)
+        }
+        Kind::Parameters => sweep::parameters(),
+    }
+}
+
+fn number(min: Bound, max: Bound) -> Value {
+    let mut number = json!({ "type": "number" });
+    for (bound, inclusive, exclusive) in [(min, "minimum", "exclusiveMinimum"), (max, "maximum", "exclusiveMaximum")] {
+        match bound {
+            Bound::Open => {}
+            Bound::Inclusive(value) => merge(&mut number, json!({ inclusive: value })),
+            Bound::Exclusive(value) => merge(&mut number, json!({ exclusive: value })),
+        }
+    }
+    number
+}
