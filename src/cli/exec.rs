@@ -1,11 +1,13 @@
-//! `runner exec`: run one trial of a stored plan, as an array job does.
+//! `runner exec`: run trials of a stored plan, as an array job does.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 
+use super::output::tell;
 use super::{Exit, Failure};
-use crate::engine::{self, Datasets, Local};
+use crate::engine::{self, Datasets, Local, slurm};
 use crate::plan::Plan;
 use crate::record::progress::{Progress, ProgressMode, loading};
 use crate::train::Status;
@@ -15,9 +17,12 @@ pub(super) struct Exec {
     /// A plan.json that `runner` stored, in results/<experiment>/
     #[arg(long, value_name = "FILE")]
     plan: PathBuf,
-    /// Which of its runs, from 0
-    #[arg(long, value_name = "I")]
-    index: usize,
+    /// Which of its runs, from 0; several one after the other: 3,4,5
+    #[arg(long, value_name = "I", required = true, value_delimiter = ',')]
+    index: Vec<usize>,
+    /// Folder of all results [default: the one above the plan's folder]
+    #[arg(long, value_name = "DIR")]
+    results: Option<PathBuf>,
     /// Start the trial again if it diverged (a failed one always goes on)
     #[arg(long)]
     retry_failed: bool,
@@ -30,17 +35,19 @@ impl Exec {
             let plan = self.plan.display();
             Failure::Usage(format!("cannot read the plan `{plan}`: {error}; name a plan.json in results/<experiment>/"))
         })?;
-        let mut plan = Plan::from_json(&text).map_err(|error| named(&error))?;
+        let plan = Plan::from_json(&text).map_err(|error| named(&error))?;
         let runs = plan.trials.len();
-        if self.index >= runs {
-            return Err(Failure::Usage(format!("--index {}: the plan has runs 0 to {}", self.index, runs.max(1) - 1)));
+        if let Some(index) = self.index.iter().find(|index| **index >= runs) {
+            return Err(Failure::Usage(format!("--index {index}: the plan has runs 0 to {}", runs.max(1) - 1)));
         }
-        plan.trials = vec![plan.trials.swap_remove(self.index)];
-        // A plan stands in results/<experiment>/.
-        let results = self.plan.parent().and_then(|folder| folder.join("..").canonicalize().ok());
+        let results = match &self.results {
+            Some(results) => Some(results.clone()),
+            None => self.plan.parent().and_then(|folder| folder.join("..").canonicalize().ok()),
+        };
         let results = results.ok_or_else(|| Failure::usage("the plan's folder has no folder above it"))?;
         let stop = engine::stop_flag().map_err(Failure::run)?;
-        let progress = Progress::new(ProgressMode::Auto, 1);
+        let time_up = engine::time_up_flag(&stop).map_err(Failure::run)?;
+        let progress = Progress::new(ProgressMode::Auto, self.index.len());
         let local = Local {
             results: &results,
             jobs: 1,
@@ -51,12 +58,21 @@ impl Exec {
             datasets: &Datasets::new(loading(ProgressMode::Auto)),
             progress: &progress,
         };
-        let report = engine::run_one(&plan.trials[0], &local).map_err(Failure::run)?;
+        let mut failed = false;
+        for index in &self.index {
+            let run = engine::run_one(&plan.trials[*index], &local).map_err(Failure::run)?;
+            failed |= run.is_none_or(|run| matches!(run.status, Status::Failed | Status::Diverged));
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
         progress.finish();
-        Ok(match report.map(|run| run.status) {
-            Some(Status::Finished) => Exit::Success,
-            Some(Status::Interrupted) => Exit::Interrupted,
-            _ => Exit::TrialFailed,
-        })
+        if stop.load(Ordering::Relaxed) {
+            // Out of time, not cancelled: whoever stopped it with another signal does not want it back.
+            let again = time_up.load(Ordering::Relaxed) && slurm::requeue();
+            tell(if again { "out of time: saved, and queued again" } else { "stopped after saving" });
+            return Ok(Exit::Interrupted);
+        }
+        Ok(if failed { Exit::TrialFailed } else { Exit::Success })
     }
 }

@@ -18,6 +18,15 @@ pub(super) struct Plan {
     /// Print the plan as JSON, as it is stored in plan.json
     #[arg(long)]
     json: bool,
+    /// Print an indexed Kubernetes Job that runs every trial (YAML); plan and results lie on a volume that the pods share
+    #[arg(long, conflicts_with_all = ["json", "resolved"])]
+    kubernetes: bool,
+    /// Container image of the Job
+    #[arg(long, value_name = "IMAGE", default_value = "runner:latest", requires = "kubernetes")]
+    image: String,
+    /// Persistent volume claim of the Job, mounted at /results
+    #[arg(long, value_name = "CLAIM", default_value = "results", requires = "kubernetes")]
+    claim: String,
     /// Print the resolved spec with the origin of each value
     #[arg(long, conflicts_with = "json")]
     resolved: bool,
@@ -31,7 +40,55 @@ impl Plan {
             }
             return Ok(Exit::Success);
         }
+        if self.kubernetes {
+            for (i, plan) in self.specs.plans()?.iter().enumerate() {
+                print(format_args!("{}{}", if i > 0 { "---\n" } else { "" }, self.job(plan)))?;
+            }
+            return Ok(Exit::Success);
+        }
         show(&self.specs.plans()?, self.json)
+    }
+}
+
+impl Plan {
+    /// See <https://kubernetes.io/docs/tasks/job/indexed-parallel-processing-static/>.
+    fn job(&self, plan: &plan::Plan) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        // Names of objects are DNS labels.
+        let label = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+        let name: String = format!("runner-{}", plan.experiment).chars().map(label).take(52).collect();
+        let file = quoted(&format!("/results/{}/plan.json", plan.experiment));
+        let (runs, image, claim) = (plan.trials.len(), quoted(&self.image), quoted(&self.claim));
+        let name = name.trim_end_matches('-');
+        format!(
+            "# Put the plan on the volume first: runner plan SPEC --json > /results/{experiment}/plan.json
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {name}
+spec:
+  completionMode: Indexed
+  completions: {runs}
+  parallelism: {runs}
+  backoffLimitPerIndex: 3
+  maxFailedIndexes: {runs}
+  template:
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 120
+      containers:
+        - name: runner
+          image: {image}
+          command: [\"runner\", \"exec\", \"--plan\", {file}, \"--index\", \"$(JOB_COMPLETION_INDEX)\"]
+          volumeMounts:
+            - name: results
+              mountPath: /results
+      volumes:
+        - name: results
+          persistentVolumeClaim:
+            claimName: {claim}",
+            experiment = plan.experiment,
+        )
     }
 }
 

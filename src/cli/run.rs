@@ -2,18 +2,25 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::compare;
 use super::options::{Specs, stdout_width};
 use super::output::{print, tell};
 use super::{Exit, Failure};
+use crate::engine::slurm::{self, SlurmError, Submission};
 use crate::engine::{self, Datasets, Local, Report};
 use crate::plan::Plan;
 use crate::record::progress::{Progress, ProgressMode, loading};
+use crate::record::{Manifest, read_runs};
 use crate::report::comparison::{By, Comparison, test_nll};
+use crate::spec::ResolvedExperiment;
 use crate::train::Status;
+
+/// Between two looks at the queue.
+const POLL: Duration = Duration::from_secs(2);
 
 #[derive(Args, Debug)]
 pub(super) struct Run {
@@ -37,6 +44,12 @@ pub(super) struct Run {
     /// Show the trials without running them (same as `plan`)
     #[arg(long)]
     dry_run: bool,
+    /// Where trials run
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
+    /// With --engine slurm: wait until all of them have ended, then show the table
+    #[arg(long)]
+    wait: bool,
     /// How to show running trials
     #[arg(long, value_enum, default_value_t)]
     progress: ProgressMode,
@@ -45,9 +58,23 @@ pub(super) struct Run {
     quiet: bool,
 }
 
+/// Where trials run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// In this process
+    #[default]
+    Local,
+    /// As array jobs of the Slurm cluster that this machine submits to
+    Slurm,
+}
+
 impl Run {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        let plans = self.specs.plans()?;
+        if self.wait && self.engine == Engine::Local {
+            return Err(Failure::usage("--wait: has no effect without --engine slurm"));
+        }
+        let experiments = self.specs.experiments()?;
+        let plans: Vec<Plan> = experiments.iter().map(|(_, plan)| plan.clone()).collect();
         if self.dry_run {
             return super::plan::show(&plans, false);
         }
@@ -66,6 +93,9 @@ impl Run {
                 self.results.display()
             ))
         })?;
+        if self.engine == Engine::Slurm {
+            return self.submit(&experiments);
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = Local {
             results: &self.results,
@@ -99,6 +129,58 @@ impl Run {
             ));
         }
         Ok(if failed || not_started > 0 { Exit::TrialFailed } else { Exit::Success })
+    }
+
+    /// Hands the trials over to Slurm.
+    fn submit(&self, experiments: &[(ResolvedExperiment, Plan)]) -> Result<Exit, Failure> {
+        if self.fresh {
+            return Err(Failure::usage(
+                "--fresh: not with --engine slurm; remove the folders of the runs to start again",
+            ));
+        }
+        let mut jobs = Vec::new();
+        for (experiment, plan) in experiments {
+            let submission =
+                slurm::submit(plan, &experiment.slurm, &self.results, self.retry_failed, tell).map_err(|error| {
+                    match error {
+                        SlurmError::Missing { .. } => Failure::usage(error),
+                        error => Failure::run(error),
+                    }
+                })?;
+            let folder = self.results.join(&plan.experiment);
+            let Submission { submitted, kept, queued, .. } = submission;
+            print(format_args!(
+                "{}: {submitted} runs submitted as {}, {kept} kept, {queued} queued before",
+                plan.experiment,
+                if submission.jobs.is_empty() {
+                    "no job".to_owned()
+                } else {
+                    format!("job {}", submission.jobs.join(", "))
+                },
+            ))?;
+            print(format_args!("progress     runner list {}", folder.display()))?;
+            jobs.extend(submission.jobs);
+        }
+        if !self.wait {
+            return Ok(Exit::Success);
+        }
+        for job in &jobs {
+            while !slurm::waiting(job).map_err(Failure::run)?.is_empty() {
+                std::thread::sleep(POLL);
+            }
+        }
+        let mut exit = Exit::Success;
+        for (_, plan) in experiments {
+            let planned = |run: &Manifest| plan.trials.iter().any(|it| it.id == run.trial && it.seed == run.seed);
+            let mut runs = read_runs(&self.results.join(&plan.experiment)).manifests;
+            runs.retain(planned);
+            let not_started = plan.trials.len() - runs.len();
+            if not_started > 0 || runs.iter().any(|run| run.status != Status::Finished) {
+                exit = Exit::TrialFailed;
+            }
+            self.print(plan, &Report { experiment: plan.experiment.clone(), runs, kept: 0, not_started })?;
+        }
+        Ok(exit)
     }
 
     /// The table, and where everything is.

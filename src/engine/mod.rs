@@ -1,4 +1,4 @@
-//! Where trials run: this process's worker pool. What a trial is made of is told by [`Job`]; how many run at once, on how
+//! Where trials run: this process's worker pool, or a Slurm cluster. What a trial is made of is told by [`Job`]; how many run at once, on how
 //! many threads, and what happens when one fails is decided here.
 
 mod datasets;
@@ -6,6 +6,7 @@ mod estimate;
 mod local;
 mod pictures;
 mod saved;
+pub mod slurm;
 mod stop;
 mod trial;
 
@@ -13,5 +14,5 @@ pub use datasets::Datasets;
 pub use estimate::{Estimate, estimate};
 pub use local::{Local, Report, lay_out, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
-pub use stop::stop_flag;
+pub use stop::{stop_flag, time_up_flag};
 pub use trial::{Job, Standing, standing, was_killed};

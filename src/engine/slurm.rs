@@ -88,7 +88,7 @@ pub fn submit(
         return Ok(submission);
     }
     let missing = Plan { experiment: plan.experiment.clone(), trials };
-    let time = jiff::Zoned::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let folder = experiment.join("slurm").join(format!("{time}-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
     let folder = folder.canonicalize().map_err(WriteError::at(&folder))?;
@@ -230,4 +230,3 @@ fn ask(name: &'static str, command: &mut Command) -> Result<Output, SlurmError> 
 fn words(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
-

@@ -20,3 +20,24 @@ pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     }
     Ok(stop)
 }
+
+/// A flag that SIGUSR2 sets, and with it `stop`: batch systems send it shortly before the time of a job is up.
+///
+/// # Errors
+/// Where the handler cannot be installed.
+#[cfg(unix)]
+pub fn time_up_flag(stop: &Arc<AtomicBool>) -> io::Result<Arc<AtomicBool>> {
+    let time_up = Arc::new(AtomicBool::new(false));
+    flag::register(signal_hook::consts::SIGUSR2, Arc::clone(&time_up))?;
+    flag::register(signal_hook::consts::SIGUSR2, Arc::clone(stop))?;
+    Ok(time_up)
+}
+
+/// There is no such signal here, so the flag is never set.
+///
+/// # Errors
+/// Never.
+#[cfg(not(unix))]
+pub fn time_up_flag(_stop: &Arc<AtomicBool>) -> io::Result<Arc<AtomicBool>> {
+    Ok(Arc::default())
+}

@@ -67,7 +67,11 @@ pub(super) fn of(kind: &Kind) -> Value {
             "maxItems": 2,
         }),
         Kind::Text(_) => json!({ "type": "string", "pattern": "\\S" }),
-        Kind::Character => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
+        // ASCII but what numbers, quotes and lines are made of.
+        Kind::Character => json!({
+            "type": "string",
+            "pattern": r"^[\x00-\x09\x0b\x0c\x0e-\x21\x23-\x2a\x2c\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]$",
+        }),
         Kind::Column => json!({ "anyOf": [
             { "type": "string", "minLength": 1 },
             { "type": "integer", "minimum": 1 },

@@ -18,7 +18,11 @@ pub(super) fn rules() -> Value {
             false,
             json!({
                 "required": ["dataset"],
-                "properties": { "dataset": { "anyOf": [{ "required": ["name"] }, { "required": ["path"] }] } },
+                "properties": { "dataset": { "anyOf": [
+                    { "required": ["name"] },
+                    { "required": ["path"] },
+                    { "required": ["train"], "properties": { "train": { "type": "string" } } },
+                ] } },
             }),
         ),
     );

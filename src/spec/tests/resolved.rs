@@ -2,7 +2,7 @@
 
 use super::Folder;
 use crate::plan::spec_hash;
-use crate::spec::keys::{Fallback, groups};
+use crate::spec::keys::{Fallback, groups, is_of_trial};
 use crate::spec::{Amount, Overrides, ScheduleName, Spec};
 use crate::toys::TOYS;
 
@@ -159,8 +159,7 @@ fn every_key_changes_the_hash_and_every_default_written_out_does_not() {
         let spec = folder.load(overrides).unwrap_or_else(|problems| panic!("{problems}")).spec;
         spec_hash(&spec)
     };
-    for (path, rows) in
-        groups().filter(|(path, _)| !path.starts_with("sweep.") && !matches!(*path, "name" | "extends" | "seeds"))
+    for (path, rows) in groups().filter(|(path, _)| is_of_trial(path) && !matches!(*path, "name" | "extends" | "seeds"))
     {
         let of_toy = toy_parameter(path);
         let of_table = OTHER_VALUES.iter().find(|(known, ..)| *known == path);

@@ -2,7 +2,7 @@
 
 use super::{Folder, plan};
 use crate::plan::Plan;
-use crate::spec::Overrides;
+use crate::spec::{Overrides, keys};
 
 const MOONS: &str = "[dataset]\nname = \"moons\"\n";
 
@@ -98,4 +98,29 @@ fn swept_keys_that_resolve_to_the_same_trial_are_refused() {
     let problems = plan(&format!("{MOONS}{text}")).expect_err("0 is 0.0");
     assert!(problems.to_string().contains("moons.toml:6:32"), "{problems}");
     assert!(problems.to_string().contains("resolves to the same spec as optimizer.weight_decay = 0"), "{problems}");
+}
+
+#[test]
+fn engine_keys_reach_the_engine_and_change_no_trial() {
+    let text = "[dataset]\nname = \"moons\"\n[engine.slurm]\n";
+    let values = [
+        ("partition", "\"gpu\""),
+        ("account", "\"lab\""),
+        ("time", "\"2:00:00\""),
+        ("memory", "\"8G\""),
+        ("cpus", "4"),
+        ("gpus", "1"),
+        ("at_once", "3"),
+        ("trials_per_element", "2"),
+        ("extra", "[\"module load cuda\"]"),
+    ];
+    let load = |text: &str| Folder::with(text).load(Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+    let bare = load(text);
+    assert_eq!(bare.slurm, crate::spec::Slurm { trials_per_element: 1, ..Default::default() });
+    assert_eq!(keys::key_paths().filter(|path| path.starts_with("engine.slurm.")).count(), values.len());
+    for (key, value) in values {
+        let set = load(&format!("{text}{key} = {value}\n"));
+        assert_ne!(set.slurm, bare.slurm, "{key}");
+        assert_eq!(set.spec, bare.spec, "{key}");
+    }
 }
