@@ -124,6 +124,7 @@ mod tests {
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),
             unused_rows: 0,
+            exact: Default::default(),
             seed: 0,
         }
     }

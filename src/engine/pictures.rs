@@ -8,7 +8,7 @@ use crate::report::{DensityGrid, ReportError, density_1d_picture, density_pictur
 use crate::train::{self, Picture};
 
 /// Cells of the heat map along each axis.
-const CELLS: usize = 256;
+const CELLS: usize = 160;
 /// Rows of data and of samples in a scatter plot.
 const POINTS: usize = 5_000;
 

@@ -148,8 +148,13 @@ impl Canvas {
         let (right, bottom) = scaled((rect.right(), rect.bottom()));
         let share = |at: i32, length: i32| (f64::from(at) + 0.5) / f64::from(length);
         let (width, height) = ((right - left).max(0), (bottom - top).max(0));
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let rgb = pixels.flat_map(|(x, y)| color(share(x, width), share(y, height))).collect();
+        let mut rgb = Vec::with_capacity(3 * (width * height) as usize);
+        for y in 0..height {
+            let down = share(y, height);
+            for x in 0..width {
+                rgb.extend_from_slice(&color(share(x, width), down));
+            }
+        }
         self.marks.push(Mark::Image { at: (left, top), size: (width as u32, height as u32), rgb });
     }
 

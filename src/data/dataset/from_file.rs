@@ -60,6 +60,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         toy: None,
         warnings,
         unused_rows,
+        exact: Default::default(),
         seed: spec.seed,
     };
     let [train_path, ..] = paths;

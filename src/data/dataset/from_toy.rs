@@ -44,6 +44,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
         toy: Some(toy),
         warnings: Vec::new(),
         unused_rows: 0,
+        exact: Default::default(),
         seed: spec.seed,
     })
 }

@@ -4,6 +4,9 @@ mod from_file;
 mod from_toy;
 
 use std::path::Path;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
 
 use super::error::DataError;
 use super::preprocessing::Preprocessing;
@@ -29,6 +32,8 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Rows of the file that no part uses.
     pub unused_rows: usize,
+    /// See [`Dataset::exact_log_density`].
+    pub(super) exact: OnceLock<Vec<f64>>,
     /// The spec's `dataset.seed`.
     pub seed: u64,
 }
@@ -44,6 +49,19 @@ pub enum Train {
 }
 
 impl Dataset {
+    /// The exact log-density of the test rows, nats, data space, where the data are a toy's. Computed once for all runs
+    /// on the data.
+    pub fn exact_log_density(&self) -> Option<&[f64]> {
+        let toy = self.toy.as_ref()?;
+        Some(self.exact.get_or_init(|| {
+            let mut rows = self.test.clone();
+            self.preprocessing.invert(&mut rows);
+            let log_density =
+                |row: &[f32]| toy.log_density(&row.iter().map(|&value| value.into()).collect::<Vec<f64>>());
+            rows.as_slice().par_chunks(self.features()).map(log_density).collect()
+        }))
+    }
+
     /// Number of features D.
     pub fn features(&self) -> usize {
         self.columns.len()

@@ -25,6 +25,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("is a file", "the file system"),
     ("has no effect with the format", "the ends of file names"),
     ("every part has a file of its own", "one key against others"),
+    ("has no file to take its rows from", "one key against others"),
     ("hold nothing", "one number against another"),
     ("is not in this build", "this build"),
     ("fractions sum to", "sums"),
