@@ -16,13 +16,13 @@ pub(super) struct Check {
 
 impl Check {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        let plans = self.specs.plans()?;
+        let experiments = self.specs.experiments()?;
         let datasets = Datasets::new(loading(ProgressMode::Auto));
-        let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
+        let warnings = self.specs.load(&experiments, &datasets)?;
         for warning in warnings {
             tell(format_args!("warning: {warning}"));
         }
-        for plan in &plans {
+        for (_, plan) in &experiments {
             print(format_args!("{}: ok, {} runs", plan.experiment, plan.trials.len()))?;
         }
         Ok(Exit::Success)

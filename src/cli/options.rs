@@ -7,8 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::output::tell;
+use crate::data::DataError;
+use crate::engine::Datasets;
 use crate::plan::{Plan, prepare};
-use crate::spec::{Overrides, ResolvedExperiment};
+use crate::spec::{Diagnostic, Diagnostics, Overrides, ResolvedExperiment};
 
 /// Specs and what overrides them.
 #[derive(Args, Debug)]
@@ -57,6 +59,44 @@ impl Specs {
             }
         }
         Ok(planned)
+    }
+}
+
+impl Specs {
+    /// Loads the data of all trials. What the spec says wrongly of them is told at its place.
+    pub fn load(
+        &self,
+        experiments: &[(ResolvedExperiment, Plan)],
+        datasets: &Datasets,
+    ) -> Result<Vec<String>, Failure> {
+        let mut warnings = Vec::new();
+        let mut problems = Vec::new();
+        for (experiment, plan) in experiments {
+            match datasets.load_all(&plan.trials) {
+                Ok(more) => warnings.extend(more),
+                Err(error) => match placed(experiment, &error) {
+                    Some(problem) => problems.push(problem),
+                    None => return Err(Failure::usage(error)),
+                },
+            }
+        }
+        if problems.is_empty() {
+            return Ok(warnings);
+        }
+        Err(Failure::Spec { problems: Diagnostics::new(problems), format: self.message_format })
+    }
+}
+
+/// A problem of the data that a key of the spec is the cause of.
+fn placed(experiment: &ResolvedExperiment, error: &DataError) -> Option<Diagnostic> {
+    let text = error.to_string();
+    match error {
+        DataError::UnknownColumn { column, .. } => ["dataset.columns", "dataset.drop", "dataset.label"]
+            .into_iter()
+            .find_map(|path| experiment.problem_at(path, Some(column), &text)),
+        DataError::ColumnNumber { .. } => experiment.problem_at("dataset.label", None, &text),
+        DataError::FewerThanBatch { .. } => experiment.problem_at("training.batch_size", None, &text),
+        _ => None,
     }
 }
 

@@ -80,7 +80,7 @@ impl Run {
         }
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let datasets = Datasets::new(loading(mode));
-        let warnings = datasets.load_all(plans.iter().flat_map(|plan| &plan.trials)).map_err(Failure::usage)?;
+        let warnings = self.specs.load(&experiments, &datasets)?;
         let runs = plans.iter().map(|plan| plan.trials.len()).sum();
         let progress = Progress::new(mode, runs);
         for warning in warnings.iter().filter(|_| !self.quiet) {

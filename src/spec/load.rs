@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
 use super::engine::Slurm;
 use super::extends::{LONGEST_CHAIN, over_bases};
-use super::node;
+use super::node::{self, Value};
 use super::overrides::{Layer, Overrides};
 use super::resolve::resolve;
 use super::settings::Settings;
@@ -46,6 +46,20 @@ pub struct ResolvedExperiment {
 }
 
 impl ResolvedExperiment {
+    /// Tells `message` at the key `path`, where it is written; in a list at `item`.
+    pub(crate) fn problem_at(&self, path: &str, item: Option<&str>, message: &str) -> Option<Diagnostic> {
+        let node = &self.settings.get(path)?.node;
+        let place = match (&node.value, item) {
+            (_, None) => &node.place,
+            (Value::Text(text), Some(item)) if text == item => &node.place,
+            (Value::List(items), Some(item)) => {
+                &items.iter().find(|it| matches!(&it.value, Value::Text(text) if text == item))?.place
+            }
+            _ => return None,
+        };
+        Some(Diagnostic::error(place, message))
+    }
+
     /// The file's name without its extension: the experiment's default name.
     pub(crate) fn stem(&self) -> String {
         stem(&self.path)

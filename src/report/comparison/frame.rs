@@ -23,16 +23,14 @@ impl Comparison {
         for key in keys.into_iter().filter(|key| !self.heads.contains(key)) {
             columns.push(value_column(key, &groups.iter().map(|group| group.keys.get(key)).collect::<Vec<_>>()));
         }
-        let counts: [(&str, fn(&Group) -> usize); 5] = [
-            ("n", |group| group.finished),
-            ("runs", |group| group.runs),
-            ("diverged", |group| group.diverged),
-            ("failed", |group| group.failed),
-            ("unfinished", |group| group.unfinished),
-        ];
-        for (name, count) in counts {
-            columns.push(Column::new(name.into(), groups.iter().map(|it| count(it) as i64).collect::<Vec<_>>()));
-        }
+        let mut count = |name: &str, runs: fn(&Group) -> usize| {
+            columns.push(Column::new(name.into(), groups.iter().map(|it| runs(it) as i64).collect::<Vec<_>>()));
+        };
+        count("n", |group| group.finished);
+        count("runs", |group| group.runs);
+        count("diverged", |group| group.diverged);
+        count("failed", |group| group.failed);
+        count("unfinished", |group| group.unfinished);
         let known = |name: &str| groups.iter().any(|group| group.estimates.contains_key(name));
         for metric in METRICS.iter().filter(|metric| known(metric.name)) {
             let estimates = groups.iter().map(|group| group.estimates.get(metric.name).copied());
