@@ -1,7 +1,7 @@
 """A real TensorBoard server over a sweep: its HPARAMS endpoints return every session with its seeds grouped and both metrics,
 its scalars endpoint the curves, its custom-scalars endpoint the layout of the seed bands.
 
-usage: tensorboard.py EXPERIMENT_FOLDER     (Python with tensorboard and pyarrow)
+usage: dashboard.py EXPERIMENT_FOLDER     (Python with tensorboard and pyarrow)
 """
 
 import json
