@@ -142,18 +142,23 @@ impl Canvas {
         self.marks.push(Mark::Discs { places, radius: (radius * f64::from(SCALE)).round() as i32, color });
     }
 
-    /// Colours every pixel of `rect` by its place in it: shares of width and height, from the left and from the top.
+    /// Colours every final pixel of `rect` by its place in it: shares of width and height, from the left and from the top.
+    /// What it shows is smooth, so that drawn pixels need no colour of their own.
     pub fn shade(&mut self, rect: Rect, color: impl Fn(f64, f64) -> [u8; 3]) {
         let (left, top) = scaled((rect.left, rect.top));
         let (right, bottom) = scaled((rect.right(), rect.bottom()));
-        let share = |at: i32, length: i32| (f64::from(at) + 0.5) / f64::from(length);
-        let (width, height) = ((right - left).max(0), (bottom - top).max(0));
-        let mut rgb = Vec::with_capacity(3 * (width * height) as usize);
-        for y in 0..height {
-            let down = share(y, height);
-            for x in 0..width {
-                rgb.extend_from_slice(&color(share(x, width), down));
+        let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
+        let scale = SCALE as usize;
+        // Of the middle of the drawn pixels that share a colour.
+        let share = |at: usize, length: usize| (at as f64 + 0.5 * scale as f64) / length as f64;
+        let mut rgb = Vec::with_capacity(3 * width * height);
+        for y in (0..height).step_by(scale) {
+            let start = rgb.len();
+            for x in (0..width).step_by(scale) {
+                let color = color(share(x, width), share(y, height));
+                (x..width.min(x + scale)).for_each(|_| rgb.extend_from_slice(&color));
             }
+            (y + 1..height.min(y + scale)).for_each(|_| rgb.extend_from_within(start..start + 3 * width));
         }
         self.marks.push(Mark::Image { at: (left, top), size: (width as u32, height as u32), rgb });
     }
@@ -173,13 +178,14 @@ impl Canvas {
         drop(backend);
         let row = (self.width * SCALE * 3) as usize;
         let mut small = Vec::with_capacity((self.width * self.height * 3) as usize);
-        for y in 0..self.height as usize {
-            for x in 0..self.width as usize {
-                for channel in 0..3 {
-                    let first = 2 * y * row + 6 * x + channel;
-                    let sum: u32 = [0, 3, row, row + 3].iter().map(|&at| u32::from(pixels[first + at])).sum();
-                    small.push(((sum + 2) / 4) as u8);
-                }
+        for pair in pixels.chunks_exact(2 * row) {
+            let (above, below) = pair.split_at(row);
+            for (a, b) in above.chunks_exact(6).zip(below.chunks_exact(6)) {
+                let mean = |at: usize| {
+                    let sum = u16::from(a[at]) + u16::from(a[at + 3]) + u16::from(b[at]) + u16::from(b[at + 3]);
+                    ((sum + 2) / 4) as u8
+                };
+                small.extend_from_slice(&[mean(0), mean(1), mean(2)]);
             }
         }
         let mut png = Vec::new();
