@@ -14,7 +14,7 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::record::{Manifest, read_runs, trial_columns};
 use crate::report::comparison::{By, Comparison, FIXED, METRICS, Metric, Row, metric, rows};
-use crate::spec::{choose, key_paths, nearest};
+use crate::spec::{choose, flat, key_paths, nearest};
 
 #[derive(Args, Debug)]
 pub(super) struct Compare {
@@ -162,18 +162,7 @@ pub(super) fn rows_of(manifests: &[Manifest]) -> Result<Vec<Row>, Failure> {
 /// The resolved spec of a run: its values under their dotted keys.
 fn resolved(directory: &Path) -> io::Result<BTreeMap<String, toml::Value>> {
     let text = std::fs::read_to_string(directory.join("spec.toml"))?;
-    let mut flat = BTreeMap::new();
-    let mut open = vec![(String::new(), toml::Value::Table(text.parse().map_err(io::Error::other)?))];
-    while let Some((path, value)) = open.pop() {
-        match value {
-            toml::Value::Table(table) => {
-                let below = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
-                open.extend(table.into_iter().map(|(key, value)| (below(key), value)));
-            }
-            value => drop(flat.insert(path, value)),
-        }
-    }
-    Ok(flat)
+    Ok(flat(text.parse().map_err(io::Error::other)?))
 }
 
 /// What `--by` names, written out: `depth` is `model.depth`.

@@ -98,12 +98,14 @@ pub fn submit(
     let results = results.canonicalize().map_err(WriteError::at(results))?;
     let program = std::env::current_exe().map_err(SlurmError::Program)?;
     write("job.sh", &script(&missing, slurm, &program, &folder, &results, retry_failed))?;
-    let elements = missing.trials.len().div_ceil(slurm.trials_per_element.max(1));
+    let each = slurm.trials_per_element.max(1);
+    let elements = missing.trials.len().div_ceil(each);
     for first in (0..elements).step_by(array_size) {
         let count = (elements - first).min(array_size);
         submission.jobs.push(sbatch(&folder, first, count, slurm.at_once)?);
-        let jobs: Vec<String> =
-            submission.jobs.iter().enumerate().map(|(i, job)| format!("{job} {}\n", i * array_size)).collect();
+        // A line an array: its job, its first element, and the runs of an element.
+        let line = |(i, job): (usize, &String)| format!("{job} {} {each}\n", i * array_size);
+        let jobs: Vec<String> = submission.jobs.iter().enumerate().map(line).collect();
         write("jobs.txt", &jobs.concat())?;
     }
     Ok(submission)
@@ -181,11 +183,12 @@ fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
     let mut runs = BTreeSet::new();
     for folder in fs::read_dir(experiment.join("slurm")).into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
-        let (jobs, script) = (read("jobs.txt"), read("job.sh"));
+        let jobs = read("jobs.txt");
         let Ok(plan) = Plan::from_json(&read("plan.json")) else { continue };
-        let each = trials_per_element(&script);
-        for (job, first) in jobs.lines().filter_map(|line| line.split_once(' ')) {
-            let first: usize = first.parse().unwrap_or(0);
+        for line in jobs.lines() {
+            let mut words = line.split(' ');
+            let (job, mut number) = (words.next().unwrap_or_default(), || words.next()?.parse::<usize>().ok());
+            let (Some(first), Some(each)) = (number(), number()) else { continue };
             for element in waiting(job)? {
                 let from = (first + element) * each;
                 let of_element = plan.trials.iter().skip(from).take(each);
@@ -194,11 +197,6 @@ fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
         }
     }
     Ok(runs)
-}
-
-fn trials_per_element(script: &str) -> usize {
-    let line = script.lines().find_map(|line| line.strip_prefix("first=$(( (RUNNER_FIRST + SLURM_ARRAY_TASK_ID) * "));
-    line.and_then(|rest| rest.split(' ').next()?.parse().ok()).unwrap_or(1)
 }
 
 /// The elements of an array job that wait or run.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Plan, Trial};
+use crate::spec::flat;
 
 /// Most values of a key that are told.
 const SHOWN: usize = 6;
@@ -48,21 +49,11 @@ impl Plan {
 fn values(trials: &[Trial]) -> BTreeMap<String, Vec<String>> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for trial in trials {
-        let Ok(spec) = toml::Value::try_from(&trial.spec) else { continue };
-        let mut open = vec![(String::new(), spec)];
-        while let Some((path, value)) = open.pop() {
-            match value {
-                toml::Value::Table(table) => {
-                    let below = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
-                    open.extend(table.into_iter().map(|(key, value)| (below(key), value)));
-                }
-                value => {
-                    let known = values.entry(path).or_default();
-                    let text = value.to_string();
-                    if !known.contains(&text) {
-                        known.push(text);
-                    }
-                }
+        for (path, value) in toml::Table::try_from(&trial.spec).map(flat).unwrap_or_default() {
+            let known = values.entry(path).or_default();
+            let text = value.to_string();
+            if !known.contains(&text) {
+                known.push(text);
             }
         }
     }

@@ -50,7 +50,7 @@ pub use overrides::Overrides;
 pub use range::{Range, Scale};
 pub use reference::reference;
 pub(crate) use resolve::resolve;
-pub(crate) use resolved::absolute;
+pub(crate) use resolved::{absolute, flat};
 pub(crate) use rules::is_pickle;
 pub use schema::schema;
 pub(crate) use source::Place;

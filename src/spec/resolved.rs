@@ -1,5 +1,6 @@
 //! What a resolved spec can tell about itself.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::types::{Amount, Dataset, Spec};
@@ -58,6 +59,22 @@ impl Dataset {
         });
         self.path.iter_mut().chain(parts)
     }
+}
+
+/// The values of nested tables under their dotted keys.
+pub(crate) fn flat(table: toml::Table) -> BTreeMap<String, toml::Value> {
+    let mut flat = BTreeMap::new();
+    let mut open = vec![(String::new(), toml::Value::Table(table))];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            toml::Value::Table(table) => {
+                let below = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
+                open.extend(table.into_iter().map(|(key, value)| (below(key), value)));
+            }
+            value => drop(flat.insert(path, value)),
+        }
+    }
+    flat
 }
 
 /// `path` from the root, without looking at what is there; as it is where the working directory is gone.
