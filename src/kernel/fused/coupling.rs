@@ -1,28 +1,29 @@
-//! The affine coupling layer on a group of rows, forward, backward and inverse (Dinh et al. 2017, equations 7 to 9).
+//! The affine coupling layer on a lane, forward, backward and inverse (Dinh et al. 2017, equations 7 to 9).
 
 use super::elementwise::{exp_all, tanh_all};
-use super::network::{Network, Scratch, hidden_stride, side_stride};
-use super::simd::{Level, Simd};
+use super::network::{Network, Scratch};
+use super::panels::Panels;
+use super::simd::Level;
 use crate::flow::CouplingLayer;
 use crate::spec::Activation;
 
-/// A coupling layer with its weights laid out for the kernels.
+/// A coupling layer.
 pub(crate) struct Coupling {
     place: CouplingLayer,
     features: usize,
+    width: usize,
     s: Network,
     t: Network,
-    scale: Vec<f32>,
 }
 
-/// What the way back needs of a layer's way forward, for a group of rows.
+/// What the way back needs of a layer's way forward. Every buffer is of rows in [panels](super::panels).
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// Kept features and a one, `[rows, kept + 1]`.
+    /// Kept features.
     kept: Vec<f32>,
     /// Hidden activations of the s and t networks.
     hidden: [Vec<Vec<f32>>; 2],
-    /// tanh of the s network; s = scale·tanh. Rows of `side_stride(changed)` values, as all below.
+    /// tanh of the s network; s = scale·tanh. Values of the changed features, as all below.
     tanh: Vec<f32>,
     t: Vec<f32>,
     /// exp(s), or s itself before it is needed.
@@ -31,13 +32,12 @@ pub(crate) struct Cache {
     changed: Vec<f32>,
 }
 
-/// Buffers of the way back that layers share.
+/// Buffers that the layers of a lane share: for the s network and for the t network.
 #[derive(Default)]
-pub(crate) struct Backward {
-    scratch: Scratch,
-    d_s: Vec<f32>,
-    d_t: Vec<f32>,
-    d_kept: Vec<f32>,
+pub(crate) struct Shared {
+    scratch: [Scratch; 2],
+    d_out: [Vec<f32>; 2],
+    d_kept: [Vec<f32>; 2],
 }
 
 fn at_least(buffer: &mut Vec<f32>, length: usize) {
@@ -46,64 +46,76 @@ fn at_least(buffer: &mut Vec<f32>, length: usize) {
     }
 }
 
+/// Both, at the same time if `fork`.
+fn both(fork: bool, s: impl FnOnce() + Send, t: impl FnOnce() + Send) {
+    if fork {
+        rayon::join(s, t);
+    } else {
+        s();
+        t();
+    }
+}
+
 impl Coupling {
-    /// Room for the layer's weights; fill it with [`Coupling::pack`].
-    pub fn new(place: &CouplingLayer, features: usize, width: usize, activation: Activation, level: Level) -> Self {
-        let lanes = match level {
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => super::simd::Avx512::LANES,
-            _ => super::simd::Portable::LANES,
-        };
-        Self {
-            features,
-            s: Network::new(&place.s, width, activation, lanes),
-            t: Network::new(&place.t, width, activation, lanes),
-            scale: vec![0.0; place.mask.changed.len()],
-            place: place.clone(),
-        }
+    pub fn new(place: &CouplingLayer, features: usize, width: usize, activation: Activation) -> Self {
+        let (s, t) = (Network::new(&place.s, width, activation), Network::new(&place.t, width, activation));
+        assert!(s.range().end <= t.range().start, "the s network stands before the t network");
+        Self { features, width, s, t, place: place.clone() }
     }
 
-    /// Lays out the weights in `values`, the flat vector.
-    pub fn pack(&mut self, level: Level, values: &[f32]) {
-        self.s.pack(level, values);
-        self.t.pack(level, values);
-        self.scale.copy_from_slice(&values[self.place.scale..][..self.place.mask.changed.len()]);
-    }
-
-    /// Makes `cache` and `backward` large enough for `rows` rows of this layer.
-    pub fn reserve(&self, rows: usize, width: usize, cache: &mut Cache, backward: &mut Backward) {
-        let (kept, changed) = (self.place.mask.kept.len(), self.place.mask.changed.len());
-        let (stride, side) = (rows * hidden_stride(width), rows * side_stride(changed));
-        at_least(&mut cache.kept, rows * (kept + 1));
+    /// Makes `cache` and `shared` large enough for `padded` rows of this layer.
+    pub fn reserve(&self, padded: usize, cache: &mut Cache, shared: &mut Shared) {
+        let (kept, changed) = (padded * self.place.mask.kept.len(), padded * self.place.mask.changed.len());
+        at_least(&mut cache.kept, kept);
         for (hidden, network) in cache.hidden.iter_mut().zip([&self.s, &self.t]) {
             hidden.resize_with(hidden.len().max(network.hidden_layers()), Vec::new);
-            hidden.iter_mut().for_each(|h| at_least(h, stride));
+            hidden.iter_mut().for_each(|h| at_least(h, padded * self.width));
         }
         for buffer in [&mut cache.tanh, &mut cache.t, &mut cache.exp, &mut cache.changed] {
-            at_least(buffer, side);
+            at_least(buffer, changed);
         }
-        at_least(&mut backward.d_s, side);
-        at_least(&mut backward.d_t, side);
-        at_least(&mut backward.d_kept, rows * side_stride(kept));
-        at_least(&mut backward.scratch.now, stride);
-        at_least(&mut backward.scratch.next, stride);
-        at_least(&mut backward.scratch.narrow, changed * (width + 1));
+        shared.d_out.iter_mut().for_each(|d| at_least(d, changed));
+        shared.d_kept.iter_mut().for_each(|d| at_least(d, kept));
+        shared.scratch.iter_mut().for_each(|scratch| scratch.reserve(padded * self.width));
+    }
+
+    fn scale<'a>(&self, values: &'a [f32]) -> &'a [f32] {
+        &values[self.place.scale..][..self.place.mask.changed.len()]
     }
 
     /// Evaluates both networks: fills `cache` up to `t` and with s in `exp`.
-    fn networks(&self, level: Level, values: &[f32], rows: usize, x: &[f32], cache: &mut Cache) {
-        let kept = &self.place.mask.kept;
-        for (row, x) in cache.kept.chunks_exact_mut(kept.len() + 1).zip(x.chunks_exact(self.features)).take(rows) {
-            kept.iter().zip(row.iter_mut()).for_each(|(&i, to)| *to = x[i]);
-            row[kept.len()] = 1.0;
+    fn networks(
+        &self,
+        level: Level,
+        fork: bool,
+        values: &[f32],
+        panels: Panels,
+        x: &[f32],
+        cache: &mut Cache,
+        shared: &mut Shared,
+    ) {
+        let (kept, changed) = (&self.place.mask.kept, self.place.mask.changed.len());
+        for panel in panels.iter() {
+            for (j, &i) in kept.iter().enumerate() {
+                panel.row_of(kept.len(), j, &mut cache.kept).copy_from_slice(panel.row(self.features, i, x));
+            }
         }
-        let [hidden_s, hidden_t] = &mut cache.hidden;
-        self.s.forward(level, values, rows, &cache.kept, hidden_s, &mut cache.tanh);
-        self.t.forward(level, values, rows, &cache.kept, hidden_t, &mut cache.t);
-        let side = side_stride(self.scale.len());
-        tanh_all(level, &mut cache.tanh[..rows * side]);
-        for (s, tanh) in cache.exp.chunks_exact_mut(side).zip(cache.tanh.chunks_exact(side)).take(rows) {
-            s.iter_mut().zip(tanh).zip(&self.scale).for_each(|((s, tanh), scale)| *s = scale * tanh);
+        let padded = panels.padded();
+        let Cache { kept, hidden: [hidden_s, hidden_t], tanh, t, exp, .. } = cache;
+        let [scratch_s, scratch_t] = &mut shared.scratch;
+        both(
+            fork,
+            || {
+                self.s.forward(level, values, padded, kept, hidden_s, tanh, scratch_s);
+                tanh_all(level, &mut tanh[..padded * changed]);
+            },
+            || self.t.forward(level, values, padded, kept, hidden_t, t, scratch_t),
+        );
+        for panel in panels.iter() {
+            for (j, scale) in self.scale(values).iter().enumerate() {
+                let (s, tanh) = (panel.row_of(changed, j, exp), panel.row(changed, j, tanh));
+                s.iter_mut().zip(tanh).for_each(|(s, tanh)| *s = scale * tanh);
+            }
         }
     }
 
@@ -111,86 +123,126 @@ impl Coupling {
     pub fn forward(
         &self,
         level: Level,
+        fork: bool,
         values: &[f32],
-        rows: usize,
+        panels: Panels,
         x: &mut [f32],
         log_det: &mut [f32],
         cache: &mut Cache,
+        shared: &mut Shared,
     ) {
-        self.networks(level, values, rows, x, cache);
+        self.networks(level, fork, values, panels, x, cache, shared);
         let changed = &self.place.mask.changed;
-        let side = side_stride(changed.len());
-        for (log_det, s) in log_det.iter_mut().zip(cache.exp.chunks_exact(side)).take(rows) {
-            *log_det += s[..changed.len()].iter().sum::<f32>();
+        for panel in panels.iter() {
+            let log_det = &mut log_det[panel.first..][..panel.width];
+            for j in 0..changed.len() {
+                log_det.iter_mut().zip(panel.row(changed.len(), j, &cache.exp)).for_each(|(log_det, s)| *log_det += s);
+            }
         }
-        exp_all(level, &mut cache.exp[..rows * side]);
-        for (r, x) in x.chunks_exact_mut(self.features).enumerate().take(rows) {
+        exp_all(level, &mut cache.exp[..panels.padded() * changed.len()]);
+        for panel in panels.iter() {
             for (j, &i) in changed.iter().enumerate() {
-                let at = r * side + j;
-                cache.changed[at] = x[i];
-                x[i] = x[i] * cache.exp[at] + cache.t[at];
+                let x = panel.row_of(self.features, i, x);
+                panel.row_of(changed.len(), j, &mut cache.changed).copy_from_slice(x);
+                let (exp, t) = (panel.row(changed.len(), j, &cache.exp), panel.row(changed.len(), j, &cache.t));
+                x.iter_mut().zip(exp).zip(t).for_each(|((x, exp), t)| *x = *x * exp + t);
             }
         }
     }
 
     /// z → x in place.
-    pub fn inverse(&self, level: Level, values: &[f32], rows: usize, z: &mut [f32], cache: &mut Cache) {
-        self.networks(level, values, rows, z, cache);
+    pub fn inverse(
+        &self,
+        level: Level,
+        values: &[f32],
+        panels: Panels,
+        z: &mut [f32],
+        cache: &mut Cache,
+        shared: &mut Shared,
+    ) {
+        self.networks(level, false, values, panels, z, cache, shared);
         let changed = &self.place.mask.changed;
-        let side = side_stride(changed.len());
-        let s = &mut cache.exp[..rows * side];
+        let s = &mut cache.exp[..panels.padded() * changed.len()];
         s.iter_mut().for_each(|s| *s = -*s);
         exp_all(level, s);
-        for (r, z) in z.chunks_exact_mut(self.features).enumerate().take(rows) {
+        for panel in panels.iter() {
             for (j, &i) in changed.iter().enumerate() {
-                z[i] = (z[i] - cache.t[r * side + j]) * cache.exp[r * side + j];
+                let (exp, t) = (panel.row(changed.len(), j, &cache.exp), panel.row(changed.len(), j, &cache.t));
+                let z = panel.row_of(self.features, i, z);
+                z.iter_mut().zip(exp).zip(t).for_each(|((z, exp), t)| *z = (*z - t) * exp);
             }
         }
     }
 
     /// max |s| of the rows that last went forward through `cache`.
-    pub fn scale_max(&self, rows: usize, cache: &Cache) -> f32 {
-        let side = side_stride(self.scale.len());
-        let rows = cache.tanh.chunks_exact(side).take(rows);
-        rows.flat_map(|row| row.iter().zip(&self.scale)).map(|(tanh, scale)| (tanh * scale).abs()).fold(0.0, f32::max)
+    pub fn scale_max(&self, values: &[f32], panels: Panels, cache: &Cache) -> f32 {
+        let mut largest = 0.0_f32;
+        for panel in panels.iter() {
+            for (j, scale) in self.scale(values).iter().enumerate() {
+                let tanh = &panel.row(self.place.mask.changed.len(), j, &cache.tanh)[..panel.used];
+                largest = tanh.iter().map(|tanh| (tanh * scale).abs()).fold(largest, f32::max);
+            }
+        }
+        largest
     }
 
     /// From the gradient with respect to z, in place, to that with respect to x; the weights' goes to `gradient`.
     ///
-    /// The loss is Σ_rows (½|z|² − log_det)/batch: `per_row` is 1/batch, what each s adds through log_det.
+    /// The loss is Σ_rows weight·(½|z|² − log_det): `weights`, one a row, is what each s adds through log_det, zero for
+    /// padding.
     pub fn backward(
         &self,
         level: Level,
-        rows: usize,
-        per_row: f32,
+        fork: bool,
+        values: &[f32],
+        panels: Panels,
+        weights: &[f32],
         d: &mut [f32],
         cache: &Cache,
-        backward: &mut Backward,
+        shared: &mut Shared,
         gradient: &mut [f32],
     ) {
         let (kept, changed) = (&self.place.mask.kept, &self.place.mask.changed);
-        let side = side_stride(changed.len());
-        let d_scale = &mut gradient[self.place.scale..self.place.scale + changed.len()];
+        let [d_s, d_t] = &mut shared.d_out;
+        let n = changed.len();
+        let d_scale = &mut gradient[self.place.scale..][..n];
         d_scale.fill(0.0);
-        for (r, d) in d.chunks_exact_mut(self.features).enumerate().take(rows) {
+        for panel in panels.iter() {
+            let weights = &weights[panel.first..][..panel.width];
             for (j, &i) in changed.iter().enumerate() {
-                let at = r * side + j;
-                let scaled = d[i] * cache.exp[at];
-                let d_s = scaled * cache.changed[at] - per_row;
-                let tanh = cache.tanh[at];
-                d_scale[j] += d_s * tanh;
-                backward.d_s[at] = d_s * self.scale[j] * (1.0 - tanh * tanh);
-                backward.d_t[at] = d[i];
-                d[i] = scaled;
+                let scale = self.scale(values)[j];
+                let row = |buffer| panel.row(n, j, buffer);
+                let (exp, before, tanh) = (row(&cache.exp), row(&cache.changed), row(&cache.tanh));
+                let (d_s, d_t) = (panel.row_of(n, j, d_s), panel.row_of(n, j, d_t));
+                let d = panel.row_of(self.features, i, d);
+                d_t.copy_from_slice(d);
+                let mut total = 0.0;
+                for r in 0..panel.width {
+                    d[r] *= exp[r];
+                    let d_s_now = d[r] * before[r] - weights[r];
+                    total += d_s_now * tanh[r];
+                    d_s[r] = d_s_now * scale * (1.0 - tanh[r] * tanh[r]);
+                }
+                d_scale[j] += total;
             }
         }
-        let Backward { scratch, d_s, d_t, d_kept } = backward;
-        let [hidden_s, hidden_t] = &cache.hidden;
-        self.s.backward(level, rows, &cache.kept, hidden_s, d_s, gradient, scratch, d_kept, false);
-        self.t.backward(level, rows, &cache.kept, hidden_t, d_t, gradient, scratch, d_kept, true);
-        let kept_stride = side_stride(kept.len());
-        for (r, d) in d.chunks_exact_mut(self.features).enumerate().take(rows) {
-            kept.iter().enumerate().for_each(|(j, &i)| d[i] += d_kept[r * kept_stride + j]);
+        let (range_s, range_t) = (self.s.range(), self.t.range());
+        let (head, tail) = gradient.split_at_mut(range_t.start);
+        let (gradient_s, gradient_t) = (&mut head[range_s], &mut tail[..range_t.len()]);
+        let [scratch_s, scratch_t] = &mut shared.scratch;
+        let [kept_s, kept_t] = &mut shared.d_kept;
+        let ([hidden_s, hidden_t], padded) = (&cache.hidden, panels.padded());
+        both(
+            fork,
+            || self.s.backward(level, values, padded, &cache.kept, hidden_s, d_s, gradient_s, scratch_s, kept_s),
+            || self.t.backward(level, values, padded, &cache.kept, hidden_t, d_t, gradient_t, scratch_t, kept_t),
+        );
+        for panel in panels.iter() {
+            for (j, &i) in kept.iter().enumerate() {
+                let (s, t) = (panel.row(kept.len(), j, kept_s), panel.row(kept.len(), j, kept_t));
+                let d = panel.row_of(self.features, i, d);
+                d.iter_mut().zip(s).zip(t).for_each(|((d, s), t)| *d += s + t);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::batch_norm::{BatchNorm, Statistics};
 use super::coupling::{Cache, Coupling};
 use super::lane::{Lane, split};
+use super::panels::Panels;
 use super::simd::Level;
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
 use crate::kernel::update::{CHUNK, square_sum};
@@ -26,8 +27,6 @@ pub struct Fused {
     parameters: Parameters,
     level: Level,
     layers: Vec<Layer>,
-    /// Whether the layers hold the parameters as they are now.
-    packed: bool,
     training: Vec<Lane>,
     evaluation: Vec<Lane>,
 }
@@ -46,7 +45,7 @@ impl Fused {
         let layers = architecture.layers.iter().map(|layer| match layer {
             crate::flow::Layer::Coupling(place) => {
                 couplings += 1;
-                Layer::Coupling(Box::new(Coupling::new(place, features, width, activation, level)), couplings - 1)
+                Layer::Coupling(Box::new(Coupling::new(place, features, width, activation)), couplings - 1)
             }
             &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
                 norms += 1;
@@ -54,30 +53,19 @@ impl Fused {
             }
         });
         let layers = layers.collect();
-        Self { architecture, parameters, level, layers, packed: false, training: Vec::new(), evaluation: Vec::new() }
-    }
-
-    fn pack(&mut self) {
-        if !self.packed {
-            let (level, values) = (self.level, self.parameters.values());
-            each(&mut self.layers, |layer| {
-                if let Layer::Coupling(coupling, _) = layer {
-                    coupling.pack(level, values);
-                }
-            });
-            self.packed = true;
-        }
+        Self { architecture, parameters, level, layers, training: Vec::new(), evaluation: Vec::new() }
     }
 
     /// Makes lanes of the sizes `rows`, each with `caches` caches.
     fn prepare(&self, lanes: &mut Vec<Lane>, rows: &[usize], one_cache: bool) {
         lanes.resize_with(rows.len(), Lane::default);
         for (lane, &rows) in lanes.iter_mut().zip(rows) {
+            let padded = Panels::new(self.level, rows).padded();
             for layer in &self.layers {
                 if let Layer::Coupling(coupling, number) = layer {
                     let number = if one_cache { 0 } else { *number };
                     lane.caches.resize_with(lane.caches.len().max(number + 1), Cache::default);
-                    coupling.reserve(rows, self.architecture.width, &mut lane.caches[number], &mut lane.backward);
+                    coupling.reserve(padded, &mut lane.caches[number], &mut lane.shared);
                 }
             }
         }
@@ -86,7 +74,6 @@ impl Fused {
     /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
     /// `lane.x`. The rows' results come back in order: x and log_det.
     fn evaluate(&mut self, rows: &Matrix, work: impl Fn(&Self, &mut Lane) + Sync) -> Latent {
-        self.pack();
         let features = self.architecture.features;
         let mut lanes = std::mem::take(&mut self.evaluation);
         let threads = rayon::current_num_threads().min(rows.rows().div_ceil(EVALUATION_ROWS)).max(1);
@@ -105,10 +92,10 @@ impl Fused {
             let blocks = from.chunks(EVALUATION_ROWS * features);
             let outputs = to.chunks_mut(EVALUATION_ROWS * features).zip(log_det.chunks_mut(EVALUATION_ROWS));
             for (block, (to, log_det)) in blocks.zip(outputs) {
-                lane.start(block, features);
+                lane.start(this.level, block, features);
                 work(this, lane);
-                to.copy_from_slice(&lane.x);
-                log_det.copy_from_slice(&lane.log_det);
+                lane.panels.read(&lane.x, features, to);
+                log_det.copy_from_slice(&lane.log_det[..lane.panels.rows]);
             }
         });
         drop(parts);
@@ -121,10 +108,11 @@ impl Fused {
         let values = self.parameters.values();
         match layer {
             Layer::Coupling(coupling, _) => {
-                coupling.forward(self.level, values, lane.rows, &mut lane.x, &mut lane.log_det, &mut lane.caches[0]);
+                let Lane { panels, x, log_det, caches, shared, .. } = lane;
+                coupling.forward(self.level, false, values, *panels, x, log_det, &mut caches[0], shared);
             }
             Layer::BatchNorm(norm, _) => {
-                norm.forward(values, self.architecture.features, &mut lane.x, &mut lane.log_det);
+                norm.forward(values, self.architecture.features, lane.panels, &mut lane.x, &mut lane.log_det);
             }
         }
     }
@@ -144,19 +132,17 @@ impl Fused {
             })
             .collect();
         let level = self.level;
+        // Threads that no lane needs take one of a layer's two networks.
+        let fork = rayon::current_num_threads() >= 2 * lanes.len();
         let mut statistics: Vec<Statistics> = Vec::with_capacity(norms.len());
         let last = stretches.len() - 1;
-        let start_back = |lane: &mut Lane| {
-            lane.d.clear();
-            lane.d.extend(lane.x.iter().map(|z| z * per_row));
-        };
         for (i, stretch) in stretches.iter().enumerate() {
             let values = self.parameters.values();
             each(lanes, |lane| {
-                forward_stretch(stretch, level, values, lane);
+                forward_stretch(stretch, level, fork, values, lane);
                 if i == last {
-                    start_back(lane);
-                    backward_stretch(stretch, level, per_row, lane);
+                    lane.start_back(per_row, features);
+                    backward_stretch(stretch, level, fork, values, lane);
                 }
             });
             if let Some((norm, number)) = norms.get(i) {
@@ -166,33 +152,27 @@ impl Fused {
         let values = self.parameters.values();
         for (i, (norm, number)) in norms.iter().enumerate().rev() {
             norm.backward(lanes, features, *number, &statistics[i], values);
-            each(lanes, |lane| backward_stretch(stretches[i], level, per_row, lane));
+            each(lanes, |lane| backward_stretch(stretches[i], level, fork, values, lane));
         }
-        let total: f64 = lanes
-            .iter()
-            .map(|lane| {
-                let square: f64 = lane.x.iter().map(|&z| f64::from(z) * f64::from(z)).sum();
-                0.5 * square - lane.log_det.iter().map(|&l| f64::from(l)).sum::<f64>()
-            })
-            .sum();
+        let total: f64 = lanes.iter().map(|lane| lane.loss(features)).sum();
         total / batch as f64 + features as f64 * HALF_LN_TAU
     }
 }
 
-fn forward_stretch(stretch: &[Layer], level: Level, values: &[f32], lane: &mut Lane) {
+fn forward_stretch(stretch: &[Layer], level: Level, fork: bool, values: &[f32], lane: &mut Lane) {
     for layer in stretch {
         if let Layer::Coupling(coupling, number) = layer {
-            let Lane { rows, x, log_det, caches, .. } = lane;
-            coupling.forward(level, values, *rows, x, log_det, &mut caches[*number]);
+            let Lane { panels, x, log_det, caches, shared, .. } = lane;
+            coupling.forward(level, fork, values, *panels, x, log_det, &mut caches[*number], shared);
         }
     }
 }
 
-fn backward_stretch(stretch: &[Layer], level: Level, per_row: f32, lane: &mut Lane) {
+fn backward_stretch(stretch: &[Layer], level: Level, fork: bool, values: &[f32], lane: &mut Lane) {
     for layer in stretch.iter().rev() {
         if let Layer::Coupling(coupling, number) = layer {
-            let Lane { rows, d, caches, backward, gradient, .. } = lane;
-            coupling.backward(level, *rows, per_row, d, &caches[*number], backward, gradient);
+            let Lane { panels, weights, d, caches, shared, gradient, .. } = lane;
+            coupling.backward(level, fork, values, *panels, weights, d, &caches[*number], shared, gradient);
         }
     }
 }
@@ -236,7 +216,6 @@ impl Flow for Fused {
     }
 
     fn parameters_mut(&mut self) -> &mut Parameters {
-        self.packed = false;
         &mut self.parameters
     }
 
@@ -248,10 +227,12 @@ impl Flow for Fused {
         let latent = self.evaluate(z, |this, lane| {
             let values = this.parameters.values();
             for layer in this.layers.iter().rev() {
-                let Lane { rows, x, caches, .. } = lane;
+                let Lane { panels, x, caches, shared, .. } = lane;
                 match layer {
-                    Layer::Coupling(coupling, _) => coupling.inverse(this.level, values, *rows, x, &mut caches[0]),
-                    Layer::BatchNorm(norm, _) => norm.inverse(values, this.architecture.features, x),
+                    Layer::Coupling(coupling, _) => {
+                        coupling.inverse(this.level, values, *panels, x, &mut caches[0], shared);
+                    }
+                    Layer::BatchNorm(norm, _) => norm.inverse(values, this.architecture.features, *panels, x),
                 }
             }
         });
@@ -259,18 +240,17 @@ impl Flow for Fused {
     }
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
-        self.pack();
         let (features, count) = (self.architecture.features, self.parameters.count());
         assert!(x.columns() == features && x.rows() > 0);
         let mut lanes = std::mem::take(&mut self.training);
-        let sizes: Vec<usize> = split(x.rows()).collect();
+        let sizes = split(x.rows(), self.architecture.width);
         self.prepare(&mut lanes, &sizes, false);
         // The first lane's part is where the sum will be.
         std::mem::swap(gradient, &mut lanes[0].gradient);
         let mut rest = x.as_slice();
         for (lane, rows) in lanes.iter_mut().zip(sizes) {
             let (mine, others) = rest.split_at(rows * features);
-            lane.start(mine, features);
+            lane.start(self.level, mine, features);
             lane.gradient.resize(count, 0.0);
             rest = others;
         }
@@ -282,16 +262,17 @@ impl Flow for Fused {
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
-        self.pack();
         let mut lanes = std::mem::take(&mut self.evaluation);
         self.prepare(&mut lanes, &[x.rows()], true);
         let lane = &mut lanes[0];
-        lane.start(x.as_slice(), self.architecture.features);
+        lane.start(self.level, x.as_slice(), self.architecture.features);
         let mut health = Vec::new();
         for layer in &self.layers {
             self.forward_layer(layer, lane);
             let scale_max = match layer {
-                Layer::Coupling(coupling, _) => f64::from(coupling.scale_max(lane.rows, &lane.caches[0])),
+                Layer::Coupling(coupling, _) => {
+                    f64::from(coupling.scale_max(self.parameters.values(), lane.panels, &lane.caches[0]))
+                }
                 Layer::BatchNorm(..) => 0.0,
             };
             health.push(LayerHealth { finite: lane.x.iter().all(|v| v.is_finite()), scale_max });

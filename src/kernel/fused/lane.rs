@@ -1,56 +1,104 @@
 //! A group of rows on its way through the flow: what one thread works on.
 
-use super::coupling::{Backward, Cache};
+use super::coupling::{Cache, Shared};
+use super::panels::Panels;
+use super::simd::Level;
 
-/// Rows in a lane, where the batch allows: enough to keep the product kernels busy, few enough to share a batch.
+/// Rows in a lane, where the batch allows: few enough to share a batch and to stay in the near caches.
 const ROWS: usize = 128;
+/// Networks from this width on work long enough for two threads to take one each; a lane then takes more rows, so that
+/// its weights are fetched, and its gradient is written, once.
+const WIDE: usize = 256;
+/// Lanes start at multiples of this, the widest panel.
+const PANEL: usize = 32;
 
 /// The state of a group of rows.
 #[derive(Default)]
 pub(crate) struct Lane {
-    /// Rows in use; buffers may be longer.
-    pub rows: usize,
-    /// The rows as they are now, `[rows, features]`.
+    /// The rows and how they lie in the buffers below; buffers may be longer.
+    pub panels: Panels,
+    /// The rows as they are now, of `features` values.
     pub x: Vec<f32>,
-    /// log|det| so far, `[rows]`.
+    /// log|det| so far, one a row.
     pub log_det: Vec<f32>,
-    /// Gradient of the loss with respect to `x`, same shape.
+    /// Gradient of the loss with respect to `x`.
     pub d: Vec<f32>,
+    /// What a row counts in the loss: one over the batch, nothing for padding.
+    pub weights: Vec<f32>,
     /// This lane's part of the gradient of the parameters.
     pub gradient: Vec<f32>,
     /// One a coupling layer in training; a single one, used over and over, in evaluation.
     pub caches: Vec<Cache>,
-    pub backward: Backward,
+    pub shared: Shared,
     /// Normalised rows of each batch normalisation.
     pub normalised: Vec<Vec<f32>>,
 }
 
-/// Splits a batch into lanes: the numbers of rows, at least two lanes where there are enough rows. A function of the
-/// batch alone, so that bits do not depend on threads.
-pub(crate) fn split(batch: usize) -> impl Iterator<Item = usize> {
-    let lanes = batch.div_ceil(ROWS).max(2).min(batch.max(1));
-    (0..lanes).map(move |lane| batch * (lane + 1) / lanes - batch * lane / lanes)
+/// Splits a batch into lanes: the numbers of rows. A function of the batch and the width of the networks alone, so that
+/// bits do not depend on threads.
+pub(crate) fn split(batch: usize, width: usize) -> Vec<usize> {
+    let panels = batch.div_ceil(PANEL);
+    let lanes = if width < WIDE { batch.div_ceil(ROWS).max(2).min(panels) } else { batch.div_ceil(2 * ROWS) };
+    let start = |lane: usize| (panels * lane / lanes * PANEL).min(batch);
+    (0..lanes).map(|lane| start(lane + 1) - start(lane)).collect()
 }
 
 impl Lane {
-    /// Starts `rows` rows at the x side.
-    pub fn start(&mut self, rows: &[f32], features: usize) {
-        self.rows = rows.len() / features;
-        self.x.clear();
-        self.x.extend_from_slice(rows);
+    /// Starts dense `rows` at the x side.
+    pub fn start(&mut self, level: Level, rows: &[f32], features: usize) {
+        self.panels = Panels::new(level, rows.len() / features);
+        let padded = self.panels.padded();
+        self.x.resize(padded * features, 0.0);
+        self.panels.fill(rows, features, &mut self.x);
         self.log_det.clear();
-        self.log_det.resize(self.rows, 0.0);
+        self.log_det.resize(padded, 0.0);
+    }
+
+    /// Starts the way back at the z side, each row of `per_row` weight.
+    pub fn start_back(&mut self, per_row: f32, features: usize) {
+        self.weights.clear();
+        self.weights.resize(self.panels.rows, per_row);
+        self.weights.resize(self.panels.padded(), 0.0);
+        self.d.resize(self.x.len(), 0.0);
+        for panel in self.panels.iter() {
+            let weights = &self.weights[panel.first..][..panel.width];
+            for f in 0..features {
+                let (d, x) = (panel.row_of(features, f, &mut self.d), panel.row(features, f, &self.x));
+                d.iter_mut().zip(x).zip(weights).for_each(|((d, x), weight)| *d = x * weight);
+            }
+        }
+    }
+
+    /// Σ_rows (½|z|² − log_det), in f64.
+    pub fn loss(&self, features: usize) -> f64 {
+        let mut total = 0.0;
+        for panel in self.panels.iter() {
+            for f in 0..features {
+                let z = &panel.row(features, f, &self.x)[..panel.used];
+                total += 0.5 * z.iter().map(|&z| f64::from(z) * f64::from(z)).sum::<f64>();
+            }
+        }
+        total - self.log_det[..self.panels.rows].iter().map(|&l| f64::from(l)).sum::<f64>()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::split;
+
     #[test]
-    fn lanes_cover_the_batch_evenly() {
-        for (batch, expected) in [(1, vec![1]), (100, vec![50, 50]), (256, vec![128, 128]), (300, vec![100, 100, 100])]
-        {
-            assert_eq!(super::split(batch).collect::<Vec<_>>(), expected);
+    fn lanes_cover_the_batch() {
+        for (batch, width, expected) in [
+            (1, 64, vec![1]),
+            (100, 64, vec![64, 36]),
+            (256, 64, vec![128, 128]),
+            (300, 64, vec![96, 96, 108]),
+            (256, 512, vec![256]),
+            (300, 512, vec![160, 140]),
+        ] {
+            assert_eq!(split(batch, width), expected, "{batch} rows, width {width}");
         }
-        assert!((1..1000).all(|batch| super::split(batch).sum::<usize>() == batch));
+        assert!((1..1000).all(|batch| split(batch, 64).iter().sum::<usize>() == batch));
+        assert!((1..1000).all(|batch| split(batch, 64).iter().all(|&rows| rows > 0)));
     }
 }

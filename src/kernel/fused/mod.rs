@@ -8,7 +8,7 @@
 //! weights in and all gradients out. Weights are slices of the flat [`Parameters`](crate::flow::Parameters), which
 //! [`composed`](super::composed) makes its tensors of; tests hold the two together.
 //!
-//! The layout: [`simd`] registers and instruction sets, `product` matrix products, `pack` weights laid out for them,
+//! The layout: [`simd`] registers and instruction sets, `panels` how rows lie in memory, `product` matrix products,
 //! `elementwise` exp and tanh, `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of
 //! rows, `flow` the whole.
 
@@ -21,7 +21,7 @@ mod elementwise;
 mod flow;
 mod lane;
 mod network;
-mod pack;
+mod panels;
 mod product;
 pub(crate) mod simd;
 
