@@ -7,10 +7,32 @@ use crate::report::limits::{axis_limits, column_limits};
 use crate::report::{DensityGrid, ReportError, density_1d_picture, density_picture, pair_picture, samples_picture};
 use crate::train::{self, Picture};
 
-/// Cells of the heat map along each axis.
-const CELLS: usize = 160;
-/// Rows of data and of samples in a scatter plot.
-const POINTS: usize = 5_000;
+/// How much goes into a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// At the end of a run: enough to see what it learned, cheap beside a run of a few hundred steps.
+    Quick,
+    /// When a picture is asked for by itself.
+    Full,
+}
+
+impl Detail {
+    /// Cells of the heat map along each axis.
+    fn cells(self) -> usize {
+        match self {
+            Self::Quick => 96,
+            Self::Full => 240,
+        }
+    }
+
+    /// Rows of data and of samples in a scatter plot.
+    fn points(self) -> usize {
+        match self {
+            Self::Quick => 2_000,
+            Self::Full => 5_000,
+        }
+    }
+}
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +53,11 @@ pub fn pictures(
     dataset: &Dataset,
     samples: &Matrix,
     title: &str,
+    detail: Detail,
 ) -> Result<Vec<Picture>, PictureError> {
     let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
-    let data = some_rows(dataset);
-    let samples = first_rows(samples, POINTS);
+    let data = some_rows(dataset, detail.points());
+    let samples = first_rows(samples, detail.points());
     Ok(match names[..] {
         [name] => {
             let [low, high] = axis_limits(data.as_slice().iter().map(|&v| v.into()));
@@ -45,8 +68,9 @@ pub fn pictures(
         }
         [first, second] => {
             let (x, y) = (column_limits(&data, 0), column_limits(&data, 1));
-            let log_prob = log_prob(flow, dataset, DensityGrid::points(x, y, CELLS, CELLS))?;
-            let grid = DensityGrid { x, y, columns: CELLS, rows: CELLS, log_prob };
+            let cells = detail.cells();
+            let log_prob = log_prob(flow, dataset, DensityGrid::points(x, y, cells, cells))?;
+            let grid = DensityGrid { x, y, columns: cells, rows: cells, log_prob };
             vec![
                 density_picture(&grid, title, [first, second])?,
                 samples_picture(&data, &samples, title, [first, second])?,
@@ -65,12 +89,12 @@ fn log_prob(flow: &mut dyn Flow, dataset: &Dataset, mut points: Matrix) -> Resul
 }
 
 /// Some rows of the data, data space.
-fn some_rows(dataset: &Dataset) -> Matrix {
+fn some_rows(dataset: &Dataset, count: usize) -> Matrix {
     match &dataset.train {
         // Quantised rows lie on a grid; held-out ones carry the noise that the flow was shown.
-        Train::Rows(rows) if !dataset.preprocessing.is_noisy() => first_rows(rows, POINTS),
+        Train::Rows(rows) if !dataset.preprocessing.is_noisy() => first_rows(rows, count),
         _ => {
-            let mut rows = first_rows(&dataset.test, POINTS);
+            let mut rows = first_rows(&dataset.test, count);
             dataset.preprocessing.invert(&mut rows);
             rows
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::datasets::Datasets;
-use super::pictures::{PictureError, pictures};
+use super::pictures::{Detail, PictureError, pictures};
 use super::trial::SAMPLES;
 use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
@@ -96,7 +96,7 @@ impl SavedRun {
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
-    /// The pictures of the flow beside its data; see [`pictures`].
+    /// The pictures of the flow beside its data in full detail; see [`pictures`].
     ///
     /// # Errors
     /// Where the data cannot be loaded or a picture cannot be drawn.
@@ -104,7 +104,7 @@ impl SavedRun {
         let dataset = datasets.of(&self.spec)?;
         let seed = self.spec.seeds.first().copied().unwrap_or(0);
         let samples = self.sample(SAMPLES, seed)?;
-        Ok(pictures(&mut *self.flow, &dataset, &samples, title)?)
+        Ok(pictures(&mut *self.flow, &dataset, &samples, title, Detail::Full)?)
     }
 
     /// x → z. `noise`: seed of the noise that is added to quantised data; `None`: the rows carry it already, as samples do.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::pictures::pictures;
+use super::pictures::{Detail, pictures};
 use crate::atomic::{WriteError, remove_leftovers, write_atomically};
 use crate::data::{Dataset, matrix_columns, write_table};
 use crate::flow::{self, Built, Flow};
@@ -17,7 +17,7 @@ use crate::spec::{Device, KernelChoice};
 use crate::train::{Event, Outcome, Sink, Status, Summary, TrainError, Training};
 
 /// Rows written to `samples.parquet`.
-pub(super) const SAMPLES: usize = 10_000;
+pub(super) const SAMPLES: usize = 5_000;
 
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +146,7 @@ impl Job<'_> {
         write_table(&directory.join("samples.parquet"), &matrix_columns(&self.dataset.columns, &samples))
             .map_err(std::io::Error::other)?;
         let title = format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed);
-        for picture in pictures(flow, self.dataset, &samples, &title).map_err(std::io::Error::other)? {
+        for picture in pictures(flow, self.dataset, &samples, &title, Detail::Quick).map_err(std::io::Error::other)? {
             let path = directory.join(format!("{}.png", picture.tag));
             write_atomically(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;

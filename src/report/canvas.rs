@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use image::ImageEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, register_font};
@@ -189,7 +190,8 @@ impl Canvas {
             }
         }
         let mut png = Vec::new();
-        image::codecs::png::PngEncoder::new(&mut png).write_image(
+        // Pictures are mostly plain: what lies above predicts best, and trying other filters costs more than it saves.
+        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Up).write_image(
             &small,
             self.width,
             self.height,

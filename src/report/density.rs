@@ -64,7 +64,7 @@ pub fn density_picture(density: &DensityGrid, title: &str, columns: [&str; 2]) -
 
     // Created first: it makes the font known, which the layout measures.
     let mut canvas = Canvas::new(1.0, 1.0)?;
-    let (width, height) = plane_size(density.x, density.y, 700.0);
+    let (width, height) = plane_size(density.x, density.y, 480.0);
     let (left, head) = (room_left(density.y, height), TITLE + 36.0);
     let bar_ticks = ticks([0.0, top], ((height / 44.0) as usize).clamp(2, 8));
     let numbers = bar_ticks.iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
