@@ -203,15 +203,13 @@ fn outer_generic<S: Simd>(
     assert!(c.len() == (m + 1) * n);
     if m < NARROW || n < NARROW {
         let (weights, biases) = c.split_at_mut(m * n);
-        for j in 0..n {
+        for (j, bias) in biases.iter_mut().enumerate() {
             // SAFETY: a value of all rows lies inside its buffer.
-            biases[j] = unsafe { dot::<S, true>(b, 0, 1, b, j, n, padded) };
+            *bias = unsafe { dot::<S, true>(b, 0, 1, b, j, n, padded) };
         }
-        for i in 0..m {
-            for j in 0..n {
-                // SAFETY: as above.
-                weights[i * n + j] = unsafe { dot::<S, false>(a, i, m, b, j, n, padded) };
-            }
+        for (at, weight) in weights.iter_mut().enumerate() {
+            // SAFETY: as above.
+            *weight = unsafe { dot::<S, false>(a, at / n, m, b, at % n, n, padded) };
         }
         return;
     }
