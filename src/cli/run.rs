@@ -165,7 +165,18 @@ impl Run {
             return Ok(Exit::Success);
         }
         for job in &jobs {
-            while !slurm::waiting(job).map_err(Failure::run)?.is_empty() {
+            let mut told = false;
+            loop {
+                match slurm::waiting(job) {
+                    Ok(elements) if elements.is_empty() => break,
+                    // A controller that is restarted comes back, and the jobs go on meanwhile.
+                    Err(error @ SlurmError::NoAnswer { .. }) if !told => {
+                        tell(format_args!("still waiting: {error}"));
+                        told = true;
+                    }
+                    Ok(_) | Err(SlurmError::NoAnswer { .. }) => {}
+                    Err(error) => return Err(Failure::run(error)),
+                }
                 std::thread::sleep(POLL);
             }
         }

@@ -30,6 +30,10 @@ pub enum SlurmError {
     Missing { command: &'static str, source: io::Error },
     #[error("`{command}` refused: {words}; see [engine.slurm] of the spec, and {}", script.display())]
     Refused { command: &'static str, words: String, script: PathBuf },
+    #[error(
+        "`{command}` does not answer: {words}; what is queued is not known, try again when the cluster's controller is back"
+    )]
+    NoAnswer { command: &'static str, words: String },
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]
@@ -200,9 +204,17 @@ fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
 }
 
 /// The elements of an array job that wait or run.
+///
+/// # Errors
+/// Where Slurm cannot be asked, or cannot tell ([`SlurmError::NoAnswer`]).
 pub fn waiting(job: &str) -> Result<Vec<usize>, SlurmError> {
     let output = ask("squeue", Command::new("squeue").args(["--noheader", "--array", "--format=%K", "--jobs", job]))?;
-    // Slurm forgets jobs some minutes after their end, and then refuses to look them up.
+    // Slurm forgets jobs some minutes after their end, and then refuses to look them up: `slurm_load_jobs error: Invalid job
+    // id specified`. Any other failure says nothing about the job.
+    let reason = words(&output.stderr);
+    if !output.status.success() && !reason.contains("Invalid job id") {
+        return Err(SlurmError::NoAnswer { command: "squeue", words: reason });
+    }
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.trim().parse().ok()).collect())
 }
 
