@@ -4,7 +4,10 @@ use crate::data::{Dataset, Train};
 use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::report::limits::{axis_limits, column_limits};
-use crate::report::{DensityGrid, ReportError, density_1d_picture, density_picture, pair_picture, samples_picture};
+use crate::report::{
+    DensityGrid, ImageShape, ReportError, density_1d_picture, density_picture, images_picture, pair_picture,
+    samples_picture,
+};
 use crate::train::{self, Picture};
 
 /// How much goes into a picture.
@@ -44,7 +47,7 @@ pub enum PictureError {
 }
 
 /// The pictures of `flow`: for one feature its density over the data's histogram, for two the density and samples, for
-/// more the samples pair by pair. `samples` in data space.
+/// images images, for other features the samples pair by pair. `samples` in data space.
 ///
 /// # Errors
 /// Where the device fails or a picture cannot be drawn.
@@ -76,7 +79,10 @@ pub fn pictures(
                 samples_picture(&data, &samples, title, [first, second])?,
             ]
         }
-        _ => vec![pair_picture(&data, &samples, title, &names)?],
+        _ => match ImageShape::of(&names) {
+            Some(shape) => vec![images_picture(&data, &samples, shape, title)?],
+            None => vec![pair_picture(&data, &samples, title, &names)?],
+        },
     })
 }
 

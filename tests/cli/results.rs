@@ -189,7 +189,7 @@ fn quantised_digits_train_from_their_file_and_have_bits_per_dimension() {
     // 64 features with a step of 1: NLL / (64 ln 2).
     assert!((bits - nll / (64.0 * std::f64::consts::LN_2)).abs() < 1e-9 && (0.5..5.0).contains(&bits), "{bits} {nll}");
     let run = here.run_folder("results/digits", 0);
-    assert!(run.join("pairs.png").is_file());
+    assert!(run.join("samples.png").is_file());
     let names: Vec<String> =
         columns(&parquet(run.join("samples.parquet"))).into_iter().map(|column| column.0).collect();
     assert_eq!((names.len(), names[0].as_str(), names[63].as_str()), (64, "pixel_0_0", "pixel_7_7"));

@@ -1,0 +1,130 @@
+//! Images of the data beside images drawn from the flow.
+
+use super::ReportError;
+use super::axes::{NAME, TITLE, draw_title};
+use super::canvas::{Across, Along, Canvas, FLOW, INK, Lettering, Rect};
+use crate::matrix::Matrix;
+use crate::train::Picture;
+
+/// Images along each side of a panel.
+const ALONG: usize = 8;
+/// Pixels of the picture along a panel, about.
+const PANEL: usize = 440;
+const BETWEEN: usize = 2;
+
+/// How the features of a row make an image: row by row, pixel by pixel, its colours last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    pub rows: usize,
+    pub columns: usize,
+    /// 1 (grey) or 3 (red, green, blue).
+    pub colours: usize,
+}
+
+impl ImageShape {
+    /// The shape that names as `pixel_<row>_<column>` tell, all of them and in order; `None` for other features.
+    pub fn of(names: &[&str]) -> Option<Self> {
+        let place = |name: &str| {
+            let mut parts = name.strip_prefix("pixel_")?.split('_');
+            Some((parts.next()?.parse::<usize>().ok()?, parts.next()?.parse::<usize>().ok()?))
+        };
+        let (row, column) = place(names.last()?)?;
+        let (rows, columns) = (row.checked_add(1)?, column.checked_add(1)?);
+        let colours = names.len() / rows.checked_mul(columns)?;
+        let is_at = |(i, name): (usize, &&str)| place(name) == Some((i / colours / columns, i / colours % columns));
+        let whole = matches!(colours, 1 | 3) && names.len() == rows * columns * colours;
+        (whole && rows.min(columns) > 1 && names.iter().enumerate().all(is_at)).then_some(Self {
+            rows,
+            columns,
+            colours,
+        })
+    }
+}
+
+/// Two panels of 8 × 8 images: the data, and samples of the flow, on the same scale from the least to the largest value of
+/// the data; tag `samples`.
+///
+/// `data` and `samples` have shape `[images, rows · columns · colours]`, data units.
+///
+/// # Errors
+/// Where the rows are not of that length.
+pub fn images_picture(data: &Matrix, samples: &Matrix, shape: ImageShape, title: &str) -> Result<Picture, ReportError> {
+    const GAP: f64 = 28.0;
+    const MARGIN: f64 = 16.0;
+    let values = shape.rows * shape.columns * shape.colours;
+    if [data, samples].iter().any(|rows| rows.rows() > 0 && rows.columns() != values) {
+        let reason = format!("images of {values} values; data have {}, samples {}", data.columns(), samples.columns());
+        return Err(ReportError::Shape { picture: "samples", reason });
+    }
+    let finite = data.as_slice().iter().copied().filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let shade = |value: f32| (255.0 * ((value - low) / (high - low)).clamp(0.0, 1.0)) as u8;
+
+    let zoom = (PANEL / (ALONG * shape.rows.max(shape.columns))).max(1);
+    let step = [shape.columns, shape.rows].map(|pixels| pixels * zoom + BETWEEN);
+    let [width, height] = step.map(|step| (ALONG * step - BETWEEN) as f64);
+    let head = TITLE + 64.0;
+    let total = 2.0 * (width + MARGIN) + GAP;
+    let mut canvas = Canvas::new(total, head + height + MARGIN)?;
+    for (images, name, color, left) in
+        [(data, "data", INK, MARGIN), (samples, "flow samples", FLOW, MARGIN + width + GAP)]
+    {
+        canvas.shade(Rect { left, top: head, width, height }, |x, y| {
+            let (x, y) = ((x * width) as usize, (y * height) as usize);
+            let (column, row) = (x % step[0] / zoom, y % step[1] / zoom);
+            let image = y / step[1] * ALONG + x / step[0];
+            if column >= shape.columns || row >= shape.rows || image >= images.rows() {
+                return [255; 3];
+            }
+            let at = (image * shape.rows * shape.columns + row * shape.columns + column) * shape.colours;
+            std::array::from_fn(|colour| shade(images.as_slice()[at + colour.min(shape.colours - 1)]))
+        });
+        let lettering = Lettering { color, ..Lettering::new(NAME, Along::Start, Across::Middle) };
+        canvas.text(name, lettering, (left, head - 18.0));
+    }
+    draw_title(&mut canvas, title, (MARGIN, 26.0), total - 2.0 * MARGIN);
+    canvas.finish("samples")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pixels_tell_the_shape() {
+        let names = |rows: usize, columns: usize, colours: &[&str]| -> Vec<String> {
+            let place = |i: usize| (i / columns, i % columns);
+            let pixels = (0..rows * columns).map(place);
+            pixels.flat_map(|(r, c)| colours.iter().map(move |colour| format!("pixel_{r}_{c}{colour}"))).collect()
+        };
+        let shape = |names: &[String]| ImageShape::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(shape(&names(8, 9, &[""])), Some(ImageShape { rows: 8, columns: 9, colours: 1 }));
+        let colours = ["_red", "_green", "_blue"];
+        assert_eq!(shape(&names(4, 3, &colours)), Some(ImageShape { rows: 4, columns: 3, colours: 3 }));
+        let mut some = names(4, 4, &[""]);
+        some.remove(5);
+        assert_eq!(shape(&some), None, "a pixel was dropped");
+        assert_eq!(ImageShape::of(&["x1", "x2"]), None);
+        assert_eq!(ImageShape::of(&[]), None);
+        assert_eq!(ImageShape::of(&["pixel_18446744073709551615_0"]), None);
+    }
+
+    #[test]
+    fn a_pixel_is_drawn_where_it_is() {
+        let shape = ImageShape { rows: 2, columns: 3, colours: 1 };
+        // Black but for the last pixel of the first image.
+        let data = Matrix::new(vec![0.0, 0.0, 0.0, 0.0, 0.0, 7.0], 6);
+        let picture = images_picture(&data, &Matrix::new(vec![], 6), shape, "t").expect("a picture");
+        let image = image::load_from_memory(&picture.png).expect("a PNG").to_rgb8();
+        let zoom = PANEL / ALONG / 3;
+        let (left, top) = (16, (TITLE + 64.0) as u32);
+        let pixel = |row: usize, column: usize| {
+            let at = |i: usize| (i * zoom + zoom / 2) as u32;
+            image.get_pixel(left + at(column), top + at(row)).0
+        };
+        assert_eq!(pixel(0, 0), [0; 3]);
+        assert_eq!(pixel(1, 2), [255; 3]);
+        assert_eq!(pixel(1, 1), [0; 3]);
+        assert!(images_picture(&Matrix::zeros(1, 5), &data, shape, "t").is_err());
+    }
+}
