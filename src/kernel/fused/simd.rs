@@ -153,7 +153,7 @@ mod x86 {
     impl Simd for Avx2 {
         type V = __m256;
         const LANES: usize = 8;
-        const ROWS: usize = 4;
+        const ROWS: usize = 6;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self::V {
             unsafe { _mm256_set1_ps(value) }
@@ -185,6 +185,33 @@ mod x86 {
                 let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
                 let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
                 _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps::<1>(quarter, quarter)))
+            }
+        }
+        /// Three rounds of exchanges: single values, pairs, then halves of registers.
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                let rows: [__m256; 8] = std::array::from_fn(|i| Self::load(from.add(i * from_stride)));
+                let mut pairs = [zero; 8];
+                for i in 0..4 {
+                    pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+                    pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+                }
+                // fours[4g + c]: column c of both halves, from rows 4g to 4g + 3.
+                let mut fours = [zero; 8];
+                for g in 0..2 {
+                    let [a, b, c, d] = std::array::from_fn(|i| pairs[4 * g + i]);
+                    fours[4 * g] = _mm256_shuffle_ps::<0x44>(a, c);
+                    fours[4 * g + 1] = _mm256_shuffle_ps::<0xee>(a, c);
+                    fours[4 * g + 2] = _mm256_shuffle_ps::<0x44>(b, d);
+                    fours[4 * g + 3] = _mm256_shuffle_ps::<0xee>(b, d);
+                }
+                for c in 0..4 {
+                    let (upper, lower) = (fours[c], fours[4 + c]);
+                    Self::store(to.add(c * to_stride), _mm256_permute2f128_ps::<0x20>(upper, lower));
+                    Self::store(to.add((4 + c) * to_stride), _mm256_permute2f128_ps::<0x31>(upper, lower));
+                }
             }
         }
     }
