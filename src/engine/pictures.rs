@@ -71,9 +71,7 @@ pub fn pictures(
         }
         [first, second] => {
             let (x, y) = (column_limits(&data, 0), column_limits(&data, 1));
-            let cells = detail.cells();
-            let log_prob = log_prob(flow, dataset, DensityGrid::points(x, y, cells, cells))?;
-            let grid = DensityGrid { x, y, columns: cells, rows: cells, log_prob };
+            let grid = density_grid(flow, dataset, x, y, detail)?;
             vec![
                 density_picture(&grid, title, [first, second])?,
                 samples_picture(&data, &samples, title, [first, second])?,
@@ -84,6 +82,51 @@ pub fn pictures(
             None => vec![pair_picture(&data, &samples, title, &names)?],
         },
     })
+}
+
+/// The density over a plane. In a quick picture, cells far below what can be seen are not scored: a coarse grid finds them.
+fn density_grid(
+    flow: &mut dyn Flow,
+    dataset: &Dataset,
+    x: [f64; 2],
+    y: [f64; 2],
+    detail: Detail,
+) -> Result<DensityGrid, DeviceError> {
+    let cells = detail.cells();
+    let points = DensityGrid::points(x, y, cells, cells);
+    let log_prob = match detail {
+        Detail::Full => log_prob(flow, dataset, points)?,
+        Detail::Quick => {
+            let blocks = cells / BLOCK;
+            let coarse = log_prob(flow, dataset, DensityGrid::points(x, y, blocks, blocks))?;
+            let visible = visible(&coarse, blocks);
+            let shown = |cell: &usize| visible[cell / cells / BLOCK * blocks + cell % cells / BLOCK];
+            let chosen: Vec<usize> = (0..cells * cells).filter(shown).collect();
+            let rows = chosen.iter().flat_map(|&cell| points.row(cell)).copied().collect();
+            let mut all = vec![f64::NEG_INFINITY; cells * cells];
+            for (cell, value) in chosen.iter().zip(log_prob(flow, dataset, Matrix::new(rows, 2))?) {
+                all[*cell] = value;
+            }
+            all
+        }
+    };
+    Ok(DensityGrid { x, y, columns: cells, rows: cells, log_prob })
+}
+
+/// Cells along the side of a block that a coarse grid scores once.
+const BLOCK: usize = 3;
+/// Nats below the densest tenth of the plane at which nothing can be seen: a colour scale has 256 steps, e^5.5.
+const INVISIBLE: f64 = 9.0;
+
+/// Which blocks of a square grid can be seen, or lie beside one that can. Values that are no number are looked at closely.
+fn visible(log_prob: &[f64], blocks: usize) -> Vec<bool> {
+    let mut sorted = log_prob.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let least = sorted[sorted.len() * 9 / 10] - INVISIBLE;
+    let seen = |row: usize, column: usize| !(log_prob[row * blocks + column] < least);
+    let near = |at: usize| at.saturating_sub(1)..(at + 2).min(blocks);
+    let places = (0..blocks * blocks).map(|at| (at / blocks, at % blocks));
+    places.map(|(row, column)| near(row).any(|row| near(column).any(|column| seen(row, column)))).collect()
 }
 
 /// log p in data space at `points` (data space).
@@ -109,4 +152,23 @@ fn some_rows(dataset: &Dataset, count: usize) -> Matrix {
 
 fn first_rows(rows: &Matrix, count: usize) -> Matrix {
     rows.blocks(count).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn blocks_that_can_be_seen_and_their_neighbours_are_scored() {
+        // A ridge along the diagonal of a plane, e^-50 elsewhere.
+        let blocks = 20;
+        let ridge = |at: usize| if at / blocks == at % blocks { 0.0 } else { -50.0 };
+        let log_prob: Vec<f64> = (0..blocks * blocks).map(ridge).collect();
+        // The ridge is less than a tenth of the plane: all is looked at.
+        assert!(visible(&log_prob, blocks).iter().all(|&seen| seen));
+        let band = |at: usize| if (at / blocks).abs_diff(at % blocks) < 3 { 0.0 } else { -50.0 };
+        let log_prob: Vec<f64> = (0..blocks * blocks).map(band).collect();
+        let seen = visible(&log_prob, blocks);
+        assert!(seen[0] && seen[5 * blocks + 8] && seen[5 * blocks + 9] && !seen[5 * blocks + 10]);
+    }
 }
