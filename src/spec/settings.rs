@@ -48,6 +48,21 @@ impl Settings {
         self.values.remove(path)
     }
 
+    /// The bytes that all values but those of the sweep take where they are written.
+    pub fn length(&self) -> usize {
+        self.values.values().map(|setting| setting.node.place.span.len()).sum()
+    }
+
+    /// The same without the entries of `[sweep.parameters]`.
+    pub fn without_axes(&self) -> Self {
+        Self {
+            values: self.values.clone(),
+            axes: Vec::new(),
+            sections: self.sections.clone(),
+            misshapen: self.misshapen.clone(),
+        }
+    }
+
     /// Puts `folder` before all relative paths of files.
     pub fn rebase(&mut self, folder: &Path) {
         for (path, setting) in &mut self.values {
