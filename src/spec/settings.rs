@@ -1,6 +1,6 @@
 //! A spec as a flat list of settings: dotted key, value, and where both stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::diagnostics::{Diagnostic, quoted};
@@ -103,9 +103,14 @@ impl Settings {
             }
             self.values.insert(path, setting.clone());
         }
+        let mut known = HashMap::new();
+        for (index, (key, _)) in self.axes.iter().enumerate() {
+            known.entry(key.clone()).or_insert(index);
+        }
         for (key, setting) in &over.axes {
-            match self.axes.iter_mut().find(|(known, _)| known == key) {
-                Some((_, known)) => *known = setting.clone(),
+            // What `over` sweeps twice stays so, to be reported.
+            match known.remove(key) {
+                Some(index) => self.axes[index].1 = setting.clone(),
                 None => self.axes.push((key.clone(), setting.clone())),
             }
         }
