@@ -7,6 +7,7 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::Datasets;
 use crate::record::progress::{ProgressMode, loading};
+use crate::spec::counted;
 
 #[derive(Args, Debug)]
 pub(super) struct Check {
@@ -23,7 +24,7 @@ impl Check {
             tell(format_args!("warning: {warning}"));
         }
         for (_, plan) in &experiments {
-            print(format_args!("{}: ok, {} runs", plan.experiment, plan.trials.len()))?;
+            print(format_args!("{}: ok, {}", plan.experiment, counted(plan.trials.len(), "run")))?;
         }
         Ok(Exit::Success)
     }

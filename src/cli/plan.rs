@@ -10,6 +10,7 @@ use crate::engine::{Datasets, Estimate, estimate};
 use crate::plan;
 use crate::record::progress::{ProgressMode, loading};
 use crate::report::quantity::{bytes, duration};
+use crate::spec::counted;
 
 #[derive(Args, Debug)]
 pub(super) struct Plan {
@@ -122,7 +123,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
                 bytes(memory),
             ]);
         }
-        print(format_args!("{}: {} runs", plan.experiment, plan.trials.len()))?;
+        print(format_args!("{}: {}", plan.experiment, counted(plan.trials.len(), "run")))?;
         print(table)?;
     }
     Ok(Exit::Success)

@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::record::progress::{Progress, ProgressMode, loading};
 use crate::record::{Manifest, read_runs};
 use crate::report::comparison::{By, Comparison, test_nll};
-use crate::spec::ResolvedExperiment;
+use crate::spec::{ResolvedExperiment, counted};
 use crate::train::Status;
 
 /// Between two looks at the queue.
@@ -121,11 +121,13 @@ impl Run {
         let failed = ended(&[Status::Failed, Status::Diverged]);
         if not_started > 0 && self.fail_fast && failed {
             tell(format_args!(
-                "{not_started} runs were not started after the first failure (--fail-fast); run again without it for the rest"
+                "{} not started after the first failure (--fail-fast); run again without it for the rest",
+                counted(not_started, "run")
             ));
         } else if not_started > 0 {
             tell(format_args!(
-                "{not_started} runs are being run by another process; run the same command again after it"
+                "{} left to another process; run the same command again after it",
+                counted(not_started, "run")
             ));
         }
         Ok(if failed || not_started > 0 { Exit::TrialFailed } else { Exit::Success })
@@ -150,8 +152,9 @@ impl Run {
             let folder = self.results.join(&plan.experiment);
             let Submission { submitted, kept, queued, .. } = submission;
             print(format_args!(
-                "{}: {submitted} runs submitted as {}, {kept} kept, {queued} queued before",
+                "{}: {} submitted as {}, {kept} kept, {queued} queued before",
                 plan.experiment,
+                counted(submitted, "run"),
                 if submission.jobs.is_empty() {
                     "no job".to_owned()
                 } else {

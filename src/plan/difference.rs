@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Plan, Trial};
-use crate::spec::flat;
+use crate::spec::{counted, flat};
 
 /// Most values of a key that are told.
 const SHOWN: usize = 6;
@@ -62,7 +62,7 @@ fn values(trials: &[Trial]) -> BTreeMap<String, Vec<String>> {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} runs as before, {} new", self.same, self.new)?;
+        write!(f, "{} as before, {} new", counted(self.same, "run"), self.new)?;
         if self.gone > 0 {
             write!(f, ", {} no longer asked for (their results stay)", self.gone)?;
         }
@@ -95,7 +95,7 @@ mod tests {
 
         let more = plan(&SPEC.replace("[4, 8]", "[8, 16]").replace("[0]", "2")).expect("a plan");
         let text = more.difference(&earlier).expect("a difference").to_string();
-        let expected = "1 runs as before, 3 new, 1 no longer asked for (their results stay)\n  \
+        let expected = "1 run as before, 3 new, 1 no longer asked for (their results stay)\n  \
                         model.depth: 4, 8 → 8, 16\n  seeds: [0] → [0], [1]";
         assert_eq!(text, expected);
     }

@@ -7,8 +7,12 @@ use super::identity::{digits_needed, readable, short_names, spec_hash};
 use super::points::points;
 use super::{Plan, Trial};
 use crate::spec::{
-    Choice, Diagnostic, Diagnostics, MAX_RUNS, Overrides, ResolvedExperiment, Severity, Spec, load_each, resolve,
+    Axis, Choice, Diagnostic, Diagnostics, MAX_RUNS, Overrides, ResolvedExperiment, Severity, Spec, counted, length,
+    load_each, resolve,
 };
+
+/// Longest plan, as the bytes of its runs' values in the spec.
+const MAX_BYTES: usize = 1 << 27;
 
 /// Loads spec files and expands each into its plan.
 ///
@@ -42,8 +46,18 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
     };
     let seeds = &experiment.spec.seeds;
     if points.len().saturating_mul(seeds.len()) > MAX_RUNS {
-        let message = format!("{} points with {} seeds each are more than {MAX_RUNS} runs", points.len(), seeds.len());
+        let (points, seeds) = (counted(points.len(), "point"), counted(seeds.len(), "seed"));
+        let message = format!("{points} with {seeds} each are more than {MAX_RUNS} runs");
         return Err(Diagnostics::new(vec![Diagnostic::error(sweep_or_home(experiment), message)]));
+    }
+    let longest = |axis: &Axis| axis.choices.iter().map(length).max().unwrap_or(0);
+    let bytes =
+        experiment.settings.length() + experiment.sweep.iter().flat_map(|it| &it.axes).map(longest).sum::<usize>();
+    if points.len().saturating_mul(seeds.len()).saturating_mul(bytes) > MAX_BYTES {
+        let message = format!("{} of a spec of {bytes} bytes are too many to plan", counted(points.len(), "point"));
+        let problem =
+            Diagnostic::error(sweep_or_home(experiment), message).help("shorten the lists that every trial has");
+        return Err(Diagnostics::new(vec![problem]));
     }
     let drafts = Drafts::of(experiment, &points)?;
     let names = short_names(&drafts.keys());
@@ -84,8 +98,10 @@ impl Drafts {
         let mut list: Vec<Draft> = Vec::with_capacity(points.len());
         let mut first_with: HashMap<String, usize> = HashMap::new();
         let mut unused = Unused::default();
+        // The lists of the sweep can be long, and no trial needs them.
+        let beside_sweep = experiment.settings.without_axes();
         for (index, point) in points.iter().enumerate() {
-            let mut settings = experiment.settings.clone();
+            let mut settings = beside_sweep.clone();
             for (path, setting) in point {
                 settings.set(path, setting.clone());
             }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rand::Rng;
 
 use crate::random::{Purpose, stream};
-use crate::spec::{Axis, Choice, Diagnostic, Diagnostics, Method, Sweep};
+use crate::spec::{Axis, Choice, Diagnostic, Diagnostics, Method, Sweep, written};
 
 /// A draw repeated this often for every trial has run out of new points.
 const DRAWS_PER_TRIAL: usize = 64;
@@ -39,17 +39,25 @@ fn grid_point(axes: &[Axis], index: usize) -> Choice {
         .iter()
         .rev()
         .map(|axis| {
-            let digit = rest % axis.choices.len();
-            rest /= axis.choices.len();
-            axis.choices[digit].iter()
+            let digit = rest % axis.count();
+            rest /= axis.count();
+            axis.nth(digit)
         })
         .collect();
     digits.reverse();
-    digits.into_iter().flatten().cloned().collect()
+    digits.into_iter().flatten().collect()
 }
 
 /// The first `trials` different points: among lists and whole numbers, a draw may come up again.
 fn distinct(sweep: &Sweep, coordinates: impl Fn(usize) -> Vec<f64>) -> Result<Vec<Choice>, Diagnostics> {
+    let refuse = |message: String| {
+        let help = "lower `trials`, add values, or use `method = \"grid\"`";
+        Err(Diagnostics::new(vec![Diagnostic::error(&sweep.place, message).help(help)]))
+    };
+    let possible = sweep.axes.iter().map(Axis::possible).fold(1, usize::saturating_mul);
+    if possible < sweep.trials {
+        return refuse(format!("there are {possible} different points, and `trials` asks for {}", sweep.trials));
+    }
     let mut seen = HashSet::new();
     let mut points = Vec::with_capacity(sweep.trials);
     // A Sobol sequence of this crate has 2^16 points.
@@ -62,15 +70,12 @@ fn distinct(sweep: &Sweep, coordinates: impl Fn(usize) -> Vec<f64>) -> Result<Ve
             break;
         }
         let point: Choice = sweep.axes.iter().zip(coordinates(index)).flat_map(|(axis, u)| axis.at(u)).collect();
-        let values: Vec<_> = point.iter().map(|(_, setting)| setting.node.value.to_string()).collect();
-        if seen.insert(values) {
+        if seen.insert(written(&point)) {
             points.push(point);
         }
     }
     if points.len() < sweep.trials {
-        let message = format!("found {} different points, and `trials` asks for {}", points.len(), sweep.trials);
-        let help = "lower `trials`, add values, or use `method = \"grid\"`";
-        return Err(Diagnostics::new(vec![Diagnostic::error(&sweep.place, message).help(help)]));
+        return refuse(format!("found {} different points, and `trials` asks for {}", points.len(), sweep.trials));
     }
     Ok(points)
 }

@@ -1,5 +1,7 @@
 //! One direction of a sweep: a key, or several together, with the values they take.
 
+use std::collections::HashSet;
+
 use super::diagnostics::{Diagnostic, quoted};
 use super::keys::{self, Key, SHORT_FORMS};
 use super::node::{Node, Value};
@@ -12,14 +14,24 @@ use super::sweep::{MAX_TRIALS, Method};
 /// The settings of one point along an axis.
 pub(crate) type Choice = Vec<(&'static str, Setting)>;
 
+/// The values of a point, as one would write them.
+pub(crate) fn written(point: &Choice) -> Vec<String> {
+    point.iter().map(|(_, setting)| setting.node.value.to_string()).collect()
+}
+
+/// The bytes that the values of a point take in the spec.
+pub(crate) fn length(point: &Choice) -> usize {
+    point.iter().map(|(_, setting)| setting.node.place.span.len()).sum()
+}
+
 /// One direction of a sweep.
 #[derive(Clone, Debug)]
 pub struct Axis {
     /// The dotted keys that change together along it.
     pub keys: Vec<&'static str>,
-    /// Where its values are drawn from, or were taken from for a grid.
+    /// Where its values come from, unless they are listed.
     pub range: Option<Range>,
-    /// The listed values; empty where they are drawn from a range.
+    /// The listed values; empty where they come from a range.
     pub(crate) choices: Vec<Choice>,
     /// The key as written.
     pub(crate) place: Place,
@@ -73,9 +85,6 @@ impl Axis {
             Value::Table(entries) if !paired => {
                 let (path, rows) = found[0];
                 axis.range = Range::read(path, rows, &setting.node, entries, method, problems);
-                if let (Some(range), Some(Method::Grid)) = (&axis.range, method) {
-                    axis.choices = range.grid().into_iter().map(|value| axis.drawn(value)).collect();
-                }
             }
             other => {
                 let what = if paired { "a list of lists" } else { "a list or a range" };
@@ -90,6 +99,25 @@ impl Axis {
         Some(axis)
     }
 
+    /// Number of its points in a grid.
+    pub(crate) fn count(&self) -> usize {
+        self.range.as_ref().map_or(self.choices.len(), Range::count)
+    }
+
+    /// Point `index` of a grid.
+    pub(crate) fn nth(&self, index: usize) -> Choice {
+        match &self.range {
+            Some(range) => self.drawn(range.nth(index)),
+            None => self.choices[index].clone(),
+        }
+    }
+
+    /// At least as many as there are different points to draw.
+    pub(crate) fn possible(&self) -> usize {
+        let different = || self.choices.iter().map(written).collect::<HashSet<_>>().len();
+        self.range.as_ref().map_or_else(different, Range::possible)
+    }
+
     /// The point at `u` in [0, 1).
     pub(crate) fn at(&self, u: f64) -> Choice {
         match &self.range {
@@ -100,7 +128,7 @@ impl Axis {
 
     /// Its first point, for a spec that stands for the whole sweep.
     pub(crate) fn first(&self) -> Choice {
-        self.choices.first().cloned().unwrap_or_else(|| self.at(0.0))
+        if self.count() > 0 { self.nth(0) } else { self.at(0.0) }
     }
 
     fn drawn(&self, value: Value) -> Choice {

@@ -87,7 +87,7 @@ impl Diagnostic {
         let end = boundary(place.span.end).unwrap_or(start).max(start);
         let (line, range) = place.source.line(start);
         // A place may end, or even start (an unexpected end of line), behind its line's last character.
-        let column = text[range.start..start.min(range.end)].chars().count() + 1;
+        let column = place.source.characters(range.start..start.min(range.end)) + 1;
         let (end_line, end_range) = place.source.line(end);
         let mark = start.min(range.end)..end.clamp(start.min(range.end), range.end);
         let window = window(text, &range, &mark);
@@ -97,7 +97,7 @@ impl Diagnostic {
             span: start..end,
             line,
             column,
-            end: (end_line, text[end_range.start..end.min(end_range.end)].chars().count() + 1),
+            end: (end_line, place.source.characters(end_range.start..end.min(end_range.end)) + 1),
             message,
             help: None,
             source_line: Some(text[window.clone()].to_owned()),

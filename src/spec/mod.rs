@@ -39,7 +39,7 @@ mod types;
 mod variant;
 
 pub use axis::Axis;
-pub(crate) use axis::Choice;
+pub(crate) use axis::{Choice, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use engine::Slurm;
 pub use file_format::FileFormat;
@@ -55,7 +55,7 @@ pub(crate) use rules::is_pickle;
 pub use schema::schema;
 pub(crate) use source::Place;
 pub use starter::starter;
-pub(crate) use suggest::{choose, nearest};
+pub(crate) use suggest::{choose, counted, nearest};
 pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
 pub use types::*;
 pub use variant::When;

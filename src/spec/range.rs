@@ -27,11 +27,24 @@ pub enum Scale {
 const GRID_DIGITS: usize = 10;
 
 impl Range {
-    /// The values of a grid, in rising order.
-    pub(crate) fn grid(&self) -> Vec<Value> {
-        let count = if self.step.is_some() { self.steps() } else { self.points.unwrap_or(0) };
-        let last = count.saturating_sub(1).max(1) as f64;
-        (0..count).map(|i| self.value(self.on_grid(i, i as f64 / last), GRID_DIGITS)).collect()
+    /// How many values a grid takes from it.
+    pub(crate) fn count(&self) -> usize {
+        if self.step.is_some() { self.steps() } else { self.points.unwrap_or(0) }
+    }
+
+    /// Value `index` of a grid, in rising order.
+    pub(crate) fn nth(&self, index: usize) -> Value {
+        let last = self.count().saturating_sub(1).max(1) as f64;
+        self.value(self.on_grid(index, index as f64 / last), GRID_DIGITS)
+    }
+
+    /// At least as many as there are different values to draw.
+    pub(crate) fn possible(&self) -> usize {
+        match self.integer {
+            _ if self.step.is_some() => self.steps(),
+            true => ((self.max - self.min) as usize).saturating_add(1),
+            false => usize::MAX,
+        }
     }
 
     /// The value at `u` in [0, 1): evenly spread `u` give evenly spread values, or logarithms of them.
@@ -115,7 +128,8 @@ mod tests {
             ),
         ];
         for (range, expected) in cases {
-            assert_eq!(floats(range.grid()), expected, "{range:?}");
+            let grid = (0..range.count()).map(|index| range.nth(index)).collect();
+            assert_eq!(floats(grid), expected, "{range:?}");
         }
     }
 

@@ -9,7 +9,7 @@ use super::diagnostics::{Diagnostic, quoted};
 use super::resolve::Table;
 use super::settings::Settings;
 use super::source::Place;
-use super::suggest::listed;
+use super::suggest::{counted, listed};
 use super::types::{Amount, Dataset, Device, ScheduleName, Spec};
 use super::variant::names_a_file;
 
@@ -189,7 +189,8 @@ impl Rules<'_> {
         if let Some(rows) = rows
             && training.batch_size > rows
         {
-            let message = format!("a batch of {} rows is larger than the {rows} training rows", training.batch_size);
+            let (batch, all) = (counted(training.batch_size, "row"), counted(rows, "training row"));
+            let message = format!("a batch of {batch} is larger than the {all}");
             self.error(&["training.batch_size", "dataset.train"], message, format!("use at most {rows}"));
             return;
         }
@@ -198,7 +199,8 @@ impl Rules<'_> {
         }
         let steps = self.spec.total_steps(rows.unwrap_or(0));
         if schedule.warmup > steps {
-            let message = format!("a warm-up of {} steps is longer than the run of {steps}", schedule.warmup);
+            let message =
+                format!("a warm-up of {} is longer than the run of {steps}", counted(schedule.warmup, "step"));
             self.error(&["optimizer.schedule.warmup"], message, format!("use at most {steps}, or train longer"));
         }
         for (path, every) in
@@ -206,8 +208,10 @@ impl Rules<'_> {
         {
             if every > steps {
                 // The last step always counts, so a shortened run of a long spec is still well-formed.
-                let message =
-                    format!("`{path}` = {every} is longer than the run of {steps} steps: it happens once, at the end");
+                let message = format!(
+                    "`{path}` = {every} is longer than the run of {}: it happens once, at the end",
+                    counted(steps, "step")
+                );
                 self.warn(&[path], message, format!("use at most {steps}, or train longer"));
             }
         }
@@ -215,7 +219,8 @@ impl Rules<'_> {
             && every >= steps
             && self.is_set("optimizer.schedule.every")
         {
-            let message = format!("the learning rate never drops: `every` = {every}, and the run has {steps} steps");
+            let message =
+                format!("the learning rate never drops: `every` = {every}, and the run has {}", counted(steps, "step"));
             self.warn(&["optimizer.schedule.every"], message, "use fewer steps, or `schedule = \"constant\"`");
         }
     }

@@ -1,6 +1,6 @@
 //! A spec as a flat list of settings: dotted key, value, and where both stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::diagnostics::{Diagnostic, quoted};
@@ -48,6 +48,21 @@ impl Settings {
         self.values.remove(path)
     }
 
+    /// The bytes that all values but those of the sweep take where they are written.
+    pub fn length(&self) -> usize {
+        self.values.values().map(|setting| setting.node.place.span.len()).sum()
+    }
+
+    /// The same without the entries of `[sweep.parameters]`.
+    pub fn without_axes(&self) -> Self {
+        Self {
+            values: self.values.clone(),
+            axes: Vec::new(),
+            sections: self.sections.clone(),
+            misshapen: self.misshapen.clone(),
+        }
+    }
+
     /// Puts `folder` before all relative paths of files.
     pub fn rebase(&mut self, folder: &Path) {
         for (path, setting) in &mut self.values {
@@ -88,9 +103,14 @@ impl Settings {
             }
             self.values.insert(path, setting.clone());
         }
+        let mut known = HashMap::new();
+        for (index, (key, _)) in self.axes.iter().enumerate() {
+            known.entry(key.clone()).or_insert(index);
+        }
         for (key, setting) in &over.axes {
-            match self.axes.iter_mut().find(|(known, _)| known == key) {
-                Some((_, known)) => *known = setting.clone(),
+            // What `over` sweeps twice stays so, to be reported.
+            match known.remove(key) {
+                Some(index) => self.axes[index].1 = setting.clone(),
                 None => self.axes.push((key.clone(), setting.clone())),
             }
         }

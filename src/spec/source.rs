@@ -12,11 +12,22 @@ pub(crate) struct Source {
     /// Rank among the sources of one command: diagnostics are sorted by it.
     pub order: usize,
     line_starts: OnceLock<Vec<usize>>,
+    /// Number of characters before each block of bytes, and in the whole text.
+    characters: OnceLock<Vec<usize>>,
 }
+
+/// Bytes of a block: what is counted at most to tell a column, however long its line.
+const BLOCK: usize = 1024;
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>, order: usize) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into(), order, line_starts: OnceLock::new() })
+        Arc::new(Self {
+            name: name.into(),
+            text: text.into(),
+            order,
+            line_starts: OnceLock::new(),
+            characters: OnceLock::new(),
+        })
     }
 
     /// Byte range of the line that holds byte `offset`, without its line ending, and its number, 1-based.
@@ -31,6 +42,33 @@ impl Source {
         let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
         (number, start..end)
     }
+
+    /// How many characters the bytes of `range` hold.
+    pub fn characters(&self, range: Range<usize>) -> usize {
+        match range.len() {
+            0..=BLOCK => count(&self.text.as_bytes()[range]),
+            _ => self.characters_before(range.end) - self.characters_before(range.start),
+        }
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        let before = self.characters.get_or_init(|| {
+            let mut sum = 0;
+            let sums = bytes.chunks(BLOCK).map(|block| {
+                sum += count(block);
+                sum
+            });
+            std::iter::once(0).chain(sums).collect()
+        });
+        let block = offset / BLOCK;
+        before[block] + count(&bytes[block * BLOCK..offset])
+    }
+}
+
+/// The characters that start in `bytes`: all bytes of a character but its first look like 0b10xx_xxxx.
+fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 /// A byte range of a source.
@@ -79,6 +117,16 @@ mod tests {
         for (offset, number, text) in expected {
             let (found, range) = source.line(offset);
             assert_eq!((found, &source.text[range]), (number, text), "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn characters_are_counted_across_blocks() {
+        let source = Source::new("a.toml", "aä→🌙".repeat(BLOCK), 0);
+        let starts: Vec<_> = source.text.char_indices().map(|(offset, _)| offset).collect();
+        assert_eq!(source.characters(0..source.text.len()), starts.len());
+        for (number, start) in starts.iter().enumerate().step_by(7) {
+            assert_eq!(source.characters(starts[number / 2]..*start), number - number / 2);
         }
     }
 }

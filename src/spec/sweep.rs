@@ -61,12 +61,13 @@ impl Sweep {
             );
         }
         let mut axes: Vec<Axis> = Vec::new();
+        let mut swept = BTreeSet::new();
         for (written, setting) in &settings.axes {
             let Some(axis) = Axis::read(written, setting, method, problems) else {
                 continue;
             };
             for key in &axis.keys {
-                if axes.iter().any(|other| other.keys.contains(key)) {
+                if !swept.insert(*key) {
                     problems.push(
                         Diagnostic::error(&axis.place.part(key), format!("{} is swept twice", quoted(key)))
                             .help("keep one of the two"),
@@ -83,8 +84,7 @@ impl Sweep {
             axes.push(axis);
         }
         let integer = |path: &str| consumed.values.get(path).and_then(toml::Value::as_integer);
-        let counted = |axis: &Axis| axis.choices.len();
-        let product = || axes.iter().map(counted).fold(1_usize, usize::saturating_mul);
+        let product = || axes.iter().map(Axis::count).fold(1_usize, usize::saturating_mul);
         let trials = match method {
             Some(Method::Random | Method::Sobol) => integer("sweep.trials").map_or(0, |trials| trials as usize),
             _ => product(),

@@ -11,7 +11,7 @@ fn an_edited_spec_keeps_what_is_unchanged_adds_what_is_new_and_says_so() {
     here.runner("moons.toml").expect(0);
     let edited = format!("{SMALL}{}", SWEEP.replace("[1, 2]", "[2, 3]"));
     here.write("moons.toml", edited);
-    let changed = "moons: the plan has changed: 1 runs as before, 1 new, 1 no longer asked for (their results stay)\n  \
+    let changed = "moons: the plan has changed: 1 run as before, 1 new, 1 no longer asked for (their results stay)\n  \
                    model.depth: 1, 2 → 2, 3";
     let listed_before = here.runner("list results").expect(0).stdout;
     assert!(!listed_before.contains("waiting"), "{listed_before}");
@@ -31,7 +31,7 @@ fn fail_fast_starts_no_more_trials_after_a_failure() {
     let here = Workplace::new();
     let sweep = "\n[sweep.parameters]\n\"optimizer.learning_rate\" = [10.0, 1e-3, 2e-3]\n";
     here.write("moons.toml", format!("{SMALL}\n[optimizer]\nname = \"sgd\"\nclip_norm = 0.0\n{sweep}"));
-    here.runner("moons.toml --jobs 1 --fail-fast").expect(1).says(&["2 runs were not started after the first failure"]);
+    here.runner("moons.toml --jobs 1 --fail-fast").expect(1).says(&["2 runs not started after the first failure"]);
     assert_eq!(texts(&parquet(here.path("results/moons/trials.parquet")), "status"), ["diverged"]);
     let listed = here.runner("list").expect(0).stdout;
     assert!(listed.contains("results/moons: 1 diverged, 2 waiting"), "{listed}");

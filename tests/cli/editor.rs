@@ -37,7 +37,7 @@ fn a_starter_is_a_spec_that_runs_and_is_never_written_over() {
 fn schema_completions_and_man_pages_are_printed() {
     let here = Workplace::new();
     let schema: serde_json::Value = serde_json::from_str(&here.runner("schema").expect(0).stdout).expect("JSON");
-    assert_eq!(schema["properties"]["model"]["properties"]["depth"]["maximum"], 1024);
+    assert_eq!(schema["definitions"]["model.depth"]["maximum"], 1024);
     for (command, part) in [
         ("completions bash", "complete -F"),
         ("completions zsh", "#compdef runner"),

@@ -1,7 +1,7 @@
 //! The JSON Schema of a spec, made from the table of [`keys`](super::keys): completion and first checks in an editor.
 //!
-//! Draft 7, which both Taplo and Tombi read. Every value is described by what its key takes (`value`); which keys a
-//! variant uses is said by conditions on the whole spec (`variants`). What no schema can say (files that are not there,
+//! Draft 7, which both Taplo and Tombi read. Every key has a definition that says what it takes (`value`) and one that says
+//! how it is swept (`sweep`), under its dotted path; tables refer to them. Which keys a variant uses is said by conditions on the whole spec (`variants`). What no schema can say (files that are not there,
 //! values that do not go together) is named in the tests; `runner check` says it.
 
 mod sweep;
@@ -21,20 +21,31 @@ pub fn schema() -> Value {
         "description": "An experiment with Real NVP flows.",
     });
     merge(&mut root, section(""));
-    merge(&mut root, json!({ "allOf": variants::rules() }));
+    merge(&mut root, json!({ "allOf": variants::rules(), "definitions": definitions() }));
     root
+}
+
+/// What tables refer to.
+fn definitions() -> Map<String, Value> {
+    let keys = keys::in_order().map(|(path, rows)| (path.to_owned(), property(rows)));
+    keys.chain(sweep::definitions()).collect()
+}
+
+/// Refers to the definition of `name`.
+fn defined(name: &str) -> Value {
+    json!({ "$ref": format!("#/definitions/{name}") })
 }
 
 /// The table of all keys and sections that stand directly in `section`; the whole spec for the empty one.
 fn section(path: &str) -> Value {
     let mut properties = Map::new();
-    for (key, rows) in keys::in_order().filter(|(key, _)| split(key).0 == path) {
-        properties.insert(split(key).1.to_owned(), property(rows));
+    for (key, _) in keys::in_order().filter(|(key, _)| split(key).0 == path) {
+        properties.insert(split(key).1.to_owned(), defined(key));
     }
     for (inner, doc) in SECTIONS.iter().filter(|(inner, _)| split(inner).0 == path && !properties_are_keys(inner)) {
         let mut table = section(inner);
         if let Some((_, key)) = SHORT_FORMS.iter().find(|(long, _)| long == inner) {
-            table = json!({ "anyOf": [table, value::any_of(key)] });
+            table = json!({ "anyOf": [table, defined(key)] });
         }
         merge(&mut table, json!({ "description": doc }));
         properties.insert(split(inner).1.to_owned(), table);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::value;
+use super::{defined, value};
 use crate::spec::keys::{self, SECTIONS, SHORT_FORMS, split};
 use crate::spec::sweep::MAX_TRIALS;
 
@@ -57,39 +57,56 @@ fn swept(section: &str) -> Map<String, Value> {
     properties
 }
 
-/// The values of one key: a list, or a range where they are numbers.
+/// How each key is swept, and what all ranges have.
+pub(super) fn definitions() -> impl Iterator<Item = (String, Value)> {
+    paths().map(|path| (name(path), values(path))).chain([("range".to_owned(), range())])
+}
+
+fn name(path: &str) -> String {
+    format!("sweep.parameters.{path}")
+}
+
+/// Refers to how the key `path` is swept.
 fn axis(path: &str) -> Value {
-    let one = value::any_of(path);
+    defined(&name(path))
+}
+
+/// The values of one key: a list, or a range where they are numbers.
+fn values(path: &str) -> Value {
+    let one = defined(path);
     let mut axes = vec![json!({ "type": "array", "items": one, "minItems": 1, "maxItems": MAX_TRIALS })];
     if keys::rows(path).is_some_and(|(_, rows)| rows.iter().any(|row| row.kind.is_number())) {
-        let number = |doc: &str| json!({ "description": doc, "type": "number", "allOf": [one] });
-        axes.push(json!({
-            "type": "object",
-            "properties": {
-                "min": number("Least value."),
-                "max": number("Greatest value."),
-                "scale": {
-                    "description": "What is evenly spread: the values or their logarithms.",
-                    "type": "string",
-                    "enum": ["linear", "log"],
-                    "default": "linear",
-                },
-                "step": { "description": "Distance of the values.", "type": "number", "exclusiveMinimum": 0 },
-                "points": {
-                    "description": "Number of values; in a grid.",
-                    "type": "integer",
-                    "minimum": 2,
-                    "maximum": MAX_TRIALS,
-                },
-                "integer": { "description": "Whole numbers only.", "type": "boolean" },
-            },
-            "required": ["min", "max"],
-            "additionalProperties": false,
-            "not": { "anyOf": [
-                { "required": ["step", "points"] },
-                { "required": ["step", "scale"], "properties": { "scale": { "const": "log" } } },
-            ] },
-        }));
+        axes.push(json!({ "allOf": [defined("range"), { "properties": { "min": one, "max": one } }] }));
     }
     value::either(axes)
+}
+
+fn range() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "min": { "description": "Least value.", "type": "number" },
+            "max": { "description": "Greatest value.", "type": "number" },
+            "scale": {
+                "description": "What is evenly spread: the values or their logarithms.",
+                "type": "string",
+                "enum": ["linear", "log"],
+                "default": "linear",
+            },
+            "step": { "description": "Distance of the values.", "type": "number", "exclusiveMinimum": 0 },
+            "points": {
+                "description": "Number of values; in a grid.",
+                "type": "integer",
+                "minimum": 2,
+                "maximum": MAX_TRIALS,
+            },
+            "integer": { "description": "Whole numbers only.", "type": "boolean" },
+        },
+        "required": ["min", "max"],
+        "additionalProperties": false,
+        "not": { "anyOf": [
+            { "required": ["step", "points"] },
+            { "required": ["step", "scale"], "properties": { "scale": { "const": "log" } } },
+        ] },
+    })
 }

@@ -9,48 +9,61 @@ use crate::spec::variant::When;
 /// All rules. A base (`extends`) may hold what decides them, and a sweep may change it, so specs that have one are
 /// checked by `runner check` alone.
 pub(super) fn rules() -> Value {
-    let (of_sweeps, mut of_specs): (Vec<_>, Vec<_>) = keys::in_order()
+    let (of_sweeps, of_specs): (Vec<_>, Vec<_>) = keys::in_order()
         .flat_map(|(path, rows)| of(path, rows).into_iter().map(move |rule| (path.starts_with("sweep."), rule)))
         .partition(|(sweep, _)| *sweep);
-    of_specs.insert(
-        0,
-        (
-            false,
-            json!({
-                "required": ["dataset"],
-                "properties": { "dataset": { "anyOf": [
-                    { "required": ["name"] },
-                    { "required": ["path"] },
-                    { "required": ["train"], "properties": { "train": { "type": "string" } } },
-                ] } },
-            }),
-        ),
-    );
-    let rules = |rules: Vec<(bool, Value)>| rules.into_iter().map(|(_, rule)| rule).collect::<Vec<_>>();
+    let together = |rules: Vec<(bool, Rule)>| grouped(rules.into_iter().map(|(_, rule)| rule));
+    let names_data = json!({
+        "required": ["dataset"],
+        "properties": { "dataset": { "anyOf": [
+            { "required": ["name"] },
+            { "required": ["path"] },
+            { "required": ["train"], "properties": { "train": { "type": "string" } } },
+        ] } },
+    });
+    let of_specs: Vec<_> = std::iter::once(names_data).chain(together(of_specs)).collect();
     json!([
-        { "if": { "not": { "required": ["extends"] } }, "then": { "allOf": rules(of_sweeps) } },
+        { "if": { "not": { "required": ["extends"] } }, "then": { "allOf": together(of_sweeps) } },
         {
             "if": { "not": { "anyOf": [{ "required": ["extends"] }, { "required": ["sweep"] }] } },
-            "then": { "allOf": rules(of_specs) },
+            "then": { "allOf": of_specs },
         },
     ])
 }
 
+/// What must be met where something else is.
+struct Rule {
+    met: Value,
+    then: Value,
+}
+
+/// One condition for all rules that share it.
+fn grouped(rules: impl Iterator<Item = Rule>) -> Vec<Value> {
+    let mut groups: Vec<(Value, Vec<Value>)> = Vec::new();
+    for Rule { met, then } in rules {
+        match groups.iter_mut().find(|(known, _)| *known == met) {
+            Some((_, all)) => all.push(then),
+            None => groups.push((met, vec![then])),
+        }
+    }
+    groups.into_iter().map(|(met, all)| json!({ "if": met, "then": { "allOf": all } })).collect()
+}
+
 /// The rules of one key: it stays out of variants without a row of it, and takes what the row of its variant takes.
-fn of(path: &str, rows: &[&Key]) -> Vec<Value> {
+fn of(path: &str, rows: &[&Key]) -> Vec<Rule> {
     let mut rules = Vec::new();
     if !covers_all(rows) {
-        rules.push(json!({ "if": { "not": any(rows) }, "then": at(path, json!(false), false) }));
+        rules.push(Rule { met: json!({ "not": any(rows) }), then: at(path, json!(false), false) });
     }
     let differ = rows.iter().any(|row| row.kind != rows[0].kind);
     for row in rows {
         let met = condition(&row.when);
         if differ {
-            rules.push(json!({ "if": met, "then": at(path, value::of(&row.kind), false) }));
+            rules.push(Rule { met: met.clone(), then: at(path, value::of(&row.kind), false) });
         }
         if row.default == Fallback::Required {
             let section = at(split(path).0, json!(true), true);
-            rules.push(json!({ "if": { "allOf": [section, met] }, "then": at(path, json!(true), true) }));
+            rules.push(Rule { met: json!({ "allOf": [section, met] }), then: at(path, json!(true), true) });
         }
     }
     rules

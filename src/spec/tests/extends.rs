@@ -41,6 +41,15 @@ fn tables_are_merged_key_by_key_and_the_outermost_file_wins() {
 }
 
 #[test]
+fn a_key_swept_twice_on_top_of_a_base_is_reported() {
+    let child = "extends = \"base.toml\"\n[sweep.parameters]\n\"model.depth\" = [4, 8]\nmodel.depth = [5, 9]\n";
+    let folder = Folder::with(child);
+    folder.add("base.toml", "[dataset]\nname = \"moons\"\n[sweep.parameters]\n\"model.depth\" = [1, 2]\n");
+    let problems = folder.load(Overrides::default()).expect_err("swept twice");
+    assert!(shown(&problems)[0].contains("is swept twice"), "{problems}");
+}
+
+#[test]
 fn a_data_file_of_a_base_is_found_from_its_folder() {
     let folder = chain(CHILD, "extends = \"deep/one.toml\"\n", "[dataset]\npath = \"../here.csv\"\n");
     folder.add("base/here.csv", "a,b\n1,2\n");

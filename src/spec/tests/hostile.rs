@@ -56,6 +56,56 @@ fn huge_sweeps_are_refused_before_they_are_built() {
     assert!(problems.to_string().contains("more than 100000 runs"), "{problems}");
 }
 
+/// Each once took many seconds or gigabytes.
+#[test]
+fn long_specs_cost_no_more_than_their_length() {
+    let moons = "[dataset]\nname = \"moons\"\n";
+    let many = |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
+    let texts: Vec<(&str, String, &str)> = vec![
+        (
+            "a line of unknown keys",
+            format!("model = {{ {} }}", many(80_000, &|i| format!("k{i} = 1, "))),
+            "unknown key",
+        ),
+        (
+            "a range under many spellings of its key",
+            format!(
+                "{moons}[sweep.parameters]\n{}",
+                many(1_000, &|i| format!("\"dataset.rows{}\" = {{ min = 1, max = 65536, step = 1 }}\n", " ".repeat(i)))
+            ),
+            "is swept twice",
+        ),
+        (
+            "more draws than values",
+            format!(
+                "{moons}[sweep]\nmethod = \"random\"\ntrials = 65536\n[sweep.parameters]\nmodel.depth = [{}]\n",
+                "1, 2, ".repeat(30_000)
+            ),
+            "there are 2 different points",
+        ),
+        (
+            "long lists in many trials",
+            format!(
+                "[dataset]\npath = \"data.csv\"\ncolumns = [{}]\n[sweep.parameters]\n\
+                 dataset.seed = {{ min = 1, max = 65536, step = 1 }}\n",
+                many(10_000, &|i| format!("\"{i}\", "))
+            ),
+            "too many to plan",
+        ),
+    ];
+    for (name, text, part) in texts {
+        let start = Instant::now();
+        let problems = super::plan(&text).expect_err(name);
+        assert!(start.elapsed() < Duration::from_secs(3), "{name} took {:?}", start.elapsed());
+        assert!(problems.to_string().contains(part), "{name}: {problems}");
+    }
+    let seeds = many(10_000, &|i| format!("{i}, "));
+    let start = Instant::now();
+    let plan = super::plan(&format!("{moons}[sweep.parameters]\ndataset.seed = [{seeds}]\n")).expect("a plan");
+    assert_eq!(plan.trials.len(), 10_000);
+    assert!(start.elapsed() < Duration::from_secs(5), "a long list took {:?}", start.elapsed());
+}
+
 #[test]
 fn a_byte_order_mark_and_windows_line_endings_are_fine() {
     let folder = Folder::with("\u{feff}[dataset]\r\nname = \"moons\"\r\n");

@@ -2,8 +2,11 @@
 
 mod broken;
 mod extends;
+mod fuzz;
 mod hostile;
+mod judge;
 mod overrides;
+mod properties;
 mod resolved;
 mod schema;
 mod sweeps;

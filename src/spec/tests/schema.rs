@@ -55,7 +55,7 @@ const EXCEPTIONS_IN_SWEEPS: &[(&str, &str)] = &[
     ("has nothing to sweep", "a sweep may stand in a base"),
 ];
 
-fn validator() -> Validator {
+pub(super) fn validator() -> Validator {
     jsonschema::draft7::options().build(&schema()).expect("a schema")
 }
 
@@ -71,7 +71,7 @@ fn excepted(problems: &Diagnostics, text: &str) -> bool {
 }
 
 /// What is wrong with the judgement of the schema on `text`; `None` where it agrees with the program's.
-fn disagreement(validator: &Validator, text: &str, verdict: &Result<(), Diagnostics>) -> Option<String> {
+pub(super) fn disagreement(validator: &Validator, text: &str, verdict: &Result<(), Diagnostics>) -> Option<String> {
     let found = json(text).and_then(|json| validator.validate(&json).err().map(|error| error.to_string()));
     match (verdict, found) {
         (Ok(()), Some(error)) => Some(format!("{text}\nrefused by the schema alone: {error}")),
@@ -93,7 +93,9 @@ fn it_describes_every_key() {
     for (path, _) in in_order() {
         let steps = path.split('.').collect::<Vec<_>>().join("/properties/");
         let steps = steps.replace("schedule/", "schedule/anyOf/0/");
-        let key = schema.pointer(&format!("/properties/{steps}")).unwrap_or_else(|| panic!("{path}"));
+        let property = schema.pointer(&format!("/properties/{steps}")).unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(property["$ref"], format!("#/definitions/{path}"));
+        let key = &schema["definitions"][path];
         assert!(key["description"].as_str().is_some_and(|text| text.contains('.')), "{path}: {key}");
     }
 }

@@ -101,6 +101,34 @@ fn swept_keys_that_resolve_to_the_same_trial_are_refused() {
 }
 
 #[test]
+fn every_key_of_a_sweep_changes_its_trials() {
+    let range = "{ min = 1e-4, max = 1e-2 }";
+    let drawn = |method: &str, trials: usize, seed: u64, range: &str| {
+        format!(
+            "{MOONS}[sweep]\nmethod = \"{method}\"\ntrials = {trials}\nseed = {seed}\n[sweep.parameters]\n\
+             optimizer.learning_rate = {range}\n"
+        )
+    };
+    let base = drawn("random", 4, 0, range);
+    let others = [
+        ("method", drawn("sobol", 4, 0, range)),
+        ("trials", drawn("random", 5, 0, range)),
+        ("seed", drawn("random", 4, 1, range)),
+        ("parameters", drawn("random", 4, 0, "{ min = 1e-4, max = 2e-2 }")),
+    ];
+    assert_eq!(keys::key_paths().filter(|path| path.starts_with("sweep.")).count(), others.len());
+    let hashes = |text: &str| {
+        let plan = plan(text).unwrap_or_else(|problems| panic!("{problems}"));
+        plan.trials.into_iter().map(|trial| trial.spec_hash).collect::<Vec<_>>()
+    };
+    for (key, other) in others {
+        assert_ne!(hashes(&base), hashes(&other), "{key}");
+    }
+    let written_out = base.replace("seed = 0\n", "").replace("[sweep.parameters]\n", "[sweep.parameters]\n# seed 0\n");
+    assert_eq!(hashes(&base), hashes(&written_out), "a default written out changes nothing");
+}
+
+#[test]
 fn engine_keys_reach_the_engine_and_change_no_trial() {
     let text = "[dataset]\nname = \"moons\"\n[engine.slurm]\n";
     let values = [
