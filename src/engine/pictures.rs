@@ -123,7 +123,7 @@ fn visible(log_prob: &[f64], blocks: usize) -> Vec<bool> {
     let mut sorted = log_prob.to_vec();
     sorted.sort_by(f64::total_cmp);
     let least = sorted[sorted.len() * 9 / 10] - INVISIBLE;
-    let seen = |row: usize, column: usize| !(log_prob[row * blocks + column] < least);
+    let seen = |row: usize, column: usize| log_prob[row * blocks + column].total_cmp(&least).is_ge();
     let near = |at: usize| at.saturating_sub(1)..(at + 2).min(blocks);
     let places = (0..blocks * blocks).map(|at| (at / blocks, at % blocks));
     places.map(|(row, column)| near(row).any(|row| near(column).any(|column| seen(row, column)))).collect()
