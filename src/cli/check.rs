@@ -1,13 +1,15 @@
 //! `runner check`: validate specs and their data; every problem at once.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
-use crate::engine::Datasets;
+use crate::engine::{Datasets, Slots, gpus};
 use crate::record::progress::{ProgressMode, loading};
-use crate::spec::counted;
+use crate::spec::{Device, counted};
 
 #[derive(Args, Debug)]
 pub(super) struct Check {
@@ -25,6 +27,23 @@ impl Check {
         }
         for (_, plan) in &experiments {
             print(format_args!("{}: ok, {}", plan.experiment, counted(plan.trials.len(), "run")))?;
+        }
+        let devices = experiments.iter().flat_map(|(_, plan)| &plan.trials).map(|trial| trial.spec.device);
+        Self::devices(devices.collect())
+    }
+
+    /// What the GPUs that the specs ask for are.
+    fn devices(wanted: BTreeSet<Device>) -> Result<Exit, Failure> {
+        if !wanted.iter().any(|device| matches!(device, Device::Cuda(_))) {
+            return Ok(Exit::Success);
+        }
+        let gpus = gpus().map_err(Failure::run)?;
+        for gpu in &gpus {
+            print(gpu)?;
+        }
+        let slots = Slots::new(wanted.len(), gpus.len(), wanted.len());
+        for device in wanted {
+            slots.take(device).map_err(Failure::usage)?;
         }
         Ok(Exit::Success)
     }

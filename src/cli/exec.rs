@@ -50,7 +50,8 @@ impl Exec {
         let progress = Progress::new(ProgressMode::Auto, self.index.len());
         let local = Local {
             results: &results,
-            jobs: 1,
+            jobs: Some(1),
+            trials_per_gpu: 1,
             fresh: false,
             retry_failed: self.retry_failed,
             fail_fast: false,

@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_secs(2);
 pub(super) struct Run {
     #[command(flatten)]
     specs: Specs,
-    /// Trials at once on this machine [default: cores]
+    /// Trials at once on this machine [default: cores, or what the GPUs take]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Folder of all results
@@ -96,10 +96,10 @@ impl Run {
         if self.engine == Engine::Slurm {
             return self.submit(&experiments);
         }
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = Local {
             results: &self.results,
-            jobs: self.jobs.map_or(cores, usize::from),
+            jobs: self.jobs.map(usize::from),
+            trials_per_gpu: experiments.iter().map(|(it, _)| it.engine.trials_per_gpu).min().unwrap_or(1),
             fresh: self.fresh,
             retry_failed: self.retry_failed,
             fail_fast: self.fail_fast,
@@ -142,12 +142,10 @@ impl Run {
         }
         let mut jobs = Vec::new();
         for (experiment, plan) in experiments {
-            let submission =
-                slurm::submit(plan, &experiment.slurm, &self.results, self.retry_failed, tell).map_err(|error| {
-                    match error {
-                        SlurmError::Missing { .. } => Failure::usage(error),
-                        error => Failure::run(error),
-                    }
+            let submission = slurm::submit(plan, &experiment.engine.slurm, &self.results, self.retry_failed, tell)
+                .map_err(|error| match error {
+                    SlurmError::Missing { .. } => Failure::usage(error),
+                    error => Failure::run(error),
                 })?;
             let folder = self.results.join(&plan.experiment);
             let Submission { submitted, kept, queued, .. } = submission;

@@ -7,19 +7,24 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::datasets::Datasets;
+use super::gpus::gpu_count;
+use super::slots::Slots;
 use super::trial::{Job, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::plan::{Plan, Trial};
 use crate::record::progress::Progress;
 use crate::record::{Manifest, RecordError, hparams, read_runs, write_bands, write_experiment, write_trials};
+use crate::spec::Device;
 use crate::train::Status;
 
 /// How to run trials on this machine.
 pub struct Local<'a> {
     /// Folder of all results.
     pub results: &'a Path,
-    /// Trials at once.
-    pub jobs: usize,
+    /// Trials that compute at once; `None`: as many as there are cores, or as the GPUs take.
+    pub jobs: Option<usize>,
+    /// Trials that share one GPU at a time.
+    pub trials_per_gpu: usize,
     /// Start every trial again, whatever is there.
     pub fresh: bool,
     /// Start diverged trials again.
@@ -69,12 +74,14 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let first_error = Mutex::new(None);
     let halted = AtomicBool::new(false);
     let waiting = queue.iter().filter(|(_, trial)| !is_kept(&standing(trial, local.results), local)).count();
-    let jobs = local.jobs.clamp(1, waiting.max(1));
+    let slots = slots(queue.iter().map(|(_, trial)| *trial), waiting, local);
+    let jobs = slots.jobs();
     // One trial alone uses all cores; as many trials as cores get one each.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = (cores / jobs).max(1);
+    let threads = (cores() / jobs).max(1);
+    // While one trial waits for the disk with its last files, the next one computes.
+    let workers = (jobs + 1).min(waiting.max(1));
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
+        for _ in 0..workers {
             scope.spawn(|| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 loop {
@@ -83,15 +90,12 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
                     if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
                         break;
                     }
-                    let one = || one(trial, local);
+                    let one = || one(trial, local, &slots, &halted);
                     let outcome = match &pool {
                         Ok(pool) => pool.install(one),
                         Err(_) => one(),
                     };
                     let Some(outcome) = outcome else { continue };
-                    if local.fail_fast && matches!(outcome.0.status, Status::Failed | Status::Diverged) {
-                        halted.store(true, Ordering::Relaxed);
-                    }
                     let table = &tables[experiment];
                     if let Err(error) = table.add(&outcome.0, local.results) {
                         lock(&first_error).get_or_insert(error);
@@ -139,7 +143,7 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
 /// # Errors
 /// Where the table cannot be written.
 pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
-    let outcome = one(trial, local);
+    let outcome = one(trial, local, &slots([trial], 1, local), &AtomicBool::new(false));
     let folder = local.results.join(&trial.experiment);
     write_bands(&folder, &trial.id)?;
     // Others may end meanwhile and write the table too: whoever writes last has seen all of them.
@@ -189,43 +193,98 @@ pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<Vec
     Ok(runs.manifests)
 }
 
-/// Runs one trial, or tells that it was there already. `None`: it cannot be run now.
-fn one(trial: &Trial, local: &Local) -> Option<(Manifest, bool)> {
-    let standing = standing(trial, local.results);
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Where `trials` compute, of which `waiting` are still to be run.
+fn slots<'a>(trials: impl IntoIterator<Item = &'a Trial>, waiting: usize, local: &Local) -> Slots {
+    let on_gpu = trials.into_iter().any(|trial| matches!(trial.spec.device, Device::Cuda(_)));
+    let gpus = if on_gpu { gpu_count() } else { Ok(0) };
+    let gpus = gpus.inspect_err(|error| local.progress.println(format!("warning: {error}"))).unwrap_or(0);
+    let jobs = local.jobs.unwrap_or(cores().max(gpus * local.trials_per_gpu));
+    Slots::new(jobs.clamp(1, waiting.max(1)), gpus, local.trials_per_gpu)
+}
+
+/// Runs one trial when there is a slot for it, or tells that it was there already. `None`: it cannot be run now, or
+/// shall not be any more.
+fn one(trial: &Trial, local: &Local, slots: &Slots, halted: &AtomicBool) -> Option<(Manifest, bool)> {
     let label = format!("{} seed {}", trial.id, trial.seed);
-    match &standing {
-        Standing::Finished(manifest) | Standing::Ended(manifest) if is_kept(&standing, local) => {
+    let here = standing(trial, local.results);
+    if is_kept(&here, local) {
+        return kept(here, &label, local);
+    }
+    let slot = slots.take(trial.spec.device);
+    if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
+        return None;
+    }
+    let (manifest, slot) = match slot {
+        Ok(slot) => {
+            // While it waited, another process may have taken the trial.
+            let here = standing(trial, local.results);
+            if is_kept(&here, local) {
+                return kept(here, &label, local);
+            }
+            let device = slot.device;
+            let mut slot = Some(slot);
+            (attempt(trial, local, &here, device, &label, || slot = None), slot)
+        }
+        Err(error) => (failed(trial, error.to_string(), &label, local), None),
+    };
+    if local.fail_fast && matches!(manifest.status, Status::Failed | Status::Diverged) {
+        halted.store(true, Ordering::Relaxed);
+    }
+    // Not before, so that who waits for it knows whether to go on.
+    drop(slot);
+    Some((manifest, false))
+}
+
+/// Tells that a trial was there already, or is being run.
+fn kept(standing: Standing, label: &str, local: &Local) -> Option<(Manifest, bool)> {
+    match standing {
+        Standing::Finished(manifest) | Standing::Ended(manifest) => {
             local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
-            shout(manifest, &label, local.progress);
-            return Some(((**manifest).clone(), true));
+            shout(&manifest, label, local.progress);
+            Some((*manifest, true))
         }
         Standing::Busy { pid } => {
             local.progress.kept(format!("{label}: process {pid} is running it, left alone"));
-            return None;
+            None
         }
-        _ => {}
+        Standing::New | Standing::Unfinished => None,
     }
-    let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
-    let failed = |reason: String| {
-        let mut manifest = Manifest::new(trial, false, "");
-        (manifest.status, manifest.reason) = (Status::Failed, Some(reason));
-        local.progress.println(format!("{label}: failed: {}", manifest.reason.as_deref().unwrap_or_default()));
-        Some((manifest, false))
-    };
+}
+
+/// Runs a trial on `device`; `computed` as [`Job::run`].
+fn attempt(
+    trial: &Trial,
+    local: &Local,
+    standing: &Standing,
+    device: Device,
+    label: &str,
+    computed: impl FnOnce(),
+) -> Manifest {
     let dataset = match local.datasets.of(&trial.spec) {
         Ok(dataset) => dataset,
-        Err(error) => return failed(error.to_string()),
+        Err(error) => return failed(trial, error.to_string(), label, local),
     };
-    let job = Job { trial, dataset: &dataset, results: local.results, from_scratch, stop: local.stop };
+    let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
+    let job = Job { trial, dataset: &dataset, results: local.results, device, from_scratch, stop: local.stop };
     let progress = local.progress.clone();
     let warn = Box::new(move |text: String| progress.println(format!("warning: {text}")));
-    match job.run(Box::new(local.progress.sink(label.clone())), warn) {
+    match job.run(Box::new(local.progress.sink(label.to_owned())), warn, computed) {
         Ok(manifest) => {
-            shout(&manifest, &label, local.progress);
-            Some((manifest, false))
+            shout(&manifest, label, local.progress);
+            manifest
         }
-        Err(error) => failed(error.to_string()),
+        Err(error) => failed(trial, error.to_string(), label, local),
     }
+}
+
+/// Of a run that could not even start.
+fn failed(trial: &Trial, reason: String, label: &str, local: &Local) -> Manifest {
+    local.progress.println(format!("{label}: failed: {reason}"));
+    Manifest { status: Status::Failed, reason: Some(reason), ..Manifest::new(trial, false, "") }
 }
 
 /// Tells of numbers that cannot be true, whatever is shown of the rest.

@@ -3,16 +3,20 @@
 
 mod datasets;
 mod estimate;
+mod gpus;
 mod local;
 mod pictures;
 mod saved;
+mod slots;
 pub mod slurm;
 mod stop;
 mod trial;
 
 pub use datasets::Datasets;
 pub use estimate::{Estimate, estimate};
+pub use gpus::{Gpu, gpus};
 pub use local::{Local, Report, lay_out, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
+pub use slots::{Slot, Slots};
 pub use stop::{stop_flag, time_up_flag};
 pub use trial::{Job, Standing, standing, was_killed};

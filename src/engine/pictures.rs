@@ -37,51 +37,73 @@ impl Detail {
     }
 }
 
-/// Why there is no picture.
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    #[error(transparent)]
-    Report(#[from] ReportError),
+/// All that the pictures of a flow show, computed: drawing needs the flow no more.
+pub struct View<'a> {
+    dataset: &'a Dataset,
+    /// Rows of both, data space.
+    data: Matrix,
+    samples: Matrix,
+    density: Density,
 }
 
-/// The pictures of `flow`: for one feature its density over the data's histogram, for two the density and samples, for
-/// images images, for other features the samples pair by pair. `samples` in data space.
-///
-/// # Errors
-/// Where the device fails or a picture cannot be drawn.
-pub fn pictures(
-    flow: &mut dyn Flow,
-    dataset: &Dataset,
-    samples: &Matrix,
-    title: &str,
-    detail: Detail,
-) -> Result<Vec<Picture>, PictureError> {
-    let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
-    let data = some_rows(dataset, detail.points());
-    let samples = first_rows(samples, detail.points());
-    Ok(match names[..] {
-        [name] => {
-            let [low, high] = axis_limits(data.as_slice().iter().map(|&v| v.into()));
-            let x: Vec<f64> = (0..=1000).map(|i| low + (high - low) * f64::from(i) / 1000.0).collect();
-            let points = Matrix::new(x.iter().map(|&v| v as f32).collect(), 1);
-            let log_prob = log_prob(flow, dataset, points)?;
-            vec![density_1d_picture(&x, &log_prob, data.as_slice(), title, name)?]
-        }
-        [first, second] => {
-            let (x, y) = (column_limits(&data, 0), column_limits(&data, 1));
-            let grid = density_grid(flow, dataset, x, y, detail)?;
-            vec![
-                density_picture(&grid, title, [first, second])?,
-                samples_picture(&data, &samples, title, [first, second])?,
-            ]
-        }
-        _ => match ImageShape::of(&names) {
-            Some(shape) => vec![images_picture(&data, &samples, shape, title)?],
-            None => vec![pair_picture(&data, &samples, title, &names)?],
-        },
-    })
+/// log p where it can be drawn.
+enum Density {
+    Line { x: Vec<f64>, log_prob: Vec<f64> },
+    Plane(DensityGrid),
+    NotDrawn,
+}
+
+impl<'a> View<'a> {
+    /// Looks at `flow` beside its data. `samples` in data space.
+    ///
+    /// # Errors
+    /// Where the device fails.
+    pub fn new(
+        flow: &mut dyn Flow,
+        dataset: &'a Dataset,
+        samples: &Matrix,
+        detail: Detail,
+    ) -> Result<Self, DeviceError> {
+        let data = some_rows(dataset, detail.points());
+        let density = match data.columns() {
+            1 => {
+                let [low, high] = axis_limits(data.as_slice().iter().map(|&v| v.into()));
+                let x: Vec<f64> = (0..=1000).map(|i| low + (high - low) * f64::from(i) / 1000.0).collect();
+                let points = Matrix::new(x.iter().map(|&v| v as f32).collect(), 1);
+                let log_prob = log_prob(flow, dataset, points)?;
+                Density::Line { x, log_prob }
+            }
+            2 => {
+                let (x, y) = (column_limits(&data, 0), column_limits(&data, 1));
+                Density::Plane(density_grid(flow, dataset, x, y, detail)?)
+            }
+            _ => Density::NotDrawn,
+        };
+        Ok(Self { dataset, data, samples: first_rows(samples, detail.points()), density })
+    }
+
+    /// For one feature the density over the data's histogram, for two the density and samples, for images images, for other
+    /// features the samples pair by pair.
+    ///
+    /// # Errors
+    /// Where a picture cannot be drawn.
+    pub fn draw(&self, title: &str) -> Result<Vec<Picture>, ReportError> {
+        let Self { dataset, data, samples, density } = self;
+        let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
+        Ok(match density {
+            Density::Line { x, log_prob } => {
+                vec![density_1d_picture(x, log_prob, data.as_slice(), title, names[0])?]
+            }
+            Density::Plane(grid) => {
+                let names = [names[0], names[1]];
+                vec![density_picture(grid, title, names)?, samples_picture(data, samples, title, names)?]
+            }
+            Density::NotDrawn => match ImageShape::of(&names) {
+                Some(shape) => vec![images_picture(data, samples, shape, title)?],
+                None => vec![pair_picture(data, samples, title, &names)?],
+            },
+        })
+    }
 }
 
 /// The density over a plane. In a quick picture, cells far below what can be seen are not scored: a coarse grid finds them.

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::datasets::Datasets;
-use super::pictures::{Detail, PictureError, pictures};
+use super::pictures::{Detail, View};
 use super::trial::SAMPLES;
 use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::record::Manifest;
-use crate::spec::Spec;
+use crate::report::ReportError;
+use crate::spec::{Device, KernelChoice, Spec};
 use crate::train::{self, CheckpointError, Picture};
 
 /// A flow with the best weights of a run, and the way between data space and its own.
@@ -48,11 +49,12 @@ pub enum SavedPictureError {
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
-    Picture(#[from] PictureError),
+    Report(#[from] ReportError),
 }
 
 impl SavedRun {
-    /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`. The data are not needed.
+    /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`. The data are not needed. A run of a GPU
+    /// computes on the CPU where there is no such GPU: the weights are the same, and so are the numbers but for rounding.
     ///
     /// # Errors
     /// Where a file is missing or damaged.
@@ -72,7 +74,12 @@ impl SavedRun {
         let space = train::space(&checkpoint)?;
         let seed = spec.seeds.first().copied().unwrap_or(0);
         let features = space.columns.len();
-        let mut flow = flow::build(&spec.model, spec.training.kernel, features, seed, spec.device)?.flow;
+        let build = |kernel, device| flow::build(&spec.model, kernel, features, seed, device);
+        let built = match (spec.training.kernel, spec.device) {
+            (kernel, Device::Cpu) => build(kernel, Device::Cpu),
+            (kernel, gpu) => build(kernel, gpu).or_else(|_| build(KernelChoice::Fused, Device::Cpu)),
+        };
+        let mut flow = built?.flow;
         train::load(&checkpoint, flow.parameters_mut(), None)?;
         Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
     }
@@ -96,7 +103,7 @@ impl SavedRun {
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
-    /// The pictures of the flow beside its data in full detail; see [`pictures`].
+    /// The pictures of the flow beside its data in full detail; see [`View::draw`].
     ///
     /// # Errors
     /// Where the data cannot be loaded or a picture cannot be drawn.
@@ -104,7 +111,7 @@ impl SavedRun {
         let dataset = datasets.of(&self.spec)?;
         let seed = self.spec.seeds.first().copied().unwrap_or(0);
         let samples = self.sample(SAMPLES, seed)?;
-        Ok(pictures(&mut *self.flow, &dataset, &samples, title, Detail::Full)?)
+        Ok(View::new(&mut *self.flow, &dataset, &samples, Detail::Full)?.draw(title)?)
     }
 
     /// x → z. `noise`: seed of the noise that is added to quantised data; `None`: the rows carry it already, as samples do.

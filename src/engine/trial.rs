@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use super::pictures::{Detail, pictures};
+use super::pictures::{Detail, View};
 use crate::atomic::{WriteError, remove_leftovers, write_atomically};
 use crate::data::{Dataset, matrix_columns, write_table};
-use crate::flow::{self, Built, Flow};
+use crate::flow::{self, Built};
 use crate::kernel::fused::Level;
+use crate::matrix::Matrix;
 use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn};
 use crate::spec::{Device, KernelChoice};
@@ -77,6 +78,8 @@ pub struct Job<'a> {
     pub dataset: &'a Dataset,
     /// Folder of all results.
     pub results: &'a Path,
+    /// Where to compute.
+    pub device: Device,
     /// Forget what is in the trial's folder.
     pub from_scratch: bool,
     pub stop: &'a AtomicBool,
@@ -84,11 +87,17 @@ pub struct Job<'a> {
 
 impl Job<'_> {
     /// Runs the trial in the current rayon pool. Whatever happens is in the manifest; `progress` hears the same events as
-    /// the files do, `warn` what does not stop the run.
+    /// the files do, `warn` what does not stop the run. A run that has reached its end calls `computed` when all that is
+    /// left is drawing and writing.
     ///
     /// # Errors
     /// Where not even the manifest can be written.
-    pub fn run(&self, progress: Box<dyn Sink + Send>, warn: Warn) -> Result<Manifest, WriteError> {
+    pub fn run(
+        &self,
+        progress: Box<dyn Sink + Send>,
+        warn: Warn,
+        computed: impl FnOnce(),
+    ) -> Result<Manifest, WriteError> {
         let directory = self.trial.directory(self.results);
         let checkpoints = directory.join("checkpoints");
         if self.from_scratch && directory.exists() {
@@ -101,14 +110,17 @@ impl Job<'_> {
 
         let spec = &self.trial.spec;
         let shape = flow::static_shape(self.dataset.features(), spec.model.width);
-        let manifest = Manifest::new(self.trial, shape.is_some(), instruction_set(spec.training.kernel, spec.device));
+        let instructions = instruction_set(spec.training.kernel, self.device);
+        let manifest =
+            Manifest { device: self.device.to_string(), ..Manifest::new(self.trial, shape.is_some(), instructions) };
         let mut sink = Recorder::new(vec![
             Box::new(MetricsJournal::new(&directory)),
             Box::new(TensorBoard::new(&directory, self.trial, toml, warn)),
             Box::new(ManifestWriter::new(&directory, manifest.clone())),
             progress,
         ]);
-        let outcome = match catch_unwind(AssertUnwindSafe(|| self.train(&directory, &checkpoints, &mut sink))) {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.train(&directory, &checkpoints, &mut sink, computed)))
+        {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => failed(error.to_string()),
             Err(panic) => failed(format!("a bug in the runner, please report it: {}", message(&*panic))),
@@ -126,27 +138,45 @@ impl Job<'_> {
         Ok(last)
     }
 
-    fn train(&self, directory: &Path, checkpoints: &Path, sink: &mut dyn Sink) -> Result<Outcome, TrainError> {
+    fn train(
+        &self,
+        directory: &Path,
+        checkpoints: &Path,
+        sink: &mut dyn Sink,
+        computed: impl FnOnce(),
+    ) -> Result<Outcome, TrainError> {
         let Trial { spec, seed, .. } = self.trial;
         let features = self.dataset.features();
-        let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, spec.device)?;
+        let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, self.device)?;
         let outcome =
             Training { spec, seed: *seed, dataset: self.dataset, flow: &mut *flow, checkpoints, sink, stop: self.stop }
                 .run()?;
         if outcome.status == Status::Finished {
-            self.show(directory, &mut *flow, outcome.summary.steps, sink)?;
+            // Of the best weights.
+            let mut samples = flow.sample(SAMPLES, self.trial.seed)?;
+            self.dataset.preprocessing.invert(&mut samples);
+            let view = View::new(&mut *flow, self.dataset, &samples, Detail::Quick)?;
+            // Gives back the device's memory.
+            drop(flow);
+            computed();
+            self.show(directory, &samples, &view, outcome.summary.steps, sink)?;
         }
         Ok(outcome)
     }
 
-    /// Samples and pictures of the best weights.
-    fn show(&self, directory: &Path, flow: &mut dyn Flow, step: i64, sink: &mut dyn Sink) -> Result<(), TrainError> {
-        let mut samples = flow.sample(SAMPLES, self.trial.seed)?;
-        self.dataset.preprocessing.invert(&mut samples);
-        write_table(&directory.join("samples.parquet"), &matrix_columns(&self.dataset.columns, &samples))
+    /// Writes samples and pictures.
+    fn show(
+        &self,
+        directory: &Path,
+        samples: &Matrix,
+        view: &View<'_>,
+        step: i64,
+        sink: &mut dyn Sink,
+    ) -> Result<(), TrainError> {
+        write_table(&directory.join("samples.parquet"), &matrix_columns(&self.dataset.columns, samples))
             .map_err(std::io::Error::other)?;
         let title = format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed);
-        for picture in pictures(flow, self.dataset, &samples, &title, Detail::Quick).map_err(std::io::Error::other)? {
+        for picture in view.draw(&title).map_err(std::io::Error::other)? {
             let path = directory.join(format!("{}.png", picture.tag));
             write_atomically(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;

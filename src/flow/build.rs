@@ -43,7 +43,7 @@ pub fn static_shape(features: usize, width: usize) -> Option<StaticShape> {
     STATIC_SHAPES.iter().copied().find(|s| (s.features, s.width) == (features, width))
 }
 
-/// Builds the flow of `model` for data of `features` columns, with initial weights by `seed`.
+/// Builds the flow of `model` for data of `features` columns, with initial weights by `seed`. Any GPU is the first.
 ///
 /// # Errors
 /// Where the device is not there or not compiled in.
@@ -77,7 +77,7 @@ impl Maker for Make {
         match (self.device, self.kernel) {
             (Device::Cpu, KernelChoice::Fused) => Ok(Box::new(Fused::new(self.architecture, self.parameters))),
             (Device::Cpu, KernelChoice::Composed) => Ok(self.composed(features, width, Cpu::default())),
-            (Device::Cuda(ordinal), _) => self.cuda(features, width, ordinal),
+            (Device::Cuda(ordinal), _) => self.cuda(features, width, ordinal.unwrap_or(0)),
         }
     }
 }
@@ -95,10 +95,7 @@ impl Make {
     }
 
     #[cfg(not(feature = "cuda"))]
-    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
-        Err(DeviceError(format!(
-            "cuda:{ordinal} was asked for, but this program was built without CUDA; build it with `cargo build --release \
-             --features cuda`, or use `--device cpu`"
-        )))
+    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, _: usize) -> Result<Box<dyn Flow>, DeviceError> {
+        Err(DeviceError::without_cuda())
     }
 }

@@ -54,6 +54,18 @@ pub struct LayerHealth {
 #[error("the device failed: {0}")]
 pub struct DeviceError(pub String);
 
+#[cfg(not(feature = "cuda"))]
+impl DeviceError {
+    /// CUDA was asked for, and is not compiled in.
+    pub fn without_cuda() -> Self {
+        Self(
+            "this program was built without CUDA; build it with `cargo build --release --features cuda`, or use \
+             `--device cpu`"
+                .to_owned(),
+        )
+    }
+}
+
 /// A trainable invertible map with an exact density, on some device. All matrices are in *model space*.
 pub trait Flow {
     /// What the flow is made of.

@@ -1,4 +1,4 @@
-//! Where trials run, beside what they are: `[engine.slurm]`. Nothing here changes a trial or its name.
+//! Where trials run, beside what they are: `[engine]`. Nothing here changes a trial or its name.
 
 use serde::Deserialize;
 
@@ -6,6 +6,15 @@ use super::diagnostics::Diagnostic;
 use super::resolve::{consume, nested};
 use super::settings::Settings;
 use super::source::Place;
+
+/// Where trials run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// Trials that share one GPU at a time.
+    pub trials_per_gpu: usize,
+    pub slurm: Slurm,
+}
 
 /// How trials are submitted to Slurm; what is left out is the cluster's own default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -29,13 +38,13 @@ pub struct Slurm {
     pub extra: Vec<String>,
 }
 
-impl Slurm {
-    /// Reads `[engine.slurm]`; all defaults where it is not there.
+impl Engine {
+    /// Reads `[engine]`; all defaults where it is not there.
     pub(crate) fn read(settings: &Settings, home: &Place, problems: &mut Vec<Diagnostic>) -> Self {
-        let consumed = consume(settings, home, |path| path.starts_with("engine.slurm."));
+        let consumed = consume(settings, home, |path| path.starts_with("engine."));
         problems.extend(consumed.problems);
         problems.extend(consumed.unused.into_iter().map(|(_, problem)| problem));
-        let table = nested(&consumed.values).remove("engine").and_then(|engine| engine.get("slurm").cloned());
+        let table = nested(&consumed.values).remove("engine");
         // A table of keys that disagrees with this type is found by a test.
         table.and_then(|table| table.try_into().ok()).unwrap_or_default()
     }

@@ -237,7 +237,7 @@ static ROWS: &[Row] = &[
     Row("name", Kind::Name, Absent, "", "Name of the experiment and of its folder below `results`; the file's stem where left out.", When::Always),
     Row("extends", Kind::Path, Absent, "", "Another spec, relative to this one's folder, whose keys hold where this one leaves them out; it may extend a third.", When::Always),
     Row("seeds", Kind::Seeds, Value("[0]"), "", "Seeds of weights and batch order, one run each; `seeds = 3` means 0, 1, 2.", When::Always),
-    Row("device", Kind::Device, Value("'cpu'"), "", "Where to compute: `cpu`, `cuda` or `cuda:N`.", When::Always),
+    Row("device", Kind::Device, Value("'cpu'"), "", "Where to compute: `cpu`, `cuda` (any GPU that is free) or `cuda:N`.", When::Always),
 
     Row("dataset.name", Kind::Toy, Absent, "", "A toy density; this or `path` must be given.", When::Always),
     Row("dataset.path", Kind::Path, Absent, "", "A data file or a folder of images, relative to the spec's folder or else to the working directory.", When::Without("dataset.name")),
@@ -302,6 +302,7 @@ static ROWS: &[Row] = &[
     Row("sweep.seed", integer(0, i64::MAX), Value("0"), "", "Seed of the points.", DRAWN),
     Row("sweep.parameters", Kind::Parameters, Required, "", "Dotted keys with a list of values, or a range: `min`, `max`, `scale` (linear or log), `step` or `points`, `integer`; `\"a,b\"` sweeps keys together.", When::Always),
 
+    Row("engine.trials_per_gpu", integer(1, 1_024), Value("1"), "trials", "CUDA: trials that share one GPU at a time.", When::Always),
     Row("engine.slurm.partition", Kind::Text("the name of a partition"), Absent, "", "Slurm: partition to submit to.", When::Always),
     Row("engine.slurm.account", Kind::Text("the name of an account"), Absent, "", "Slurm: account to charge.", When::Always),
     Row("engine.slurm.time", Kind::Text("a time limit such as \"2:00:00\""), Absent, "", "Slurm: time limit of an array element; when it nears, runs save and the element is queued again.", When::Always),

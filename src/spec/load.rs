@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
-use super::engine::Slurm;
+use super::engine::Engine;
 use super::extends::{LONGEST_CHAIN, over_bases};
 use super::node::{self, Value};
 use super::overrides::{Layer, Overrides};
@@ -36,7 +36,7 @@ pub struct ResolvedExperiment {
     /// What may not be meant so.
     pub warnings: Vec<Diagnostic>,
     pub sweep: Option<Sweep>,
-    pub slurm: Slurm,
+    pub engine: Engine,
     /// File and overrides laid over each other, without the sweep's values.
     pub(crate) settings: Settings,
     /// Overridden keys that stand in a trial's identity.
@@ -166,7 +166,7 @@ fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diag
     };
     settings.lay_over(&layer.settings);
     let sweep = Sweep::read(&settings, &layer.keys, &mut found);
-    let slurm = Slurm::read(&settings, &home, &mut found);
+    let engine = Engine::read(&settings, &home, &mut found);
     let first = sweep.as_ref().map(|sweep| sweep.with_first_values(&settings));
     let folder = file.path.parent().unwrap_or(Path::new(""));
     let resolution = resolve(first.as_ref().unwrap_or(&settings), &home, folder, &stem(&file.path));
@@ -189,7 +189,7 @@ fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diag
         spec,
         warnings,
         sweep,
-        slurm,
+        engine,
         settings,
         overridden: layer.keys.clone(),
         home,

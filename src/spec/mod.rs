@@ -41,7 +41,7 @@ mod variant;
 pub use axis::Axis;
 pub(crate) use axis::{Choice, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use engine::Slurm;
+pub use engine::{Engine, Slurm};
 pub use file_format::FileFormat;
 pub(crate) use keys::key_paths;
 pub use kind::{Bound, Kind};

@@ -27,12 +27,12 @@ pub struct Spec {
 }
 
 /// Where a trial computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Device {
     Cpu,
-    /// CUDA device by ordinal.
-    Cuda(usize),
+    /// CUDA device by ordinal; `None`: whichever is free.
+    Cuda(Option<usize>),
 }
 
 impl TryFrom<String> for Device {
@@ -47,10 +47,11 @@ impl std::str::FromStr for Device {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", ordinal)) => {
-                ordinal.parse().map(Self::Cuda).map_err(|_| format!("`{ordinal}` is no device number"))
-            }
+            None if text == "cuda" => Ok(Self::Cuda(None)),
+            Some(("cuda", ordinal)) => ordinal
+                .parse()
+                .map(|ordinal| Self::Cuda(Some(ordinal)))
+                .map_err(|_| format!("`{ordinal}` is no device number")),
             _ => Err(format!("unknown device `{text}`; expected `cpu`, `cuda` or `cuda:N`")),
         }
     }
@@ -60,7 +61,8 @@ impl std::fmt::Display for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+            Self::Cuda(None) => f.write_str("cuda"),
+            Self::Cuda(Some(ordinal)) => write!(f, "cuda:{ordinal}"),
         }
     }
 }

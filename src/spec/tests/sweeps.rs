@@ -130,25 +130,27 @@ fn every_key_of_a_sweep_changes_its_trials() {
 
 #[test]
 fn engine_keys_reach_the_engine_and_change_no_trial() {
-    let text = "[dataset]\nname = \"moons\"\n[engine.slurm]\n";
+    let text = "[dataset]\nname = \"moons\"\n[engine]\n";
     let values = [
-        ("partition", "\"gpu\""),
-        ("account", "\"lab\""),
-        ("time", "\"2:00:00\""),
-        ("memory", "\"8G\""),
-        ("cpus", "4"),
-        ("gpus", "1"),
-        ("at_once", "3"),
-        ("trials_per_element", "2"),
-        ("extra", "[\"module load cuda\"]"),
+        ("trials_per_gpu", "2"),
+        ("slurm.partition", "\"gpu\""),
+        ("slurm.account", "\"lab\""),
+        ("slurm.time", "\"2:00:00\""),
+        ("slurm.memory", "\"8G\""),
+        ("slurm.cpus", "4"),
+        ("slurm.gpus", "1"),
+        ("slurm.at_once", "3"),
+        ("slurm.trials_per_element", "2"),
+        ("slurm.extra", "[\"module load cuda\"]"),
     ];
     let load = |text: &str| Folder::with(text).load(Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
     let bare = load(text);
-    assert_eq!(bare.slurm, crate::spec::Slurm { trials_per_element: 1, ..Default::default() });
-    assert_eq!(keys::key_paths().filter(|path| path.starts_with("engine.slurm.")).count(), values.len());
+    let slurm = crate::spec::Slurm { trials_per_element: 1, ..Default::default() };
+    assert_eq!(bare.engine, crate::spec::Engine { trials_per_gpu: 1, slurm });
+    assert_eq!(keys::key_paths().filter(|path| path.starts_with("engine.")).count(), values.len());
     for (key, value) in values {
         let set = load(&format!("{text}{key} = {value}\n"));
-        assert_ne!(set.slurm, bare.slurm, "{key}");
+        assert_ne!(set.engine, bare.engine, "{key}");
         assert_eq!(crate::plan::spec_hash(&set.spec), crate::plan::spec_hash(&bare.spec), "{key}");
     }
 }

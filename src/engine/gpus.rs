@@ -1,0 +1,107 @@
+//! The NVIDIA GPUs of this machine.
+
+use crate::flow::DeviceError;
+
+/// A GPU, as its driver tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// What `cuda:N` counts; `CUDA_VISIBLE_DEVICES` may hide and reorder devices.
+    pub ordinal: usize,
+    /// Product name.
+    pub name: String,
+    /// Memory in bytes: free now, and all.
+    pub memory: [usize; 2],
+    /// The newest CUDA version that the driver can run: major and minor.
+    pub driver: [u32; 2],
+}
+
+/// Nothing is installed on the GPU, and other programs are not disturbed.
+///
+/// # Errors
+/// Where the driver does not work, or this program was built without CUDA.
+#[cfg(feature = "cuda")]
+pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
+    (0..gpu_count()?)
+        .map(|ordinal| gpu(ordinal).map_err(|error| of_driver(&format!("cuda:{ordinal}"), &error)))
+        .collect()
+}
+
+/// How many GPUs there are.
+///
+/// # Errors
+/// As [`gpus`].
+#[cfg(feature = "cuda")]
+pub fn gpu_count() -> Result<usize, DeviceError> {
+    use cudarc::driver::result::{device, init};
+    let count = init().and_then(|()| device::get_count()).map_err(|error| of_driver("the NVIDIA driver", &error))?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(ordinal: usize) -> Result<Gpu, cudarc::driver::DriverError> {
+    use std::ffi::CStr;
+
+    use cudarc::driver::{CudaDevice, result, sys};
+    let number = i32::try_from(ordinal).unwrap_or(i32::MAX);
+    let device = result::device::get(number)?;
+    let (mut name, mut version) = ([0u8; 256], 0);
+    // SAFETY: the driver is initialised; it writes a string that ends with a null of at most as many bytes, and an int.
+    unsafe {
+        sys::cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, device).result()?;
+        sys::cuDriverGetVersion(&raw mut version).result()?;
+    }
+    let name = CStr::from_bytes_until_nul(&name).unwrap_or_default().to_string_lossy().into_owned();
+    let version = u32::try_from(version).unwrap_or(0);
+    // Free memory is told within a context, which lives as long as this.
+    let _context = CudaDevice::new(ordinal)?;
+    let (free, total) = result::mem_get_info()?;
+    Ok(Gpu { ordinal, name, memory: [free, total], driver: [version / 1000, version % 1000 / 10] })
+}
+
+#[cfg(feature = "cuda")]
+fn of_driver(what: &str, error: &cudarc::driver::DriverError) -> DeviceError {
+    DeviceError(format!("{what} does not answer: {error:?}; see what `nvidia-smi` says, or use `--device cpu`"))
+}
+
+/// See the one with the feature.
+///
+/// # Errors
+/// This program was built without CUDA.
+#[cfg(not(feature = "cuda"))]
+pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
+    gpu_count().map(|_| Vec::new())
+}
+
+/// See the one with the feature.
+///
+/// # Errors
+/// This program was built without CUDA.
+#[cfg(not(feature = "cuda"))]
+pub fn gpu_count() -> Result<usize, DeviceError> {
+    Err(DeviceError::without_cuda())
+}
+
+impl std::fmt::Display for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [free, total] = self.memory.map(|bytes| bytes as f64 / f64::from(1 << 30));
+        let Self { ordinal, name, driver: [major, minor], .. } = self;
+        write!(f, "cuda:{ordinal}: {name}, {free:.1} of {total:.1} GiB free, driver for CUDA {major}.{minor}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_is_told_in_a_line() {
+        let gpu = Gpu { ordinal: 1, name: "NVIDIA H100".into(), memory: [40 << 30, 80 << 30], driver: [13, 0] };
+        assert_eq!(gpu.to_string(), "cuda:1: NVIDIA H100, 40.0 of 80.0 GiB free, driver for CUDA 13.0");
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_build_without_cuda_says_how_to_get_one() {
+        assert!(gpus().unwrap_err().to_string().contains("--features cuda"));
+    }
+}
