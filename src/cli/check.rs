@@ -7,7 +7,8 @@ use clap::Args;
 use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
-use crate::engine::{Datasets, Slots, gpus};
+use crate::engine::{Datasets, Slots};
+use crate::flow::gpus;
 use crate::record::progress::{ProgressMode, loading};
 use crate::spec::{Device, counted};
 
@@ -41,7 +42,7 @@ impl Check {
         for gpu in &gpus {
             print(gpu)?;
         }
-        let slots = Slots::new(wanted.len(), gpus.len(), wanted.len());
+        let slots = Slots::new(wanted.len(), Ok(gpus.len()), wanted.len());
         for device in wanted {
             slots.take(device).map_err(Failure::usage)?;
         }

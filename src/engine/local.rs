@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::datasets::Datasets;
-use super::gpus::gpu_count;
 use super::slots::Slots;
 use super::trial::{Job, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
+use crate::flow::gpu_count;
 use crate::plan::{Plan, Trial};
 use crate::record::progress::Progress;
 use crate::record::{Manifest, RecordError, hparams, read_runs, write_bands, write_experiment, write_trials};
@@ -201,8 +201,8 @@ fn cores() -> usize {
 fn slots<'a>(trials: impl IntoIterator<Item = &'a Trial>, waiting: usize, local: &Local) -> Slots {
     let on_gpu = trials.into_iter().any(|trial| matches!(trial.spec.device, Device::Cuda(_)));
     let gpus = if on_gpu { gpu_count() } else { Ok(0) };
-    let gpus = gpus.inspect_err(|error| local.progress.println(format!("warning: {error}"))).unwrap_or(0);
-    let jobs = local.jobs.unwrap_or(cores().max(gpus * local.trials_per_gpu));
+    let on_gpus = gpus.as_ref().map_or(0, |gpus| gpus * local.trials_per_gpu);
+    let jobs = local.jobs.unwrap_or(cores().max(on_gpus));
     Slots::new(jobs.clamp(1, waiting.max(1)), gpus, local.trials_per_gpu)
 }
 

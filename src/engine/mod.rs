@@ -3,7 +3,6 @@
 
 mod datasets;
 mod estimate;
-mod gpus;
 mod local;
 mod pictures;
 mod saved;
@@ -14,7 +13,6 @@ mod trial;
 
 pub use datasets::Datasets;
 pub use estimate::{Estimate, estimate};
-pub use gpus::{Gpu, gpus};
 pub use local::{Local, Report, lay_out, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
 pub use slots::{Slot, Slots};

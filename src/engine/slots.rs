@@ -10,8 +10,8 @@ use crate::spec::Device;
 pub struct Slots {
     /// Trials at once.
     jobs: usize,
-    /// GPUs of this machine.
-    gpus: usize,
+    /// GPUs of this machine, or why it cannot be told.
+    gpus: Result<usize, DeviceError>,
     /// Trials at once on one GPU.
     per_gpu: usize,
     /// Trials that compute now, by device.
@@ -27,7 +27,7 @@ pub struct Slot<'a> {
 
 impl Slots {
     /// For `jobs` trials at once, `per_gpu` on each of `gpus` devices; at least one each.
-    pub fn new(jobs: usize, gpus: usize, per_gpu: usize) -> Self {
+    pub fn new(jobs: usize, gpus: Result<usize, DeviceError>, per_gpu: usize) -> Self {
         let running = Mutex::default();
         Self { jobs: jobs.max(1), gpus, per_gpu: per_gpu.max(1), running, freed: Condvar::new() }
     }
@@ -40,22 +40,9 @@ impl Slots {
     /// A slot on `wanted`, waiting until there is one. Any GPU is the one with the fewest trials.
     ///
     /// # Errors
-    /// Where this machine has no such device.
+    /// Where this machine has no such device, or its driver does not work.
     pub fn take(&self, wanted: Device) -> Result<Slot<'_>, DeviceError> {
-        let candidates = match wanted {
-            Device::Cpu => vec![Device::Cpu],
-            Device::Cuda(None) => (0..self.gpus).map(|ordinal| Device::Cuda(Some(ordinal))).collect(),
-            Device::Cuda(Some(ordinal)) if ordinal < self.gpus => vec![wanted],
-            Device::Cuda(Some(_)) => vec![],
-        };
-        if candidates.is_empty() {
-            let there = match self.gpus {
-                0 => "no CUDA device".to_owned(),
-                1 => "one CUDA device, cuda:0".to_owned(),
-                gpus => format!("{gpus} CUDA devices, cuda:0 to cuda:{}", gpus - 1),
-            };
-            return Err(DeviceError(format!("{wanted} cannot be used: this machine has {there}")));
-        }
+        let candidates = self.candidates(wanted)?;
         let mut running = self.running();
         loop {
             let trials = |device: &Device| running.get(device).copied().unwrap_or(0);
@@ -69,6 +56,23 @@ impl Slots {
                 _ => running = self.freed.wait(running).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+
+    /// The devices that will do for `wanted`: at least one.
+    fn candidates(&self, wanted: Device) -> Result<Vec<Device>, DeviceError> {
+        let Device::Cuda(ordinal) = wanted else { return Ok(vec![wanted]) };
+        let gpus = self.gpus.clone()?;
+        let will_do = (0..gpus).filter(|gpu| ordinal.is_none_or(|ordinal| ordinal == *gpu));
+        let candidates: Vec<Device> = will_do.map(|gpu| Device::Cuda(Some(gpu))).collect();
+        if candidates.is_empty() {
+            let there = match gpus {
+                0 => "no CUDA device".to_owned(),
+                1 => "one CUDA device, cuda:0".to_owned(),
+                gpus => format!("{gpus} CUDA devices, cuda:0 to cuda:{}", gpus - 1),
+            };
+            return Err(DeviceError(format!("{wanted} cannot be used: this machine has {there}")));
+        }
+        Ok(candidates)
     }
 
     /// The counts are whole whatever a panicking holder did.
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn gpus_are_handed_out_one_by_one_and_again_when_they_are_free() {
-        let slots = Slots::new(100, 3, 2);
+        let slots = Slots::new(100, Ok(3), 2);
         let mut held: Vec<_> = (0..6).map(|_| slots.take(ANY).unwrap()).collect();
         let devices: Vec<Device> = held.iter().map(|slot| slot.device).collect();
         assert_eq!(devices, [gpu(0), gpu(1), gpu(2), gpu(0), gpu(1), gpu(2)]);
@@ -114,7 +118,7 @@ mod tests {
     #[test]
     fn nobody_computes_beside_more_than_the_limits_say() {
         // 4 workers at once on 2 GPUs of 1 trial each, some of whose trials name their device.
-        let slots = Slots::new(4, 2, 1);
+        let slots = Slots::new(4, Ok(2), 1);
         let on = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let done = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn jobs_are_the_limit_of_all_devices_together() {
-        let slots = Slots::new(1, 2, 1);
+        let slots = Slots::new(1, Ok(2), 1);
         let first = slots.take(ANY).unwrap();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| slots.take(Device::Cpu).unwrap().device);
@@ -150,8 +154,11 @@ mod tests {
 
     #[test]
     fn a_device_that_is_not_there_is_an_error_that_says_which_are() {
+        let broken = Slots::new(1, Err(DeviceError("the driver does not work".into())), 1);
+        assert!(broken.take(ANY).map(|slot| slot.device).unwrap_err().to_string().contains("driver"));
+        assert_eq!(broken.take(Device::Cpu).unwrap().device, Device::Cpu, "it needs none");
         let message =
-            |gpus, wanted| Slots::new(1, gpus, 1).take(wanted).map(|slot| slot.device).unwrap_err().to_string();
+            |gpus, wanted| Slots::new(1, Ok(gpus), 1).take(wanted).map(|slot| slot.device).unwrap_err().to_string();
         assert!(message(0, ANY).contains("no CUDA device"));
         assert!(message(1, gpu(1)).contains("cuda:1 cannot be used: this machine has one CUDA device, cuda:0"));
         assert!(message(8, gpu(8)).contains("8 CUDA devices, cuda:0 to cuda:7"));

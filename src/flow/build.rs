@@ -89,6 +89,8 @@ impl Make {
 
     #[cfg(feature = "cuda")]
     fn cuda<F: Dim, W: Dim>(self, features: F, width: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
+        // Where the driver does not work at all, it says so itself.
+        super::gpu_count()?;
         let device = dfdx::prelude::Cuda::try_build(ordinal, 0)
             .map_err(|error| DeviceError(format!("cuda:{ordinal} cannot be used: {error:?}")))?;
         Ok(self.composed(features, width, device))

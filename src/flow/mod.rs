@@ -7,6 +7,7 @@
 mod architecture;
 mod base;
 mod build;
+mod gpus;
 mod init;
 mod mask;
 mod parameters;
@@ -14,6 +15,7 @@ mod parameters;
 pub use architecture::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear};
 pub use base::{HALF_LN_TAU, standard_normal_log_prob};
 pub use build::{Built, StaticShape, build, static_shape};
+pub use gpus::{Gpu, gpu_count, gpus};
 pub use init::initialise;
 pub use mask::{Mask, masks};
 pub use parameters::{Entry, Parameters, Role};

@@ -1,6 +1,6 @@
 //! The NVIDIA GPUs of this machine.
 
-use crate::flow::DeviceError;
+use super::DeviceError;
 
 /// A GPU, as its driver tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,9 @@ fn gpu(ordinal: usize) -> Result<Gpu, cudarc::driver::DriverError> {
 
 #[cfg(feature = "cuda")]
 fn of_driver(what: &str, error: &cudarc::driver::DriverError) -> DeviceError {
-    DeviceError(format!("{what} does not answer: {error:?}; see what `nvidia-smi` says, or use `--device cpu`"))
+    // Not the error itself: where the driver has no words for it, printing it panics.
+    let code = error.0;
+    DeviceError(format!("{what} does not work: {code:?}; see what `nvidia-smi` says, or use `--device cpu`"))
 }
 
 /// See the one with the feature.
