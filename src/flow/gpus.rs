@@ -93,17 +93,15 @@ impl std::fmt::Display for Gpu {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_gpu_is_told_in_a_line() {
-        let gpu = Gpu { ordinal: 1, name: "NVIDIA H100".into(), memory: [40 << 30, 80 << 30], driver: [13, 0] };
+        let gpu = super::Gpu { ordinal: 1, name: "NVIDIA H100".into(), memory: [40 << 30, 80 << 30], driver: [13, 0] };
         assert_eq!(gpu.to_string(), "cuda:1: NVIDIA H100, 40.0 of 80.0 GiB free, driver for CUDA 13.0");
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn a_build_without_cuda_says_how_to_get_one() {
-        assert!(gpus().unwrap_err().to_string().contains("--features cuda"));
+        assert!(super::gpus().unwrap_err().to_string().contains("--features cuda"));
     }
 }
