@@ -48,14 +48,16 @@ pub struct Report {
     pub not_started: usize,
 }
 
-/// The trials of one experiment that have ended, for `trials.parquet`.
+/// The trials of one experiment that have ended, for `trials.parquet` and seed bands.
 struct Table<'a> {
     plan: &'a Plan,
     rows: Mutex<BTreeMap<(String, u64), Manifest>>,
+    /// Seeds of each trial that this process is yet to hear of.
+    awaited: Mutex<BTreeMap<&'a str, usize>>,
 }
 
 /// Runs all trials of `plans`: finished ones are kept, unfinished ones resumed. Plans are stored before anything runs;
-/// `trials.parquet` is rewritten whenever a run ends.
+/// `trials.parquet` is rewritten whenever a run ends, and at last.
 ///
 /// # Errors
 /// Where the experiment's own files cannot be written. A trial that fails does not end the others.
@@ -64,7 +66,9 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     for plan in plans {
         let earlier = lay_out(plan, local.results, |text| local.progress.println(text))?;
         let rows = earlier.into_iter().map(|run| ((run.trial.clone(), run.seed), run)).collect();
-        tables.push(Table { plan, rows: Mutex::new(rows) });
+        let mut awaited = BTreeMap::new();
+        plan.trials.iter().for_each(|trial| *awaited.entry(trial.id.as_str()).or_default() += 1);
+        tables.push(Table { plan, rows: Mutex::new(rows), awaited: Mutex::new(awaited) });
     }
 
     let queue: Vec<(usize, &Trial)> =
@@ -97,7 +101,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
                     };
                     let Some(outcome) = outcome else { continue };
                     let table = &tables[experiment];
-                    if let Err(error) = table.add(&outcome.0, local.results) {
+                    if let Err(error) = table.add(&outcome, local.results) {
                         lock(&first_error).get_or_insert(error);
                     }
                     *lock(&done[index]) = Some(outcome);
@@ -295,26 +299,37 @@ fn shout(run: &Manifest, label: &str, progress: &Progress) {
 }
 
 impl Table<'_> {
-    /// Takes a run that has ended and writes the table anew.
-    fn add(&self, run: &Manifest, results: &Path) -> Result<(), RecordError> {
+    /// Takes a run that has ended, or had before (`kept`), and writes what it changes.
+    fn add(&self, (run, kept): &(Manifest, bool), results: &Path) -> Result<(), RecordError> {
         let mut rows = lock(&self.rows);
         rows.insert((run.trial.clone(), run.seed), run.clone());
-        write_bands(&results.join(&self.plan.experiment), &run.trial)?;
-        self.write(&rows, results)
+        let mut awaited = lock(&self.awaited);
+        let left = awaited.get_mut(run.trial.as_str()).map_or(0, |seeds| {
+            *seeds = seeds.saturating_sub(1);
+            *seeds
+        });
+        // All seeds are read anew for it: when half of them are left, a quarter and so on, and after the last.
+        if left == 0 || (!kept && left.is_power_of_two()) {
+            write_bands(&results.join(&self.plan.experiment), &run.trial)?;
+        }
+        if *kept { Ok(()) } else { self.write(&rows, results) }
     }
 
-    /// Adds the runs of other processes that worked on the experiment at the same time.
+    /// Writes all a last time, with the runs of other processes that worked on the experiment meanwhile.
     fn complete(&self, results: &Path) -> Result<(), RecordError> {
+        let folder = results.join(&self.plan.experiment);
+        for (trial, _) in lock(&self.awaited).iter().filter(|(_, left)| **left > 0) {
+            write_bands(&folder, trial)?;
+        }
         let mut rows = lock(&self.rows);
-        let before = rows.clone();
-        for run in read_runs(&results.join(&self.plan.experiment)).manifests {
+        for run in read_runs(&folder).manifests {
             let key = (run.trial.clone(), run.seed);
             // Of a run of its own this process knows best: its last word may not have found room on the disk.
             if rows.get(&key).is_none_or(|known| known.pid != std::process::id()) {
                 rows.insert(key, run);
             }
         }
-        if *rows == before { Ok(()) } else { self.write(&rows, results) }
+        self.write(&rows, results)
     }
 
     fn write(&self, rows: &BTreeMap<(String, u64), Manifest>, results: &Path) -> Result<(), RecordError> {
