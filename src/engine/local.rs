@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::datasets::Datasets;
-use super::slots::Slots;
+use super::slots::{Slot, Slots};
 use super::trial::{Job, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
@@ -48,6 +48,9 @@ pub struct Report {
     pub not_started: usize,
 }
 
+/// How a run ended, and whether it had before. `None`: it was not run.
+type Ended = Option<(Manifest, bool)>;
+
 /// The trials of one experiment that have ended, for `trials.parquet` and seed bands.
 struct Table<'a> {
     plan: &'a Plan,
@@ -73,8 +76,8 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
 
     let queue: Vec<(usize, &Trial)> =
         plans.iter().enumerate().flat_map(|(i, plan)| plan.trials.iter().map(move |trial| (i, trial))).collect();
-    let done: Vec<Mutex<Option<(Manifest, bool)>>> = queue.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
+    let done: Vec<Mutex<Ended>> = queue.iter().map(|_| Mutex::new(None)).collect();
+    let next = Mutex::new(0);
     let first_error = Mutex::new(None);
     let halted = AtomicBool::new(false);
     let waiting = queue.iter().filter(|(_, trial)| !is_kept(&standing(trial, local.results), local)).count();
@@ -89,16 +92,26 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
             scope.spawn(|| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    // Trials start in the order of the plan: who has the turn holds it until there is a slot.
+                    let mut turn = lock(&next);
+                    let index = *turn;
                     let Some(&(experiment, trial)) = queue.get(index) else { break };
                     if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
                         break;
                     }
-                    let one = || one(trial, local, &slots, &halted);
-                    let outcome = match &pool {
-                        Ok(pool) => pool.install(one),
-                        Err(_) => one(),
-                    };
+                    *turn += 1;
+                    let admitted = admit(trial, local, &slots);
+                    drop(turn);
+                    let outcome = admitted.map_or_else(
+                        |outcome| *outcome,
+                        |slot| {
+                            let one = || one(trial, local, slot, &halted);
+                            match &pool {
+                                Ok(pool) => pool.install(one),
+                                Err(_) => one(),
+                            }
+                        },
+                    );
                     let Some(outcome) = outcome else { continue };
                     let table = &tables[experiment];
                     if let Err(error) = table.add(&outcome, local.results) {
@@ -147,7 +160,11 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
 /// # Errors
 /// Where the table cannot be written.
 pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
-    let outcome = one(trial, local, &slots([trial], 1, local), &AtomicBool::new(false));
+    let slots = slots([trial], 1, local);
+    let outcome = match admit(trial, local, &slots) {
+        Ok(slot) => one(trial, local, slot, &AtomicBool::new(false)),
+        Err(outcome) => *outcome,
+    };
     let folder = local.results.join(&trial.experiment);
     write_bands(&folder, &trial.id)?;
     // Others may end meanwhile and write the table too: whoever writes last has seen all of them.
@@ -210,31 +227,28 @@ fn slots<'a>(trials: impl IntoIterator<Item = &'a Trial>, waiting: usize, local:
     Slots::new(jobs.clamp(1, waiting.max(1)), gpus, local.trials_per_gpu)
 }
 
-/// Runs one trial when there is a slot for it, or tells that it was there already. `None`: it cannot be run now, or
-/// shall not be any more.
-fn one(trial: &Trial, local: &Local, slots: &Slots, halted: &AtomicBool) -> Option<(Manifest, bool)> {
-    let label = format!("{} seed {}", trial.id, trial.seed);
+/// Waits until there is a slot for a trial. The error: how it ended without one.
+fn admit<'a>(trial: &Trial, local: &Local, slots: &'a Slots) -> Result<Slot<'a>, Box<Ended>> {
     let here = standing(trial, local.results);
     if is_kept(&here, local) {
-        return kept(here, &label, local);
+        return Err(Box::new(kept(here, &label(trial), local)));
     }
-    let slot = slots.take(trial.spec.device);
+    slots.take(trial.spec.device).map_err(|error| Box::new(Some((failed(trial, error.to_string(), local), false))))
+}
+
+/// Runs one trial, unless meanwhile it shall not or need not be run any more.
+fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> Ended {
+    // While it waited, much may have happened.
     if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
         return None;
     }
-    let (manifest, slot) = match slot {
-        Ok(slot) => {
-            // While it waited, another process may have taken the trial.
-            let here = standing(trial, local.results);
-            if is_kept(&here, local) {
-                return kept(here, &label, local);
-            }
-            let device = slot.device;
-            let mut slot = Some(slot);
-            (attempt(trial, local, &here, device, &label, || slot = None), slot)
-        }
-        Err(error) => (failed(trial, error.to_string(), &label, local), None),
-    };
+    let here = standing(trial, local.results);
+    if is_kept(&here, local) {
+        return kept(here, &label(trial), local);
+    }
+    let device = slot.device;
+    let mut slot = Some(slot);
+    let manifest = attempt(trial, local, &here, device, || slot = None);
     if local.fail_fast && matches!(manifest.status, Status::Failed | Status::Diverged) {
         halted.store(true, Ordering::Relaxed);
     }
@@ -243,8 +257,12 @@ fn one(trial: &Trial, local: &Local, slots: &Slots, halted: &AtomicBool) -> Opti
     Some((manifest, false))
 }
 
+fn label(trial: &Trial) -> String {
+    format!("{} seed {}", trial.id, trial.seed)
+}
+
 /// Tells that a trial was there already, or is being run.
-fn kept(standing: Standing, label: &str, local: &Local) -> Option<(Manifest, bool)> {
+fn kept(standing: Standing, label: &str, local: &Local) -> Ended {
     match standing {
         Standing::Finished(manifest) | Standing::Ended(manifest) => {
             local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
@@ -260,34 +278,27 @@ fn kept(standing: Standing, label: &str, local: &Local) -> Option<(Manifest, boo
 }
 
 /// Runs a trial on `device`; `computed` as [`Job::run`].
-fn attempt(
-    trial: &Trial,
-    local: &Local,
-    standing: &Standing,
-    device: Device,
-    label: &str,
-    computed: impl FnOnce(),
-) -> Manifest {
+fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, computed: impl FnOnce()) -> Manifest {
     let dataset = match local.datasets.of(&trial.spec) {
         Ok(dataset) => dataset,
-        Err(error) => return failed(trial, error.to_string(), label, local),
+        Err(error) => return failed(trial, error.to_string(), local),
     };
     let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
     let job = Job { trial, dataset: &dataset, results: local.results, device, from_scratch, stop: local.stop };
     let progress = local.progress.clone();
     let warn = Box::new(move |text: String| progress.println(format!("warning: {text}")));
-    match job.run(Box::new(local.progress.sink(label.to_owned())), warn, computed) {
+    match job.run(Box::new(local.progress.sink(label(trial))), warn, computed) {
         Ok(manifest) => {
-            shout(&manifest, label, local.progress);
+            shout(&manifest, &label(trial), local.progress);
             manifest
         }
-        Err(error) => failed(trial, error.to_string(), label, local),
+        Err(error) => failed(trial, error.to_string(), local),
     }
 }
 
 /// Of a run that could not even start.
-fn failed(trial: &Trial, reason: String, label: &str, local: &Local) -> Manifest {
-    local.progress.println(format!("{label}: failed: {reason}"));
+fn failed(trial: &Trial, reason: String, local: &Local) -> Manifest {
+    local.progress.println(format!("{}: failed: {reason}", label(trial)));
     Manifest { status: Status::Failed, reason: Some(reason), ..Manifest::new(trial, false, "") }
 }
 
