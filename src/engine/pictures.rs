@@ -10,20 +10,30 @@ use crate::report::{
 };
 use crate::train::{self, Picture};
 
-/// How much goes into a picture.
+/// How much goes into a picture, and how many samples are drawn beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// At the end of a run: enough to see what it learned, cheap beside a run of a few hundred steps.
-    Quick,
+    /// At the end of a run that was trained on so many `rows`: as much as a small share of the run pays for.
+    Quick { rows: usize },
     /// When a picture is asked for by itself.
     Full,
 }
 
 impl Detail {
+    /// Rows drawn from the flow: those of a table, and for the pictures.
+    pub fn samples(self) -> usize {
+        match self {
+            // A row that is drawn costs a third of one that is trained on: about a hundredth of the run, or less.
+            Self::Quick { rows } => (rows / 32).clamp(1_000, SAMPLES),
+            Self::Full => SAMPLES,
+        }
+    }
+
     /// Cells of the heat map along each axis.
     fn cells(self) -> usize {
         match self {
-            Self::Quick => 96,
+            // Another hundredth, for few cells are worth scoring.
+            Self::Quick { rows } => ((rows / 20) as f64).sqrt().clamp(48.0, 120.0) as usize / BLOCK * BLOCK,
             Self::Full => 240,
         }
     }
@@ -31,11 +41,22 @@ impl Detail {
     /// Rows of data and of samples in a scatter plot.
     fn points(self) -> usize {
         match self {
-            Self::Quick => 2_000,
+            Self::Quick { .. } => 1_500,
             Self::Full => 5_000,
         }
     }
+
+    /// Length of the longer side of a plane, pixels.
+    fn side(self) -> f64 {
+        match self {
+            Self::Quick { .. } => 384.0,
+            Self::Full => 480.0,
+        }
+    }
 }
+
+/// Rows drawn from a flow where the run pays for them.
+const SAMPLES: usize = 5_000;
 
 /// All that the pictures of a flow show, computed: drawing needs the flow no more.
 pub struct View<'a> {
@@ -44,6 +65,7 @@ pub struct View<'a> {
     data: Matrix,
     samples: Matrix,
     density: Density,
+    side: f64,
 }
 
 /// log p where it can be drawn.
@@ -79,7 +101,7 @@ impl<'a> View<'a> {
             }
             _ => Density::NotDrawn,
         };
-        Ok(Self { dataset, data, samples: first_rows(samples, detail.points()), density })
+        Ok(Self { dataset, data, samples: first_rows(samples, detail.points()), density, side: detail.side() })
     }
 
     /// For one feature the density over the data's histogram, for two the density and samples, for images images, for other
@@ -88,7 +110,7 @@ impl<'a> View<'a> {
     /// # Errors
     /// Where a picture cannot be drawn.
     pub fn draw(&self, title: &str) -> Result<Vec<Picture>, ReportError> {
-        let Self { dataset, data, samples, density } = self;
+        let &Self { dataset, ref data, ref samples, ref density, side } = self;
         let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
         Ok(match density {
             Density::Line { x, log_prob } => {
@@ -96,7 +118,7 @@ impl<'a> View<'a> {
             }
             Density::Plane(grid) => {
                 let names = [names[0], names[1]];
-                vec![density_picture(grid, title, names)?, samples_picture(data, samples, title, names)?]
+                vec![density_picture(grid, title, names, side)?, samples_picture(data, samples, title, names, side)?]
             }
             Density::NotDrawn => match ImageShape::of(&names) {
                 Some(shape) => vec![images_picture(data, samples, shape, title)?],
@@ -118,7 +140,7 @@ fn density_grid(
     let points = DensityGrid::points(x, y, cells, cells);
     let log_prob = match detail {
         Detail::Full => log_prob(flow, dataset, points)?,
-        Detail::Quick => {
+        Detail::Quick { .. } => {
             let blocks = cells / BLOCK;
             let coarse = log_prob(flow, dataset, DensityGrid::points(x, y, blocks, blocks))?;
             let visible = visible(&coarse, blocks);

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::datasets::Datasets;
 use super::pictures::{Detail, View};
-use super::trial::SAMPLES;
 use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
@@ -110,7 +109,7 @@ impl SavedRun {
     pub fn pictures(&mut self, datasets: &Datasets, title: &str) -> Result<Vec<Picture>, SavedPictureError> {
         let dataset = datasets.of(&self.spec)?;
         let seed = self.spec.seeds.first().copied().unwrap_or(0);
-        let samples = self.sample(SAMPLES, seed)?;
+        let samples = self.sample(Detail::Full.samples(), seed)?;
         Ok(View::new(&mut *self.flow, &dataset, &samples, Detail::Full)?.draw(title)?)
     }
 

@@ -17,9 +17,6 @@ use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBo
 use crate::spec::{Device, KernelChoice};
 use crate::train::{Event, Outcome, Sink, Status, Summary, TrainError, Training};
 
-/// Rows written to `samples.parquet`.
-pub(super) const SAMPLES: usize = 5_000;
-
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
@@ -153,9 +150,10 @@ impl Job<'_> {
                 .run()?;
         if outcome.status == Status::Finished {
             // Of the best weights.
-            let mut samples = flow.sample(SAMPLES, self.trial.seed)?;
+            let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };
+            let mut samples = flow.sample(detail.samples(), self.trial.seed)?;
             self.dataset.preprocessing.invert(&mut samples);
-            let view = View::new(&mut *flow, self.dataset, &samples, Detail::Quick)?;
+            let view = View::new(&mut *flow, self.dataset, &samples, detail)?;
             // Gives back the device's memory.
             drop(flow);
             computed();

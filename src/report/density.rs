@@ -53,9 +53,16 @@ impl DensityGrid {
 /// Both axes have equal units unless their ranges differ more than fourfold. Cells that are not a number are grey. The
 /// scale ends at the 99.9 % quantile of the cells where a few of them stand far above it; an arrow on the bar says so.
 ///
+/// `side`: length of the longer side of the plane, pixels.
+///
 /// # Errors
 /// Where the grid's sizes do not fit together.
-pub fn density_picture(density: &DensityGrid, title: &str, columns: [&str; 2]) -> Result<Picture, ReportError> {
+pub fn density_picture(
+    density: &DensityGrid,
+    title: &str,
+    columns: [&str; 2],
+    side: f64,
+) -> Result<Picture, ReportError> {
     const BAR_GAP: f64 = 24.0;
     const BAR: f64 = 18.0;
     density.check()?;
@@ -64,7 +71,7 @@ pub fn density_picture(density: &DensityGrid, title: &str, columns: [&str; 2]) -
 
     // Created first: it makes the font known, which the layout measures.
     let mut canvas = Canvas::new(1.0, 1.0)?;
-    let (width, height) = plane_size(density.x, density.y, 480.0);
+    let (width, height) = plane_size(density.x, density.y, side);
     let (left, head) = (room_left(density.y, height), TITLE + 36.0);
     let bar_ticks = ticks([0.0, top], ((height / 44.0) as usize).clamp(2, 8));
     let numbers = bar_ticks.iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
@@ -161,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_brightest_place_is_where_the_density_is_highest() {
-        let picture = density_picture(&grid(60, 40, |x, y| -f64::from(x * x + y * y)), "", ["x", "y"]).unwrap();
+        let picture = density_picture(&grid(60, 40, |x, y| -f64::from(x * x + y * y)), "", ["x", "y"], 300.0).unwrap();
         let image = image::load_from_memory(&picture.png).unwrap().to_rgb8();
         assert_eq!((picture.width, picture.height), image.dimensions());
         let yellow = |pixel: &image::Rgb<u8>| pixel.0.iter().zip(color(1.0)).all(|(&a, b)| a.abs_diff(b) < 4);
@@ -171,8 +178,8 @@ mod tests {
     #[test]
     fn strange_numbers_still_make_a_picture() {
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e9, -1e9, 0.0] {
-            density_picture(&grid(3, 3, |x, _| if x > 0.0 { value } else { -1.0 }), "t", ["x", "y"]).unwrap();
-            density_picture(&grid(1, 1, |_, _| value), "t", ["x", "y"]).unwrap();
+            density_picture(&grid(3, 3, |x, _| if x > 0.0 { value } else { -1.0 }), "t", ["x", "y"], 300.0).unwrap();
+            density_picture(&grid(1, 1, |_, _| value), "t", ["x", "y"], 300.0).unwrap();
         }
     }
 
@@ -185,7 +192,7 @@ mod tests {
             DensityGrid { x: [1.0, 1.0], ..good.clone() },
             DensityGrid { y: [0.0, f64::NAN], ..good },
         ] {
-            assert!(matches!(density_picture(&bad, "", ["x", "y"]), Err(ReportError::Shape { .. })));
+            assert!(matches!(density_picture(&bad, "", ["x", "y"], 300.0), Err(ReportError::Shape { .. })));
         }
     }
 }

@@ -12,7 +12,8 @@ const RADIUS: f64 = 1.5;
 
 /// Two panels on the same axes: the data, and the flow's samples over the data in light grey; tag `samples`.
 ///
-/// `data` and `samples` have shape `[rows, 2]`, data units. The limits come from the data alone; where more than 0.5 %
+/// `data` and `samples` have shape `[rows, 2]`, data units; `side`: length of the
+/// longer side of a panel, pixels. The limits come from the data alone; where more than 0.5 %
 /// of the samples lie outside, the picture says how many.
 ///
 /// # Errors
@@ -22,6 +23,7 @@ pub fn samples_picture(
     samples: &Matrix,
     title: &str,
     columns: [&str; 2],
+    side: f64,
 ) -> Result<Picture, ReportError> {
     const BETWEEN: f64 = 28.0;
     if [data, samples].iter().any(|rows| rows.rows() > 0 && rows.columns() != 2) {
@@ -32,7 +34,7 @@ pub fn samples_picture(
     let (x, y) = (column_limits(limits_from, 0), column_limits(limits_from, 1));
 
     let mut canvas = Canvas::new(1.0, 1.0)?;
-    let (width, height) = plane_size(x, y, 480.0);
+    let (width, height) = plane_size(x, y, side);
     let (left, head) = (room_left(y, height), TITLE + 64.0);
     let total = left + 2.0 * width + BETWEEN + 16.0;
     canvas.resize(total, head + height + BELOW + 12.0);
@@ -83,9 +85,9 @@ mod tests {
         let strange = Matrix::new(vec![f32::NAN, f32::INFINITY, 1.0, f32::MAX, f32::MIN, 0.0], 2);
         let empty = Matrix::new(vec![], 2);
         for (data, samples) in [(&strange, &strange), (&empty, &strange), (&strange, &empty), (&empty, &empty)] {
-            assert_eq!(samples_picture(data, samples, "t", ["x", "y"]).unwrap().tag, "samples");
+            assert_eq!(samples_picture(data, samples, "t", ["x", "y"], 300.0).unwrap().tag, "samples");
         }
         let three = Matrix::zeros(1, 3);
-        assert!(matches!(samples_picture(&three, &empty, "t", ["x", "y"]), Err(ReportError::Shape { .. })));
+        assert!(matches!(samples_picture(&three, &empty, "t", ["x", "y"], 300.0), Err(ReportError::Shape { .. })));
     }
 }
