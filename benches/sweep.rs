@@ -14,10 +14,11 @@ use std::time::Instant;
 
 use realnvp_runner::data::{Batches, Dataset, load};
 use realnvp_runner::flow;
+use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::Overrides;
-use realnvp_runner::train::{Optimizer, evaluate};
+use realnvp_runner::train::evaluate;
 
 fn main() {
     let (mut rounds, mut jobs, mut trials, mut held_out) = (5, 2, 100, None);

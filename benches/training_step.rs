@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use rand_distr::{Distribution, StandardNormal};
 use realnvp_runner::flow::{self, Flow};
+use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{
     Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as Rule, OptimizerName, Schedule,
     ScheduleName,
 };
-use realnvp_runner::train::Optimizer;
 
 const CASES: [[usize; 4]; 4] = [[2, 64, 8, 256], [2, 128, 8, 256], [2, 256, 6, 100], [43, 512, 10, 256]];
 

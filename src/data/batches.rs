@@ -57,11 +57,9 @@ impl<'a> Batches<'a> {
         if (out.rows(), out.columns()) != (self.batch_size, features) {
             *out = Matrix::zeros(self.batch_size, features);
         }
-        match (&self.dataset.train, self.steps_per_epoch) {
-            (Train::Rows(rows), Some(steps)) => {
-                self.shuffle_for(step / steps, rows.rows());
-                let first = (step % steps) as usize * self.batch_size;
-                let chosen = &self.order[first..first + self.batch_size];
+        let dataset = self.dataset;
+        match (&dataset.train, self.places(step)) {
+            (Train::Rows(rows), Some(chosen)) => {
                 for (row, &index) in out.as_mut_slice().chunks_exact_mut(features).zip(chosen) {
                     row.copy_from_slice(rows.row(index as usize));
                 }
@@ -70,6 +68,15 @@ impl<'a> Batches<'a> {
         }
         let mut rng = stream(self.seed, Purpose::TrainNoise, step);
         self.dataset.preprocessing.apply_with_noise(out, &mut rng);
+    }
+
+    /// The places among the training rows of those in batch number `step` (from 0), shape `[batch_size]`; `None` for fresh rows.
+    pub fn places(&mut self, step: u64) -> Option<&[u32]> {
+        let Train::Rows(rows) = &self.dataset.train else { return None };
+        let steps = self.steps_per_epoch?;
+        self.shuffle_for(step / steps, rows.rows());
+        let first = (step % steps) as usize * self.batch_size;
+        Some(&self.order[first..first + self.batch_size])
     }
 
     fn shuffle_for(&mut self, epoch: u64, rows: usize) {

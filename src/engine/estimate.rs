@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::data::{Batches, Dataset};
 use crate::flow::{self, DeviceError};
-use crate::matrix::Matrix;
+use crate::kernel::Optimizer;
 use crate::plan::Trial;
-use crate::train::Optimizer;
+use crate::train::{Dealer, Stretch};
 
 /// The expected cost of one run on one core.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,17 +80,16 @@ fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     let spec = &trial.spec;
     let mut flow = flow::build(&spec.model, spec.training.kernel, dataset.features(), trial.seed, spec.device)?.flow;
     let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
-    let mut gradient = Vec::new();
-    let mut batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
-    let mut batch = Matrix::default();
+    let mut dealer = Dealer::new(spec, dataset, trial.seed, &mut *flow)?;
+    let (mut stretch, mut losses) = (Stretch::default(), Vec::new());
     let began = Instant::now();
     let mut fastest = f64::INFINITY;
-    for step in 0..20 {
+    for _ in 0..20 {
         let start = Instant::now();
-        batches.fill(step, &mut batch);
-        flow.loss_and_gradient(&batch, &mut gradient)?;
-        optimizer.update(flow.parameters_mut().trainable_mut(), &gradient, 1.0, 0.0, step);
-        fastest = fastest.min(start.elapsed().as_secs_f64());
+        losses.clear();
+        dealer.deal(0, &mut stretch);
+        flow.train(&mut stretch.work, &mut optimizer, &mut losses, &mut || {})?;
+        fastest = fastest.min(start.elapsed().as_secs_f64() / losses.len() as f64);
         if began.elapsed() > AT_MOST {
             break;
         }

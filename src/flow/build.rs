@@ -77,7 +77,7 @@ impl Maker for Make {
         match (self.device, self.kernel) {
             (Device::Cpu, KernelChoice::Fused) => Ok(Box::new(Fused::new(self.architecture, self.parameters))),
             (Device::Cpu, KernelChoice::Composed) => Ok(self.composed(features, width, Cpu::default())),
-            (Device::Cuda(ordinal), _) => self.cuda(features, width, ordinal.unwrap_or(0)),
+            (Device::Cuda(ordinal), kernel) => self.cuda(features, width, ordinal.unwrap_or(0), kernel),
         }
     }
 }
@@ -88,7 +88,17 @@ impl Make {
     }
 
     #[cfg(feature = "cuda")]
-    fn cuda<F: Dim, W: Dim>(self, features: F, width: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
+    fn cuda<F: Dim, W: Dim>(
+        self,
+        features: F,
+        width: W,
+        ordinal: usize,
+        kernel: KernelChoice,
+    ) -> Result<Box<dyn Flow>, DeviceError> {
+        use crate::kernel::cuda::{Driver, OnDevice};
+        if kernel == KernelChoice::Fused {
+            return Ok(Box::new(OnDevice::new(self.architecture, self.parameters, Driver::new(ordinal)?)?));
+        }
         // Where the driver does not work at all, it says so itself.
         super::gpu_count()?;
         let device = dfdx::prelude::Cuda::try_build(ordinal, 0)
@@ -97,7 +107,7 @@ impl Make {
     }
 
     #[cfg(not(feature = "cuda"))]
-    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, _: usize) -> Result<Box<dyn Flow>, DeviceError> {
+    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, _: usize, _: KernelChoice) -> Result<Box<dyn Flow>, DeviceError> {
         Err(DeviceError::without_cuda())
     }
 }

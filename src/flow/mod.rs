@@ -11,6 +11,7 @@ mod gpus;
 mod init;
 mod mask;
 mod parameters;
+mod work;
 
 pub use architecture::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear};
 pub use base::{HALF_LN_TAU, standard_normal_log_prob};
@@ -19,7 +20,9 @@ pub use gpus::{Gpu, gpu_count, gpus};
 pub use init::initialise;
 pub use mask::{Mask, masks};
 pub use parameters::{Entry, Parameters, Role};
+pub use work::{Rows, Work};
 
+use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use rand_distr::{Distribution, StandardNormal};
@@ -40,6 +43,13 @@ pub struct Loss {
     pub nll: f64,
     /// Global L2 norm of the gradient.
     pub gradient_norm: f64,
+}
+
+impl Loss {
+    /// Whether training can go on from here.
+    pub fn is_finite(&self) -> bool {
+        self.nll.is_finite() && self.gradient_norm.is_finite()
+    }
 }
 
 /// The state of one layer on a batch.
@@ -73,7 +83,7 @@ pub trait Flow {
     /// What the flow is made of.
     fn architecture(&self) -> &Architecture;
 
-    /// The weights and statistics.
+    /// The weights and statistics, as they were when training was last [settled](Flow::settle).
     fn parameters(&self) -> &Parameters;
 
     /// The weights and statistics, to be changed. What is computed afterwards uses the new ones.
@@ -88,6 +98,43 @@ pub trait Flow {
     /// Mean NLL of a batch, training mode (batch statistics, running statistics updated). Its gradient with respect to
     /// the trainable parameters is left in `gradient`, shape `[parameters().count()]`; its allocation is used again.
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError>;
+
+    /// Takes the steps of `work`, each by [`loss_and_gradient`](Flow::loss_and_gradient) and an update; their losses are
+    /// added to `losses`. After a loss that is not finite nothing is changed any more, and it is the last one.
+    ///
+    /// A flow may keep weights and moments on its device until training is [settled](Flow::settle). `meanwhile` is called
+    /// once, before the losses are waited for: what the host has to do while a device computes.
+    fn train(
+        &mut self,
+        work: &mut Work,
+        optimizer: &mut Optimizer,
+        losses: &mut Vec<Loss>,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), DeviceError> {
+        work::step_by_step(self, work, optimizer, losses)?;
+        meanwhile();
+        Ok(())
+    }
+
+    /// Brings the weights, and the moments of `optimizer`, to the host after [`train`](Flow::train).
+    fn settle(&mut self, _optimizer: Option<&mut Optimizer>) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    /// How many steps this flow is best given at a time.
+    fn steps_at_once(&self) -> usize {
+        1
+    }
+
+    /// Whether this flow can [hold](Flow::hold) training rows.
+    fn holds_rows(&self) -> bool {
+        false
+    }
+
+    /// Keeps training rows (model space) on the device, so that work can name them by place.
+    fn hold(&mut self, _rows: &Matrix) -> Result<(), DeviceError> {
+        Err(DeviceError("this flow holds no rows".to_owned()))
+    }
 
     /// Each layer on a batch, x-side first, evaluation mode.
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError>;

@@ -3,11 +3,16 @@
 //! * [`composed`]: plain dfdx operations on dfdx's tape, generic over device and number type. It runs on CUDA, and tests
 //!   hold everything else to it (f64, autodiff Jacobian).
 //! * [`fused`]: hand-written forward and backward for the CPU.
+//! * [`cuda`]: the same for NVIDIA's GPUs.
 //!
-//! [`update`] holds the optimizers' rules.
+//! [`Optimizer`] applies the rules of [`update`].
 //!
 //! Knows nothing of specs' files, datasets or training loops.
 
 pub mod composed;
+pub mod cuda;
 pub mod fused;
+mod optimizer;
 pub mod update;
+
+pub use optimizer::Optimizer;

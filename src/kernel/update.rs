@@ -53,6 +53,12 @@ impl Update {
         };
         Self { rule, rate: rate as f32, clip, weight_decay, corrections }
     }
+
+    /// Learning rate and bias corrections.
+    pub fn constants(&self) -> [f32; 3] {
+        let [first, second] = self.corrections;
+        [self.rate, first, second]
+    }
 }
 
 #[inline(always)]

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::optimizer::Optimizer;
 use crate::atomic::{WriteError, write_atomically};
 use crate::data::Preprocessing;
 use crate::flow::Parameters;
+use crate::kernel::Optimizer;
 
 /// The place in a run: what must be known besides weights and moments to go on as if never interrupted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

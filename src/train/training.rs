@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, CheckpointError, Space, State};
+use super::dealer::{Dealer, Stretch};
 use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
-use super::factor;
 use super::impossible::impossible;
-use super::optimizer::Optimizer;
-use crate::data::{Batches, Dataset};
-use crate::flow::{DeviceError, Flow, Loss};
+use crate::data::Dataset;
+use crate::flow::{DeviceError, Flow};
+use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
 use crate::spec::Spec;
 
@@ -74,7 +74,7 @@ struct Run<'a> {
     state: State,
     /// The parameters with the best validation NLL so far, statistics included.
     best: Vec<f32>,
-    total_steps: u64,
+    dealer: Dealer<'a>,
     clock: Clock,
     last_saved: Instant,
     /// Where the curve's last row was written, for the speed.
@@ -104,11 +104,7 @@ enum End {
 impl<'a> Run<'a> {
     fn start(setup: Training<'a>) -> Result<Self, TrainError> {
         let spec = setup.spec;
-        let batches = Batches::new(setup.dataset, spec.training.batch_size, setup.seed);
-        let total_steps = match (spec.training.steps, spec.training.epochs) {
-            (Some(steps), _) => steps as u64,
-            (None, epochs) => epochs.unwrap_or(1) as u64 * batches.steps_per_epoch().unwrap_or(1),
-        };
+        let dealer = Dealer::new(spec, setup.dataset, setup.seed, setup.flow)?;
         let mut optimizer = Optimizer::new(&spec.optimizer, setup.flow.parameters().count());
         let mut state = State::default();
         let mut best = setup.flow.parameters().values().to_vec();
@@ -128,19 +124,20 @@ impl<'a> Run<'a> {
         }
         let started = Event::Started {
             resumed_at: resumed.then_some(state.step as i64),
-            total_steps: total_steps as i64,
+            total_steps: dealer.total_steps() as i64,
             parameters: setup.flow.parameters().count(),
         };
         setup.sink.record(&started)?;
         let now = Instant::now();
         let logged = (state.step, state.seconds);
         let clock = Clock { before: state.seconds, since: now };
-        Ok(Self { setup, optimizer, state, best, total_steps, clock, last_saved: now, logged })
+        Ok(Self { setup, optimizer, state, best, dealer, clock, last_saved: now, logged })
     }
 
     fn run(mut self) -> Result<Outcome, TrainError> {
         let end = self.steps()?;
         self.state.seconds = self.clock.seconds();
+        self.setup.flow.settle(Some(&mut self.optimizer))?;
         match end {
             End::Stopped => {
                 self.save()?;
@@ -160,36 +157,39 @@ impl<'a> Run<'a> {
     }
 
     fn steps(&mut self) -> Result<End, TrainError> {
-        let Training { spec, seed, dataset, stop, .. } = self.setup;
+        let Training { spec, stop, .. } = self.setup;
         let training = &spec.training;
-        let mut batches = Batches::new(dataset, training.batch_size, seed);
-        let mut batch = Matrix::zeros(training.batch_size, dataset.features());
-        let mut gradient = Vec::new();
-        while self.state.step < self.total_steps {
+        let total_steps = self.dealer.total_steps();
+        // While a device takes the steps of one, the next one is dealt.
+        let (mut now, mut next) = (Stretch::default(), Stretch::default());
+        self.dealer.deal(self.state.step, &mut now);
+        let mut losses = Vec::new();
+        while self.state.step < total_steps {
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Stopped);
             }
-            let step = self.state.step;
-            batches.fill(step, &mut batch);
-            let Loss { nll, gradient_norm: norm } = self.setup.flow.loss_and_gradient(&batch, &mut gradient)?;
-            let nll = nll - mean(&dataset.preprocessing.log_det(&batch));
-            if !nll.is_finite() || !norm.is_finite() {
-                return Ok(End::Diverged(self.diagnose(nll, &batch, &gradient)?));
+            let after = self.state.step + now.work.rates.len() as u64;
+            let dealer = &mut self.dealer;
+            let mut meanwhile = || dealer.deal(after, &mut next);
+            losses.clear();
+            self.setup.flow.train(&mut now.work, &mut self.optimizer, &mut losses, &mut meanwhile)?;
+            let mut norm = 0.0;
+            for (loss, log_det) in losses.iter().zip(&now.log_det) {
+                let nll = loss.nll - log_det;
+                if !nll.is_finite() || !loss.is_finite() {
+                    return Ok(End::Diverged(self.diagnose(nll)?));
+                }
+                self.state.step += 1;
+                self.state.nll_sum += nll;
+                self.state.nll_steps += 1;
+                norm = loss.gradient_norm;
             }
-            let clip = spec.optimizer.clip_norm;
-            let clip = if clip > 0.0 && norm > clip { (clip / norm) as f32 } else { 1.0 };
-            let rate = spec.optimizer.learning_rate * factor(&spec.optimizer.schedule, step, self.total_steps);
-            let parameters = self.setup.flow.parameters_mut().trainable_mut();
-            self.optimizer.update(parameters, &gradient, clip, rate, step);
+            std::mem::swap(&mut now, &mut next);
 
-            self.state.step += 1;
-            self.state.nll_sum += nll;
-            self.state.nll_steps += 1;
-            let due =
-                |every: usize| self.state.step.is_multiple_of(every as u64) || self.state.step == self.total_steps;
+            let due = |every: usize| self.state.step.is_multiple_of(every as u64) || self.state.step == total_steps;
             let (evaluation, log) = (due(training.evaluate_every), due(training.log_every));
             if evaluation || log {
-                let mut row = self.row(batches.epoch(self.state.step), norm, rate);
+                let mut row = self.row(norm);
                 if evaluation {
                     self.evaluate(&mut row)?;
                 }
@@ -208,7 +208,8 @@ impl<'a> Run<'a> {
     }
 
     /// The row of the curve for this step, without evaluations.
-    fn row(&mut self, epoch: f64, norm: f64, rate: f64) -> Metrics {
+    fn row(&mut self, norm: f64) -> Metrics {
+        let (epoch, rate) = (self.dealer.epoch(self.state.step), self.dealer.rate(self.state.step - 1));
         let state = &mut self.state;
         state.train_nll = Some(state.nll_sum / state.nll_steps.max(1) as f64);
         (state.nll_sum, state.nll_steps) = (0.0, 0);
@@ -241,6 +242,7 @@ impl<'a> Run<'a> {
         row.scale_max = Some(self.setup.flow.health(&some_rows)?.iter().map(|h| h.scale_max).fold(0.0, f64::max));
         let state = &mut self.state;
         if nll.is_finite() && state.best_validation_nll.is_none_or(|best| nll < best) {
+            self.setup.flow.settle(None)?;
             self.best.copy_from_slice(self.setup.flow.parameters().values());
             (state.best_validation_nll, state.best_step, state.fruitless) = (Some(nll), state.step, 0);
         } else {
@@ -252,6 +254,7 @@ impl<'a> Run<'a> {
     /// Writes both checkpoints: the best one first, so that the newest never knows of a best one that is not there.
     fn save(&mut self) -> Result<(), TrainError> {
         self.state.seconds = self.clock.seconds();
+        self.setup.flow.settle(Some(&mut self.optimizer))?;
         let mut best = self.setup.flow.parameters().clone();
         best.values_mut().copy_from_slice(&self.best);
         let best_state = State { step: self.state.best_step, ..self.state.clone() };
@@ -297,9 +300,13 @@ impl<'a> Run<'a> {
     }
 
     /// Which step and layer went wrong.
-    fn diagnose(&mut self, nll: f64, batch: &Matrix, gradient: &[f32]) -> Result<String, TrainError> {
+    fn diagnose(&mut self, nll: f64) -> Result<String, TrainError> {
         let step = self.state.step + 1;
         let flow = &mut self.setup.flow;
+        let (mut batch, mut gradient) = (Matrix::default(), Vec::new());
+        self.dealer.batch(self.state.step, &mut batch);
+        // The weights are still those of the step.
+        flow.loss_and_gradient(&batch, &mut gradient)?;
         let place = if nll.is_finite() {
             let entries = flow.parameters().entries();
             let broken = entries
@@ -310,7 +317,7 @@ impl<'a> Run<'a> {
                 None => "the norm of the gradient is not finite".to_owned(),
             }
         } else {
-            match flow.health(batch)?.iter().position(|layer| !layer.finite) {
+            match flow.health(&batch)?.iter().position(|layer| !layer.finite) {
                 Some(layer) => format!("the output of layers.{layer} is not finite"),
                 None => "the loss is not finite".to_owned(),
             }
@@ -319,10 +326,6 @@ impl<'a> Run<'a> {
             "at step {step} {place}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
         ))
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 const LAST: &str = "last.safetensors";

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::kernel::fused::Level;
-use crate::kernel::update::{CHUNK, Rule, Update, update};
+use super::fused::Level;
+use super::update::{CHUNK, Rule, Update, update};
 use crate::spec::{Optimizer as Spec, OptimizerName};
 
 /// One update rule and its moments. `g` is the clipped gradient, `λ` the weight decay, `η` the learning rate.
@@ -11,6 +11,8 @@ use crate::spec::{Optimizer as Spec, OptimizerName};
 pub struct Optimizer {
     rule: Rule,
     weight_decay: f32,
+    /// The gradient is shortened to this norm; 0: never.
+    clip_norm: f64,
     /// Moments, each shape `[parameters]`; a rule uses the first `Rule::moments` of them.
     moments: Vec<Vec<f32>>,
 }
@@ -28,7 +30,20 @@ impl Optimizer {
             OptimizerName::Rmsprop => Rule::Rmsprop { alpha: spec.alpha.unwrap_or(0.99) as f32, epsilon, momentum },
         };
         let moments = vec![vec![0.0; parameters]; rule.moments()];
-        Self { rule, weight_decay: spec.weight_decay as f32, moments }
+        Self { rule, weight_decay: spec.weight_decay as f32, clip_norm: spec.clip_norm, moments }
+    }
+
+    pub fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    pub fn weight_decay(&self) -> f32 {
+        self.weight_decay
+    }
+
+    /// The norm that gradients are shortened to; 0: never.
+    pub fn clip_norm(&self) -> f64 {
+        self.clip_norm
     }
 
     /// The state besides the step: moments, each shape `[parameters]`.
@@ -38,6 +53,17 @@ impl Optimizer {
 
     pub fn moments_mut(&mut self) -> &mut [Vec<f32>] {
         &mut self.moments
+    }
+
+    /// What a gradient of this norm is multiplied by.
+    pub fn clip(&self, norm: f64) -> f32 {
+        if self.clip_norm > 0.0 && norm > self.clip_norm { (self.clip_norm / norm) as f32 } else { 1.0 }
+    }
+
+    /// The constants of update number `step` (from 0) with learning rate `rate`, for devices that update by themselves: the
+    /// rate, and Adam's bias corrections 1 − β₁ᵗ and √(1 − β₂ᵗ).
+    pub fn constants(&self, rate: f64, step: u64) -> [f32; 3] {
+        Update::new(self.rule, self.weight_decay, 1.0, rate, step).constants()
     }
 
     /// Update number `step` (from 0) with learning rate `rate`; the gradient is multiplied by `clip` first.

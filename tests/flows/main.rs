@@ -1,9 +1,14 @@
 //! Every flow of a table is held to the same checks. A new layer is tested by adding a line.
 
+mod emulated;
+mod training;
+
 use dfdx::prelude::*;
+use emulated::{Emulated, Order};
 use rand_distr::{Distribution as _, StandardNormal};
 use realnvp_runner::flow::{self, Architecture, Flow, Loss, Parameters, Role, initialise};
 use realnvp_runner::kernel::composed::Composed;
+use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::{Fused, Level};
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
@@ -71,19 +76,29 @@ impl Case {
         Fused::with_level(architecture, parameters, level)
     }
 
+    fn emulated(&self, order: Order) -> OnDevice<Emulated> {
+        let (architecture, parameters) = self.parameters();
+        OnDevice::new(architecture, parameters, Emulated::new(order)).expect("room")
+    }
+
     /// The same flow by every way to compute it that this build and machine have; with the feature `cuda` a GPU must be there.
     fn all(&self) -> Vec<(&'static str, Box<dyn Flow>)> {
         let mut all: Vec<(&'static str, Box<dyn Flow>)> = vec![("composed", Box::new(self.composed()))];
         for level in Level::available() {
             all.push((level.as_str(), Box::new(self.fused(level))));
         }
+        all.push(("emulated", Box::new(self.emulated(Order::First))));
         #[cfg(feature = "cuda")]
         {
+            use realnvp_runner::kernel::cuda::Driver;
             let (architecture, parameters) = self.parameters();
+            let driver = Driver::new(0).expect("a GPU");
+            let ours = OnDevice::new(architecture.clone(), parameters.clone(), driver).expect("room");
+            all.push(("cuda", Box::new(ours)));
             let gpu = Cuda::try_build(0, 0).expect("a GPU");
             let flow: Composed<usize, usize, f32, Cuda> =
                 Composed::new(architecture, parameters, self.features, self.model.width, gpu);
-            all.push(("cuda", Box::new(flow)));
+            all.push(("cuda composed", Box::new(flow)));
         }
         all
     }
@@ -272,7 +287,7 @@ fn every_way_to_compute_a_flow_agrees_with_f64() {
                 assert!((nll - loss).abs() < 1e-4 * (1.0 + loss.abs()), "{nll} vs {loss}: {name}");
                 // What normalisation cancels is rounding noise around zero; it is held to the size of the whole gradient.
                 // dfdx adds up in plain f32, which leaves more of it.
-                let part = if matches!(path, "composed" | "cuda") { 1e-1 } else { 1e-2 };
+                let part = if matches!(path, "composed" | "cuda composed") { 1e-1 } else { 1e-2 };
                 let floor = part * expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
                 for entry in exact.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
                     let error = difference(&gradient[entry.range()], &expected[entry.range()], floor);

@@ -1,0 +1,32 @@
+//! Compiles the CUDA kernels, where they are asked for, with the toolkit that dfdx needs anyway.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+const SOURCE: &str = "src/kernel/cuda/kernels.cu";
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_none() {
+        return;
+    }
+    println!("cargo:rerun-if-changed={SOURCE}");
+    let ptx = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("kernels.ptx");
+    if std::env::var_os("CARGO_FEATURE_CUDA_CI").is_some() {
+        // Type-checked only.
+        std::fs::write(&ptx, "").expect("cargo's folder can be written");
+        return;
+    }
+    let query = ["--query-gpu=compute_cap", "--format=csv,noheader"];
+    let answer =
+        Command::new("nvidia-smi").args(query).output().expect("nvidia-smi, to know the GPU's compute capability");
+    let answer = String::from_utf8_lossy(&answer.stdout);
+    let capability = answer.lines().map(|line| line.trim().replace('.', "")).find(|line| line.parse::<u32>().is_ok());
+    let capability = capability.unwrap_or_else(|| panic!("nvidia-smi names no compute capability: {answer}"));
+    let status = Command::new("nvcc")
+        .args(["--ptx", "-O3", "-arch", &format!("compute_{capability}"), SOURCE, "-o"])
+        .arg(&ptx)
+        .status()
+        .expect("nvcc, of the CUDA toolkit, on the PATH");
+    assert!(status.success(), "nvcc does not compile {SOURCE}");
+}

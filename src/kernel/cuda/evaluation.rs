@@ -1,0 +1,100 @@
+//! Rows through a flow in evaluation mode, there and back.
+
+use std::rc::Rc;
+
+use super::device::{Address, Command, Device, Kernel, Memory};
+use super::layers::{Commands, Coupling, Layer, NULL, NetworkMemory, Passage, Reader, arguments};
+use crate::flow::{Architecture, DeviceError};
+
+/// Which way rows go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Forward,
+    Inverse,
+}
+
+/// Memory for rows on their way.
+pub(super) struct Evaluation<D: Device> {
+    /// Rows that there is room for.
+    pub rows: usize,
+    /// The rows, shape `[rows, features]`: they are changed in place.
+    pub x: Address,
+    /// Shape `[rows]`.
+    pub log_det: Address,
+    /// tanh of s and e^s of the coupling that was passed last, shape `[2, rows, changed]`.
+    pub out: Address,
+    kept: Address,
+    hidden: [Address; 2],
+    /// A state of no steps done.
+    control: Address,
+    _memory: Memory<D>,
+}
+
+impl<D: Device> Evaluation<D> {
+    pub fn new(
+        device: &Rc<D>,
+        architecture: &Architecture,
+        layers: &[Layer],
+        rows: usize,
+    ) -> Result<Self, DeviceError> {
+        let mut memory = Memory::new(device);
+        let largest = |of: fn(&Coupling) -> usize| layers.iter().filter_map(Layer::coupling).map(of).max().unwrap_or(0);
+        let mut floats = |count: usize| memory.room::<f32>(count);
+        let x = floats(rows * architecture.features)?;
+        let log_det = floats(rows)?;
+        let out = floats(2 * rows * largest(Coupling::changed))?;
+        let kept = floats(rows * largest(Coupling::kept))?;
+        let hidden = [floats(2 * rows * architecture.width)?, floats(2 * rows * architecture.width)?];
+        let control = memory.holding(&[0u32; 4])?;
+        Ok(Self { rows, x, log_det, out, kept, hidden, control, _memory: memory })
+    }
+
+    /// The commands for `layers`, of which the first is met first; one list a layer, and what comes before.
+    pub fn commands(
+        &self,
+        architecture: &Architecture,
+        layers: &[&Layer],
+        values: Address,
+        rows: usize,
+        way: Way,
+    ) -> Vec<Vec<Command>> {
+        let reader = |layer: Option<&&Layer>| {
+            layer.and_then(|layer| layer.coupling()).map_or(Reader::NOBODY, |coupling| coupling.reader(self.kept))
+        };
+        let mut start = Commands::default();
+        let first = reader(layers.first());
+        start.launch(
+            Kernel::Draw,
+            rows * architecture.features,
+            arguments![
+                self.x,
+                NULL,
+                self.control,
+                self.x,
+                self.log_det,
+                first.slot,
+                first.kept,
+                first.rows,
+                rows,
+                architecture.features,
+            ],
+        );
+        let mut lists = vec![start.0];
+        let inverse = way == Way::Inverse;
+        let passage = Passage { x: self.x, z: self.x, log_det: self.log_det, rows, inverse };
+        for (at, layer) in layers.iter().enumerate() {
+            let next = reader(layers.get(at + 1));
+            let mut commands = Commands::default();
+            match layer {
+                Layer::Coupling(coupling) => {
+                    let memory = NetworkMemory { kept: self.kept, hidden: &self.hidden, out: self.out };
+                    coupling.networks(&mut commands, values, &memory, rows, architecture.activation);
+                    coupling.couple(&mut commands, values, self.out, &passage, next);
+                }
+                Layer::BatchNorm(norm) => norm.running(&mut commands, values, &passage, next),
+            }
+            lists.push(commands.0);
+        }
+        lists
+    }
+}

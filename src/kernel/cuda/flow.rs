@@ -1,0 +1,338 @@
+//! The whole flow on a device.
+
+use std::rc::Rc;
+
+use bytemuck::{cast_slice, cast_slice_mut};
+
+use super::device::{Address, Device, Memory};
+use super::evaluation::{Evaluation, Way};
+use super::layers::{FLOAT, Layer, NULL};
+use super::step::{Control, Moments, Source, Step, Weights};
+use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
+use crate::kernel::Optimizer;
+use crate::matrix::Matrix;
+
+/// Rows taken at a time in evaluation: bounds memory.
+const EVALUATION_ROWS: usize = 8192;
+/// Steps that a device is given at a time: enough that nobody waits for the host, few enough to stop soon.
+const STEPS: usize = 32;
+/// Bytes of the rows that are brought to the device for the steps of one time.
+const GIVEN_BYTES: usize = 64 << 20;
+
+/// A flow whose weights, and the optimizer's moments, stay on a device while it is trained.
+///
+/// The [`Parameters`] on the host are brought there when they have been changed, and back when training is
+/// [settled](Flow::settle).
+pub struct OnDevice<D: Device> {
+    architecture: Architecture,
+    parameters: Parameters,
+    newest: Newest,
+    layers: Vec<Layer>,
+    weights: Weights,
+    held: Option<Held<D>>,
+    training: Option<Training<D>>,
+    /// For a gradient without an update.
+    single: Option<Step<D>>,
+    evaluation: Option<Evaluation<D>>,
+    memory: Memory<D>,
+    device: Rc<D>,
+}
+
+/// Who has the newest weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newest {
+    Host,
+    Device,
+    Both,
+}
+
+/// Training rows on the device.
+struct Held<D: Device> {
+    rows: Address,
+    _memory: Memory<D>,
+}
+
+/// A step that is ready to be repeated, and the moments of its optimizer.
+struct Training<D: Device> {
+    step: Step<D>,
+    graph: D::Graph,
+    moments: Moments,
+    /// Whether the moments here are those to go on from.
+    has_moments: bool,
+    _memory: Memory<D>,
+}
+
+impl<D: Device> OnDevice<D> {
+    /// A flow with the weights `parameters` on `device`.
+    ///
+    /// # Errors
+    /// Where the device has no room.
+    pub fn new(architecture: Architecture, parameters: Parameters, device: D) -> Result<Self, DeviceError> {
+        let device = Rc::new(device);
+        let mut memory = Memory::new(&device);
+        let layers = Layer::place(&architecture, &mut memory)?;
+        let weights = Weights {
+            values: memory.room::<f32>(parameters.values().len())?,
+            gradient: memory.room::<f32>(parameters.count())?,
+            count: parameters.count(),
+        };
+        Ok(Self {
+            architecture,
+            parameters,
+            newest: Newest::Host,
+            layers,
+            weights,
+            held: None,
+            training: None,
+            single: None,
+            evaluation: None,
+            memory,
+            device,
+        })
+    }
+
+    fn upload(&mut self) -> Result<(), DeviceError> {
+        if self.newest == Newest::Host {
+            self.memory.write(self.weights.values, self.parameters.values())?;
+            self.newest = Newest::Both;
+        }
+        Ok(())
+    }
+
+    fn download(&mut self) -> Result<(), DeviceError> {
+        if self.newest == Newest::Device {
+            self.device.read(self.weights.values, cast_slice_mut(self.parameters.values_mut()))?;
+            self.newest = Newest::Both;
+        }
+        Ok(())
+    }
+
+    /// Makes room to evaluate at least `rows` rows at a time.
+    fn evaluation(&mut self, rows: usize) -> Result<&Evaluation<D>, DeviceError> {
+        if self.evaluation.as_ref().is_some_and(|evaluation| evaluation.rows < rows) {
+            self.evaluation = None;
+        }
+        let made = match self.evaluation.take() {
+            Some(evaluation) => evaluation,
+            None => Evaluation::new(&self.device, &self.architecture, &self.layers, rows)?,
+        };
+        Ok(self.evaluation.insert(made))
+    }
+
+    /// Takes rows through the flow, block by block.
+    fn evaluate(&mut self, rows: &Matrix, way: Way) -> Result<Latent, DeviceError> {
+        self.upload()?;
+        let (features, block) = (self.architecture.features, rows.rows().clamp(1, EVALUATION_ROWS));
+        self.evaluation(block)?;
+        let mut latent = Latent { z: Matrix::zeros(rows.rows(), features), log_det: vec![0.0; rows.rows()] };
+        let Some(evaluation) = &self.evaluation else { return Ok(latent) };
+        let mut layers: Vec<&Layer> = self.layers.iter().collect();
+        if way == Way::Inverse {
+            layers.reverse();
+        }
+        let outputs = latent.z.as_mut_slice().chunks_mut(block * features).zip(latent.log_det.chunks_mut(block));
+        for (x, (z, log_det)) in rows.as_slice().chunks(block * features).zip(outputs) {
+            self.device.write(evaluation.x, cast_slice(x))?;
+            let lists = evaluation.commands(&self.architecture, &layers, self.weights.values, log_det.len(), way);
+            self.device.run(&lists.concat())?;
+            self.device.read(evaluation.x, cast_slice_mut(z))?;
+            self.device.read(evaluation.log_det, cast_slice_mut(log_det))?;
+        }
+        Ok(latent)
+    }
+
+    /// Makes a step for batches of `rows` rows ready, with the moments of `optimizer` on the device.
+    fn prepare(&mut self, rows: usize, source: Source, optimizer: &Optimizer) -> Result<(), DeviceError> {
+        if self.training.as_ref().is_none_or(|training| !training.step.is_for(rows, source)) {
+            self.training = None;
+            let mut memory = Memory::new(&self.device);
+            let mut moments = [NULL; 2];
+            for (address, moment) in moments.iter_mut().zip(optimizer.moments()) {
+                *address = memory.room::<f32>(moment.len())?;
+            }
+            let moments = Moments { first: moments[0], second: moments[1] };
+            let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.architecture.features)).clamp(1, STEPS);
+            let Self { architecture, layers, weights, .. } = self;
+            let step = Step::new(&self.device, architecture, layers, *weights, rows, source, steps)?;
+            let commands = step.commands(architecture, layers, *weights, Some((optimizer, moments)));
+            let graph = self.device.record(&commands)?;
+            self.training = Some(Training { step, graph, moments, has_moments: false, _memory: memory });
+        }
+        let Some(training) = &mut self.training else { return Ok(()) };
+        if !training.has_moments {
+            let Moments { first, second } = training.moments;
+            for (address, moment) in [first, second].into_iter().zip(optimizer.moments()) {
+                self.device.write(address, cast_slice(moment))?;
+            }
+            training.has_moments = true;
+        }
+        Ok(())
+    }
+}
+
+impl<D: Device> Training<D> {
+    /// Takes the steps of `work` from number `at` on, as many as there is room for; adds their losses.
+    fn steps(
+        &self,
+        device: &D,
+        (work, at): (&Work, usize),
+        optimizer: &Optimizer,
+        losses: &mut Vec<Loss>,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<usize, DeviceError> {
+        let step = &self.step;
+        let end = work.rates.len().min(at + step.steps);
+        match &work.rows {
+            Rows::Given(batches) => {
+                for (batch, slot) in batches[at..end].iter().zip(0..) {
+                    let bytes: &[u8] = cast_slice(batch.as_slice());
+                    device.write(step.given + slot * bytes.len() as u64, bytes)?;
+                }
+            }
+            Rows::Held(places) => device.write(step.places, cast_slice(&places[at * step.rows..end * step.rows]))?,
+        }
+        let numbers = work.first + at as u64..;
+        let constants =
+            work.rates[at..end].iter().zip(numbers).map(|(&rate, number)| optimizer.constants(rate, number));
+        let constants: Vec<[f32; 3]> = constants.collect();
+        device.write(step.constants, cast_slice(&constants))?;
+        device.write(step.control, bytemuck::bytes_of(&Control::default()))?;
+        for _ in at..end {
+            device.replay(&self.graph)?;
+        }
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        losses.extend(step.losses(device)?);
+        Ok(end)
+    }
+}
+
+impl<D: Device> Flow for OnDevice<D> {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        self.newest = Newest::Host;
+        &mut self.parameters
+    }
+
+    fn forward(&mut self, x: &Matrix) -> Result<Latent, DeviceError> {
+        self.evaluate(x, Way::Forward)
+    }
+
+    fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError> {
+        Ok(self.evaluate(z, Way::Inverse)?.z)
+    }
+
+    fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
+        self.upload()?;
+        if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), Source::Given)) {
+            self.single = None;
+        }
+        let Self { architecture, layers, weights, device, .. } = self;
+        let step = match self.single.take() {
+            Some(step) => step,
+            None => Step::new(device, architecture, layers, *weights, x.rows(), Source::Given, 1)?,
+        };
+        device.write(step.given, cast_slice(x.as_slice()))?;
+        device.write(step.control, bytemuck::bytes_of(&Control::default()))?;
+        device.run(&step.commands(architecture, layers, *weights, None))?;
+        let losses = step.losses(&**device)?;
+        gradient.resize(weights.count, 0.0);
+        device.read(weights.gradient, cast_slice_mut(gradient))?;
+        self.single = Some(step);
+        // Running statistics have moved.
+        self.newest = Newest::Device;
+        self.download()?;
+        losses.first().copied().ok_or_else(|| DeviceError("it has lost a step".to_owned()))
+    }
+
+    fn train(
+        &mut self,
+        work: &mut Work,
+        optimizer: &mut Optimizer,
+        losses: &mut Vec<Loss>,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), DeviceError> {
+        let (rows, source) = match &work.rows {
+            Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), Source::Given),
+            Rows::Held(places) => {
+                let Some(held) = &self.held else { return Err(DeviceError("it holds no rows".to_owned())) };
+                (places.len() / work.rates.len().max(1), Source::Held(held.rows))
+            }
+        };
+        self.upload()?;
+        self.prepare(rows, source, optimizer)?;
+        let Some(training) = &self.training else { return Ok(()) };
+        self.newest = Newest::Device;
+        let mut meanwhile = Some(meanwhile);
+        let mut done = 0;
+        while done < work.rates.len() && losses.last().is_none_or(Loss::is_finite) {
+            done = training.steps(&self.device, (work, done), optimizer, losses, meanwhile.take())?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, optimizer: Option<&mut Optimizer>) -> Result<(), DeviceError> {
+        self.download()?;
+        if let (Some(optimizer), Some(training)) = (optimizer, &mut self.training)
+            && std::mem::take(&mut training.has_moments)
+        {
+            let Moments { first, second } = training.moments;
+            for (address, moment) in [first, second].into_iter().zip(optimizer.moments_mut()) {
+                self.device.read(address, cast_slice_mut(moment))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn steps_at_once(&self) -> usize {
+        STEPS
+    }
+
+    fn holds_rows(&self) -> bool {
+        true
+    }
+
+    fn hold(&mut self, rows: &Matrix) -> Result<(), DeviceError> {
+        self.training = None;
+        self.held = None;
+        let mut memory = Memory::new(&self.device);
+        let rows = memory.holding(rows.as_slice())?;
+        self.held = Some(Held { rows, _memory: memory });
+        Ok(())
+    }
+
+    fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
+        self.upload()?;
+        let rows = x.rows();
+        self.evaluation(rows.max(1))?;
+        let Some(evaluation) = &self.evaluation else { return Ok(Vec::new()) };
+        self.device.write(evaluation.x, cast_slice(x.as_slice()))?;
+        let layers: Vec<&Layer> = self.layers.iter().collect();
+        let lists = evaluation.commands(&self.architecture, &layers, self.weights.values, rows, Way::Forward);
+        let mut health = Vec::new();
+        let mut z = vec![0.0f32; x.as_slice().len()];
+        for (at, commands) in lists.iter().enumerate() {
+            self.device.run(commands)?;
+            let Some(layer) = at.checked_sub(1).map(|at| layers[at]) else { continue };
+            self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
+            let mut scale_max = 0.0;
+            if let Layer::Coupling(coupling) = layer {
+                let mut bounded = vec![0.0f32; rows * coupling.changed()];
+                self.device.read(evaluation.out, cast_slice_mut(&mut bounded))?;
+                let scale = &self.parameters.values()[coupling.place.scale..][..coupling.changed()];
+                let s = bounded.chunks_exact(scale.len()).flat_map(|row| row.iter().zip(scale).map(|(a, b)| a * b));
+                scale_max = s.map(|s| f64::from(s.abs())).fold(0.0, f64::max);
+            }
+            health.push(LayerHealth { finite: z.iter().all(|v| v.is_finite()), scale_max });
+        }
+        Ok(health)
+    }
+}

@@ -1,0 +1,123 @@
+//! Stretches of steps, dealt out to a flow.
+
+use crate::data::{Batches, Dataset, Train};
+use crate::flow::{DeviceError, Flow, Rows, Work};
+use crate::matrix::Matrix;
+use crate::spec::Spec;
+
+use super::factor;
+
+/// Steps in a row that nothing comes between, and what the preprocessing adds to their losses.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    pub work: Work,
+    /// Mean over each batch of the preprocessing's log|det|, nats.
+    pub log_det: Vec<f64>,
+}
+
+/// Deals out the steps of a run. Each is a pure function of the spec, the seed and its number.
+pub struct Dealer<'a> {
+    spec: &'a Spec,
+    dataset: &'a Dataset,
+    batches: Batches<'a>,
+    total_steps: u64,
+    at_once: usize,
+    /// Where the flow holds the training rows: the preprocessing's log|det| of each.
+    held: Option<Vec<f64>>,
+}
+
+impl<'a> Dealer<'a> {
+    /// Lets `flow` hold the training rows if it can and they are the same in every epoch.
+    ///
+    /// # Errors
+    /// Where its device has no room for them.
+    pub fn new(spec: &'a Spec, dataset: &'a Dataset, seed: u64, flow: &mut dyn Flow) -> Result<Self, DeviceError> {
+        let batches = Batches::new(dataset, spec.training.batch_size, seed);
+        let total_steps = total_steps(spec, &batches);
+        let held = match &dataset.train {
+            Train::Rows(rows) if flow.holds_rows() && !dataset.preprocessing.is_noisy() => {
+                let mut rows = rows.clone();
+                dataset.preprocessing.apply(&mut rows);
+                flow.hold(&rows)?;
+                Some(dataset.preprocessing.log_det(&rows))
+            }
+            _ => None,
+        };
+        Ok(Self { spec, dataset, batches, total_steps, at_once: flow.steps_at_once(), held })
+    }
+
+    /// Steps of the whole run.
+    pub fn total_steps(&self) -> u64 {
+        self.total_steps
+    }
+
+    /// Epochs passed after `step` steps.
+    pub fn epoch(&self, step: u64) -> f64 {
+        self.batches.epoch(step)
+    }
+
+    /// The learning rate of step number `step`, from 0.
+    pub fn rate(&self, step: u64) -> f64 {
+        self.spec.optimizer.learning_rate * factor(&self.spec.optimizer.schedule, step, self.total_steps)
+    }
+
+    /// Writes batch number `step` (model space) into `batch`.
+    pub fn batch(&mut self, step: u64, batch: &mut Matrix) {
+        self.batches.fill(step, batch);
+    }
+
+    /// Writes the steps from number `first` on into `stretch`: up to the next one after which the run is looked at, and no
+    /// more than the flow takes at once.
+    pub fn deal(&mut self, first: u64, stretch: &mut Stretch) {
+        let training = &self.spec.training;
+        let looked_at = |every: usize| (first / every as u64 + 1) * every as u64;
+        let end = [looked_at(training.evaluate_every), looked_at(training.log_every), first + self.at_once as u64]
+            .into_iter()
+            .fold(self.total_steps, u64::min);
+        let steps = first..end.max(first);
+        let Stretch { work, log_det } = stretch;
+        work.first = first;
+        work.rates.clear();
+        work.rates.extend(steps.clone().map(|step| self.rate(step)));
+        log_det.clear();
+        match &self.held {
+            Some(of_rows) => {
+                let mut places = match std::mem::take(&mut work.rows) {
+                    Rows::Held(places) => places,
+                    Rows::Given(_) => Vec::new(),
+                };
+                places.clear();
+                for step in steps {
+                    let chosen = self.batches.places(step).unwrap_or_default();
+                    log_det.push(mean(chosen.iter().map(|&place| of_rows[place as usize])));
+                    places.extend_from_slice(chosen);
+                }
+                work.rows = Rows::Held(places);
+            }
+            None => {
+                let mut batches = match std::mem::take(&mut work.rows) {
+                    Rows::Given(batches) => batches,
+                    Rows::Held(_) => Vec::new(),
+                };
+                batches.resize_with(work.rates.len(), Matrix::default);
+                for (step, batch) in steps.zip(&mut batches) {
+                    self.batches.fill(step, batch);
+                    log_det.push(mean(self.dataset.preprocessing.log_det(batch).into_iter()));
+                }
+                work.rows = Rows::Given(batches);
+            }
+        }
+    }
+}
+
+fn total_steps(spec: &Spec, batches: &Batches<'_>) -> u64 {
+    match (spec.training.steps, spec.training.epochs) {
+        (Some(steps), _) => steps as u64,
+        (None, epochs) => epochs.unwrap_or(1) as u64 * batches.steps_per_epoch().unwrap_or(1),
+    }
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
+}

@@ -1,0 +1,100 @@
+/* Enough of CUDA to work kernels off on a CPU, one thread after the other. Threads of a block that wait for each other are
+   coroutines: each runs up to the next place where all must meet. `order` says whether the first or the last thread goes first:
+   kernels without races give the same bits either way. The including file defines KERNELS, a switch over the kernels. */
+
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+typedef struct {
+    unsigned x;
+} Index;
+
+static _Thread_local Index threadIdx, blockIdx, blockDim, gridDim;
+
+#define KERNEL static
+#define __device__
+#define __shared__ static _Thread_local
+
+enum { THREADS = 1024, STACK = 1 << 15 };
+
+static _Thread_local struct {
+    ucontext_t block, threads[THREADS];
+    char* stacks;
+    int ended[THREADS];
+    /* Values that threads of a warp show each other. */
+    float shown[THREADS];
+    int kernel;
+    void** arguments;
+} state;
+
+static void __syncthreads(void) {
+    unsigned self = threadIdx.x;
+    swapcontext(&state.threads[self], &state.block);
+    threadIdx.x = self;
+}
+
+/* All threads of the block take part in every one of them. */
+static float __shfl_xor_sync(unsigned mask, float value, int apart) {
+    (void)mask;
+    state.shown[threadIdx.x] = value;
+    __syncthreads();
+    float other = state.shown[threadIdx.x ^ (unsigned)apart];
+    __syncthreads();
+    return other;
+}
+
+#include "kernels.cu"
+
+#define ARGUMENT(type, at) (*(type*)arguments[at])
+
+static void call(int kernel, void** arguments) {
+    switch (kernel) { KERNELS }
+}
+
+static void enter(void) {
+    call(state.kernel, state.arguments);
+    state.ended[threadIdx.x] = 1;
+    swapcontext(&state.threads[threadIdx.x], &state.block);
+}
+
+/* Works off a kernel; `meet`: its threads wait for each other. 0: all threads have met at the same places. */
+int launch(int kernel, unsigned blocks, unsigned threads, void** arguments, int meet, int order) {
+    gridDim.x = blocks;
+    blockDim.x = threads;
+    state.kernel = kernel;
+    state.arguments = arguments;
+    if (meet && !state.stacks) state.stacks = malloc((size_t)THREADS * STACK);
+    for (unsigned b = 0; b < blocks; b++) {
+        blockIdx.x = order ? blocks - 1 - b : b;
+        unsigned left = threads;
+        for (unsigned t = 0; t < threads; t++) {
+            unsigned thread = order ? threads - 1 - t : t;
+            if (!meet) {
+                threadIdx.x = thread;
+                call(kernel, arguments);
+                continue;
+            }
+            state.ended[thread] = 0;
+            getcontext(&state.threads[thread]);
+            state.threads[thread].uc_stack.ss_sp = state.stacks + (size_t)thread * STACK;
+            state.threads[thread].uc_stack.ss_size = STACK;
+            state.threads[thread].uc_link = NULL;
+            makecontext(&state.threads[thread], enter, 0);
+        }
+        while (meet && left > 0) {
+            unsigned ended = 0;
+            for (unsigned t = 0; t < threads; t++) {
+                threadIdx.x = order ? threads - 1 - t : t;
+                unsigned thread = threadIdx.x;
+                if (!state.ended[thread]) swapcontext(&state.block, &state.threads[thread]);
+                ended += (unsigned)state.ended[thread];
+            }
+            left = threads - ended;
+            if (left > 0 && ended > 0) return 1;
+        }
+    }
+    return 0;
+}

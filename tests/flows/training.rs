@@ -1,0 +1,171 @@
+//! Steps of training on a device, against the host's.
+
+use realnvp_runner::flow::{Flow, Loss, Rows, Work};
+use realnvp_runner::kernel::Optimizer;
+use realnvp_runner::kernel::fused::Level;
+use realnvp_runner::matrix::Matrix;
+use realnvp_runner::spec::{MaskScheme, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
+
+use crate::emulated::Order;
+use crate::{Case, case, difference, table};
+
+fn spec(name: OptimizerName) -> Spec {
+    Spec {
+        name,
+        learning_rate: 1e-2,
+        weight_decay: 0.02,
+        clip_norm: 3.0,
+        betas: Some([0.9, 0.99]),
+        // Large, so that the sign of a gradient that is all rounding does not decide where a weight goes.
+        epsilon: Some(1e-3),
+        momentum: Some(0.5),
+        alpha: Some(0.95),
+        schedule: Schedule { name: ScheduleName::Constant, warmup: 0, every: None, factor: None },
+    }
+}
+
+/// What is left of training: losses, weights and statistics, moments.
+#[derive(Debug, PartialEq)]
+struct Trained {
+    losses: Vec<Loss>,
+    values: Vec<f32>,
+    moments: Vec<Vec<f32>>,
+}
+
+/// Takes steps `first..first + rates.len()` over batches of 20 of 60 rows, given or held.
+fn work(case: &Case, first: u64, rates: &[f64], held: bool) -> Work {
+    let all = case.rows(60);
+    let places = (first..).take(rates.len()).map(|step| (0..20).map(move |i| ((step * 20 + i) * 7 % 60) as u32));
+    let rows = match held {
+        true => Rows::Held(places.flatten().collect()),
+        false => {
+            let batch = |places: Vec<usize>| all.select(&places);
+            Rows::Given(places.map(|places| batch(places.map(|place| place as usize).collect())).collect())
+        }
+    };
+    Work { first, rows, rates: rates.to_vec(), gradient: Vec::new() }
+}
+
+fn train(flow: &mut dyn Flow, optimizer: &mut Optimizer, mut work: Work) -> Trained {
+    let (mut losses, mut waited) = (Vec::new(), 0);
+    flow.train(&mut work, optimizer, &mut losses, &mut || waited += 1).expect("trained");
+    assert_eq!(waited, 1, "the host has its turn once");
+    flow.settle(Some(optimizer)).expect("settled");
+    Trained { losses, values: flow.parameters().values().to_vec(), moments: optimizer.moments().to_vec() }
+}
+
+fn optimizer(flow: &dyn Flow, name: OptimizerName) -> Optimizer {
+    Optimizer::new(&spec(name), flow.parameters().count())
+}
+
+const RATES: [f64; 6] = [1e-2, 8e-3, 6e-3, 5e-3, 4e-3, 3e-3];
+const NAMES: [OptimizerName; 4] =
+    [OptimizerName::Adam, OptimizerName::Adamw, OptimizerName::Sgd, OptimizerName::Rmsprop];
+
+#[test]
+fn training_on_a_device_is_that_of_the_host() {
+    for (number, case) in table().into_iter().enumerate() {
+        let name = NAMES[number % NAMES.len()];
+        let (mut host, mut device) = (case.fused(Level::detect()), case.emulated(Order::First));
+        let mut optimizers = [optimizer(&host, name), optimizer(&host, name)];
+        let on_host = train(&mut host, &mut optimizers[0], work(&case, 3, &RATES, false));
+        let on_device = train(&mut device, &mut optimizers[1], work(&case, 3, &RATES, false));
+        assert_eq!(on_device.losses.len(), RATES.len());
+        for (ours, theirs) in on_device.losses.iter().zip(&on_host.losses) {
+            let apart = (ours.nll - theirs.nll).abs() / (1.0 + theirs.nll.abs());
+            let norms = (ours.gradient_norm / theirs.gradient_norm - 1.0).abs();
+            assert!(apart < 1e-4 && norms < 1e-3, "{ours:?} {theirs:?}: {name:?}, {}", case.name());
+        }
+        let apart = difference(&on_device.values, &on_host.values, 0.0);
+        assert!(apart < 1e-3, "weights {apart}: {name:?}, {}", case.name());
+        for (ours, theirs) in on_device.moments.iter().zip(&on_host.moments) {
+            let apart = difference(ours, theirs, 1e-3);
+            assert!(apart < 2e-3, "moments {apart}: {name:?}, {}", case.name());
+        }
+    }
+}
+
+#[test]
+fn rows_on_the_device_and_rows_brought_there_are_the_same() {
+    for case in table() {
+        let run = |held: bool| {
+            let mut flow = case.emulated(Order::First);
+            if held {
+                flow.hold(&case.rows(60)).expect("held");
+            }
+            let mut optimizer = optimizer(&flow, OptimizerName::Adam);
+            train(&mut flow, &mut optimizer, work(&case, 0, &RATES, held))
+        };
+        assert_eq!(run(true), run(false), "{}", case.name());
+    }
+}
+
+/// Threads of a GPU run in any order: where the order changes a number, they race.
+#[test]
+fn the_order_of_threads_changes_no_bit() {
+    for case in table() {
+        let run = |order| {
+            let mut flow = case.emulated(order);
+            let mut optimizer = optimizer(&flow, OptimizerName::Adam);
+            let trained = train(&mut flow, &mut optimizer, work(&case, 0, &RATES[..2], false));
+            let x = case.rows(33);
+            let latent = flow.forward(&x).expect("forward");
+            (trained, latent.z.clone(), latent.log_det, flow.inverse(&latent.z).expect("inverse"))
+        };
+        assert_eq!(run(Order::First), run(Order::Last), "{}", case.name());
+    }
+}
+
+#[test]
+fn training_goes_on_from_what_was_settled() {
+    let case = case(3, MaskScheme::Random, [3, 24, 2], false, true);
+    // More steps than a device is given at a time.
+    let rates: Vec<f64> = (0..70).map(|step| 1e-2 / f64::from(step + 1)).collect();
+    let mut flow = case.emulated(Order::First);
+    let mut once = optimizer(&flow, OptimizerName::Adam);
+    let straight = train(&mut flow, &mut once, work(&case, 0, &rates, false));
+    assert_eq!(straight.losses.len(), 70);
+
+    let mut flow = case.emulated(Order::First);
+    let mut first = optimizer(&flow, OptimizerName::Adam);
+    let before = train(&mut flow, &mut first, work(&case, 0, &rates[..41], false));
+    // As after a kill: another flow, another optimizer, what the checkpoint holds.
+    let mut resumed = case.emulated(Order::First);
+    resumed.parameters_mut().values_mut().copy_from_slice(&before.values);
+    let mut second = optimizer(&resumed, OptimizerName::Adam);
+    second.moments_mut().iter_mut().zip(&before.moments).for_each(|(to, from)| to.copy_from_slice(from));
+    let after = train(&mut resumed, &mut second, work(&case, 41, &rates[41..], false));
+    assert_eq!([before.losses, after.losses].concat(), straight.losses);
+    assert_eq!((after.values, after.moments), (straight.values, straight.moments));
+}
+
+#[test]
+fn nothing_is_changed_after_a_loss_that_is_no_number() {
+    let case = case(2, MaskScheme::Alternating, [3, 16, 2], false, false);
+    let run = |rates: &[f64]| {
+        let mut flow = case.emulated(Order::First);
+        let mut optimizer =
+            Optimizer::new(&Spec { clip_norm: 0.0, ..spec(OptimizerName::Sgd) }, flow.parameters().count());
+        train(&mut flow, &mut optimizer, work(&case, 0, rates, false))
+    };
+    let far = [1e-3, 1e30, 1e-3, 1e-3];
+    let (diverged, before) = (run(&far), run(&far[..2]));
+    assert_eq!(diverged.losses.len(), 3, "{:?}", diverged.losses);
+    assert!(diverged.losses[..2].iter().all(Loss::is_finite) && !diverged.losses[2].is_finite());
+    assert_eq!((diverged.values, diverged.moments), (before.values, before.moments));
+}
+
+#[test]
+fn a_batch_of_another_size_is_no_trouble() {
+    let case = case(5, MaskScheme::Half, [2, 20, 1], true, true);
+    let mut flow = case.emulated(Order::First);
+    let mut optimizer = optimizer(&flow, OptimizerName::Adam);
+    for rows in [20, 7, 40] {
+        let batch = Matrix::new(case.rows(rows).into_vec(), 5);
+        let rows = Rows::Given(vec![batch.clone()]);
+        let trained = train(&mut flow, &mut optimizer, Work { first: 0, rows, rates: vec![0.0], gradient: Vec::new() });
+        let mut gradient = Vec::new();
+        let again = flow.loss_and_gradient(&batch, &mut gradient).expect("gradient");
+        assert_eq!(trained.losses, [again], "a rate of zero changes nothing but statistics");
+    }
+}
