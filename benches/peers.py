@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The work of benches/training_step.rs and benches/throughput.rs in the systems a user might pick instead.
 
-    python benches/peers.py [--what step|score|sample] [--only jax,torch] [--threads 2] [--repeats 5] [--case D,H,N,B ...]
+    python benches/peers.py [--what step|score|sample] [--only jax,torch,torch-compile] [--device cpu|cuda] [--threads 2] [--repeats 5] [--case D,H,N,B ...]
 
 All do the same: N affine couplings on D features with alternating masks, s and t separate perceptrons D-H-H-D with ReLU
 (the masked features multiplied by zero, as is usual there), tanh on s, a standard normal base. `step`: one forward,
 backward and Adam update on a batch of B. `score`, `sample`: log-densities, or draws, of B rows. One JSON object a line:
-peer, what, case, threads, ms (median over the repeats), min, max. Peers that are not installed are left out.
+peer, device, what, case, threads, ms (median over the repeats), min, max. Peers that are not installed are left out.
+`torch-compile` is torch.compile with CUDA graphs where there is a GPU; all compute in f32 without TF32.
 """
 import argparse
 import json
@@ -18,12 +19,15 @@ import time
 parser = argparse.ArgumentParser()
 parser.add_argument("--what", choices=["step", "score", "sample"], default="step")
 parser.add_argument("--only", default="jax,torch")
+parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--repeats", type=int, default=5)
 parser.add_argument("--case", action="append")
 options = parser.parse_args()
 # Before the first import of a numeric library.
 os.environ.setdefault("OMP_NUM_THREADS", str(options.threads))
+os.environ["JAX_PLATFORMS"] = options.device
+os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
 if options.threads == 1:
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
@@ -33,21 +37,25 @@ cases = [tuple(map(int, case.split(","))) for case in options.case or []]
 cases = cases or (STEP_CASES if options.what == "step" else ROWS_CASES)
 
 
-def report(peer, case, once):
+def report(peer, case, once, wait=lambda: None):
+    """Times `once`; `wait` waits for a device that works behind the program's back."""
     for _ in range(5):
         once()
+    wait()
     start = time.perf_counter()
     once()
+    wait()
     count = max(3, min(60, int(0.5 / (time.perf_counter() - start))))
     times = []
     for _ in range(options.repeats):
         start = time.perf_counter()
         for _ in range(count):
             once()
+        wait()
         times.append((time.perf_counter() - start) / count * 1e3)
     figures = {"ms": statistics.median(times), "min": min(times), "max": max(times)}
     figures = {key: round(value, 4) for key, value in figures.items()}
-    print(json.dumps({"peer": peer, "what": options.what, "case": case, "threads": options.threads} | figures), flush=True)
+    print(json.dumps({"peer": peer, "device": options.device, "what": options.what, "case": case, "threads": options.threads} | figures), flush=True)
 
 
 def run_jax():
@@ -56,6 +64,7 @@ def run_jax():
     import numpy
     import optax
 
+    jax.config.update("jax_default_matmul_precision", "highest")
     for case in cases:
         features, width, depth, batch = case
         rng = numpy.random.default_rng(0)
@@ -103,20 +112,23 @@ def run_jax():
 
             def once():
                 state[:] = update(*state)
-                jax.block_until_ready(state[0])
+
+            wait = lambda: jax.block_until_ready(state[0])
         elif options.what == "score":
             score = jax.jit(log_prob)
-            once = lambda: score(weights, x).block_until_ready()
+            once, wait = lambda: score(weights, x).block_until_ready(), lambda: None
         else:
             draw = jax.jit(lambda key: inverse(weights, jax.random.normal(key, (batch, features))))
-            once = lambda: draw(jax.random.key(0)).block_until_ready()
-        report("jax", case, once)
+            once, wait = lambda: draw(jax.random.key(0)).block_until_ready(), lambda: None
+        report("jax", case, once, wait)
 
 
-def run_torch():
+def run_torch(compiled=False):
     import torch
 
     torch.set_num_threads(options.threads)
+    torch.set_default_device(options.device)
+    synchronize = torch.cuda.synchronize if options.device == "cuda" else lambda: None
     for case in cases:
         features, width, depth, batch = case
         torch.manual_seed(0)
@@ -150,6 +162,8 @@ def run_torch():
                 z = (z - t) * torch.exp(-s)
             return z
 
+        if compiled:
+            log_prob = torch.compile(log_prob, mode="reduce-overhead" if options.device == "cuda" else None)
         x = torch.randn(batch, features)
         optimizer = torch.optim.Adam(layers.parameters(), 1e-3, fused=True)
 
@@ -162,11 +176,11 @@ def run_torch():
         def score():
             return log_prob(x)
 
-        report("torch", case, {"step": step, "score": score, "sample": draw}[options.what])
+        report("torch-compile" if compiled else "torch", case, {"step": step, "score": score, "sample": draw}[options.what], synchronize)
 
 
 for name in options.only.split(","):
     try:
-        {"jax": run_jax, "torch": run_torch}[name]()
+        {"jax": run_jax, "torch": run_torch, "torch-compile": lambda: run_torch(compiled=True)}[name]()
     except ImportError as error:
         print(f"{name} is left out: {error}", file=sys.stderr)

@@ -1,6 +1,6 @@
 //! Times one Real NVP training step: forward, backward, clipping norm and Adam, on a fixed batch.
 //!
-//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B ...] [--peak]`
+//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B ...] [--peak] [--device cuda]`
 //!
 //! Prints one JSON object a line with the fields of `benches/peers.py`: peer, case [features, width, couplings, batch],
 //! threads, ms_per_step (median), min, max; and besides: gflops, the useful arithmetic per second (two operations a
@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use rand_distr::{Distribution, StandardNormal};
-use realnvp_runner::flow::{self, Flow};
+use realnvp_runner::flow::{self, Flow, Rows, Work};
 use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
@@ -28,11 +28,19 @@ struct Options {
     cases: Vec<[usize; 4]>,
     kernel: KernelChoice,
     peak: bool,
+    device: Device,
 }
 
 fn options() -> Options {
-    let mut options =
-        Options { threads: 2, steps: 60, repeats: 5, cases: Vec::new(), kernel: KernelChoice::Fused, peak: false };
+    let mut options = Options {
+        threads: 2,
+        steps: 60,
+        repeats: 5,
+        cases: Vec::new(),
+        kernel: KernelChoice::Fused,
+        peak: false,
+        device: Device::Cpu,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
@@ -46,6 +54,7 @@ fn options() -> Options {
             }
             "--composed" => options.kernel = KernelChoice::Composed,
             "--peak" => options.peak = true,
+            "--device" => options.device = value().parse().expect("a device"),
             // Cargo passes this to every benchmark.
             "--bench" => {}
             other => panic!("unknown option {other}"),
@@ -78,20 +87,28 @@ fn measure(case: [usize; 4], options: &Options) {
         coupling: CouplingKind::Affine,
         batch_norm: false,
     };
-    let mut flow = flow::build(&model, options.kernel, features, 0, Device::Cpu).expect("a flow").flow;
+    let mut flow = flow::build(&model, options.kernel, features, 0, options.device).expect("a flow").flow;
     let weights: usize = flow.parameters().entries().iter().filter(|e| e.shape.len() == 2).map(|e| e.len()).sum();
     let mut optimizer = Optimizer::new(&adam(), flow.parameters().count());
-    let mut gradient = Vec::new();
     let mut rng = stream(0, Purpose::Test, 0);
     let x = Matrix::new((0..batch * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);
-    let mut number = 0;
-    let mut step = |flow: &mut dyn Flow| {
-        flow.loss_and_gradient(&x, &mut gradient).expect("a gradient");
-        optimizer.update(flow.parameters_mut().trainable_mut(), &gradient, 1.0, 1e-3, number);
-        number += 1;
+    let at_once = flow.steps_at_once();
+    let rows = if flow.holds_rows() {
+        flow.hold(&x).expect("room");
+        Rows::Held((0..at_once).flat_map(|_| 0..batch as u32).collect())
+    } else {
+        Rows::Given(vec![x; at_once])
     };
-    (0..10).for_each(|_| step(&mut *flow));
+    let mut work = Work { rows, rates: vec![1e-3; at_once], ..Work::default() };
+    let mut losses = Vec::new();
+    let mut stretch = |flow: &mut dyn Flow| {
+        losses.clear();
+        flow.train(&mut work, &mut optimizer, &mut losses, &mut || {}).expect("steps");
+        work.first += at_once as u64;
+    };
+    (0..10usize.div_ceil(at_once)).for_each(|_| stretch(&mut *flow));
     let steps = if features <= 8 { options.steps } else { (options.steps / 6).max(5) };
+    let stretches = steps.div_ceil(at_once);
     let mut peaks = Vec::new();
     let mut times: Vec<f64> = (0..options.repeats)
         .map(|_| {
@@ -99,8 +116,8 @@ fn measure(case: [usize; 4], options: &Options) {
                 peaks.push(gemm_gflops(options.threads));
             }
             let start = Instant::now();
-            (0..steps).for_each(|_| step(&mut *flow));
-            start.elapsed().as_secs_f64() / steps as f64 * 1e3
+            (0..stretches).for_each(|_| stretch(&mut *flow));
+            start.elapsed().as_secs_f64() / (stretches * at_once) as f64 * 1e3
         })
         .collect();
     times.sort_by(f64::total_cmp);
@@ -108,6 +125,7 @@ fn measure(case: [usize; 4], options: &Options) {
     let gflops = 6.0 * weights as f64 * batch as f64 / median / 1e6;
     let mut line = serde_json::json!({
         "peer": if options.kernel == KernelChoice::Fused { "runner" } else { "runner-composed" },
+        "device": options.device.to_string(),
         "case": case,
         "threads": options.threads,
         "ms_per_step": (median * 1e4).round() / 1e4,

@@ -41,7 +41,7 @@ impl Detail {
     /// Rows of data and of samples in a scatter plot.
     fn points(self) -> usize {
         match self {
-            Self::Quick { .. } => 1_500,
+            Self::Quick { rows } => (rows / 64).clamp(800, 2_000),
             Self::Full => 5_000,
         }
     }
@@ -49,7 +49,7 @@ impl Detail {
     /// Length of the longer side of a plane, pixels.
     fn side(self) -> f64 {
         match self {
-            Self::Quick { .. } => 384.0,
+            Self::Quick { rows } => (rows as f64).sqrt().clamp(320.0, 480.0).round(),
             Self::Full => 480.0,
         }
     }

@@ -4,6 +4,7 @@
 
 #define _GNU_SOURCE
 #include <math.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
@@ -21,9 +22,11 @@ static _Thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 enum { THREADS = 1024, STACK = 1 << 15 };
 
 static _Thread_local struct {
-    ucontext_t block, threads[THREADS];
+    /* Where a thread begins, and where it and the block go on: jumps are many times as fast as a change of context. */
+    ucontext_t beginnings[THREADS];
+    jmp_buf threads[THREADS], block;
     char* stacks;
-    int ended[THREADS];
+    int begun[THREADS], ended[THREADS];
     /* Values that threads of a warp show each other. */
     float shown[THREADS];
     int kernel;
@@ -32,7 +35,7 @@ static _Thread_local struct {
 
 static void __syncthreads(void) {
     unsigned self = threadIdx.x;
-    swapcontext(&state.threads[self], &state.block);
+    if (!_setjmp(state.threads[self])) _longjmp(state.block, 1);
     threadIdx.x = self;
 }
 
@@ -57,7 +60,15 @@ static void call(int kernel, void** arguments) {
 static void enter(void) {
     call(state.kernel, state.arguments);
     state.ended[threadIdx.x] = 1;
-    swapcontext(&state.threads[threadIdx.x], &state.block);
+    _longjmp(state.block, 1);
+}
+
+/* Lets a thread run up to the next place where all must meet, or to its end. */
+static void resume(unsigned thread) {
+    if (_setjmp(state.block)) return;
+    if (state.begun[thread]) _longjmp(state.threads[thread], 1);
+    state.begun[thread] = 1;
+    setcontext(&state.beginnings[thread]);
 }
 
 /* Works off a kernel; `meet`: its threads wait for each other. 0: all threads have met at the same places. */
@@ -77,19 +88,20 @@ int launch(int kernel, unsigned blocks, unsigned threads, void** arguments, int 
                 call(kernel, arguments);
                 continue;
             }
-            state.ended[thread] = 0;
-            getcontext(&state.threads[thread]);
-            state.threads[thread].uc_stack.ss_sp = state.stacks + (size_t)thread * STACK;
-            state.threads[thread].uc_stack.ss_size = STACK;
-            state.threads[thread].uc_link = NULL;
-            makecontext(&state.threads[thread], enter, 0);
+            state.begun[thread] = state.ended[thread] = 0;
+            ucontext_t* beginning = &state.beginnings[thread];
+            getcontext(beginning);
+            beginning->uc_stack.ss_sp = state.stacks + (size_t)thread * STACK;
+            beginning->uc_stack.ss_size = STACK;
+            beginning->uc_link = NULL;
+            makecontext(beginning, enter, 0);
         }
         while (meet && left > 0) {
             unsigned ended = 0;
             for (unsigned t = 0; t < threads; t++) {
                 threadIdx.x = order ? threads - 1 - t : t;
                 unsigned thread = threadIdx.x;
-                if (!state.ended[thread]) swapcontext(&state.block, &state.threads[thread]);
+                if (!state.ended[thread]) resume(thread);
                 ended += (unsigned)state.ended[thread];
             }
             left = threads - ended;

@@ -96,8 +96,25 @@ impl Driver {
         })
     }
 
-    /// cuBLAS's matrices are column-major, ours row-major: it computes Cᵀ = Bᵀ·Aᵀ.
     fn product(&self, product: &Product) -> Result<(), DeviceError> {
+        let Product { rows, inner, columns, a, b, c, stride, count } = *product;
+        // A few tiles with long sums, as weights' gradients are, leave most of a GPU idle. Where it computes one product at
+        // a time, cuBLAS cuts the sums among more blocks.
+        const TILE: usize = 128;
+        let tiles = rows.div_ceil(TILE) * columns.div_ceil(TILE) * count;
+        if tiles >= 100 || inner < 8 * TILE {
+            return self.batched(product);
+        }
+        let moved =
+            |factor: Factor, at: usize| Factor { address: factor.address + 4 * (at * factor.stride) as u64, ..factor };
+        (0..count).try_for_each(|at| {
+            let c = c + 4 * (at * stride) as u64;
+            self.batched(&Product { a: moved(a, at), b: moved(b, at), c, count: 1, ..*product })
+        })
+    }
+
+    /// cuBLAS's matrices are column-major, ours row-major: it computes Cᵀ = Bᵀ·Aᵀ.
+    fn batched(&self, product: &Product) -> Result<(), DeviceError> {
         use blas_sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
         let &Product { rows, inner, columns, a, b, c, stride, count } = product;
         let side = |factor: Factor, high: usize, wide: usize| {
@@ -107,6 +124,29 @@ impl Driver {
         let (operation_a, a_at, a_leading) = side(a, rows, inner);
         let (operation_b, b_at, b_leading) = side(b, inner, columns);
         let (one, zero) = (1.0f32, 0.0f32);
+        if count == 1 {
+            // SAFETY: as below.
+            return unsafe {
+                blas_sys::cublasSgemm_v2(
+                    self.blas,
+                    operation_b,
+                    operation_a,
+                    columns as c_int,
+                    rows as c_int,
+                    inner as c_int,
+                    &raw const one,
+                    b_at,
+                    b_leading,
+                    a_at,
+                    a_leading,
+                    &raw const zero,
+                    c as *mut f32,
+                    columns as c_int,
+                )
+            }
+            .result()
+            .map_err(|error| of_blas(self.ordinal, error));
+        }
         // SAFETY: addresses and sizes are those of allocated matrices; `one` and `zero` are read by the call.
         unsafe {
             blas_sys::cublasSgemmStridedBatched(
