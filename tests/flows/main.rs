@@ -1,6 +1,7 @@
 //! Every flow of a table is held to the same checks. A new layer is tested by adding a line.
 
 mod emulated;
+mod runs;
 mod training;
 
 use dfdx::prelude::*;

@@ -311,6 +311,8 @@ impl<D: Device> Flow for OnDevice<D> {
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
         self.upload()?;
+        // For the bounds of s.
+        self.download()?;
         let rows = x.rows();
         self.evaluation(rows.max(1))?;
         let Some(evaluation) = &self.evaluation else { return Ok(Vec::new()) };

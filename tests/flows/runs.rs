@@ -1,0 +1,138 @@
+//! Whole runs on a device: the training loop, checkpoints and resuming, against the host's.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use realnvp_runner::data::{Dataset, load};
+use realnvp_runner::flow::{self, Flow};
+use realnvp_runner::kernel::cuda::OnDevice;
+use realnvp_runner::plan::{Trial, prepare};
+use realnvp_runner::spec::{Device, Overrides};
+use realnvp_runner::train::{Event, Metrics, Outcome, Sink, Status, Training};
+
+use crate::emulated::{Emulated, Order};
+
+/// Keeps the curve; asks for a stop when it has come to a step.
+struct Curve {
+    rows: Vec<Metrics>,
+    stop_at: Option<i64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Sink for Curve {
+    fn record(&mut self, event: &Event) -> std::io::Result<()> {
+        if let Event::Metrics(row) = event {
+            self.rows.push(row.clone());
+            if self.stop_at.is_some_and(|step| row.step >= step) {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Study {
+    trial: Trial,
+    dataset: Dataset,
+}
+
+impl Study {
+    /// 90 steps in unequal stretches, with everything that a checkpoint holds in use.
+    fn new(folder: &Path, dataset: &str) -> Self {
+        let path = folder.join("study.toml");
+        // Half steps on two waves, for what is dequantised.
+        let wave = |i: i32, speed: f64| (f64::from(i) * speed).sin().mul_add(4.0, f64::from(i % 3)).round() / 2.0;
+        let rows: String = (0..500).map(|i| format!("{},{}\n", wave(i, 0.37), wave(i, 0.73))).collect();
+        std::fs::write(folder.join("rows.csv"), format!("a,b\n{rows}")).expect("written");
+        let spec = format!(
+            "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
+             [model]\ndepth = 3\nwidth = 16\nbatch_norm = true\n[optimizer]\nlearning_rate = 3e-3\n\
+             schedule = {{ name = \"cosine\", warmup = 5 }}\n\
+             [training]\nbatch_size = 32\nsteps = 90\nevaluate_every = 25\nlog_every = 10\n"
+        );
+        std::fs::write(&path, spec).expect("written");
+        let (_, mut plan) = prepare(&[path], Overrides::default()).expect("a spec").remove(0);
+        let trial = plan.trials.remove(0);
+        let dataset = load(&trial.spec.dataset, folder, 32, &|_, _, _| {}).expect("data");
+        Self { trial, dataset }
+    }
+
+    fn flow(&self, on_device: bool) -> Box<dyn Flow> {
+        let spec = &self.trial.spec;
+        let built = flow::build(&spec.model, spec.training.kernel, self.dataset.features(), 0, Device::Cpu);
+        let host = built.expect("a flow").flow;
+        match on_device {
+            true => {
+                let (architecture, parameters) = (host.architecture().clone(), host.parameters().clone());
+                Box::new(OnDevice::new(architecture, parameters, Emulated::new(Order::First)).expect("room"))
+            }
+            false => host,
+        }
+    }
+
+    fn run(&self, flow: &mut dyn Flow, checkpoints: &Path, stop_at: Option<i64>) -> (Outcome, Vec<Metrics>) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut curve = Curve { rows: Vec::new(), stop_at, stop: Arc::clone(&stop) };
+        let (spec, dataset) = (&self.trial.spec, &self.dataset);
+        let training = Training { spec, seed: 0, dataset, flow, checkpoints, sink: &mut curve, stop: &stop };
+        let outcome = training.run().expect("a run");
+        (outcome, curve.rows)
+    }
+}
+
+/// Without the times.
+fn untimed(rows: &[Metrics]) -> Vec<Metrics> {
+    rows.iter().map(|row| Metrics { seconds: 0.0, samples_per_second: None, ..row.clone() }).collect()
+}
+
+#[test]
+fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
+    for dataset in ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let study = Study::new(folder.path(), dataset);
+        let run = |on_device: bool| {
+            let checkpoints = folder.path().join(on_device.to_string());
+            std::fs::create_dir(&checkpoints).expect("made");
+            study.run(&mut *study.flow(on_device), &checkpoints, None)
+        };
+        let ((host, host_curve), (device, device_curve)) = (run(false), run(true));
+        assert_eq!((host.status, device.status), (Status::Finished, Status::Finished));
+        let near = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => (a - b).abs() < 2e-3 * (1.0 + b.abs()),
+            (a, b) => a == b,
+        };
+        assert_eq!(device_curve.len(), host_curve.len());
+        for (ours, theirs) in device_curve.iter().zip(&host_curve) {
+            assert_eq!((ours.step, ours.epoch, ours.learning_rate), (theirs.step, theirs.epoch, theirs.learning_rate));
+            assert!(near(ours.train_nll, theirs.train_nll), "{ours:?} {theirs:?}");
+            assert!(near(ours.validation_nll, theirs.validation_nll), "{ours:?} {theirs:?}");
+        }
+        assert!(near(device.summary.test_nll, host.summary.test_nll));
+    }
+}
+
+#[test]
+fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let study = Study::new(folder.path(), "name = \"moons\"");
+    let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
+    [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
+    let (whole, curve) = study.run(&mut *study.flow(true), &straight, None);
+    let (first, mut rows) = study.run(&mut *study.flow(true), &parts, Some(40));
+    assert_eq!((first.status, rows.last().map(|row| row.step)), (Status::Interrupted, Some(40)));
+    let (second, rest) = study.run(&mut *study.flow(true), &parts, None);
+    rows.extend(rest);
+    assert_eq!(untimed(&rows), untimed(&curve));
+    assert_eq!(second.summary.test_nll, whole.summary.test_nll);
+
+    // Its checkpoint is one of the host's: it is loaded there, and scored the same.
+    let mut scores = Vec::new();
+    for on_device in [false, true] {
+        let mut flow = study.flow(on_device);
+        realnvp_runner::train::load(&parts.join("best.safetensors"), flow.parameters_mut(), None).expect("loaded");
+        scores.push(flow.log_prob(&study.dataset.test).expect("scored"));
+    }
+    let apart = scores[0].iter().zip(&scores[1]).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
+    assert!(apart < 1e-5, "{apart}");
+}
