@@ -17,12 +17,15 @@ fn main() {
         std::fs::write(&ptx, "").expect("cargo's folder can be written");
         return;
     }
+    println!("cargo:rerun-if-env-changed=CUDA_COMPUTE_CAP");
     let query = ["--query-gpu=compute_cap", "--format=csv,noheader"];
     let answer =
         Command::new("nvidia-smi").args(query).output().expect("nvidia-smi, to know the GPU's compute capability");
     let answer = String::from_utf8_lossy(&answer.stdout);
-    let capability = answer.lines().map(|line| line.trim().replace('.', "")).find(|line| line.parse::<u32>().is_ok());
-    let capability = capability.unwrap_or_else(|| panic!("nvidia-smi names no compute capability: {answer}"));
+    // For all GPUs of this machine, so for the oldest.
+    let oldest = answer.lines().filter_map(|line| line.trim().replace('.', "").parse::<u32>().ok()).min();
+    let asked = std::env::var("CUDA_COMPUTE_CAP").ok().and_then(|capability| capability.parse().ok());
+    let capability = asked.or(oldest).unwrap_or_else(|| panic!("nvidia-smi names no compute capability: {answer}"));
     let status = Command::new("nvcc")
         .args(["--ptx", "-O3", "-arch", &format!("compute_{capability}"), SOURCE, "-o"])
         .arg(&ptx)

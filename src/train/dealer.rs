@@ -1,11 +1,14 @@
 //! Stretches of steps, dealt out to a flow.
 
 use crate::data::{Batches, Dataset, Train};
-use crate::flow::{DeviceError, Flow, Rows, Work};
+use crate::flow::{Flow, Rows, Work};
 use crate::matrix::Matrix;
 use crate::spec::Spec;
 
 use super::factor;
+
+/// Bytes of the batches of one stretch.
+const WAITING_BYTES: usize = 64 << 20;
 
 /// Steps in a row that nothing comes between, and what the preprocessing adds to their losses.
 #[derive(Debug, Default)]
@@ -27,23 +30,24 @@ pub struct Dealer<'a> {
 }
 
 impl<'a> Dealer<'a> {
-    /// Lets `flow` hold the training rows if it can and they are the same in every epoch.
-    ///
-    /// # Errors
-    /// Where its device has no room for them.
-    pub fn new(spec: &'a Spec, dataset: &'a Dataset, seed: u64, flow: &mut dyn Flow) -> Result<Self, DeviceError> {
+    /// Lets `flow` hold the training rows, if it can and they are the same in every epoch.
+    pub fn new(spec: &'a Spec, dataset: &'a Dataset, seed: u64, flow: &mut dyn Flow) -> Self {
         let batches = Batches::new(dataset, spec.training.batch_size, seed);
         let total_steps = total_steps(spec, &batches);
+        // Batches that wait on the host shall not fill its memory.
+        let batch_bytes = 4 * spec.training.batch_size * dataset.features();
+        let few = flow.steps_at_once().min((WAITING_BYTES / batch_bytes.max(1)).max(1));
         let held = match &dataset.train {
             Train::Rows(rows) if flow.holds_rows() && !dataset.preprocessing.is_noisy() => {
                 let mut rows = rows.clone();
                 dataset.preprocessing.apply(&mut rows);
-                flow.hold(&rows)?;
-                Some(dataset.preprocessing.log_det(&rows))
+                // Without room for all, they are brought there batch by batch.
+                flow.hold(&rows).is_ok().then(|| dataset.preprocessing.log_det(&rows))
             }
             _ => None,
         };
-        Ok(Self { spec, dataset, batches, total_steps, at_once: flow.steps_at_once(), held })
+        let at_once = if held.is_some() { flow.steps_at_once() } else { few };
+        Self { spec, dataset, batches, total_steps, at_once, held }
     }
 
     /// Steps of the whole run.

@@ -1,7 +1,9 @@
 //! An NVIDIA GPU through the driver's interface and cuBLAS.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_int, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::cublas::{result as blas, sys as blas_sys};
 use cudarc::driver::{CudaDevice, DriverError, result, sys};
@@ -14,6 +16,17 @@ const PTX: &str = concat!(include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"))
 
 /// What NVIDIA recommends for Hopper; given to cuBLAS so that it allocates nothing while a graph is recorded.
 const WORKSPACE: usize = 32 << 20;
+
+/// The GPUs in use. They are kept to the end of the program: giving one back after it has failed would panic.
+static DEVICES: Mutex<BTreeMap<usize, Arc<CudaDevice>>> = Mutex::new(BTreeMap::new());
+
+/// Held while a graph is recorded, and for what waits for a whole GPU: the latter would void the recording, also that of
+/// another flow.
+static RECORDING: Mutex<()> = Mutex::new(());
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One GPU, with a stream of its own: flows of other threads compute beside it.
 pub struct Driver {
@@ -41,7 +54,12 @@ impl Driver {
             return Err(DeviceError(format!("there is no cuda:{ordinal}: this machine has {count}; see `nvidia-smi`")));
         }
         let failed = |error: DriverError| failed(ordinal, error);
-        let device = CudaDevice::new(ordinal).map_err(failed)?;
+        let device = match lock(&DEVICES).entry(ordinal) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(free) => Arc::clone(free.insert(CudaDevice::new(ordinal).map_err(failed)?)),
+        };
+        device.bind_to_thread().map_err(failed)?;
+        let _recording = lock(&RECORDING);
         let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed)?;
         // SAFETY: the text ends with a null, and the context of `device` is current.
         let module = unsafe { result::module::load_data(PTX.as_ptr().cast::<c_void>()) }.map_err(failed)?;
@@ -188,6 +206,7 @@ impl Device for Driver {
     }
 
     fn free(&self, address: Address) {
+        let _recording = lock(&RECORDING);
         // A GPU that is lost has lost its memory too.
         // SAFETY: allocated by `allocate`; freeing waits for what still uses it.
         let _ = self.here().map(|()| unsafe { result::free_sync(address) });
@@ -195,8 +214,12 @@ impl Device for Driver {
 
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError> {
         self.here()?;
-        // SAFETY: the call returns once pageable memory of the host has been read.
-        unsafe { result::memcpy_htod_async(to, bytes, self.stream) }.map_err(|error| self.failed(error))
+        // SAFETY: waited for before `bytes` can go away.
+        unsafe {
+            result::memcpy_htod_async(to, bytes, self.stream)
+                .and_then(|()| result::stream::synchronize(self.stream))
+                .map_err(|error| self.failed(error))
+        }
     }
 
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<(), DeviceError> {
@@ -222,6 +245,7 @@ impl Device for Driver {
             commands.iter().filter(|command| matches!(command, Command::Product(_))).cloned().collect();
         self.enqueue(&products)?;
         let check = |code: sys::CUresult| code.result().map_err(|error| self.failed(error));
+        let _recording = lock(&RECORDING);
         let (mut graph, mut ready) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the stream is this driver's own; other threads have theirs, which the mode leaves alone.
         unsafe {
@@ -255,6 +279,7 @@ impl Drop for Graph {
 impl Drop for Driver {
     fn drop(&mut self) {
         if self.here().is_ok() {
+            let _recording = lock(&RECORDING);
             // SAFETY: nothing made of them is left.
             unsafe {
                 let _ = result::stream::synchronize(self.stream);

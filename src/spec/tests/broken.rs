@@ -1,6 +1,8 @@
 //! Broken specs, one by one in `tests/broken`, and here several problems at once.
 
-use super::{Folder, plan, shown};
+use super::Folder;
+#[cfg(not(feature = "cuda"))]
+use super::{plan, shown};
 use crate::spec::{Overrides, load};
 
 const MOONS: &str = "[dataset]\nname = \"moons\"\n";
