@@ -120,28 +120,33 @@ pub enum Command {
     Product(Product),
 }
 
-/// A GPU, or something that computes like one. Everything is worked off in the order of the calls.
+/// A GPU, or something that computes like one. Everything is worked off in the order of the calls; errors say that the device has
+/// no room, is lost, or refuses.
 ///
 /// Addresses in commands must be those of memory that is allocated until the commands are done.
 pub trait Device {
     /// Commands prepared to be run many times.
     type Graph;
 
-    /// At least `bytes` bytes.
+    /// Gives at least `bytes` bytes, whose contents are anything.
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError>;
 
-    /// Gives back what [`allocate`](Device::allocate) gave.
+    /// Takes back what [`allocate`](Device::allocate) gave.
     fn free(&self, address: Address);
 
+    /// Copies `bytes` to the device.
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError>;
 
-    /// Waits for all that was asked for before.
+    /// Fills `bytes` from the device, once all that was asked for before is done.
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<(), DeviceError>;
 
+    /// Begins `commands`; does not wait for them.
     fn run(&self, commands: &[Command]) -> Result<(), DeviceError>;
 
+    /// Prepares `commands` for [`replay`](Device::replay). Places that their products write to may be overwritten.
     fn record(&self, commands: &[Command]) -> Result<Self::Graph, DeviceError>;
 
+    /// Begins the commands of `graph`; does not wait for them.
     fn replay(&self, graph: &Self::Graph) -> Result<(), DeviceError>;
 }
 
