@@ -1,7 +1,7 @@
-//! How a flow is computed: two paths with one truth.
+//! How a flow is computed: several paths with one truth.
 //!
-//! * [`composed`]: plain dfdx operations on dfdx's tape, generic over device and number type. It runs on CUDA, and tests
-//!   hold everything else to it (f64, autodiff Jacobian).
+//! * [`composed`]: plain dfdx operations on dfdx's tape, generic over device and number type. It runs wherever dfdx
+//!   does, and tests hold everything else to it (f64, autodiff Jacobian).
 //! * [`fused`]: hand-written forward and backward for the CPU.
 //! * [`cuda`]: the same for NVIDIA's GPUs.
 //!

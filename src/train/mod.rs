@@ -1,4 +1,4 @@
-//! The training loop: optimizer, schedule, checkpoints, health. It emits [`Event`]s and does not know who listens.
+//! The training loop: steps dealt out, schedule, checkpoints, health. It emits [`Event`]s and does not know who listens.
 
 mod checkpoint;
 mod dealer;

@@ -35,7 +35,7 @@ impl Commands {
     }
 }
 
-/// Threads that share a row of `features`, each taking every so manieth: a power of two, at most a warp.
+/// How many threads share a row of `features` features: a power of two, at most a warp.
 pub(super) fn lanes(features: usize) -> usize {
     features.next_power_of_two().min(32)
 }
