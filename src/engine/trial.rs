@@ -15,7 +15,7 @@ use crate::matrix::Matrix;
 use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn};
 use crate::spec::{Device, KernelChoice};
-use crate::train::{Event, Outcome, Sink, Status, Summary, TrainError, Training};
+use crate::train::{Ended, Event, Outcome, Sink, Status, Summary, TrainError, Training};
 
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,10 +145,10 @@ impl Job<'_> {
         let Trial { spec, seed, .. } = self.trial;
         let features = self.dataset.features();
         let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, self.device)?;
-        let outcome =
+        let Ended { outcome, unsaved } =
             Training { spec, seed: *seed, dataset: self.dataset, flow: &mut *flow, checkpoints, sink, stop: self.stop }
                 .run()?;
-        if outcome.status == Status::Finished {
+        if let Some(snapshot) = unsaved {
             // Of the best weights.
             let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };
             let mut samples = flow.sample(detail.samples(), self.trial.seed)?;
@@ -157,6 +157,7 @@ impl Job<'_> {
             // Gives back the device's memory.
             drop(flow);
             computed();
+            snapshot.save(sink)?;
             self.show(directory, &samples, &view, outcome.summary.steps, sink)?;
         }
         Ok(outcome)

@@ -13,4 +13,4 @@ pub use dealer::{Dealer, Stretch};
 pub use evaluate::{Score, evaluate, log_prob};
 pub use event::*;
 pub use schedule::factor;
-pub use training::{Outcome, TrainError, Training};
+pub use training::{Ended, Outcome, Snapshot, TrainError, Training};

@@ -1,6 +1,6 @@
 //! One run: batches in, events out, best weights kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::impossible::impossible;
 use crate::data::Dataset;
-use crate::flow::{DeviceError, Flow};
+use crate::flow::{DeviceError, Flow, Parameters};
 use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
 use crate::spec::Spec;
@@ -45,6 +45,35 @@ pub struct Outcome {
     pub reason: Option<String>,
 }
 
+/// A run that has ended, and what of it is still to be written.
+pub struct Ended {
+    pub outcome: Outcome,
+    /// Of a finished run. Whoever runs it may have other work for the processor first; a run that is interrupted is saved
+    /// already.
+    pub unsaved: Option<Snapshot>,
+}
+
+/// Both checkpoints of a run before they are written.
+pub struct Snapshot {
+    folder: PathBuf,
+    best: Parameters,
+    newest: Parameters,
+    optimizer: Optimizer,
+    state: State,
+    space: Space,
+}
+
+impl Snapshot {
+    /// Writes `best.safetensors` and `last.safetensors`, and tells `sink`.
+    ///
+    /// # Errors
+    /// Where one of them cannot be written, or the sink cannot keep the event.
+    pub fn save(&self, sink: &mut dyn Sink) -> Result<(), TrainError> {
+        let Self { folder, best, newest, optimizer, state, space } = self;
+        save(folder, best, newest, optimizer, state, space, sink)
+    }
+}
+
 /// What makes a run fail, other than diverging.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -62,7 +91,7 @@ impl Training<'_> {
     ///
     /// # Errors
     /// Where the device fails, a checkpoint is damaged or cannot be written, or a sink cannot keep an event.
-    pub fn run(self) -> Result<Outcome, TrainError> {
+    pub fn run(self) -> Result<Ended, TrainError> {
         Run::start(self)?.run()
     }
 }
@@ -134,26 +163,38 @@ impl<'a> Run<'a> {
         Ok(Self { setup, optimizer, state, best, dealer, clock, last_saved: now, logged })
     }
 
-    fn run(mut self) -> Result<Outcome, TrainError> {
+    fn run(mut self) -> Result<Ended, TrainError> {
         let end = self.steps()?;
         self.state.seconds = self.clock.seconds();
         self.setup.flow.settle(Some(&mut self.optimizer))?;
-        match end {
+        let outcome = match end {
             End::Stopped => {
                 self.save()?;
-                Ok(self.outcome(Status::Interrupted, Some("stopped by a signal after saving".into())))
+                self.outcome(Status::Interrupted, Some("stopped by a signal after saving".into()))
             }
-            End::Diverged(reason) => Ok(self.outcome(Status::Diverged, Some(reason))),
-            End::LastStep | End::Patience => {
-                // With no finite evaluation at all there is no best one: the newest weights stand in.
-                if self.state.best_validation_nll.is_none() {
-                    self.best.copy_from_slice(self.setup.flow.parameters().values());
-                }
-                self.save()?;
-                self.setup.flow.parameters_mut().values_mut().copy_from_slice(&self.best);
-                self.test()
-            }
+            End::Diverged(reason) => self.outcome(Status::Diverged, Some(reason)),
+            End::LastStep | End::Patience => return self.finish(),
+        };
+        Ok(Ended { outcome, unsaved: None })
+    }
+
+    /// Keeps the newest weights for the checkpoint and goes on with the best ones.
+    fn finish(mut self) -> Result<Ended, TrainError> {
+        let newest = self.setup.flow.parameters().clone();
+        // With no finite evaluation at all there is no best one: the newest weights stand in.
+        if self.state.best_validation_nll.is_some() {
+            self.setup.flow.parameters_mut().values_mut().copy_from_slice(&self.best);
         }
+        let outcome = self.test()?;
+        let unsaved = Snapshot {
+            folder: self.setup.checkpoints.to_owned(),
+            best: self.setup.flow.parameters().clone(),
+            newest,
+            space: space(self.setup.dataset),
+            optimizer: self.optimizer,
+            state: self.state,
+        };
+        Ok(Ended { outcome, unsaved: Some(unsaved) })
     }
 
     fn steps(&mut self) -> Result<End, TrainError> {
@@ -251,25 +292,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes both checkpoints: the best one first, so that the newest never knows of a best one that is not there.
+    /// Writes both checkpoints as they are now.
     fn save(&mut self) -> Result<(), TrainError> {
         self.state.seconds = self.clock.seconds();
         self.setup.flow.settle(Some(&mut self.optimizer))?;
         let mut best = self.setup.flow.parameters().clone();
         best.values_mut().copy_from_slice(&self.best);
-        let best_state = State { step: self.state.best_step, ..self.state.clone() };
-        let Training { dataset, checkpoints, .. } = self.setup;
-        let space = Space { columns: dataset.columns.clone(), preprocessing: dataset.preprocessing.clone() };
-        checkpoint::save(&path(checkpoints, BEST), &best, None, &best_state, &space)?;
-        let newest = self.setup.flow.parameters();
-        checkpoint::save(&path(checkpoints, LAST), newest, Some(&self.optimizer), &self.state, &space)?;
-        self.setup.sink.record(&Event::Saved { step: self.state.step as i64 })?;
+        let Training { dataset, checkpoints, ref flow, ref mut sink, .. } = self.setup;
+        save(checkpoints, &best, flow.parameters(), &self.optimizer, &self.state, &space(dataset), &mut **sink)?;
         self.last_saved = Instant::now();
         Ok(())
     }
 
     /// Scores the test rows, once, with the best weights.
-    fn test(mut self) -> Result<Outcome, TrainError> {
+    fn test(&mut self) -> Result<Outcome, TrainError> {
         let dataset = self.setup.dataset;
         let log_prob = log_prob(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
         let score = Score::of(&log_prob);
@@ -328,9 +364,30 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Writes both checkpoints: the best one first, so that the newest never knows of a best one that is not there.
+fn save(
+    folder: &Path,
+    best: &Parameters,
+    newest: &Parameters,
+    optimizer: &Optimizer,
+    state: &State,
+    space: &Space,
+    sink: &mut dyn Sink,
+) -> Result<(), TrainError> {
+    let best_state = State { step: state.best_step, ..state.clone() };
+    checkpoint::save(&path(folder, BEST), best, None, &best_state, space)?;
+    checkpoint::save(&path(folder, LAST), newest, Some(optimizer), state, space)?;
+    sink.record(&Event::Saved { step: state.step as i64 })?;
+    Ok(())
+}
+
+fn space(dataset: &Dataset) -> Space {
+    Space { columns: dataset.columns.clone(), preprocessing: dataset.preprocessing.clone() }
+}
+
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
 
-fn path(folder: &Path, name: &str) -> std::path::PathBuf {
+fn path(folder: &Path, name: &str) -> PathBuf {
     folder.join(name)
 }

@@ -9,7 +9,7 @@ use realnvp_runner::flow::{self, Flow};
 use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::{Device, Overrides};
-use realnvp_runner::train::{Event, Metrics, Outcome, Sink, Status, Training};
+use realnvp_runner::train::{Ended, Event, Metrics, Outcome, Sink, Status, Training};
 
 use crate::emulated::{Emulated, Order};
 
@@ -76,7 +76,8 @@ impl Study {
         let mut curve = Curve { rows: Vec::new(), stop_at, stop: Arc::clone(&stop) };
         let (spec, dataset) = (&self.trial.spec, &self.dataset);
         let training = Training { spec, seed: 0, dataset, flow, checkpoints, sink: &mut curve, stop: &stop };
-        let outcome = training.run().expect("a run");
+        let Ended { outcome, unsaved } = training.run().expect("a run");
+        unsaved.iter().try_for_each(|snapshot| snapshot.save(&mut curve)).expect("saved");
         (outcome, curve.rows)
     }
 }
