@@ -23,8 +23,8 @@ impl Detail {
     /// Rows drawn from the flow: those of a table, and for the pictures.
     pub fn samples(self) -> usize {
         match self {
-            // A row that is drawn costs a third of one that is trained on: about a hundredth of the run, or less.
-            Self::Quick { rows } => (rows / 32).clamp(1_000, SAMPLES),
+            // A row that is drawn costs a third of one that is trained on: half a hundredth of the run, or less.
+            Self::Quick { rows } => (rows / 64).clamp(1_000, SAMPLES),
             Self::Full => SAMPLES,
         }
     }
@@ -32,8 +32,8 @@ impl Detail {
     /// Cells of the heat map along each axis.
     fn cells(self) -> usize {
         match self {
-            // Another hundredth, for few cells are worth scoring.
-            Self::Quick { rows } => ((rows / 20) as f64).sqrt().clamp(48.0, 120.0) as usize / BLOCK * BLOCK,
+            // As much again, for not all cells are worth scoring.
+            Self::Quick { rows } => ((rows / 40) as f64).sqrt().clamp(48.0, 120.0) as usize / BLOCK * BLOCK,
             Self::Full => 240,
         }
     }
@@ -49,7 +49,7 @@ impl Detail {
     /// Length of the longer side of a plane, pixels.
     fn side(self) -> f64 {
         match self {
-            Self::Quick { rows } => (rows as f64).sqrt().clamp(320.0, 480.0).round(),
+            Self::Quick { rows } => (rows as f64).sqrt().clamp(256.0, 480.0).round(),
             Self::Full => 480.0,
         }
     }

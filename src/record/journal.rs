@@ -41,7 +41,12 @@ impl MetricsJournal {
         kept.retain(|row| resumed_at.is_some_and(|step| row.step <= step));
 
         let path = self.directory.join(JOURNAL);
-        write_atomically(&path, |file| kept.iter().try_for_each(|row| file.write_all(&line(row)?)))?;
+        if kept.is_empty() {
+            // Nothing that could be half-written, so nothing to wait for.
+            File::create(&path).map_err(RecordError::write(&path))?;
+        } else {
+            write_atomically(&path, |file| kept.iter().try_for_each(|row| file.write_all(&line(row)?)))?;
+        }
         // A failed run that is tried again has a table already; from here on the journal is the truth.
         remove_if_there(&self.directory.join(TABLE))?;
         self.journal = Some(Journal::open(&path).map_err(RecordError::write(&path))?);

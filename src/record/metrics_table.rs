@@ -58,7 +58,8 @@ pub(super) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), Recor
     Ok(write_atomically(path, |file| {
         let height = columns.first().map_or(0, Column::len);
         let mut table = DataFrame::new(height, columns)?;
-        ParquetWriter::new(file).finish(&mut table)?;
+        // Such tables are small: sharing the work among threads would take longer than doing it.
+        ParquetWriter::new(file).set_parallel(false).finish(&mut table)?;
         Ok(())
     })?)
 }

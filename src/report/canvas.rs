@@ -143,9 +143,10 @@ impl Canvas {
         self.marks.push(Mark::Discs { places, radius: (radius * f64::from(SCALE)).round() as i32, color });
     }
 
-    /// Colours every final pixel of `rect` by its place in it: shares of width and height, from the left and from the top.
-    /// What it shows is smooth, so that drawn pixels need no colour of their own.
-    pub fn shade(&mut self, rect: Rect, color: impl Fn(f64, f64) -> [u8; 3]) {
+    /// Colours every final pixel of `rect` by its place in it: `line` makes of the share of the height, from the top, what
+    /// makes colours of shares of the width, from the left. What it shows is smooth, so that drawn pixels need no colour of
+    /// their own.
+    pub fn shade<F: Fn(f64) -> [u8; 3]>(&mut self, rect: Rect, line: impl Fn(f64) -> F) {
         let (left, top) = scaled((rect.left, rect.top));
         let (right, bottom) = scaled((rect.right(), rect.bottom()));
         let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
@@ -155,10 +156,13 @@ impl Canvas {
         let mut rgb = Vec::with_capacity(3 * width * height);
         for y in (0..height).step_by(scale) {
             let start = rgb.len();
+            let color = line(share(y, height));
             for x in (0..width).step_by(scale) {
-                let color = color(share(x, width), share(y, height));
-                (x..width.min(x + scale)).for_each(|_| rgb.extend_from_slice(&color));
+                let [r, g, b] = color(share(x, width));
+                rgb.extend_from_slice(&[r, g, b, r, g, b]);
             }
+            // Where the last of them does not fit.
+            rgb.truncate(start + 3 * width);
             (y + 1..height.min(y + scale)).for_each(|_| rgb.extend_from_within(start..start + 3 * width));
         }
         self.marks.push(Mark::Image { at: (left, top), size: (width as u32, height as u32), rgb });

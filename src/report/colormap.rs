@@ -12,7 +12,8 @@ const LEVELS: usize = 256;
 pub(super) fn color(share: f64) -> [u8; 3] {
     static TABLE: LazyLock<[[u8; 3]; LEVELS]> =
         LazyLock::new(|| even_shares().map(|share| srgb(path(share)).map(to_byte)));
-    TABLE[(share.clamp(0.0, 1.0) * (LEVELS - 1) as f64).round() as usize]
+    // Half up; `round` is a call on processors without SSE 4.1.
+    TABLE[(share.clamp(0.0, 1.0) * (LEVELS - 1) as f64 + 0.5) as usize]
 }
 
 /// OKLab coordinates (L, a, b) of the path, before its speed is evened out.

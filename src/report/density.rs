@@ -79,16 +79,19 @@ pub fn density_picture(
     canvas.resize(total, head + height + BELOW + 12.0);
 
     let panel = Panel { frame: Rect { left, top: head, width, height }, x: density.x, y: density.y };
-    canvas.shade(panel.frame, |x, y| match interpolated(&values, density.columns, density.rows, x, 1.0 - y) {
-        value if value.is_nan() => [214, 214, 214],
-        value => color(value / top),
+    canvas.shade(panel.frame, |y| {
+        let line = between_lines(&values, density.columns, 1.0 - y);
+        move |x| match interpolated(&line, x) {
+            value if value.is_nan() => [214, 214, 214],
+            value => color(value / top),
+        }
     });
     panel.draw_axes(&mut canvas, XAxis::Named(columns[0]), YAxis::Named(columns[1]));
     draw_title(&mut canvas, title, (left, 26.0), total - left - 16.0);
 
     let frame = Rect { left: left + width + BAR_GAP, top: head, width: BAR, height };
     let bar = Panel { frame, x: [0.0, 1.0], y: [0.0, top] };
-    canvas.shade(frame, |_, y| color(1.0 - y));
+    canvas.shade(frame, |y| move |_| color(1.0 - y));
     if cut {
         let [red, green, blue] = color(1.0);
         let peak = [(frame.left, head), (frame.left + BAR / 2.0, head - 13.0), (frame.right(), head)];
@@ -123,19 +126,25 @@ fn scale(values: &[f64]) -> (f64, bool) {
     if usual > 0.0 && most > 1.5 * usual { (usual, true) } else { (most, false) }
 }
 
-/// The value at shares (x, y) of the grid, bilinear between cell centres; NaN beside a cell that is NaN.
-fn interpolated(values: &[f64], columns: usize, rows: usize, x: f64, y: f64) -> f64 {
-    let cell = |share: f64, n: usize| {
-        let at = (share * n as f64 - 0.5).clamp(0.0, (n - 1) as f64);
-        let below = at as usize;
-        (below, (below + 1).min(n - 1), at - below as f64)
-    };
-    let ((left, right, across), (low, high, up)) = (cell(x, columns), cell(y, rows));
-    let between = |row: usize| {
-        let (a, b) = (values[row * columns + left], values[row * columns + right]);
-        a * (1.0 - across) + b * across
-    };
-    between(low) * (1.0 - up) + between(high) * up
+/// The line of a grid at a share of its height: every column, linear between the centres of its cells.
+fn between_lines(values: &[f64], columns: usize, y: f64) -> Vec<f64> {
+    let (low, high, up) = neighbours(y, values.len() / columns);
+    let line = |row: usize| &values[row * columns..(row + 1) * columns];
+    line(low).iter().zip(line(high)).map(|(a, b)| a * (1.0 - up) + b * up).collect()
+}
+
+/// The value at a share of a line's length, linear between the centres of its cells; NaN beside a cell that is NaN.
+fn interpolated(line: &[f64], x: f64) -> f64 {
+    let (left, right, across) = neighbours(x, line.len());
+    line[left] * (1.0 - across) + line[right] * across
+}
+
+/// The cells of `n` between whose centres a share of the whole length lies, and how far beyond the first centre it is, in
+/// cells.
+fn neighbours(share: f64, n: usize) -> (usize, usize, f64) {
+    let at = (share * n as f64 - 0.5).clamp(0.0, (n - 1) as f64);
+    let below = at as usize;
+    (below, (below + 1).min(n - 1), at - below as f64)
 }
 
 #[cfg(test)]
@@ -162,7 +171,8 @@ mod tests {
         let values: Vec<f64> = (0..12).map(|i| f64::from(i % 4) + 10.0 * f64::from(i / 4)).collect();
         for (x, y) in [(0.5, 0.5), (0.3, 0.7), (0.125, 1.0 / 6.0)] {
             let plane = (4.0 * x - 0.5) + 10.0 * (3.0 * y - 0.5);
-            assert!((interpolated(&values, 4, 3, x, y) - plane).abs() < 1e-12);
+            let value = interpolated(&between_lines(&values, 4, y), x);
+            assert!((value - plane).abs() < 1e-12);
         }
     }
 

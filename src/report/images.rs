@@ -69,15 +69,18 @@ pub fn images_picture(data: &Matrix, samples: &Matrix, shape: ImageShape, title:
     for (images, name, color, left) in
         [(data, "data", INK, MARGIN), (samples, "flow samples", FLOW, MARGIN + width + GAP)]
     {
-        canvas.shade(Rect { left, top: head, width, height }, |x, y| {
-            let (x, y) = ((x * width) as usize, (y * height) as usize);
-            let (column, row) = (x % step[0] / zoom, y % step[1] / zoom);
-            let image = y / step[1] * ALONG + x / step[0];
-            if column >= shape.columns || row >= shape.rows || image >= images.rows() {
-                return [255; 3];
+        canvas.shade(Rect { left, top: head, width, height }, |y| {
+            let y = (y * height) as usize;
+            let (row, above) = (y % step[1] / zoom, y / step[1] * ALONG);
+            move |x| {
+                let x = (x * width) as usize;
+                let (column, image) = (x % step[0] / zoom, above + x / step[0]);
+                if column >= shape.columns || row >= shape.rows || image >= images.rows() {
+                    return [255; 3];
+                }
+                let at = (image * shape.rows * shape.columns + row * shape.columns + column) * shape.colours;
+                std::array::from_fn(|colour| shade(images.as_slice()[at + colour.min(shape.colours - 1)]))
             }
-            let at = (image * shape.rows * shape.columns + row * shape.columns + column) * shape.colours;
-            std::array::from_fn(|colour| shade(images.as_slice()[at + colour.min(shape.colours - 1)]))
         });
         let lettering = Lettering { color, ..Lettering::new(NAME, Along::Start, Across::Middle) };
         canvas.text(name, lettering, (left, head - 18.0));

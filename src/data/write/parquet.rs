@@ -6,6 +6,9 @@ use polars::prelude::{Column as PolarsColumn, DataFrame, NamedFrom, ParquetWrite
 
 use super::{Column, Sink};
 
+/// Rows from which threads save more time than waking them takes.
+const WORTH_THREADS: usize = 50_000;
+
 pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
     let series = columns.iter().map(|(name, column)| match column {
@@ -13,6 +16,7 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
         Column::F64(values) => Series::new(name.into(), values),
     });
     let mut frame = DataFrame::new(rows, series.map(PolarsColumn::from).collect()).map_err(io::Error::other)?;
-    ParquetWriter::new(&mut sink).finish(&mut frame).map_err(io::Error::other)?;
+    let parallel = rows >= WORTH_THREADS;
+    ParquetWriter::new(&mut sink).set_parallel(parallel).finish(&mut frame).map_err(io::Error::other)?;
     sink.flush()
 }
