@@ -294,8 +294,7 @@ static ROWS: &[Row] = &[
     Row("training.evaluate_every", integer(1, MAX_STEPS), Value("250"), "steps", "Steps between evaluations on the validation rows; left out in a shorter run: all of it.", When::Always),
     Row("training.log_every", integer(1, MAX_STEPS), Value("50"), "steps", "Steps between rows of the training curve; left out in a shorter run: all of it.", When::Always),
     Row("training.patience", integer(0, MAX_STEPS), Value("0"), "evaluations", "Evaluations without a better validation NLL before stopping; 0 = off.", When::Always),
-    Row("training.kernel", choice(&["fused", "composed"]), Value("'fused'"), "", "How the CPU computes: hand-written kernels or plain dfdx operations.", When::Is("device", &["cpu"])),
-    Row("training.kernel", Kind::Choice { of: &["composed"], refused: &[("fused", "is for the CPU; this run computes on CUDA")] }, Value("'composed'"), "", "CUDA computes with plain dfdx operations.", When::IsNot("device", "cpu")),
+    Row("training.kernel", choice(&["fused", "composed"]), Value("'fused'"), "", "What computes: kernels written by hand, or plain dfdx operations.", When::Always),
 
     Row("sweep.method", choice(&["grid", "random", "sobol"]), Value("'grid'"), "", "How points are chosen: all combinations, at random, or evenly spread.", When::Always),
     Row("sweep.trials", integer(1, super::sweep::MAX_TRIALS as i64), Required, "trials", "Number of points.", DRAWN),

@@ -57,7 +57,6 @@ pub(super) fn used(when: When) -> String {
         When::File => "files".to_owned(),
         When::Format(of) => of.join(", "),
         When::Is(path, values) => format!("`{path}` is {}", values.join(" or ")),
-        When::IsNot(path, value) => format!("`{path}` is not {value}"),
         When::Without(path) => format!("without `{path}`"),
         When::With(path) => format!("with `{path}`"),
     }

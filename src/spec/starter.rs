@@ -56,7 +56,6 @@ fn in_use(when: &When) -> bool {
         When::Always | When::Toy => true,
         When::Is("dataset.name", of) => of.contains(&"moons"),
         When::Is(path, of) => keys::default_word(path).is_some_and(|word| of.contains(&word)),
-        When::IsNot(path, word) => keys::default_word(path) != Some(word),
         When::Without(path) => path != "dataset.name",
         When::File | When::Format(_) | When::With(_) => false,
     }

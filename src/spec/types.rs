@@ -308,15 +308,15 @@ pub struct Training {
     pub log_every: usize,
     /// Evaluations without a better validation NLL before stopping; 0 = off.
     pub patience: usize,
-    /// How the CPU computes: the hand-written kernels or plain dfdx operations.
+    /// What computes: the hand-written kernels or plain dfdx operations.
     pub kernel: KernelChoice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KernelChoice {
-    /// Hand-written forward and backward (CPU).
+    /// Hand-written forward and backward, for the CPU and for CUDA.
     Fused,
-    /// Plain dfdx operations: the reference, and what CUDA runs.
+    /// Plain dfdx operations: the reference.
     Composed,
 }

@@ -21,8 +21,6 @@ pub enum When {
     Format(&'static [&'static str]),
     /// The key of this path has one of these values.
     Is(&'static str, &'static [&'static str]),
-    /// The key of this path has another value.
-    IsNot(&'static str, &'static str),
     /// The key of this path is not set.
     Without(&'static str),
     /// The key of this path is set.
@@ -68,11 +66,6 @@ impl<'a> Variant<'a> {
             When::Is(path, of) => match self.chosen.get(path)? {
                 Choice::Word(word) => Some(of.contains(&word.as_str())),
                 Choice::Nothing => Some(false),
-                Choice::Unknown => None,
-            },
-            When::IsNot(path, other) => match self.chosen.get(path)? {
-                Choice::Word(word) => Some(word != other),
-                Choice::Nothing => Some(true),
                 Choice::Unknown => None,
             },
             When::Without(path) => Some(!is_set(path)),
@@ -127,7 +120,7 @@ impl<'a> Variant<'a> {
                 let takers = listed(takers.copied());
                 (format!("{without_effect} {with}"), format!("leave it out; it is for {takers}"))
             }
-            When::Always | When::IsNot(..) => (without_effect, leave_out),
+            When::Always => (without_effect, leave_out),
         }
     }
 }
@@ -178,9 +171,6 @@ impl When {
             (Self::Toy, Self::File) | (Self::File, Self::Toy) => true,
             (Self::Format(of), Self::Format(others)) => !of.iter().any(|format| others.contains(format)),
             (Self::Is(a, of), Self::Is(b, others)) => a == b && !of.iter().any(|word| others.contains(word)),
-            (Self::Is(a, of), Self::IsNot(b, word)) | (Self::IsNot(b, word), Self::Is(a, of)) => {
-                a == b && of.iter().all(|one| one == word)
-            }
             _ => false,
         }
     }

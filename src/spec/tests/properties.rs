@@ -42,7 +42,6 @@ impl Chosen {
             When::Is("optimizer.name", of) => of.contains(&self.optimizer),
             When::Is("optimizer.schedule.name", of) => of.contains(&self.schedule),
             When::Is(path, of) => keys::default_word(path).is_some_and(|word| of.contains(&word)),
-            When::IsNot(path, word) => keys::default_word(path) != Some(word),
             When::With(path) => set(path),
             When::Without(path) => !set(path),
         }
