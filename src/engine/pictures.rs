@@ -159,14 +159,15 @@ fn density_grid(
 
 /// Cells along the side of a block that a coarse grid scores once.
 const BLOCK: usize = 3;
-/// Nats below the densest tenth of the plane at which nothing can be seen: a colour scale has 256 steps, e^5.5.
-const INVISIBLE: f64 = 9.0;
+/// Nats below the densest hundredth of the plane at which nothing can be seen: what is less than half of a colour scale's 255
+/// steps, e^-6.2 of its end, is drawn as nothing.
+const INVISIBLE: f64 = 7.0;
 
 /// Which blocks of a square grid can be seen, or lie beside one that can. Values that are no number are looked at closely.
 fn visible(log_prob: &[f64], blocks: usize) -> Vec<bool> {
     let mut sorted = log_prob.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let least = sorted[sorted.len() * 9 / 10] - INVISIBLE;
+    let least = sorted[sorted.len() * 99 / 100] - INVISIBLE;
     let seen = |row: usize, column: usize| log_prob[row * blocks + column].total_cmp(&least).is_ge();
     let near = |at: usize| at.saturating_sub(1)..(at + 2).min(blocks);
     let places = (0..blocks * blocks).map(|at| (at / blocks, at % blocks));
@@ -204,14 +205,14 @@ mod tests {
 
     #[test]
     fn blocks_that_can_be_seen_and_their_neighbours_are_scored() {
-        // A ridge along the diagonal of a plane, e^-50 elsewhere.
         let blocks = 20;
-        let ridge = |at: usize| if at / blocks == at % blocks { 0.0 } else { -50.0 };
-        let log_prob: Vec<f64> = (0..blocks * blocks).map(ridge).collect();
-        // The ridge is less than a tenth of the plane: all is looked at.
-        assert!(visible(&log_prob, blocks).iter().all(|&seen| seen));
-        let band = |at: usize| if (at / blocks).abs_diff(at % blocks) < 3 { 0.0 } else { -50.0 };
-        let log_prob: Vec<f64> = (0..blocks * blocks).map(band).collect();
+        let plane = |dense: &dyn Fn(usize, usize) -> bool| -> Vec<f64> {
+            (0..blocks * blocks).map(|at| if dense(at / blocks, at % blocks) { 0.0 } else { -50.0 }).collect()
+        };
+        // A few cells may be a spike beyond the colour scale: all is looked at.
+        let spike = plane(&|row, column| row == 0 && column < 3);
+        assert!(visible(&spike, blocks).iter().all(|&seen| seen));
+        let log_prob = plane(&|row, column| row.abs_diff(column) < 3);
         let seen = visible(&log_prob, blocks);
         assert!(seen[0] && seen[5 * blocks + 8] && seen[5 * blocks + 9] && !seen[5 * blocks + 10]);
     }
