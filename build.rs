@@ -13,8 +13,13 @@ fn main() {
     println!("cargo:rerun-if-changed={SOURCE}");
     let ptx = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("kernels.ptx");
     if std::env::var_os("CARGO_FEATURE_CUDA_CI").is_some() {
-        // Type-checked only.
+        // Type-checked, or linked with what only pretends to be a GPU: see cuda/rehearse.
         std::fs::write(&ptx, "").expect("cargo's folder can be written");
+        println!("cargo:rerun-if-env-changed=REHEARSAL");
+        if let Some(library) = std::env::var_os("REHEARSAL") {
+            println!("cargo:rustc-link-search=native={}", library.display());
+            println!("cargo:rustc-link-lib=dylib=rehearsal");
+        }
         return;
     }
     println!("cargo:rerun-if-env-changed=CUDA_COMPUTE_CAP");

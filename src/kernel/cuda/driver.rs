@@ -59,27 +59,37 @@ impl Driver {
             Entry::Vacant(free) => Arc::clone(free.insert(CudaDevice::new(ordinal).map_err(failed)?)),
         };
         device.bind_to_thread().map_err(failed)?;
+        // Nothing yet; what it has by then goes with it where something fails.
+        let mut driver = Self {
+            ordinal,
+            device,
+            stream: std::ptr::null_mut(),
+            module: std::ptr::null_mut(),
+            functions: Vec::new(),
+            blas: std::ptr::null_mut(),
+            workspace: 0,
+        };
         let _recording = lock(&RECORDING);
-        let stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed)?;
-        // SAFETY: the text ends with a null, and the context of `device` is current.
-        let module = unsafe { result::module::load_data(PTX.as_ptr().cast::<c_void>()) }.map_err(failed)?;
+        driver.stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed)?;
+        // SAFETY: the text ends with a null, and the context of the device is current.
+        driver.module = unsafe { result::module::load_data(PTX.as_ptr().cast::<c_void>()) }.map_err(failed)?;
         let functions = Kernel::ALL.iter().map(|kernel| {
             let name = CString::new(kernel.name()).unwrap_or_default();
             // SAFETY: the module is loaded, and stays so as long as this driver.
-            unsafe { result::module::get_function(module, name) }
+            unsafe { result::module::get_function(driver.module, name) }
         });
-        let functions = functions.collect::<Result<_, _>>().map_err(failed)?;
-        let blas = blas::create_handle().map_err(|error| of_blas(ordinal, error))?;
-        // SAFETY: within the context of `device`.
-        let workspace = unsafe { result::malloc_sync(WORKSPACE) }.map_err(failed)?;
+        driver.functions = functions.collect::<Result<_, _>>().map_err(failed)?;
+        driver.blas = blas::create_handle().map_err(|error| of_blas(ordinal, error))?;
+        // SAFETY: within the context of the device.
+        driver.workspace = unsafe { result::malloc_sync(WORKSPACE) }.map_err(failed)?;
         // SAFETY: handle, stream and workspace live until this driver is dropped; both libraries' streams are one type.
         unsafe {
-            blas::set_stream(blas, stream.cast()).map_err(|error| of_blas(ordinal, error))?;
-            blas_sys::cublasSetWorkspace_v2(blas, workspace as *mut c_void, WORKSPACE)
+            blas::set_stream(driver.blas, driver.stream.cast()).map_err(|error| of_blas(ordinal, error))?;
+            blas_sys::cublasSetWorkspace_v2(driver.blas, driver.workspace as *mut c_void, WORKSPACE)
                 .result()
                 .map_err(|error| of_blas(ordinal, error))?;
         }
-        Ok(Self { ordinal, device, stream, module, functions, blas, workspace })
+        Ok(driver)
     }
 
     /// Makes this GPU that of the calling thread, which may have worked on another.
@@ -280,13 +290,23 @@ impl Drop for Driver {
     fn drop(&mut self) {
         if self.here().is_ok() {
             let _recording = lock(&RECORDING);
-            // SAFETY: nothing made of them is left.
+            // SAFETY: nothing made of them is left. What never came to be is null.
             unsafe {
-                let _ = result::stream::synchronize(self.stream);
-                let _ = blas::destroy_handle(self.blas);
-                let _ = result::free_sync(self.workspace);
-                let _ = result::module::unload(self.module);
-                let _ = result::stream::destroy(self.stream);
+                if !self.stream.is_null() {
+                    let _ = result::stream::synchronize(self.stream);
+                }
+                if !self.blas.is_null() {
+                    let _ = blas::destroy_handle(self.blas);
+                }
+                if self.workspace != 0 {
+                    let _ = result::free_sync(self.workspace);
+                }
+                if !self.module.is_null() {
+                    let _ = result::module::unload(self.module);
+                }
+                if !self.stream.is_null() {
+                    let _ = result::stream::destroy(self.stream);
+                }
             }
         }
     }
