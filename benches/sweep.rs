@@ -2,17 +2,17 @@
 //!
 //! `cargo bench --bench sweep -- [--rounds 5] [--jobs 2] [--trials 100] [--held-out ROWS]`
 //!
-//! In every round, one after the other: `steps`, batches, gradients and updates of all trials and nothing else; `scored`, the same
-//! with the scoring of validation and test rows that the spec asks for; `sweep`, the program itself, from the spec to the table.
-//! Prints one JSON object: seconds of all three, and what the sweep costs more, as shares of `steps`: `overhead` beyond `scored`,
-//! `all` beyond `steps`. Once from the medians of the rounds, and once from the fastest ones: on a machine that others use too,
-//! a round of ten seconds is disturbed as often as not, and what disturbs it only ever adds. `--held-out` sets the number of
-//! validation and of test rows.
+//! Three processes: `steps`, batches, gradients and updates of all trials and nothing else; `scored`, the same with the scoring of
+//! validation and test rows that the spec asks for; `sweep`, the program itself, from its start to the table. In every round they take
+//! turns of a fifth of a second, two stopped while one runs, so that all meet the same noise of a machine that others use too. Prints one
+//! JSON object: medians over the rounds of the seconds that each had, and of what the sweep cost more, as shares of `steps`: `overhead`
+//! beyond `scored`, `all` beyond `steps`. `--held-out` sets the number of validation and of test rows. Needs a Unix.
 
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use realnvp_runner::data::{Batches, Dataset, load};
 use realnvp_runner::flow;
@@ -21,6 +21,9 @@ use realnvp_runner::matrix::Matrix;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::Overrides;
 use realnvp_runner::train::evaluate;
+
+/// How long one process runs before it is another's turn.
+const TURN: Duration = Duration::from_millis(200);
 
 fn main() {
     let (mut rounds, mut jobs, mut trials, mut held_out) = (5, 2, 100, None);
@@ -33,6 +36,8 @@ fn main() {
             "--jobs" => jobs = value(),
             "--trials" => trials = value(),
             "--held-out" => held_out = Some(value()),
+            // What the processes of the bare steps are started with.
+            "steps" | "scored" => return bare(&words.collect::<Vec<_>>(), word == "scored"),
             // Cargo passes this to every benchmark.
             "--bench" => {}
             other => panic!("unknown option {other}"),
@@ -40,38 +45,122 @@ fn main() {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sweep.toml");
-    let rows = held_out.map_or(String::new(), |rows| format!("validation = {rows}\ntest = {rows}\n"));
+    let rows = held_out.map_or(String::new(), |rows: usize| format!("validation = {rows}\ntest = {rows}\n"));
     let spec = format!(
         "[dataset]\nname = \"moons\"\n{rows}[model]\ndepth = 8\nwidth = 64\n[training]\nsteps = 200\nbatch_size = 256\n\
          [sweep]\nmethod = \"random\"\ntrials = {trials}\n[sweep.parameters]\n\
          \"optimizer.learning_rate\" = {{ min = 1e-4, max = 1e-2, scale = \"log\" }}\n"
     );
     std::fs::write(&path, spec).expect("written");
-    let (_, plan) = prepare(std::slice::from_ref(&path), Overrides::default()).expect("a spec").remove(0);
-    let dataset = load(&plan.trials[0].spec.dataset, folder.path(), 256, &|_, _, _| {}).expect("data");
 
-    let (mut steps, mut scored, mut sweep) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut seconds, mut overhead, mut all) = ([const { Vec::new() }; 3], Vec::new(), Vec::new());
     for round in 0..rounds {
-        steps.push(seconds(|| bare(&plan.trials, &dataset, jobs, false)));
-        scored.push(seconds(|| bare(&plan.trials, &dataset, jobs, true)));
         let results = folder.path().join(round.to_string());
-        sweep.push(seconds(|| run(&path, &results, jobs)));
+        let [steps, scored, sweep] = in_turns([
+            ready("steps", &path, jobs),
+            ready("scored", &path, jobs),
+            Waiting::Unstarted(runner(&path, &results, jobs)),
+        ]);
+        seconds.iter_mut().zip([steps, scored, sweep]).for_each(|(all, one)| all.push(one));
+        overhead.push((sweep - scored) / steps);
+        all.push((sweep - steps) / steps);
     }
-    let summary = |one: fn(&mut [f64]) -> f64| {
-        let [steps, scored, sweep] = [&steps, &scored, &sweep].map(|seconds| one(&mut seconds.clone()));
-        let share = |less: f64| ((sweep - less) / steps * 1e3).round() / 1e3;
-        let (overhead, all) = (share(scored), share(steps));
-        serde_json::json!({ "steps": steps, "scored": scored, "sweep": sweep, "overhead": overhead, "all": all })
-    };
+    let [steps, scored, sweep] = seconds.map(median);
     let line = serde_json::json!({
-        "trials": trials, "jobs": jobs, "validation_rows": dataset.validation.rows(), "test_rows": dataset.test.rows(),
-        "rounds": rounds, "median": summary(median), "fastest": summary(fastest),
+        "trials": trials, "jobs": jobs, "held_out": held_out, "rounds": rounds, "steps": steps, "scored": scored,
+        "sweep": sweep, "overhead": median(overhead), "all": median(all),
     });
     println!("{line}");
 }
 
+/// A process before its first turn.
+enum Waiting {
+    Unstarted(Command),
+    /// It has loaded everything, and begins when it is told to.
+    Ready(Child),
+}
+
+/// This program, about to train all trials of a spec and do nothing else.
+fn ready(what: &str, spec: &Path, jobs: usize) -> Waiting {
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .arg(what)
+        .arg(spec)
+        .arg(jobs.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut byte = [0];
+    child.stdout.take().expect("its output").read_exact(&mut byte).expect("a sign of life");
+    Waiting::Ready(child)
+}
+
+fn runner(spec: &Path, results: &Path, jobs: usize) -> Command {
+    let mut runner = Command::new(env!("CARGO_BIN_EXE_runner"));
+    runner.arg(spec).arg("--results").arg(results).args(["--jobs", &jobs.to_string(), "--quiet"]);
+    runner.stdout(Stdio::null()).stderr(Stdio::null());
+    runner
+}
+
+/// Runs the processes turn by turn to their ends; returns the seconds that each was running.
+fn in_turns<const N: usize>(processes: [Waiting; N]) -> [f64; N] {
+    let mut seconds = [0.0; N];
+    let mut running: [Option<Child>; N] = [const { None }; N];
+    let mut waiting = processes.map(Some);
+    let mut left = N;
+    while left > 0 {
+        for at in 0..N {
+            let begun = Instant::now();
+            let child = match (waiting[at].take(), &mut running[at]) {
+                (Some(Waiting::Unstarted(mut command)), place) => place.insert(command.spawn().expect("a process")),
+                (Some(Waiting::Ready(mut child)), place) => {
+                    child.stdin.take().expect("its input").write_all(b"\n").expect("told");
+                    place.insert(child)
+                }
+                (None, Some(child)) => {
+                    signal(child, "-CONT");
+                    child
+                }
+                (None, None) => continue,
+            };
+            let mut ended = None;
+            while ended.is_none() && begun.elapsed() < TURN {
+                std::thread::sleep(Duration::from_millis(1));
+                ended = child.try_wait().expect("its state");
+            }
+            seconds[at] += begun.elapsed().as_secs_f64();
+            match ended {
+                Some(status) => {
+                    assert!(status.success(), "{status}");
+                    running[at] = None;
+                    left -= 1;
+                }
+                None => signal(child, "-STOP"),
+            }
+        }
+    }
+    seconds
+}
+
+fn signal(child: &Child, signal: &str) {
+    // One that has just ended cannot be told, and need not.
+    let _ = Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status();
+}
+
+/// The process of the bare steps: says that it is ready, waits for a line, and trains. `arguments`: the spec, and how many trials at once.
+fn bare(arguments: &[String], score: bool) {
+    let path = Path::new(&arguments[0]);
+    let jobs: usize = arguments[1].parse().expect("a number");
+    let (_, plan) = prepare(&[path.to_owned()], Overrides::default()).expect("a spec").remove(0);
+    let dataset =
+        load(&plan.trials[0].spec.dataset, path.parent().expect("a folder"), 256, &|_, _, _| {}).expect("data");
+    println!("ready");
+    std::io::stdin().read_line(&mut String::new()).expect("a line");
+    train_all(&plan.trials, &dataset, jobs, score);
+}
+
 /// Trains all trials, `jobs` at once on a thread each.
-fn bare(trials: &[Trial], dataset: &Dataset, jobs: usize, score: bool) {
+fn train_all(trials: &[Trial], dataset: &Dataset, jobs: usize, score: bool) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -104,23 +193,7 @@ fn train(trial: &Trial, dataset: &Dataset, score: bool) {
     }
 }
 
-fn run(spec: &Path, results: &Path, jobs: usize) {
-    let mut runner = Command::new(env!("CARGO_BIN_EXE_runner"));
-    let runner = runner.arg(spec).arg("--results").arg(results).args(["--jobs", &jobs.to_string(), "--quiet"]);
-    assert!(runner.output().expect("the program").status.success());
-}
-
-fn seconds(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64()
-}
-
-fn median(values: &mut [f64]) -> f64 {
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn fastest(values: &mut [f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
+    (values[values.len() / 2] * 1e3).round() / 1e3
 }

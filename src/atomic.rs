@@ -32,8 +32,8 @@ const SUFFIX: &str = ".tmp";
 
 /// Writes `path` through a temporary file beside it: the old file stays until the new one is complete and on disk.
 ///
-/// After the closure the file is synced, renamed over `path`, and the folder synced. Safe against `kill -9`, power loss and
-/// several writers (the last one wins).
+/// After the closure the file is synced and renamed over `path`. Safe against `kill -9`, power loss and several writers
+/// (the last one wins): at any moment one of them is there, whole. [`sync`] of its folder makes the new one last.
 ///
 /// # Errors
 /// [`WriteError`] naming `path`; the old file is untouched and the temporary one removed.
@@ -41,11 +41,28 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    replace(path, folder, write).map_err(WriteError::at(path))
+    replace(path, folder_of(path), true, write).map_err(WriteError::at(path))
 }
 
-fn replace(path: &Path, folder: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+/// As [`write_atomically`], but without waiting for the disk: for what can be made again from other files, should the power fail
+/// within the next half minute.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_view(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
+    replace(path, folder_of(path), false, write).map_err(WriteError::at(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn replace(
+    path: &Path,
+    folder: &Path,
+    synced: bool,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
     // `make_in` rather than `tempfile_in`: the file shall have the usual permissions, not 0600.
     let temporary = tempfile::Builder::new()
         .prefix(PREFIX)
@@ -54,20 +71,30 @@ fn replace(path: &Path, folder: &Path, write: impl FnOnce(&mut BufWriter<File>) 
     let (mut file, temporary) = temporary.into_parts();
     write(&mut file)?;
     file.flush()?;
-    file.get_ref().sync_all()?;
+    if synced {
+        file.get_ref().sync_all()?;
+    }
     drop(file);
     temporary.persist(path)?;
-    sync_folder(folder)
+    Ok(())
 }
 
-/// Without it a power loss could bring the old file back.
+/// Brings a file to the disk, or of a folder which files are in it: after it not even a power loss brings back what they were
+/// before they were last replaced. It costs a wait, which only what cannot be made again soon is worth.
+///
+/// # Errors
+/// [`WriteError`] naming `path`.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+pub fn sync(path: &Path) -> Result<(), WriteError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(WriteError::at(path))
 }
 
+/// Other systems cannot be asked to.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub fn sync(_path: &Path) -> Result<(), WriteError> {
     Ok(())
 }
 

@@ -170,7 +170,7 @@ pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordE
     // Others may end meanwhile and write the table too: whoever writes last has seen all of them.
     let mut runs = read_runs(&folder).manifests;
     loop {
-        write_trials(&folder, &runs)?;
+        write_trials(&folder, &runs, true)?;
         let now = read_runs(&folder).manifests;
         if now == runs {
             break;
@@ -323,7 +323,7 @@ impl Table<'_> {
         if left == 0 || (!kept && left.is_power_of_two()) {
             write_bands(&results.join(&self.plan.experiment), &run.trial)?;
         }
-        if *kept { Ok(()) } else { self.write(&rows, results) }
+        if *kept { Ok(()) } else { self.write(&rows, results, false) }
     }
 
     /// Writes all a last time, with the runs of other processes that worked on the experiment meanwhile.
@@ -340,12 +340,12 @@ impl Table<'_> {
                 rows.insert(key, run);
             }
         }
-        self.write(&rows, results)
+        self.write(&rows, results, true)
     }
 
-    fn write(&self, rows: &BTreeMap<(String, u64), Manifest>, results: &Path) -> Result<(), RecordError> {
+    fn write(&self, rows: &BTreeMap<(String, u64), Manifest>, results: &Path, last: bool) -> Result<(), RecordError> {
         let rows: Vec<Manifest> = rows.values().cloned().collect();
-        write_trials(&results.join(&self.plan.experiment), &rows)
+        write_trials(&results.join(&self.plan.experiment), &rows, last)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::pictures::{Detail, View};
-use crate::atomic::{WriteError, remove_leftovers, write_atomically};
+use crate::atomic::{WriteError, remove_leftovers, write_atomically, write_view};
 use crate::data::{Dataset, matrix_columns, write_table};
 use crate::flow::{self, Built};
 use crate::kernel::fused::Level;
@@ -177,7 +177,7 @@ impl Job<'_> {
         let title = format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed);
         for picture in view.draw(&title).map_err(std::io::Error::other)? {
             let path = directory.join(format!("{}.png", picture.tag));
-            write_atomically(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
+            write_view(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use tensorboard_proto::layout::{Category, Chart, Layout, MarginChartContent, Mar
 use tensorboard_proto::summary::Summary_Value;
 
 use super::{RecordError, events_file, read_metrics, summaries};
-use crate::atomic::write_atomically;
+use crate::atomic::write_view;
 use crate::train::Metrics;
 
 /// Folder of an experiment with one TensorBoard run a trial.
@@ -78,7 +78,7 @@ pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<(), RecordError
     let directory = experiment_dir.join(FOLDER).join(trial);
     fs::create_dir_all(&directory).map_err(RecordError::write(&directory))?;
     let path = events_file::new_path(&directory, "").map_err(RecordError::write(&directory))?;
-    write_atomically(&path, |file| file.write_all(&events_file::encode(&events)?))?;
+    write_view(&path, |file| file.write_all(&events_file::encode(&events)?))?;
     // Only what is older: another process may have written its own in the meantime.
     for older in events_file::events_files(&directory).map_err(RecordError::read(&directory))? {
         if older < path {

@@ -1,6 +1,7 @@
 //! `metrics.parquet`: the training curve as a wide table.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use polars::prelude::*;
@@ -50,18 +51,16 @@ pub(super) fn write(path: &Path, rows: &[Metrics]) -> Result<(), RecordError> {
         let values: Vec<Option<f64>> = rows.iter().map(curve.get).collect();
         columns.push(Column::new(curve.name.into(), values));
     }
-    write_table(path, columns)
+    Ok(write_atomically(path, |file| encode(file, columns))?)
 }
 
-/// Writes `columns`, all of the same length, as a Parquet file, atomically.
-pub(super) fn write_table(path: &Path, columns: Vec<Column>) -> Result<(), RecordError> {
-    Ok(write_atomically(path, |file| {
-        let height = columns.first().map_or(0, Column::len);
-        let mut table = DataFrame::new(height, columns)?;
-        // Such tables are small: sharing the work among threads would take longer than doing it.
-        ParquetWriter::new(file).set_parallel(false).finish(&mut table)?;
-        Ok(())
-    })?)
+/// Writes `columns`, all of the same length, as Parquet.
+pub(super) fn encode(to: impl Write, columns: Vec<Column>) -> io::Result<()> {
+    let height = columns.first().map_or(0, Column::len);
+    let mut table = DataFrame::new(height, columns).map_err(io::Error::other)?;
+    // Such tables are small: sharing the work among threads would take longer than doing it.
+    ParquetWriter::new(to).set_parallel(false).finish(&mut table).map_err(io::Error::other)?;
+    Ok(())
 }
 
 /// Reads what [`write`] wrote.

@@ -118,7 +118,7 @@ mod tests {
         run(&directory, &trial, None, 1..=25, Status::Interrupted);
         run(&directory, &trial, Some(20), 21..=40, Status::Finished);
         let runs = read_runs(&experiment);
-        write_trials(&experiment, &runs.manifests).expect("written");
+        write_trials(&experiment, &runs.manifests, true).expect("written");
 
         assert_eq!((runs.manifests[0].status, runs.manifests[0].resumes), (Status::Finished, 1));
         let mut names: Vec<String> = std::fs::read_dir(&directory)

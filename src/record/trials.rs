@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::metrics_table::write_table;
+use super::metrics_table::encode;
 use super::{Manifest, RecordError};
+use crate::atomic::{sync, write_view};
 use crate::train::Summary;
 
 /// The runs below a folder.
@@ -61,12 +62,18 @@ fn is_missing(error: &RecordError) -> bool {
     matches!(error, RecordError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
-/// Writes `trials.parquet` of the experiment in `experiment_dir`, atomically.
+/// Writes `trials.parquet` of the experiment in `experiment_dir`, atomically. It says nothing that the manifests do not, so the
+/// disk is waited for only where it is the `last` time.
 ///
 /// # Errors
 /// [`RecordError::Write`].
-pub fn write_trials(experiment_dir: &Path, rows: &[Manifest]) -> Result<(), RecordError> {
-    write_table(&experiment_dir.join("trials.parquet"), trial_columns(rows))
+pub fn write_trials(experiment_dir: &Path, rows: &[Manifest], last: bool) -> Result<(), RecordError> {
+    let path = experiment_dir.join("trials.parquet");
+    write_view(&path, |file| encode(file, trial_columns(rows)))?;
+    if last {
+        sync(&path)?;
+    }
+    Ok(())
 }
 
 /// The columns of `trials.parquet`: the fixed ones, then one for every key that any of `rows` sweeps or overrides, as

@@ -42,7 +42,7 @@ const FIXED: [(&str, DataType); 18] = [
 fn fixed_columns_stand_first_whatever_is_known() {
     let folder = tempfile::tempdir().expect("folder");
     for rows in [Vec::new(), vec![manifest("base", 0, "")]] {
-        write_trials(folder.path(), &rows).expect("written");
+        write_trials(folder.path(), &rows, false).expect("written");
         let table = table(folder.path());
         assert_eq!(table.height(), rows.len());
         assert_eq!(columns(&table), FIXED);
@@ -57,7 +57,7 @@ fn overridden_keys_get_columns_of_their_type() {
         manifest("b", 0, "depth = 8\nrate = 0.5\nbatch_norm = false\nmask = \"random\"\nodd = true\ndevice = \"cuda\""),
         manifest("c", 0, ""),
     ];
-    write_trials(folder.path(), &rows).expect("written");
+    write_trials(folder.path(), &rows, false).expect("written");
     let table = table(folder.path());
     let expected = [
         ("batch_norm", DataType::Boolean),
@@ -88,7 +88,7 @@ fn results_stand_in_their_columns_and_are_null_before_the_end() {
     let mut ended = manifest("a", 0, "");
     ended.status = Status::Finished;
     ended.summary = Some(Summary { test_nll: Some(-1.25), gap: None, steps: 40, ..Summary::default() });
-    write_trials(folder.path(), &[ended, manifest("a", 1, "")]).expect("written");
+    write_trials(folder.path(), &[ended, manifest("a", 1, "")], true).expect("written");
     let table = table(folder.path());
     let floats = |name: &str| table.column(name).expect("column").f64().expect("f64").iter().collect::<Vec<_>>();
     assert_eq!(floats("test_nll"), [Some(-1.25), None]);

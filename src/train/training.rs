@@ -9,6 +9,7 @@ use super::dealer::{Dealer, Stretch};
 use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::impossible::impossible;
+use crate::atomic::sync;
 use crate::data::Dataset;
 use crate::flow::{DeviceError, Flow, Parameters};
 use crate::kernel::Optimizer;
@@ -377,6 +378,7 @@ fn save(
     let best_state = State { step: state.best_step, ..state.clone() };
     checkpoint::save(&path(folder, BEST), best, None, &best_state, space)?;
     checkpoint::save(&path(folder, LAST), newest, Some(optimizer), state, space)?;
+    sync(folder).map_err(CheckpointError::from)?;
     sink.record(&Event::Saved { step: state.step as i64 })?;
     Ok(())
 }
