@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::pictures::{Detail, View};
-use crate::atomic::{WriteError, remove_leftovers, write_atomically, write_view};
+use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
 use crate::data::{Dataset, matrix_columns, write_table};
 use crate::flow::{self, Built};
 use crate::kernel::fused::Level;
@@ -16,6 +16,8 @@ use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn};
 use crate::spec::{Device, KernelChoice};
 use crate::train::{Ended, Event, Outcome, Sink, Status, Summary, TrainError, Training};
+
+const SPEC: &str = "spec.toml";
 
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +105,8 @@ impl Job<'_> {
         fs::create_dir_all(&checkpoints).map_err(WriteError::at(&checkpoints))?;
         remove_leftovers(&checkpoints)?;
         let toml = self.trial.spec.to_toml();
-        write_atomically(&directory.join("spec.toml"), |file| file.write_all(toml.as_bytes()))?;
+        // The plan holds it too, so that the disk need not be waited for before there are weights.
+        write_view(&directory.join(SPEC), |file| file.write_all(toml.as_bytes()))?;
 
         let spec = &self.trial.spec;
         let shape = flow::static_shape(self.dataset.features(), spec.model.width);
@@ -157,7 +160,9 @@ impl Job<'_> {
             // Gives back the device's memory.
             drop(flow);
             computed();
-            snapshot.save(sink)?;
+            snapshot.save()?;
+            // With the weights, for they say nothing without it.
+            sync(&directory.join(SPEC)).map_err(std::io::Error::from)?;
             self.show(directory, &samples, &view, outcome.summary.steps, sink)?;
         }
         Ok(outcome)

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use super::RecordError;
-use crate::atomic::write_atomically;
+use crate::atomic::{sync, write_atomically, write_view};
 use crate::plan::Trial;
 use crate::train::{Event, Sink, Status, Summary};
 
@@ -92,10 +92,12 @@ impl Manifest {
     /// # Errors
     /// [`RecordError::Write`].
     pub fn write(&self, run_dir: &Path) -> Result<(), RecordError> {
-        Ok(write_atomically(&run_dir.join(FILE), |file| {
-            serde_json::to_writer_pretty(&mut *file, self)?;
-            file.write_all(b"\n")
-        })?)
+        Ok(write_atomically(&run_dir.join(FILE), |file| self.encode(file))?)
+    }
+
+    fn encode(&self, file: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *file, self)?;
+        file.write_all(b"\n")
     }
 }
 
@@ -159,13 +161,27 @@ impl ManifestWriter {
 
 impl Sink for ManifestWriter {
     fn record(&mut self, event: &Event) -> io::Result<()> {
+        let path = self.directory.join(FILE);
         match event {
-            Event::Started { resumed_at, parameters, .. } => self.start(resumed_at.is_some(), *parameters),
-            Event::Ended { status, summary, reason } => self.end(*status, summary, reason.as_deref()),
-            Event::Metrics(_) | Event::Saved { .. } | Event::Picture { .. } => return Ok(()),
+            Event::Started { resumed_at, parameters, .. } => {
+                self.start(resumed_at.is_some(), *parameters);
+                std::fs::create_dir_all(&self.directory).map_err(RecordError::write(&self.directory))?;
+                match resumed_at {
+                    Some(_) => self.manifest.write(&self.directory)?,
+                    // As yet there is nothing that could be lost with it.
+                    None => write_view(&path, |file| self.manifest.encode(file))?,
+                }
+            }
+            // Without it the checkpoint would be taken for another run's.
+            Event::Saved { .. } => sync(&path)?,
+            Event::Ended { status, summary, reason } => {
+                self.end(*status, summary, reason.as_deref());
+                std::fs::create_dir_all(&self.directory).map_err(RecordError::write(&self.directory))?;
+                self.manifest.write(&self.directory)?;
+            }
+            Event::Metrics(_) | Event::Picture { .. } => {}
         }
-        std::fs::create_dir_all(&self.directory).map_err(RecordError::write(&self.directory))?;
-        Ok(self.manifest.write(&self.directory)?)
+        Ok(())
     }
 }
 

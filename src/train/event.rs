@@ -92,7 +92,7 @@ pub enum Event {
     Started { resumed_at: Option<i64>, total_steps: i64, parameters: usize },
     /// A row of the training curve.
     Metrics(Metrics),
-    /// Everything up to this step is safe in a checkpoint.
+    /// Everything up to this step is safe in a checkpoint, and the run goes on or is interrupted. Its record must be as safe.
     Saved { step: i64 },
     /// Drawn from the best weights, at the end.
     Picture { step: i64, picture: Picture },

@@ -65,13 +65,13 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Writes `best.safetensors` and `last.safetensors`, and tells `sink`.
+    /// Writes `best.safetensors` and `last.safetensors`.
     ///
     /// # Errors
-    /// Where one of them cannot be written, or the sink cannot keep the event.
-    pub fn save(&self, sink: &mut dyn Sink) -> Result<(), TrainError> {
+    /// Where one of them cannot be written.
+    pub fn save(&self) -> Result<(), CheckpointError> {
         let Self { folder, best, newest, optimizer, state, space } = self;
-        save(folder, best, newest, optimizer, state, space, sink)
+        save(folder, best, newest, optimizer, state, space)
     }
 }
 
@@ -300,7 +300,8 @@ impl<'a> Run<'a> {
         let mut best = self.setup.flow.parameters().clone();
         best.values_mut().copy_from_slice(&self.best);
         let Training { dataset, checkpoints, ref flow, ref mut sink, .. } = self.setup;
-        save(checkpoints, &best, flow.parameters(), &self.optimizer, &self.state, &space(dataset), &mut **sink)?;
+        save(checkpoints, &best, flow.parameters(), &self.optimizer, &self.state, &space(dataset))?;
+        sink.record(&Event::Saved { step: self.state.step as i64 })?;
         self.last_saved = Instant::now();
         Ok(())
     }
@@ -373,14 +374,11 @@ fn save(
     optimizer: &Optimizer,
     state: &State,
     space: &Space,
-    sink: &mut dyn Sink,
-) -> Result<(), TrainError> {
+) -> Result<(), CheckpointError> {
     let best_state = State { step: state.best_step, ..state.clone() };
     checkpoint::save(&path(folder, BEST), best, None, &best_state, space)?;
     checkpoint::save(&path(folder, LAST), newest, Some(optimizer), state, space)?;
-    sync(folder).map_err(CheckpointError::from)?;
-    sink.record(&Event::Saved { step: state.step as i64 })?;
-    Ok(())
+    Ok(sync(folder)?)
 }
 
 fn space(dataset: &Dataset) -> Space {

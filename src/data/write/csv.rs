@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{Column, Sink};
 
-pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
+pub fn write(sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
     let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
     writeln!(sink, "{}", names.join(","))?;
     for row in 0..columns.first().map_or(0, |(_, column)| column.len()) {
@@ -19,7 +19,7 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
         }
         writeln!(sink)?;
     }
-    sink.flush()
+    Ok(())
 }
 
 fn quoted(name: &str) -> String {

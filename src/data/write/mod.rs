@@ -1,10 +1,11 @@
 //! Writing tables of numbers. One file a format, one line in [`WRITERS`].
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind};
 use std::path::Path;
 
 use super::error::DataError;
+use crate::atomic::{WriteError, write_view};
 use crate::matrix::Matrix;
 
 mod csv;
@@ -34,7 +35,7 @@ pub fn matrix_columns(names: &[String], rows: &Matrix) -> Vec<(String, Column)> 
     names.iter().enumerate().map(|(i, name)| (name.clone(), Column::F32(values(i)))).collect()
 }
 
-type Sink<'a> = BufWriter<&'a mut File>;
+type Sink<'a> = &'a mut BufWriter<File>;
 
 type WriteFn = fn(Sink, &[(String, Column)]) -> io::Result<()>;
 
@@ -63,29 +64,13 @@ pub fn write_table(path: &Path, columns: &[(String, Column)]) -> Result<(), Data
         let known: Vec<&str> = WRITERS.iter().map(|writer| writer.extension).collect();
         return Err(DataError::Extension { path: path.to_owned(), known: known.join(", "), hint: "" });
     };
-    write_whole(path, |file| (writer.write)(BufWriter::new(file), columns))
-        .map_err(|source| DataError::Write { path: path.to_owned(), source })
-}
-
-/// Writes a temporary file beside `path` and renames it.
-fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(io::Error::new(ErrorKind::NotFound, format!("there is no folder `{}`", folder.display())));
+    // A shorter word for it than the system's, which names the temporary file.
+    if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
+        let source = io::Error::new(ErrorKind::NotFound, format!("there is no folder `{}`", folder.display()));
+        return Err(DataError::Write { path: path.to_owned(), source });
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".runner-");
-    // Readable by whom any new file would be: the umask still applies.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    write(file.as_file_mut())?;
-    file.as_file_mut().flush()?;
-    file.persist(path)?;
-    Ok(())
+    let write = |file: &mut BufWriter<File>| (writer.write)(file, columns);
+    write_view(path, write).map_err(|WriteError { path, source }| DataError::Write { path, source })
 }
 
 #[cfg(test)]

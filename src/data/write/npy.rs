@@ -1,12 +1,12 @@
 //! NumPy's NPY: an array of shape `[rows, columns]`, `f4` unless a column is `f64`.
 
-use std::io::{self, Write};
+use std::io;
 
 use npyz::WriterBuilder;
 
 use super::{Column, Sink};
 
-pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
+pub fn write(sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
     let shape = [rows as u64, columns.len() as u64];
     let single: Option<Vec<&Vec<f32>>> = columns
@@ -18,7 +18,7 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
         .collect();
     match single {
         Some(columns) => {
-            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut sink).begin_nd()?;
+            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut *sink).begin_nd()?;
             writer.extend((0..rows).flat_map(|row| columns.iter().map(move |column| column[row])))?;
             writer.finish()?;
         }
@@ -27,10 +27,10 @@ pub fn write(mut sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
                 Column::F32(values) => f64::from(values[row]),
                 Column::F64(values) => values[row],
             };
-            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut sink).begin_nd()?;
+            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut *sink).begin_nd()?;
             writer.extend((0..rows).flat_map(|row| columns.iter().map(move |(_, column)| value(column, row))))?;
             writer.finish()?;
         }
     }
-    sink.flush()
+    Ok(())
 }
