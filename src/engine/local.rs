@@ -1,10 +1,12 @@
 //! The worker pool of this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
 use super::slots::{Slot, Slots};
@@ -59,8 +61,11 @@ struct Table<'a> {
     awaited: Mutex<BTreeMap<&'a str, usize>>,
 }
 
+/// How often `trials.parquet` is rewritten at most while runs end.
+const TABLE_EVERY: Duration = Duration::from_secs(1);
+
 /// Runs all trials of `plans`: finished ones are kept, unfinished ones resumed. Plans are stored before anything runs;
-/// `trials.parquet` is rewritten whenever a run ends, and at last.
+/// `trials.parquet` is rewritten within a second of a run's end, and at last.
 ///
 /// # Errors
 /// Where the experiment's own files cannot be written. A trial that fails does not end the others.
@@ -87,45 +92,53 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let threads = (cores() / jobs).max(1);
     // While one trial waits for the disk with its last files, the next one computes.
     let workers = (jobs + 1).min(waiting.max(1));
+    let fail = |error| {
+        lock(&first_error).get_or_insert(error);
+    };
+    let (ended, told) = channel();
+    let work = |ended: Sender<usize>| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        loop {
+            // Trials start in the order of the plan: who has the turn holds it until there is a slot.
+            let mut turn = lock(&next);
+            let index = *turn;
+            let Some(&(experiment, trial)) = queue.get(index) else { break };
+            if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
+                break;
+            }
+            *turn += 1;
+            let admitted = admit(trial, local, &slots);
+            drop(turn);
+            let outcome = admitted.map_or_else(
+                |outcome| *outcome,
+                |slot| {
+                    let one = || one(trial, local, slot, &halted);
+                    match &pool {
+                        Ok(pool) => pool.install(one),
+                        Err(_) => one(),
+                    }
+                },
+            );
+            let Some(outcome) = outcome else { continue };
+            let kept = outcome.1;
+            tables[experiment].add(&outcome, local.results).unwrap_or_else(fail);
+            if !kept {
+                // Somebody listens as long as this can send.
+                let _ = ended.send(experiment);
+            }
+            *lock(&done[index]) = Some(outcome);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                loop {
-                    // Trials start in the order of the plan: who has the turn holds it until there is a slot.
-                    let mut turn = lock(&next);
-                    let index = *turn;
-                    let Some(&(experiment, trial)) = queue.get(index) else { break };
-                    if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    *turn += 1;
-                    let admitted = admit(trial, local, &slots);
-                    drop(turn);
-                    let outcome = admitted.map_or_else(
-                        |outcome| *outcome,
-                        |slot| {
-                            let one = || one(trial, local, slot, &halted);
-                            match &pool {
-                                Ok(pool) => pool.install(one),
-                                Err(_) => one(),
-                            }
-                        },
-                    );
-                    let Some(outcome) = outcome else { continue };
-                    let table = &tables[experiment];
-                    if let Err(error) = table.add(&outcome, local.results) {
-                        lock(&first_error).get_or_insert(error);
-                    }
-                    *lock(&done[index]) = Some(outcome);
-                }
-            });
+            let (work, ended) = (&work, ended.clone());
+            scope.spawn(move || work(ended));
         }
+        drop(ended);
+        keep_up(&tables, &told, local.results, fail);
     });
     for table in &tables {
-        if let Err(error) = table.complete(local.results) {
-            lock(&first_error).get_or_insert(error);
-        }
+        table.complete(local.results).unwrap_or_else(fail);
     }
     if let Some(error) = lock(&first_error).take() {
         return Err(error);
@@ -309,6 +322,29 @@ fn shout(run: &Manifest, label: &str, progress: &Progress) {
     }
 }
 
+/// Brings tables up to date with the runs that end; `ended` names the experiment of each, until there will be no more. `fail` hears
+/// of a table that cannot be written, for which there will be another try.
+fn keep_up(tables: &[Table<'_>], ended: &Receiver<usize>, results: &Path, fail: impl Fn(RecordError)) {
+    let mut changed = BTreeSet::new();
+    let mut due = Instant::now();
+    loop {
+        let next = match changed.is_empty() {
+            true => ended.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => ended.recv_timeout(due.saturating_duration_since(Instant::now())),
+        };
+        match next {
+            Ok(experiment) => drop(changed.insert(experiment)),
+            Err(RecvTimeoutError::Timeout) => {
+                for experiment in std::mem::take(&mut changed) {
+                    tables[experiment].write(results, false).unwrap_or_else(&fail);
+                }
+                due = Instant::now() + TABLE_EVERY;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+}
+
 impl Table<'_> {
     /// Takes a run that has ended, or had before (`kept`), and writes what it changes.
     fn add(&self, (run, kept): &(Manifest, bool), results: &Path) -> Result<(), RecordError> {
@@ -323,7 +359,7 @@ impl Table<'_> {
         if left == 0 || (!kept && left.is_power_of_two()) {
             write_bands(&results.join(&self.plan.experiment), &run.trial)?;
         }
-        if *kept { Ok(()) } else { self.write(&rows, results, false) }
+        Ok(())
     }
 
     /// Writes all a last time, with the runs of other processes that worked on the experiment meanwhile.
@@ -340,11 +376,12 @@ impl Table<'_> {
                 rows.insert(key, run);
             }
         }
-        self.write(&rows, results, true)
+        drop(rows);
+        self.write(results, true)
     }
 
-    fn write(&self, rows: &BTreeMap<(String, u64), Manifest>, results: &Path, last: bool) -> Result<(), RecordError> {
-        let rows: Vec<Manifest> = rows.values().cloned().collect();
+    fn write(&self, results: &Path, last: bool) -> Result<(), RecordError> {
+        let rows: Vec<Manifest> = lock(&self.rows).values().cloned().collect();
         write_trials(&results.join(&self.plan.experiment), &rows, last)
     }
 }

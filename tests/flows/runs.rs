@@ -77,7 +77,7 @@ impl Study {
         let (spec, dataset) = (&self.trial.spec, &self.dataset);
         let training = Training { spec, seed: 0, dataset, flow, checkpoints, sink: &mut curve, stop: &stop };
         let Ended { outcome, unsaved } = training.run().expect("a run");
-        unsaved.iter().try_for_each(|snapshot| snapshot.save(&mut curve)).expect("saved");
+        unsaved.iter().try_for_each(|snapshot| snapshot.save()).expect("saved");
         (outcome, curve.rows)
     }
 }
