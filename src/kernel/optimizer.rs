@@ -154,6 +154,21 @@ mod tests {
         }
     }
 
+    /// Below it arithmetic is many times slower, and units that are never active again would stay there.
+    #[test]
+    fn moments_without_gradients_end_at_zero_and_not_below_the_normal_range() {
+        for name in [OptimizerName::Adam, OptimizerName::Adamw, OptimizerName::Sgd, OptimizerName::Rmsprop] {
+            let mut optimizer = Optimizer::new(&spec(name, 0.0), 1);
+            let mut p = [1.0f32];
+            for step in 0..100_000 {
+                optimizer.update(&mut p, &[if step == 0 { 1.0 } else { 0.0 }], 1.0, 1e-3, step);
+                let of_all = optimizer.moments().concat();
+                assert!(of_all.iter().all(|moment| *moment == 0.0 || moment.is_normal()), "{name:?}: {of_all:?}");
+            }
+            assert!(optimizer.moments().concat().iter().all(|moment| *moment == 0.0), "{name:?}");
+        }
+    }
+
     #[test]
     fn norm_and_update_do_not_depend_on_the_number_of_threads() {
         let n = 3 * CHUNK + 17;

@@ -61,6 +61,14 @@ impl Update {
     }
 }
 
+/// A moment, or 0 where it is next to nothing. Those of a unit that is never active any more shrink for ever, and below f32's normal
+/// range (10⁻³⁸) a processor takes many times as long for each.
+#[inline(always)]
+fn or_zero(moment: f32) -> f32 {
+    const NEXT_TO_NOTHING: f32 = 1e-34;
+    if moment.abs() < NEXT_TO_NOTHING { 0.0 } else { moment }
+}
+
 #[inline(always)]
 fn update_generic<S: Simd>(update: Update, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
     let Update { rule, rate, clip, weight_decay, corrections } = update;
@@ -70,22 +78,22 @@ fn update_generic<S: Simd>(update: Update, p: &mut [f32], g: &[f32], m: &mut [f3
             let (scale, root) = (rate / corrections[0], 1.0 / corrections[1]);
             for (((p, &g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
                 let g = g * clip + l2 * *p;
-                *m += (1.0 - b1) * (g - *m);
-                *v += (1.0 - b2) * (g * g - *v);
+                *m = or_zero(*m + (1.0 - b1) * (g - *m));
+                *v = or_zero(*v + (1.0 - b2) * (g * g - *v));
                 *p = *p * shrink - scale * *m / (v.sqrt() * root + epsilon);
             }
         }
         Rule::Sgd { momentum } => {
             for ((p, &g), m) in p.iter_mut().zip(g).zip(m) {
-                *m = momentum * *m + (g * clip + weight_decay * *p);
+                *m = or_zero(momentum * *m + (g * clip + weight_decay * *p));
                 *p -= rate * *m;
             }
         }
         Rule::Rmsprop { alpha, epsilon, momentum } => {
             for (((p, &g), s), v) in p.iter_mut().zip(g).zip(m).zip(v) {
                 let g = g * clip + weight_decay * *p;
-                *s += (1.0 - alpha) * (g * g - *s);
-                *v = momentum * *v + g / (s.sqrt() + epsilon);
+                *s = or_zero(*s + (1.0 - alpha) * (g * g - *s));
+                *v = or_zero(momentum * *v + g / (s.sqrt() + epsilon));
                 *p -= rate * *v;
             }
         }
