@@ -87,7 +87,7 @@ impl Panel {
         let frame = self.frame;
         let marked = !matches!(y_axis, YAxis::Bare);
         let (left, right, top, bottom) = (frame.left, frame.right(), frame.top, frame.bottom());
-        canvas.line(&[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)], 1.0, INK);
+        canvas.frame(frame);
         let (x_name, x_ticks) = match x_axis {
             XAxis::Named(name) => (Some(name), self.x_ticks()),
             XAxis::Marked(name, ticks) => (Some(name), ticks.to_vec()),
@@ -128,11 +128,11 @@ impl Panel {
     }
 }
 
-/// What a panel of this height needs left of its frame for numbers and the axis name.
+/// What a panel of this height needs left of its frame for numbers and the axis name, in whole pixels.
 pub(super) fn room_left(y: [f64; 2], height: f64) -> f64 {
     let panel = Panel { frame: Rect { left: 0.0, top: 0.0, width: 1.0, height }, x: [0.0, 1.0], y };
     let widest = panel.y_ticks().iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
-    TICK_LENGTH + GAP + widest + NAME_OFFSET + NAME / 2.0 + 8.0
+    (TICK_LENGTH + GAP + widest + NAME_OFFSET + NAME / 2.0 + 8.0).ceil()
 }
 
 /// Width and height of a panel within a square of side `most`: equal units on both axes, unless their ranges differ so

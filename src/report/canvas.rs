@@ -1,7 +1,8 @@
-//! A white sheet to draw on. What is drawn is remembered, and becomes a PNG or an SVG in the end. The PNG is drawn by
-//! plotters' bitmap backend at twice the size and averaged down, so that lines, small points and letters come out smooth.
+//! A white sheet to draw on. What is drawn is remembered, and becomes a PNG or an SVG in the end, through plotters' backends. Where
+//! there are curves, the PNG is drawn at twice the size and averaged down, so that they come out smooth.
 //! All lengths are in pixels of the final picture, y downwards.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use image::ImageEncoder;
@@ -13,8 +14,8 @@ use plotters::style::{FontDesc, register_font};
 use super::ReportError;
 use crate::train::Picture;
 
-/// Drawn pixels per final pixel, each way.
-const SCALE: u32 = 2;
+/// Drawn pixels per final pixel, each way, of what whole pixels are too coarse for.
+const FINE: u32 = 2;
 const FONT: &str = "runner";
 
 pub(super) const INK: RGBColor = RGBColor(38, 40, 46);
@@ -81,16 +82,40 @@ pub(super) struct Canvas {
     marks: Vec<Mark>,
 }
 
-/// Something drawn; lengths in drawn pixels.
+/// Something drawn.
 enum Mark {
-    Fill { from: Point, to: Point, color: RGBColor },
-    Line { points: Vec<Point>, width: u32, color: RGBColor },
-    Polygon { points: Vec<Point>, color: RGBAColor },
-    Discs { places: Vec<Point>, radius: i32, color: RGBAColor },
-    Image { at: Point, size: (u32, u32), rgb: Vec<u8> },
-    Text { text: String, lettering: Lettering, at: (f64, f64) },
+    Fill {
+        rect: Rect,
+        color: RGBColor,
+    },
+    Line {
+        points: Vec<Place>,
+        width: f64,
+        color: RGBColor,
+    },
+    Polygon {
+        points: Vec<Place>,
+        color: RGBAColor,
+    },
+    Discs {
+        places: Vec<Place>,
+        radius: f64,
+        color: RGBAColor,
+    },
+    /// A colour for every pixel from `at` on; sizes and places are whole.
+    Image {
+        at: Point,
+        size: (u32, u32),
+        rgb: Vec<u8>,
+    },
+    Text {
+        text: String,
+        lettering: Lettering,
+        at: Place,
+    },
 }
 
+type Place = (f64, f64);
 type Point = (i32, i32);
 
 impl Canvas {
@@ -107,16 +132,8 @@ impl Canvas {
         (self.width, self.height) = (width.ceil().max(1.0) as u32, height.ceil().max(1.0) as u32);
     }
 
-    /// In drawn pixels.
-    fn size(&self) -> (u32, u32) {
-        (self.width * SCALE, self.height * SCALE)
-    }
-
     pub fn fill(&mut self, rect: Rect, color: RGBColor) {
-        let (from, to) = (scaled((rect.left, rect.top)), scaled((rect.right(), rect.bottom())));
-        if from.0 < to.0 && from.1 < to.1 {
-            self.marks.push(Mark::Fill { from, to, color });
-        }
+        self.marks.push(Mark::Fill { rect, color });
     }
 
     /// A hairline along an axis, on whole pixels so that it is sharp.
@@ -126,66 +143,77 @@ impl Canvas {
         self.fill(Rect { left, top, width: right - left + 1.0, height: bottom - top + 1.0 }, INK);
     }
 
-    /// A line through `points`, `width` wide.
-    pub fn line(&mut self, points: &[(f64, f64)], width: f64, color: RGBColor) {
-        let points = points.iter().map(|&point| scaled(point)).collect();
-        self.marks.push(Mark::Line { points, width: (width * f64::from(SCALE)).round() as u32, color });
+    /// The outline of `rect`, a hairline.
+    pub fn frame(&mut self, rect: Rect) {
+        let (left, right, top, bottom) = (rect.left, rect.right(), rect.top, rect.bottom());
+        for (from, to) in [
+            ((left, top), (right, top)),
+            ((left, bottom), (right, bottom)),
+            ((left, top), (left, bottom)),
+            ((right, top), (right, bottom)),
+        ] {
+            self.rule(from, to);
+        }
     }
 
-    pub fn polygon(&mut self, points: &[(f64, f64)], color: RGBAColor) {
-        let points = points.iter().map(|&point| scaled(point)).collect();
-        self.marks.push(Mark::Polygon { points, color });
+    /// A line through `points`, `width` wide.
+    pub fn line(&mut self, points: &[Place], width: f64, color: RGBColor) {
+        self.marks.push(Mark::Line { points: points.to_vec(), width, color });
+    }
+
+    pub fn polygon(&mut self, points: &[Place], color: RGBAColor) {
+        self.marks.push(Mark::Polygon { points: points.to_vec(), color });
     }
 
     /// A disc around every place.
-    pub fn discs(&mut self, places: impl IntoIterator<Item = (f64, f64)>, radius: f64, color: RGBAColor) {
-        let places = places.into_iter().map(scaled).collect();
-        self.marks.push(Mark::Discs { places, radius: (radius * f64::from(SCALE)).round() as i32, color });
+    pub fn discs(&mut self, places: impl IntoIterator<Item = Place>, radius: f64, color: RGBAColor) {
+        self.marks.push(Mark::Discs { places: places.into_iter().collect(), radius, color });
     }
 
-    /// Colours every final pixel of `rect` by its place in it: `line` makes of the share of the height, from the top, what
-    /// makes colours of shares of the width, from the left. What it shows is smooth, so that drawn pixels need no colour of
-    /// their own.
+    /// Colours every pixel of `rect`, on whole pixels, by its place in it: `line` makes of the share of the height, from the top,
+    /// what makes colours of shares of the width, from the left.
     pub fn shade<F: Fn(f64) -> [u8; 3]>(&mut self, rect: Rect, line: impl Fn(f64) -> F) {
-        let (left, top) = scaled((rect.left, rect.top));
-        let (right, bottom) = scaled((rect.right(), rect.bottom()));
-        let (width, height) = ((right - left).max(0) as usize, (bottom - top).max(0) as usize);
-        let scale = SCALE as usize;
-        // Of the middle of the drawn pixels that share a colour.
-        let share = |at: usize, length: usize| (at as f64 + 0.5 * scale as f64) / length as f64;
-        let mut rgb = Vec::with_capacity(3 * width * height);
-        for y in (0..height).step_by(scale) {
-            let start = rgb.len();
-            let color = line(share(y, height));
-            for x in (0..width).step_by(scale) {
-                let [r, g, b] = color(share(x, width));
-                rgb.extend_from_slice(&[r, g, b, r, g, b]);
-            }
-            // Where the last of them does not fit.
-            rgb.truncate(start + 3 * width);
-            (y + 1..height.min(y + scale)).for_each(|_| rgb.extend_from_within(start..start + 3 * width));
+        let ((left, top), (right, bottom)) =
+            (scaled((rect.left, rect.top), 1), scaled((rect.right(), rect.bottom()), 1));
+        let (width, height) = ((right - left).max(0) as u32, (bottom - top).max(0) as u32);
+        let middle = |at: u32, length: u32| (f64::from(at) + 0.5) / f64::from(length);
+        let mut rgb = Vec::with_capacity(3 * (width * height) as usize);
+        for y in 0..height {
+            let color = line(middle(y, height));
+            (0..width).for_each(|x| rgb.extend_from_slice(&color(middle(x, width))));
         }
-        self.marks.push(Mark::Image { at: (left, top), size: (width as u32, height as u32), rgb });
+        self.marks.push(Mark::Image { at: (left, top), size: (width, height), rgb });
     }
 
-    pub fn text(&mut self, text: &str, lettering: Lettering, at: (f64, f64)) {
+    pub fn text(&mut self, text: &str, lettering: Lettering, at: Place) {
         self.marks.push(Mark::Text { text: text.to_owned(), lettering, at });
     }
 
     /// The finished picture under a tag.
     pub fn finish(&self, tag: &'static str) -> Result<Picture, ReportError> {
-        let mut pixels = vec![255; (self.width * self.height * SCALE * SCALE * 3) as usize];
-        let mut backend = BitMapBackend::with_buffer(&mut pixels, self.size());
+        let is_curve = |mark: &Mark| matches!(mark, Mark::Line { .. } | Mark::Polygon { .. });
+        let scale = if self.marks.iter().any(is_curve) { FINE } else { 1 };
+        let mut pixels = vec![255; (self.width * self.height * scale * scale * 3) as usize];
+        let mut sheet = BitMapBackend::with_buffer(&mut pixels, (self.width * scale, self.height * scale));
         for mark in &self.marks {
-            draw(&mut backend, mark, false)?;
+            match mark {
+                Mark::Discs { places, radius, color } => draw_discs(&mut sheet, scale, places, *radius, *color)?,
+                Mark::Text { text, lettering, at } => {
+                    let (style, at) = measured_style(text, lettering, *at, scale);
+                    sheet.draw_text(text, &style, at).map_err(refused)?;
+                }
+                other => draw(&mut sheet, scale, other)?,
+            }
         }
-        backend.present().map_err(refused)?;
-        drop(backend);
-        let small = halved(&pixels, self.width as usize);
+        sheet.present().map_err(refused)?;
+        drop(sheet);
+        if scale == FINE {
+            pixels = halved(&pixels, self.width as usize);
+        }
         let mut png = Vec::new();
         // Pictures are mostly plain: what lies above predicts best, and trying other filters costs more than it saves.
         PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Up).write_image(
-            &small,
+            &pixels,
             self.width,
             self.height,
             image::ColorType::Rgb8,
@@ -196,14 +224,14 @@ impl Canvas {
     /// The picture as SVG; its letters are those of the reader's sans-serif font.
     pub fn svg(&self) -> Result<String, ReportError> {
         let mut text = String::new();
-        let mut backend = SVGBackend::with_string(&mut text, self.size());
-        let (width, height) = self.size();
-        backend.draw_rect((0, 0), (width as i32, height as i32), &WHITE, true).map_err(refused)?;
+        let (width, height) = (self.width * FINE, self.height * FINE);
+        let mut sheet = SVGBackend::with_string(&mut text, (width, height));
+        sheet.draw_rect((0, 0), (width as i32, height as i32), &WHITE, true).map_err(refused)?;
         for mark in &self.marks {
-            draw(&mut backend, mark, true)?;
+            draw(&mut sheet, FINE, mark)?;
         }
-        backend.present().map_err(refused)?;
-        drop(backend);
+        sheet.present().map_err(refused)?;
+        drop(sheet);
         Ok(text)
     }
 }
@@ -227,27 +255,89 @@ fn halved(pixels: &[u8], width: usize) -> Vec<u8> {
     small
 }
 
-/// `anchored`: the font is not known here, so that the reader must align the text.
-fn draw<B: DrawingBackend>(backend: &mut B, mark: &Mark, anchored: bool) -> Result<(), ReportError> {
+/// Draws `mark` with what every backend can do.
+fn draw<B: DrawingBackend>(sheet: &mut B, scale: u32, mark: &Mark) -> Result<(), ReportError> {
+    let points = |places: &[Place]| places.iter().map(|&place| scaled(place, scale)).collect::<Vec<_>>();
+    let length = |length: f64| (length * f64::from(scale)).round() as u32;
     match mark {
-        Mark::Fill { from, to, color } => backend.draw_rect(*from, *to, color, true),
-        Mark::Line { points, width, color } => backend.draw_path(points.iter().copied(), &color.stroke_width(*width)),
-        Mark::Polygon { points, color } => backend.fill_polygon(points.iter().copied(), color),
-        Mark::Discs { places, radius, color } => {
-            places.iter().try_for_each(|&place| backend.draw_circle(place, *radius as u32, color, true))
+        Mark::Fill { rect, color } => {
+            let (from, to) = (scaled((rect.left, rect.top), scale), scaled((rect.right(), rect.bottom()), scale));
+            if from.0 >= to.0 || from.1 >= to.1 {
+                return Ok(());
+            }
+            sheet.draw_rect(from, to, color, true)
         }
-        Mark::Image { at, size, rgb } => backend.blit_bitmap(*at, *size, rgb),
+        Mark::Line { points: places, width, color } => {
+            sheet.draw_path(points(places), &color.stroke_width(length(*width)))
+        }
+        Mark::Polygon { points: places, color } => sheet.fill_polygon(points(places), color),
+        Mark::Discs { places, radius, color } => {
+            points(places).into_iter().try_for_each(|place| sheet.draw_circle(place, length(*radius), color, true))
+        }
+        Mark::Image { at, size, rgb } => {
+            let (at, size) = ((at.0 * scale as i32, at.1 * scale as i32), (size.0 * scale, size.1 * scale));
+            sheet.blit_bitmap(at, size, &enlarged(rgb, size.0 as usize, scale as usize))
+        }
         Mark::Text { text, lettering, at } => {
-            let (style, at) =
-                if anchored { anchored_style(lettering, *at) } else { measured_style(text, lettering, *at) };
-            backend.draw_text(text, &style, at)
+            let (style, at) = anchored_style(lettering, *at, scale);
+            sheet.draw_text(text, &style, at)
         }
     }
     .map_err(refused)
 }
 
+/// Steps within a pixel, each way, at which the middle of a disc is placed and its pixels are looked at.
+const STEPS: i32 = 4;
+
+/// Draws discs whose edge pixels are covered in part, by stamps: one for every place that a disc's middle can have in its pixel.
+fn draw_discs<B: DrawingBackend>(
+    sheet: &mut B,
+    scale: u32,
+    places: &[Place],
+    radius: f64,
+    color: RGBAColor,
+) -> Result<(), ReportError> {
+    let radius = radius * f64::from(scale);
+    let stamps: Vec<Vec<(Point, f64)>> =
+        (0..STEPS * STEPS).map(|phase| stamp(radius, (phase % STEPS, phase / STEPS))).collect();
+    let fine = f64::from(scale) * f64::from(STEPS);
+    for &(x, y) in places {
+        let (x, y) = ((x * fine).floor() as i32, (y * fine).floor() as i32);
+        let phase = y.rem_euclid(STEPS) * STEPS + x.rem_euclid(STEPS);
+        let (x, y) = (x.div_euclid(STEPS), y.div_euclid(STEPS));
+        for &((dx, dy), covered) in &stamps[phase as usize] {
+            sheet.draw_pixel((x + dx, y + dy), color.mix(covered).to_backend_color()).map_err(refused)?;
+        }
+    }
+    Ok(())
+}
+
+/// The pixels of a disc around a step `phase` of pixel (0, 0), and how much of each is covered.
+fn stamp(radius: f64, phase: Point) -> Vec<(Point, f64)> {
+    let reach = radius.ceil() as i32 + 1;
+    let near = || -reach..=reach;
+    let is_covered = |x: i32, y: i32| f64::from(x - phase.0).hypot(f64::from(y - phase.1)) < radius * f64::from(STEPS);
+    let pixels = near().flat_map(|dy| near().map(move |dx| (dx, dy)));
+    pixels
+        .filter_map(|(dx, dy)| {
+            let steps = (0..STEPS * STEPS).map(|at| (dx * STEPS + at % STEPS, dy * STEPS + at / STEPS));
+            let covered = steps.filter(|&(x, y)| is_covered(x, y)).count();
+            (covered > 0).then(|| ((dx, dy), covered as f64 / f64::from(STEPS * STEPS)))
+        })
+        .collect()
+}
+
+/// An image with squares of `scale` pixels for each of its own; `width`: pixels of a row of the result.
+fn enlarged(rgb: &[u8], width: usize, scale: usize) -> Cow<'_, [u8]> {
+    if scale == 1 || rgb.is_empty() {
+        return Cow::Borrowed(rgb);
+    }
+    let wide: Vec<u8> = rgb.as_chunks::<3>().0.iter().flat_map(|pixel| pixel.repeat(scale)).collect();
+    Cow::Owned(wide.chunks(3 * width).flat_map(|row| row.repeat(scale)).collect())
+}
+
 /// Where a text begins and how it hangs there, told to the reader.
-fn anchored_style(lettering: &Lettering, at: (f64, f64)) -> (TextStyle<'_>, Point) {
+fn anchored_style(lettering: &Lettering, at: Place, scale: u32) -> (TextStyle<'_>, Point) {
     let along = match lettering.along {
         Along::Start => HPos::Left,
         Along::Middle => HPos::Center,
@@ -257,15 +347,16 @@ fn anchored_style(lettering: &Lettering, at: (f64, f64)) -> (TextStyle<'_>, Poin
         Across::Top => VPos::Top,
         Across::Middle => VPos::Center,
     };
-    (style(FontFamily::SansSerif, lettering).pos(Pos::new(along, across)), scaled(at))
+    (style(FontFamily::SansSerif, lettering, scale).pos(Pos::new(along, across)), scaled(at, scale))
 }
 
 /// Where the upper left corner of a text stands, from the compiled-in font.
-fn measured_style<'a>(text: &str, lettering: &'a Lettering, at: (f64, f64)) -> (TextStyle<'a>, Point) {
-    let size = lettering.size * f64::from(SCALE);
+fn measured_style<'a>(text: &str, lettering: &'a Lettering, at: Place, scale: u32) -> (TextStyle<'a>, Point) {
+    let pixels = f64::from(scale);
+    let size = lettering.size * pixels;
     // plotters puts the baseline half a font size below the anchor; 0.62 is the height of Ubuntu's capitals.
     let (baseline, capital) = (0.5 * size, 0.62 * size);
-    let width = text_width(text, lettering.size) * f64::from(SCALE);
+    let width = text_width(text, lettering.size) * pixels;
     let along = match lettering.along {
         Along::Start => 0.0,
         Along::Middle => width / 2.0,
@@ -276,14 +367,14 @@ fn measured_style<'a>(text: &str, lettering: &'a Lettering, at: (f64, f64)) -> (
         Across::Middle => baseline - capital / 2.0,
     };
     let (dx, dy) = if lettering.upwards { (across, -along) } else { (along, across) };
-    let style = style(FontFamily::Name(FONT), lettering).pos(Pos::new(HPos::Left, VPos::Top));
-    let (x, y) = (at.0 * f64::from(SCALE) - dx, at.1 * f64::from(SCALE) - dy);
+    let style = style(FontFamily::Name(FONT), lettering, scale).pos(Pos::new(HPos::Left, VPos::Top));
+    let (x, y) = (at.0 * pixels - dx, at.1 * pixels - dy);
     (style, (x.round() as i32, y.round() as i32))
 }
 
-fn style<'a>(family: FontFamily<'a>, lettering: &'a Lettering) -> TextStyle<'a> {
+fn style<'a>(family: FontFamily<'a>, lettering: &'a Lettering, scale: u32) -> TextStyle<'a> {
     let turn = if lettering.upwards { FontTransform::Rotate270 } else { FontTransform::None };
-    let font = FontDesc::new(family, lettering.size * f64::from(SCALE), FontStyle::Normal);
+    let font = FontDesc::new(family, lettering.size * f64::from(scale), FontStyle::Normal);
     TextStyle::from(font.transform(turn)).color(&lettering.color)
 }
 
@@ -293,8 +384,8 @@ fn refused(error: impl std::fmt::Display) -> ReportError {
 
 /// Width of `text` at font size `size`; 0 where it cannot be measured.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
-    let font = FontDesc::new(FontFamily::Name(FONT), size * f64::from(SCALE), FontStyle::Normal);
-    font.box_size(text).map_or(0.0, |(width, _)| f64::from(width) / f64::from(SCALE))
+    let font = FontDesc::new(FontFamily::Name(FONT), size * f64::from(FINE), FontStyle::Normal);
+    font.box_size(text).map_or(0.0, |(width, _)| f64::from(width) / f64::from(FINE))
 }
 
 /// `text`, with its middle left out where it is wider than `width`.
@@ -307,8 +398,9 @@ pub(super) fn fitted(text: &str, size: f64, width: f64) -> String {
         .unwrap_or_default()
 }
 
-fn scaled(point: (f64, f64)) -> (i32, i32) {
-    ((point.0 * f64::from(SCALE)).round() as i32, (point.1 * f64::from(SCALE)).round() as i32)
+/// In pixels of a sheet with `scale` of them for one of the final picture.
+fn scaled(place: Place, scale: u32) -> Point {
+    ((place.0 * f64::from(scale)).round() as i32, (place.1 * f64::from(scale)).round() as i32)
 }
 
 /// Makes the compiled-in font known to plotters, once.
@@ -340,6 +432,48 @@ mod tests {
             let inside = (2..6).contains(&x) && (3..5).contains(&y);
             assert_eq!(pixel.0[0], if inside { 0 } else { 255 }, "at {x}, {y}");
         }
+    }
+
+    /// How much ink is in a picture, in pixels, with or without a curve (which is all white).
+    fn ink(canvas: &mut Canvas, with_curve: bool) -> f64 {
+        if with_curve {
+            canvas.line(&[(1.0, 1.0), (5.0, 1.0)], 1.0, RGBColor(255, 255, 255));
+        }
+        let decoded = image::load_from_memory(&canvas.finish("density").unwrap().png).unwrap().to_luma8();
+        decoded.pixels().map(|pixel| 1.0 - f64::from(pixel.0[0]) / 255.0).sum()
+    }
+
+    #[test]
+    fn a_disc_has_its_area_and_its_middle_wherever_it_lies() {
+        for (radius, with_curve) in [(1.5, false), (1.0, true), (4.0, false), (4.0, true)] {
+            for place in [(10.0, 10.0), (10.3, 9.6), (9.51, 10.77)] {
+                let mut canvas = Canvas::new(20.0, 20.0).unwrap();
+                canvas.discs([place], radius, BLACK.into());
+                let (ink, area) = (ink(&mut canvas, with_curve), std::f64::consts::PI * radius * radius);
+                assert!((ink - area).abs() < 0.06 * area, "radius {radius} at {place:?}: {ink}, area {area}");
+            }
+        }
+        let middle = |phase: Point| {
+            let stamp = stamp(1.5, phase);
+            let ink: f64 = stamp.iter().map(|(_, covered)| covered).sum();
+            let mean = |along: fn(Point) -> i32| {
+                stamp.iter().map(|&(at, covered)| (f64::from(along(at)) + 0.5) * covered).sum::<f64>() / ink
+            };
+            [mean(|at| at.0), mean(|at| at.1)]
+        };
+        assert_eq!(middle((0, 3)).map(|share| (share * 8.0).round() / 8.0), [0.125, 0.875]);
+    }
+
+    #[test]
+    fn an_image_looks_the_same_beside_a_curve() {
+        let shaded = |with_curve: bool| {
+            let mut canvas = Canvas::new(40.0, 30.0).unwrap();
+            let frame = Rect { left: 10.0, top: 8.0, width: 20.0, height: 16.0 };
+            canvas.shade(frame, |y| move |x| [(255.0 * x) as u8, (255.0 * y) as u8, 128]);
+            ink(&mut canvas, with_curve)
+        };
+        assert_eq!(shaded(false), shaded(true));
+        assert!(shaded(false) > 100.0);
     }
 
     #[test]
