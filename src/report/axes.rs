@@ -12,7 +12,7 @@ pub(super) const NUMBER: f64 = 16.0;
 
 const TICK_LENGTH: f64 = 5.0;
 /// How far the numbers of the x axis may stick out of their panel.
-const OVERHANG: f64 = 3.0;
+const OVERHANG: f64 = 5.0;
 const GAP: f64 = 6.0;
 /// What a panel needs below its frame for numbers and the axis name.
 pub(super) const BELOW: f64 = 58.0;

@@ -26,8 +26,11 @@ pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
         .unwrap_or_default()
 }
 
-/// Ticks within `limits`, which are logarithms to base 10: at powers of ten, and at twice and five times these where less
-/// than three powers fit.
+/// As many find room side by side.
+const MOST_LOG_TICKS: usize = 9;
+
+/// Ticks within `limits`, which are logarithms to base 10: at powers of ten, at more multiples of these where less than three
+/// fit, and at any round numbers within limits that are close together.
 pub(super) fn log_ticks(limits: [f64; 2]) -> Vec<Tick> {
     let [low, high] = limits;
     let powers = low.floor() as i32..=high.ceil() as i32;
@@ -37,13 +40,12 @@ pub(super) fn log_ticks(limits: [f64; 2]) -> Vec<Tick> {
             .filter(|(value, ..)| (low..=high).contains(value))
             .collect::<Vec<_>>()
     };
-    let found = [&[1.0] as &[f64], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]]
-        .into_iter()
-        .map(at)
-        .find(|ticks| ticks.len() >= 3)
-        .unwrap_or_else(|| at(&[1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]));
-    // At most nine find room side by side.
-    let every = found.len().div_ceil(9).max(1);
+    let multiples = [&[1.0] as &[f64], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]];
+    let Some(found) = multiples.into_iter().map(at).find(|ticks| ticks.len() >= 3) else {
+        let round = ticks(limits.map(|limit| 10f64.powf(limit)), MOST_LOG_TICKS);
+        return round.into_iter().map(|tick| Tick { value: tick.value.log10(), ..tick }).collect();
+    };
+    let every = found.len().div_ceil(MOST_LOG_TICKS);
     let text = |factor: f64, power: i32| match power {
         -3..=4 => format!("{}", (factor * 10f64.powi(power) * 1e6).round() / 1e6),
         _ => format!("{factor}e{power}").replace('-', "\u{2212}"),
@@ -88,6 +90,8 @@ mod tests {
         assert_eq!(labels(1e-6, 1e-3), ["1e\u{2212}6", "1e\u{2212}5", "1e\u{2212}4", "0.001"]);
         assert_eq!(labels(0.9, 30.0), ["1", "2", "5", "10", "20"]);
         assert_eq!(labels(12.0, 45.0), ["15", "20", "30", "40"]);
+        assert_eq!(labels(1.21, 1.68)[..2], ["1.25", "1.30"]);
+        assert_eq!(log_ticks([100f64.log10() - 1e-4, 100f64.log10() + 1e-4])[0].label, "99.980");
         assert!(labels(1e-30, 1e30).len() <= 9);
     }
 

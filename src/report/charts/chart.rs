@@ -153,8 +153,8 @@ impl Chart {
             return ([0.0, 1.0], None);
         }
         let spread = if high > low { high - low } else { low.abs().max(1.0) };
-        // Curves fill the frame; dots need room.
-        let share = if self.series.iter().any(|it| !it.dots.is_empty()) { 0.06 } else { 0.01 };
+        // Curves fill the frame but for the last number below them; dots need room.
+        let share = if self.series.iter().any(|it| !it.dots.is_empty()) { 0.06 } else { 0.025 };
         let limits = [low - share * spread, high + share * spread];
         (limits, (self.scale == Scale::Log).then(|| log_ticks(limits)))
     }
