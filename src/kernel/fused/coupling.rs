@@ -1,5 +1,6 @@
 //! The affine coupling layer on a lane, forward, backward and inverse (Dinh et al. 2017, equations 7 to 9).
 
+use super::buffer::Buffer;
 use super::elementwise::{exp_all, tanh_all};
 use super::network::{Network, Scratch};
 use super::panels::Panels;
@@ -20,30 +21,24 @@ pub(crate) struct Coupling {
 #[derive(Default)]
 pub(crate) struct Cache {
     /// Kept features.
-    kept: Vec<f32>,
+    kept: Buffer,
     /// Hidden activations of the s and t networks.
-    hidden: [Vec<Vec<f32>>; 2],
+    hidden: [Vec<Buffer>; 2],
     /// tanh of the s network; s = scale·tanh. Values of the changed features, as all below.
-    tanh: Vec<f32>,
-    t: Vec<f32>,
+    tanh: Buffer,
+    t: Buffer,
     /// exp(s), or s itself before it is needed.
-    exp: Vec<f32>,
+    exp: Buffer,
     /// The changed features before the layer.
-    changed: Vec<f32>,
+    changed: Buffer,
 }
 
 /// Buffers that the layers of a lane share: for the s network and for the t network.
 #[derive(Default)]
 pub(crate) struct Shared {
     scratch: [Scratch; 2],
-    d_out: [Vec<f32>; 2],
-    d_kept: [Vec<f32>; 2],
-}
-
-fn at_least(buffer: &mut Vec<f32>, length: usize) {
-    if buffer.len() < length {
-        buffer.resize(length, 0.0);
-    }
+    d_out: [Buffer; 2],
+    d_kept: [Buffer; 2],
 }
 
 /// Both, at the same time if `fork`.
@@ -66,16 +61,16 @@ impl Coupling {
     /// Makes `cache` and `shared` large enough for `padded` rows of this layer.
     pub fn reserve(&self, padded: usize, cache: &mut Cache, shared: &mut Shared) {
         let (kept, changed) = (padded * self.place.mask.kept.len(), padded * self.place.mask.changed.len());
-        at_least(&mut cache.kept, kept);
+        cache.kept.at_least(kept);
         for (hidden, network) in cache.hidden.iter_mut().zip([&self.s, &self.t]) {
-            hidden.resize_with(hidden.len().max(network.hidden_layers()), Vec::new);
-            hidden.iter_mut().for_each(|h| at_least(h, padded * self.width));
+            hidden.resize_with(hidden.len().max(network.hidden_layers()), Buffer::default);
+            hidden.iter_mut().for_each(|h| h.at_least(padded * self.width));
         }
         for buffer in [&mut cache.tanh, &mut cache.t, &mut cache.exp, &mut cache.changed] {
-            at_least(buffer, changed);
+            buffer.at_least(changed);
         }
-        shared.d_out.iter_mut().for_each(|d| at_least(d, changed));
-        shared.d_kept.iter_mut().for_each(|d| at_least(d, kept));
+        shared.d_out.iter_mut().for_each(|d| d.at_least(changed));
+        shared.d_kept.iter_mut().for_each(|d| d.at_least(kept));
         shared.scratch.iter_mut().for_each(|scratch| scratch.reserve(padded * self.width));
     }
 

@@ -1,5 +1,6 @@
 //! A group of rows on its way through the flow: what one thread works on.
 
+use super::buffer::Buffer;
 use super::coupling::{Cache, Shared};
 use super::panels::Panels;
 use super::simd::Level;
@@ -18,11 +19,11 @@ pub(crate) struct Lane {
     /// The rows and how they lie in the buffers below; buffers may be longer.
     pub panels: Panels,
     /// The rows as they are now, of `features` values.
-    pub x: Vec<f32>,
+    pub x: Buffer,
     /// log|det| so far, one a row.
     pub log_det: Vec<f32>,
     /// Gradient of the loss with respect to `x`.
-    pub d: Vec<f32>,
+    pub d: Buffer,
     /// What a row counts in the loss: one over the batch, nothing for padding.
     pub weights: Vec<f32>,
     /// This lane's part of the gradient of the parameters.
@@ -48,7 +49,7 @@ impl Lane {
     pub fn start(&mut self, level: Level, rows: &[f32], features: usize) {
         self.panels = Panels::new(level, rows.len() / features);
         let padded = self.panels.padded();
-        self.x.resize(padded * features, 0.0);
+        self.x.resize(padded * features);
         self.panels.fill(rows, features, &mut self.x);
         self.log_det.clear();
         self.log_det.resize(padded, 0.0);
@@ -59,7 +60,7 @@ impl Lane {
         self.weights.clear();
         self.weights.resize(self.panels.rows, per_row);
         self.weights.resize(self.panels.padded(), 0.0);
-        self.d.resize(self.x.len(), 0.0);
+        self.d.resize(self.x.len());
         for panel in self.panels.iter() {
             let weights = &self.weights[panel.first..][..panel.width];
             for f in 0..features {

@@ -1,5 +1,6 @@
 //! The s and t networks, forward and backward, on rows in [panels](super::panels).
 
+use super::buffer::Buffer;
 use super::elementwise::tanh_all;
 use super::product::{Epilogue, View, outer, product};
 use super::simd::Level;
@@ -17,16 +18,16 @@ pub(crate) struct Network {
 #[derive(Default)]
 pub(crate) struct Scratch {
     /// Gradients of hidden activations, `padded rows × width`.
-    now: Vec<f32>,
-    next: Vec<f32>,
+    now: Buffer,
+    next: Buffer,
     /// What the product kernels bring together.
-    product: Vec<f32>,
+    product: Buffer,
 }
 
 impl Scratch {
     pub fn reserve(&mut self, hidden: usize) {
         for buffer in [&mut self.now, &mut self.next] {
-            buffer.resize(buffer.len().max(hidden), 0.0);
+            buffer.at_least(hidden);
         }
     }
 }
@@ -64,7 +65,7 @@ impl Network {
         values: &[f32],
         padded: usize,
         kept: &[f32],
-        hidden: &mut [Vec<f32>],
+        hidden: &mut [Buffer],
         out: &mut [f32],
         scratch: &mut Scratch,
     ) {
@@ -98,7 +99,7 @@ impl Network {
         values: &[f32],
         padded: usize,
         kept: &[f32],
-        hidden: &[Vec<f32>],
+        hidden: &[Buffer],
         d_out: &[f32],
         gradient: &mut [f32],
         scratch: &mut Scratch,

@@ -4,6 +4,7 @@
 //! value of the panel's rows (two registers) and multiplies it with as many weights as the register file has room for.
 //! Every sum runs in ascending order, so bits depend on the instruction set alone.
 
+use super::buffer::Buffer;
 use super::simd::{Simd, dispatch};
 
 /// A matrix by reference: element (i, j) is `data[i·row + j·column]`.
@@ -42,16 +43,14 @@ fn product_generic<S: Simd>(
     padded: usize,
     c: &mut [f32],
     epilogue: Epilogue,
-    scratch: &mut Vec<f32>,
+    scratch: &mut Buffer,
 ) {
     assert!(a.holds(m, k) && (bias.is_empty() || bias.len() == m) && padded.is_multiple_of(S::LANES));
     assert!(padded * k <= b.len() && padded * m <= c.len());
     if let Epilogue::WherePositive(gate) = epilogue {
         assert!(padded * m <= gate.len());
     }
-    if scratch.len() < S::ROWS * k {
-        scratch.resize(S::ROWS * k, 0.0);
-    }
+    scratch.at_least(S::ROWS * k);
     let mut i = 0;
     macro_rules! strips {
         ($($rows:literal),*) => {$(
@@ -73,7 +72,7 @@ dispatch!(product => product_generic(
     padded: usize,
     c: &mut [f32],
     epilogue: Epilogue,
-    scratch: &mut Vec<f32>,
+    scratch: &mut Buffer,
 ));
 
 /// Outputs `i .. i + R` of all rows.
@@ -197,7 +196,7 @@ fn outer_generic<S: Simd>(
     m: usize,
     n: usize,
     c: &mut [f32],
-    scratch: &mut Vec<f32>,
+    scratch: &mut Buffer,
 ) {
     assert!(padded > 0 && padded.is_multiple_of(S::LANES) && padded * m <= a.len() && padded * n <= b.len());
     assert!(c.len() == (m + 1) * n);
@@ -213,9 +212,7 @@ fn outer_generic<S: Simd>(
         }
         return;
     }
-    if scratch.len() < 2 * S::LANES * padded {
-        scratch.resize(2 * S::LANES * padded, 0.0);
-    }
+    scratch.at_least(2 * S::LANES * padded);
     let mut j = 0;
     while j < n {
         // SAFETY: `scratch` holds the rows of two registers; the assertions above keep the rest inside its slice.
@@ -231,7 +228,7 @@ fn outer_generic<S: Simd>(
     }
 }
 dispatch!(outer => outer_generic(
-    a: &[f32], b: &[f32], padded: usize, m: usize, n: usize, c: &mut [f32], scratch: &mut Vec<f32>,
+    a: &[f32], b: &[f32], padded: usize, m: usize, n: usize, c: &mut [f32], scratch: &mut Buffer,
 ));
 
 /// Σ_rows a_i·b_j, or Σ_rows b_j if `ONE`.
@@ -415,7 +412,7 @@ mod tests {
                 for (row, column) in [(k, 1), (1, m)] {
                     let a = View { data: &weights, row, column };
                     let mut c = vec![f32::NAN; panels.padded() * m];
-                    product(level, a, &bias, m, k, &b, panels.padded(), &mut c, Epilogue::None, &mut Vec::new());
+                    product(level, a, &bias, m, k, &b, panels.padded(), &mut c, Epilogue::None, &mut Buffer::default());
                     let mut dense = vec![0.0; rows * m];
                     panels.read(&c, m, &mut dense);
                     for r in 0..rows {
@@ -444,7 +441,7 @@ mod tests {
                     (0..n).for_each(|v| panel.row_of(n, v, &mut b)[panel.used..].fill(0.0));
                 }
                 let mut c = vec![f32::NAN; (m + 1) * n];
-                outer(level, &a, &b, panels.padded(), m, n, &mut c, &mut Vec::new());
+                outer(level, &a, &b, panels.padded(), m, n, &mut c, &mut Buffer::default());
                 for i in 0..=m {
                     for j in 0..n {
                         let input = |r: usize| if i == m { 1.0 } else { f64::from(x[r * m + i]) };
