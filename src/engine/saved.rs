@@ -102,7 +102,7 @@ impl SavedRun {
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
-    /// The pictures of the flow beside its data in full detail; see [`View::draw`].
+    /// The pictures that a run ends with, in full detail.
     ///
     /// # Errors
     /// Where the data cannot be loaded or a picture cannot be drawn.

@@ -105,8 +105,12 @@ impl Job<'_> {
         fs::create_dir_all(&checkpoints).map_err(WriteError::at(&checkpoints))?;
         remove_leftovers(&checkpoints)?;
         let toml = self.trial.spec.to_toml();
-        // The plan holds it too, so that the disk need not be waited for before there are weights.
-        write_view(&directory.join(SPEC), |file| file.write_all(toml.as_bytes()))?;
+        let spec = directory.join(SPEC);
+        // The plan holds it too, so that the disk need not be waited for before there are weights. Where there may be some, it is
+        // there already, and stays untouched.
+        if !fs::read(&spec).is_ok_and(|there| there == toml.as_bytes()) {
+            write_view(&spec, |file| file.write_all(toml.as_bytes()))?;
+        }
 
         let spec = &self.trial.spec;
         let shape = flow::static_shape(self.dataset.features(), spec.model.width);

@@ -8,7 +8,7 @@
 //! weights in and all gradients out. Weights are slices of the flat [`Parameters`](crate::flow::Parameters), which
 //! [`composed`](super::composed) makes its tensors of; tests hold the two together.
 //!
-//! The layout: [`simd`] registers and instruction sets, `buffer` and `panels` how rows lie in memory, `product` matrix products,
+//! The layout: `simd` registers and instruction sets, `buffer` and `panels` how rows lie in memory, `product` matrix products,
 //! `elementwise` exp and tanh, `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of
 //! rows, `flow` the whole.
 
