@@ -12,6 +12,7 @@ use super::options::stdout_width;
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
+use crate::engine::SPEC;
 use crate::record::{Manifest, read_runs, trial_columns};
 use crate::report::comparison::{By, Comparison, FIXED, METRICS, Metric, Row, metric, rows};
 use crate::spec::{choose, flat, key_paths, nearest};
@@ -161,7 +162,7 @@ pub(super) fn rows_of(manifests: &[Manifest]) -> Result<Vec<Row>, Failure> {
 
 /// The resolved spec of a run: its values under their dotted keys.
 fn resolved(directory: &Path) -> io::Result<BTreeMap<String, toml::Value>> {
-    let text = std::fs::read_to_string(directory.join("spec.toml"))?;
+    let text = std::fs::read_to_string(directory.join(SPEC))?;
     Ok(flat(text.parse().map_err(io::Error::other)?))
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
 use super::slots::{Slot, Slots};
-use super::trial::{Job, Standing, standing};
+use super::trial::{Job, SPEC, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
 use crate::plan::{Plan, Trial};
@@ -218,7 +218,7 @@ pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<Vec
     for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
         if !points.contains_key(&run.trial) {
             // Without its spec TensorBoard could show nothing of it but its curves.
-            let spec = std::fs::read_to_string(directory.join("spec.toml")).unwrap_or_default();
+            let spec = std::fs::read_to_string(directory.join(SPEC)).unwrap_or_default();
             let shown = toml::from_str(&spec).map(|spec| hparams(&run.overrides, &spec));
             points.extend(shown.ok().map(|shown| (run.trial.clone(), shown)));
         }

@@ -17,4 +17,4 @@ pub use local::{Local, Report, lay_out, run, run_one};
 pub use saved::{SavedRun, SavedRunError};
 pub use slots::{Slot, Slots};
 pub use stop::{stop_flag, time_up_flag};
-pub use trial::{Job, Standing, standing, was_killed};
+pub use trial::{Job, SPEC, Standing, standing, was_killed};

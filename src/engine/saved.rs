@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::datasets::Datasets;
 use super::pictures::{Detail, View};
+use super::trial::SPEC;
 use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
@@ -58,7 +59,7 @@ impl SavedRun {
     /// # Errors
     /// Where a file is missing or damaged.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
-        let spec_path = directory.join("spec.toml");
+        let spec_path = directory.join(SPEC);
         let text =
             std::fs::read_to_string(&spec_path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
         // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.

@@ -17,7 +17,8 @@ use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBo
 use crate::spec::{Device, KernelChoice};
 use crate::train::{Ended, Event, Outcome, Sink, Status, Summary, TrainError, Training};
 
-const SPEC: &str = "spec.toml";
+/// The resolved spec in the folder of a run.
+pub const SPEC: &str = "spec.toml";
 
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]

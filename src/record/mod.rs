@@ -5,8 +5,8 @@
 //! * [`TensorBoard`]: the view of it all, `events.out.tfevents.*`;
 //! * [`write_trials`]: `trials.parquet`, one row a run of an experiment.
 //!
-//! [`Recorder`] hands every event to all of them. Whatever is not append-only goes through [`write_atomically`](crate::atomic::write_atomically), so no
-//! reader ever meets half a file. This room knows nothing of models.
+//! [`Recorder`] hands every event to all of them. Whatever is not append-only is replaced as a whole, in one of the ways of
+//! [`crate::atomic`], so no reader ever meets half a file. This room knows nothing of models.
 
 mod bands;
 mod error;
