@@ -102,6 +102,25 @@ fn unknown_extension(path: &Path) -> DataError {
     DataError::Extension { path: path.to_owned(), known: FileFormat::extensions().join(", "), hint }
 }
 
+/// Whole numbers from here on are no longer all among 64-bit floats: 2⁵³.
+const LAST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A warning where whole numbers were rounded: those columns (of `columns`, with `rows`) that are `whole` in the file and reach
+/// beyond 2⁵³.
+fn rounded(path: &Path, columns: &[String], rows: &Matrix<f64>, whole: impl Fn(usize) -> bool) -> Option<String> {
+    let reaches = |column: usize| rows.iter_rows().any(|row| row[column].abs() > LAST_EXACT);
+    let names = (0..columns.len()).filter(|&column| whole(column) && reaches(column));
+    let names: Vec<String> = names.map(|column| format!("`{}`", columns[column])).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "`{}`: whole numbers beyond 2^53 in {} are rounded to 64-bit floats: those that differ in the last digits only become \
+             equal; subtract an offset before, or `drop` the columns if they are names of things",
+            path.display(),
+            names.join(", ")
+        )
+    })
+}
+
 /// Names for columns that have none: x1, x2, …
 fn numbered(columns: usize) -> Vec<String> {
     (1..=columns).map(|i| format!("x{i}")).collect()

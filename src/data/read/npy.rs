@@ -2,7 +2,7 @@
 
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 
-use super::{Source, Table, numbered};
+use super::{Source, Table, numbered, rounded};
 use crate::data::error::{DataError, reading};
 
 /// Reads the chosen columns, called x1, x2, …; an array of one dimension is one column.
@@ -50,7 +50,8 @@ pub fn decode(source: &Source, bytes: &[u8]) -> Result<Table, DataError> {
         decoder.decode(&bytes[index * decoder.size..(index + 1) * decoder.size])
     };
     let (columns, rows) = source.array(&names, row_count, at)?;
-    Ok(Table { columns, rows, numbers: None, named: false, levels: None, warnings: Vec::new() })
+    let warnings = rounded(source.path, &columns, &rows, |_| decoder.is_whole).into_iter().collect();
+    Ok(Table { columns, rows, numbers: None, named: false, levels: None, warnings })
 }
 
 /// How to read one value.
@@ -58,6 +59,8 @@ struct Decoder {
     /// Bytes of a value.
     size: usize,
     big_endian: bool,
+    /// Integers, rather than floats.
+    is_whole: bool,
     /// From the value's bytes in little-endian order, the rest zero.
     convert: fn([u8; 8]) -> f64,
 }
@@ -76,7 +79,8 @@ impl Decoder {
             (TypeChar::Float, 8) => f64::from_le_bytes,
             _ => return None,
         };
-        Some(Self { size, big_endian: kind.endianness() == Endianness::Big, convert })
+        let is_whole = matches!(kind.type_char(), TypeChar::Int | TypeChar::Uint);
+        Some(Self { size, big_endian: kind.endianness() == Endianness::Big, is_whole, convert })
     }
 
     fn decode(&self, bytes: &[u8]) -> f64 {

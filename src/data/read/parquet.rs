@@ -4,7 +4,7 @@ use std::fs::File;
 
 use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader};
 
-use super::{Source, Table};
+use super::{Source, Table, rounded};
 use crate::data::error::{CellProblem, DataError, reading};
 use crate::matrix::Matrix;
 
@@ -39,7 +39,12 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         // A column counts as a byte here: no more is known of their sizes.
         (source.watch)(path, slot as u64 + 1, columns.len() as u64);
     }
-    Ok(Table { columns, rows, numbers: None, named: true, levels: None, warnings: Vec::new() })
+    let whole = |column: usize| {
+        let dtype = schema.get(&columns[column]).map(|field| &field.dtype);
+        matches!(dtype, Some(ArrowDataType::Int64 | ArrowDataType::UInt64))
+    };
+    let warnings = rounded(path, &columns, &rows, whole).into_iter().collect();
+    Ok(Table { columns, rows, numbers: None, named: true, levels: None, warnings })
 }
 
 /// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some
@@ -94,6 +99,7 @@ mod tests {
             Series::new("flag".into(), [true, false, true]),
             Series::new("huge".into(), [0.0, 0.0, 1e300]),
             Series::new("wild".into(), [f64::INFINITY, 0.0, 0.0]),
+            Series::new("id".into(), [9_007_199_254_740_993i64, 9_007_199_254_740_992, -1]),
         ]
     }
 
@@ -109,6 +115,17 @@ mod tests {
         let table = parse(example(), Some(&["i8", "u8", "i16", "u16", "i32", "u64", "half"]), |bytes| bytes).unwrap();
         assert_eq!(table.rows.row(0), [-7.0, 7.0, -7.0, 7.0, -7.0, 7.0, 0.5]);
         assert_eq!(table.rows.row(2), [9.0, 255.0, 9.0, 65_535.0, 9.0, 9.0, -2.0]);
+    }
+
+    #[test]
+    fn whole_numbers_that_floats_round_are_told_and_the_rest_keeps_all_digits() {
+        let table = parse(example(), Some(&["id", "huge"]), |bytes| bytes).unwrap();
+        assert!(
+            table.warnings.len() == 1 && table.warnings[0].contains("beyond 2^53 in `id` are"),
+            "{:?}",
+            table.warnings
+        );
+        assert_eq!(table.rows.row(2), [-1.0, 1e300]);
     }
 
     #[test]

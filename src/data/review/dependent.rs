@@ -18,7 +18,7 @@ impl Look<'_> {
     pub fn dependent(&self) -> Vec<String> {
         let columns: Vec<usize> = self.continuous().take(MOST_COLUMNS).collect();
         // Fewer rows than columns always lie on a plane.
-        if self.some.rows() <= 2 * columns.len() {
+        if columns.len() < 2 || self.some.rows() <= 2 * columns.len() {
             return Vec::new();
         }
         let correlation = correlation(self.some, &columns);
@@ -45,7 +45,9 @@ fn correlation(rows: &Matrix<f64>, columns: &[usize]) -> Vec<f64> {
     }
     for column in 0..width {
         let values = || standard.iter().skip(column).step_by(width);
-        let mean = values().sum::<f64>() / count;
+        // From the first value on: a sum of numbers far from zero would round what tells them apart.
+        let first = standard[column];
+        let mean = first + values().map(|value| value - first).sum::<f64>() / count;
         // By the largest distance first: squares of it neither vanish nor overflow.
         let largest = values().map(|value| (value - mean).abs()).fold(0.0, f64::max);
         let variance = values().map(|value| ((value - mean) / largest).powi(2)).sum::<f64>() / count;

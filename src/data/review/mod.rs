@@ -23,7 +23,7 @@ pub fn review(columns: &[String], parts: &[Part; 3], steps: &[f64], standardized
     findings.extend(look.dependent());
     findings.extend(look.spacing());
     findings.extend(outliers::outliers(columns, parts));
-    findings.extend(overlap::overlap(parts));
+    findings.extend(overlap::overlap(parts, look.possible_rows()));
     if !standardized {
         findings.extend(look.rounding());
     }
@@ -42,6 +42,12 @@ impl Look<'_> {
     /// The columns that are not dequantised.
     fn continuous(&self) -> impl Iterator<Item = usize> {
         (0..self.columns.len()).filter(|&column| self.steps[column] == 0.0)
+    }
+
+    /// Logarithm of the number of different rows that the values of the columns could make.
+    fn possible_rows(&self) -> f64 {
+        let distinct = |column: usize| self.sorted(column).chunk_by(|a, b| a == b).count() as f64;
+        (0..self.columns.len()).map(|column| distinct(column).ln()).sum()
     }
 
     /// The values of a column, ascending.

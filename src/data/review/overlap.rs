@@ -10,8 +10,9 @@ use crate::matrix::Matrix;
 /// Share of the rows of a part, in percent, from which it is worth a word that they equal training rows.
 const WORTH_A_WORD: f64 = 1.0;
 
-/// Parts that take the same rows of a file, and held-out rows that equal training rows.
-pub fn overlap(parts: &[Part; 3]) -> Vec<String> {
+/// Parts that take the same rows of a file, and held-out rows that equal training rows. `possible`: logarithm of the number of
+/// different rows that could be.
+pub fn overlap(parts: &[Part; 3], possible: f64) -> Vec<String> {
     let mut findings = Vec::new();
     let [train, held_out @ ..] = parts;
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
@@ -21,18 +22,19 @@ pub fn overlap(parts: &[Part; 3]) -> Vec<String> {
         return findings;
     }
     let (known, repeated) = distinct(&train.rows);
+    // By chance rows rarely equal each other where there are more possible ones than pairs of them.
+    let by_chance = possible < 2.0 * (train.rows.rows() as f64).ln();
     for (part, name) in held_out.iter().zip(&PARTS[1..]) {
         let equal = part.rows.iter_rows().filter(|row| known.contains(&bits(row))).count();
         let percent = |count: usize, of: usize| 100.0 * count as f64 / of.max(1) as f64;
         let share = percent(equal, part.rows.rows());
-        // Where training rows equal each other as often, a row simply has few values to choose from.
         if share >= WORTH_A_WORD && share > 1.5 * percent(repeated, train.rows.rows()) {
             findings.push(format!(
                 "{share:.0} % of the {name} rows equal a training row in all columns learned: their likelihood says little of \
                  unseen data; remove them from `{}`",
                 part.path.display()
             ));
-        } else if share >= WORTH_A_WORD {
+        } else if share >= WORTH_A_WORD && !by_chance {
             findings.push(format!(
                 "{share:.0} % of the {name} rows equal a training row in all columns learned; if they are copies of the same \
                  thing, `duplicates = \"drop\"` leaves them out"
@@ -83,7 +85,7 @@ mod tests {
     #[test]
     fn parts_of_one_file_that_share_rows_are_told() {
         let parts = [(0..90), (90..95), (85..100)].map(|numbers| part("a.csv", numbers, |i| i as f64));
-        let found = overlap(&parts);
+        let found = overlap(&parts, 99.0);
         assert!(found.len() == 2 && found[0].contains("`train` and `test` share 5 rows of `a.csv`"), "{found:?}");
         assert!(found[1].contains("`validation` and `test` share 5 rows"), "{found:?}");
     }
@@ -92,11 +94,13 @@ mod tests {
     fn held_out_rows_that_equal_training_rows_are_counted() {
         let files = [part("a.csv", 0..90, |i| i as f64), part("b.csv", 0..10, |i| 100.0 + i as f64)];
         let [train, validation] = files;
-        let found = overlap(&[train, validation, part("c.csv", 0..10, |i| if i < 4 { i as f64 } else { -1.0 })]);
+        let found = overlap(&[train, validation, part("c.csv", 0..10, |i| if i < 4 { i as f64 } else { -1.0 })], 99.0);
         assert!(found.len() == 1 && found[0].starts_with("40 % of the test rows"), "{found:?}");
         // Whole numbers up to 9 cannot but come up again.
         let few = [("a.csv", 0..90), ("b.csv", 0..10), ("c.csv", 0..10)]
             .map(|(path, rows)| part(path, rows, |i| (i % 10) as f64));
-        assert!(overlap(&few).iter().all(|text| text.contains("duplicates = \"drop\"")));
+        assert_eq!(overlap(&few, 10f64.ln()), [""; 0]);
+        // Copies are told where chance does not explain them.
+        assert!(overlap(&few, 99.0).iter().all(|text| text.contains("duplicates = \"drop\"")));
     }
 }

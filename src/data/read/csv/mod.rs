@@ -169,7 +169,7 @@ mod tests {
             ("a,b\n1,2\nNA,2\n", "row 2 (line 3), column `a`: `NA` is a missing value"),
             ("a,b\n1,2\nNaN,2\n", "column `a`: `NaN` is a missing value"),
             ("a,b\n1,-inf\n", "column `b`: `-inf` is not finite"),
-            ("a,b\n1,1e39\n", "column `b`: 1e39 is beyond the range"),
+            ("a,b\n1,1e399\n", "column `b`: 1e399 is beyond the range"),
             ("a,b\n1,1e999\n", "column `b`: 1e999 is beyond the range"),
             ("a,b\n\"1\n2\",3\n", "row 1 (line 2), column `a`"),
             ("a,b\n\"x\ny\",3\n1,2\n", "row 1 (line 2), column `a`"),
