@@ -7,6 +7,7 @@ mod bad_input;
 mod broken;
 mod changes;
 mod compare;
+mod data;
 mod disk;
 mod editor;
 mod elsewhere;
