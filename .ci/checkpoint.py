@@ -64,7 +64,7 @@ def compare(name, x, dataset="", scored=None, **model):
     x = x if scored is None else scored
     np.save("rows.npy", x)
     runner("score", run, "--data", "rows.npy", "--continuous", "-o", "score.npy")
-    theirs, ours = np.load("score.npy"), Checkpoint(run / "checkpoints/best.safetensors").log_prob(x)
+    theirs, ours = np.load("score.npy").ravel(), Checkpoint(run / "checkpoints/best.safetensors").log_prob(x)
     apart = np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))
     assert np.isfinite(ours).all() and apart.max() < TOLERANCE, f"{name}: {apart.max()} at row {apart.argmax()}"
     return apart.max()

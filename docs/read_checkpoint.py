@@ -38,9 +38,9 @@ class Checkpoint:
         """The network `layers.<i>.s` or `.t`: affine maps h·W + b, the activation between them."""
         maps = sum(key.startswith(f"{name}.") and key.endswith(".bias") for key in self.tensors)
         for j in range(maps):
-            weight, bias = self.tensors.get(f"{name}.{j}.weight"), self.tensors[f"{name}.{j}.bias"]
-            # Where nothing is kept there are no inputs: a bias alone.
-            h = (0.0 if weight is None else h @ weight) + bias
+            bias = self.tensors[f"{name}.{j}.bias"]
+            # Where nothing is kept there are no inputs, and no weight.
+            h = h @ self.tensors.get(f"{name}.{j}.weight", np.zeros((0, len(bias)))) + bias
             if j + 1 < maps:
                 h = ACTIVATIONS[self.model["activation"]](h)
         return h
