@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT / "docs"))
 from read_checkpoint import Checkpoint  # noqa: E402
 
 RUNNER = str(pathlib.Path(sys.argv[1]).resolve())
-# The runner computes in float32, the reader in float64: a rounding of 6e-8 a number, times the numbers of a row and the slopes of the
-# layers it goes through. A misread file is wrong by far more.
+# The runner computes in float32, the reader in float64: a rounding of 6e-8 a number, times the numbers of a row and the slopes of
+# the layers it goes through. A misread file is wrong by far more.
 TOLERANCE = 1e-4
 
 SPEC = """

@@ -9,13 +9,13 @@ use crate::train::Origin;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Disagreement {
     #[error(
-        "spec.toml is not the spec that was trained; put back what it was (the experiment's plan.json has it), or train what it says \
-         now as a run of its own: `runner SPEC --results FOLDER` with this file as SPEC"
+        "spec.toml is not the spec that was trained; put back what it was (the experiment's plan.json has it), or train what it \
+         says now as a run of its own: `runner SPEC --results FOLDER` with this file as SPEC"
     )]
     Spec,
     #[error(
-        "manifest.json is not that of the run in spec.toml and checkpoints/best.safetensors; put it back from a copy, or delete the \
-         run's folder and run the same command to train it again"
+        "manifest.json is not that of the run in spec.toml and checkpoints/best.safetensors; put it back from a copy, or delete \
+         the run's folder and run the same command to train it again"
     )]
     Manifest,
     #[error(

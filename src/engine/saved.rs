@@ -35,8 +35,8 @@ pub enum SavedRunError {
     #[error("{} has no checkpoints/best.safetensors: the run is {status}; name a finished one (see `runner list`)", path.display())]
     NoWeights { path: PathBuf, status: &'static str },
     #[error(
-        "{}: not a resolved spec: {reason}; put back what it was (the experiment's plan.json has it), or delete the run's folder and \
-         run the same command to train it again",
+        "{}: not a resolved spec: {reason}; put back what it was (the experiment's plan.json has it), or delete the run's folder \
+         and run the same command to train it again",
         path.display()
     )]
     Spec { path: PathBuf, reason: String },

@@ -50,7 +50,8 @@ pub enum CheckpointError {
     #[error("{}: damaged checkpoint: {reason}; {}", path.display(), remedy(path))]
     Damaged { path: PathBuf, reason: String },
     #[error(
-        "{}: the checkpoint of another run: {reason}; put this run's own file back, or delete the run's folder and run the same command to train it again",
+        "{}: the checkpoint of another run: {reason}; put this run's own file back, or delete the run's folder and run \
+         the same command to train it again",
         path.display()
     )]
     Foreign { path: PathBuf, reason: String },
@@ -61,8 +62,8 @@ fn remedy(path: &Path) -> &'static str {
     match path.ends_with(LAST) {
         // It is written first, and read first when a run goes on.
         true => {
-            "the best weights so far are in best.safetensors beside it, for `runner score` and `runner sample`; restore the file from a \
-             copy to go on, or delete the run's folder and run the same command to train it again"
+            "the best weights so far are in best.safetensors beside it, for `runner score` and `runner sample`; restore the file \
+             from a copy to go on, or delete the run's folder and run the same command to train it again"
         }
         false => "restore the file from a copy, or delete the run's folder and run the same command to train it again",
     }

@@ -177,6 +177,20 @@ fn the_checkpoint_of_another_run_is_not_gone_on_from() {
     }
 }
 
+#[test]
+fn a_damaged_checkpoint_says_what_is_left() {
+    let said = |name: &str| {
+        let refused = Checkpoint::of(&Path::new("run/checkpoints").join(name), b"rubbish".to_vec());
+        refused.err().expect("refused").to_string()
+    };
+    assert!(said(LAST).contains("the best weights so far are in best.safetensors"), "{}", said(LAST));
+    for name in [LAST, BEST] {
+        let text = said(name);
+        assert!(text.contains("restore the file from a copy") && text.contains("train it again"), "{text}");
+    }
+    assert!(!said(BEST).contains("are in best.safetensors"));
+}
+
 /// As earlier releases wrote it.
 fn first_format(flow: &dyn Flow, state: &State) -> Vec<u8> {
     let parameters = flow.parameters();

@@ -44,8 +44,8 @@ pub fn not_finite(log_prob: &[f64]) -> Option<String> {
     let (plural, more) = (if rows.len() > 1 { "s" } else { "" }, if rows.len() > SHOWN { ", …" } else { "" });
     (!rows.is_empty()).then(|| {
         format!(
-            "log_prob is not finite in {} of {} rows (row{plural} {first}{more}, counted from 1): they are farther from the training \
-             rows than the flow can tell; look at them, or leave them out",
+            "log_prob is not finite in {} of {} rows (row{plural} {first}{more}, counted from 1): they are farther from the \
+             training rows than the flow can tell; look at them, or leave them out",
             rows.len(),
             log_prob.len()
         )

@@ -45,8 +45,8 @@ fn header(file: &[u8]) -> Option<std::ops::Range<usize>> {
     (length <= rest.len()).then_some(8..8 + length)
 }
 
-/// Where the digits of the checksum stand. Within a JSON text every quotation mark has a backslash before it, so no other text can be
-/// taken for the key.
+/// Where the digits of the checksum stand. Within a JSON text every quotation mark has a backslash before it, so no other text can
+/// be taken for the key.
 fn place(file: &[u8]) -> Option<std::ops::Range<usize>> {
     let header = header(file)?;
     let key = format!("\"{SHA256}\":\"");

@@ -191,8 +191,8 @@ impl<'a> Run<'a> {
     /// Keeps the newest weights for the checkpoint and goes on with the best ones.
     fn finish(mut self) -> Result<Ended, TrainError> {
         if self.state.best_validation_nll.is_none() {
-            let reason = "no validation NLL was finite, so there are no best weights; try a smaller learning rate, and look for rows \
-                          far beyond those of training";
+            let reason = "no validation NLL was finite, so there are no best weights; try a smaller learning rate, and look for \
+                          rows far beyond those of training";
             return Ok(Ended { outcome: self.outcome(Status::Diverged, Some(reason.into())), unsaved: None });
         }
         let newest = self.setup.flow.parameters().clone();

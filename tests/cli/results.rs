@@ -231,7 +231,8 @@ fn a_run_without_one_finite_validation_has_no_best_weights_and_is_diverged() {
         (0..200).map(|i| format!("{},{}\n", (f64::from(i) * 0.7).sin(), (f64::from(i) * 1.1).cos())).collect();
     here.write("near.csv", format!("a,b\n{near}"));
     here.write("far.csv", "a,b\n3e38,1\n1,3e38\n");
-    let spec = "[dataset]\npath = \"near.csv\"\nvalidation = \"far.csv\"\n[model]\nwidth = 16\n[training]\nsteps = 20\nbatch_size = 16\n";
+    let spec = "[dataset]\npath = \"near.csv\"\n\
+                validation = \"far.csv\"\n[model]\nwidth = 16\n[training]\nsteps = 20\nbatch_size = 16\n";
     here.write("far.toml", spec);
     here.runner("far.toml").expect(1).says(&["diverged: no validation NLL was finite", "smaller learning rate"]);
     let run = here.run_folder("results/far", 0);

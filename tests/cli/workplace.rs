@@ -173,8 +173,8 @@ fn weights(checkpoint: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
     file.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), view.data().to_vec()))).collect()
 }
 
-/// Holds two runs to the same numbers: curve, weights, optimizer, samples. Checkpoints of one spec are equal to the last byte; those
-/// of specs that name their data otherwise say so.
+/// Holds two runs to the same numbers: curve, weights, optimizer, samples. Checkpoints of one spec are equal to the last byte;
+/// those of specs that name their data otherwise say so.
 #[track_caller]
 pub fn assert_same_numbers(one: &Path, other: &Path) {
     assert!(curve(one).equals_missing(&curve(other)), "{}\n{}", curve(one), curve(other));
