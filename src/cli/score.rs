@@ -9,6 +9,7 @@ use super::table::{read_data, write};
 use super::{Exit, Failure};
 use crate::data::Column;
 use crate::engine::SavedRun;
+use crate::train::not_finite;
 
 #[derive(Args, Debug)]
 pub(super) struct Score {
@@ -35,6 +36,7 @@ impl Score {
         let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
+        not_finite(&log_prob).into_iter().for_each(|text| tell(format_args!("warning: {text}")));
         write(&self.output, &[("log_prob".to_owned(), Column::F64(log_prob))])
     }
 }

@@ -1,6 +1,7 @@
 //! Where trials run: this process's worker pool, or a Slurm cluster. What a trial is made of is told by [`Job`]; how many run at once, on how
 //! many threads, and what happens when one fails is decided here.
 
+mod agreement;
 mod datasets;
 mod estimate;
 mod local;

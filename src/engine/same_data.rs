@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::data::{Dataset, Preprocessing};
 use crate::record::Manifest;
-use crate::train::{self, Space};
+use crate::train::{Checkpoint, Space};
 
 /// How far (of a column's deviation) offset and scale may be from those of a run by a release that kept nothing else of its data.
 /// It rounded values to 32 bits, which moves them by less.
@@ -21,7 +21,7 @@ pub fn changed_data(directory: &Path, dataset: &Dataset) -> Option<String> {
     match known {
         Some(provenance) => provenance.difference(&dataset.provenance),
         // A damaged checkpoint is told of by who loads it.
-        None => differs(&train::space(&checkpoint).ok()?, dataset),
+        None => differs(&Checkpoint::read(&checkpoint).and_then(|it| it.space()).ok()?, dataset),
     }
 }
 

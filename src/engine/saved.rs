@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::agreement::{Disagreement, agree};
 use super::datasets::Datasets;
 use super::pictures::{Detail, View};
 use super::trial::SPEC;
@@ -9,10 +10,10 @@ use crate::data::{DataError, Preprocessing};
 use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
-use crate::record::Manifest;
+use crate::record::{Manifest, RecordError};
 use crate::report::ReportError;
 use crate::spec::{Device, KernelChoice, Spec};
-use crate::train::{self, CheckpointError, Picture};
+use crate::train::{self, Checkpoint, CheckpointError, Picture};
 
 /// A flow with the best weights of a run, and the way between data space and its own.
 pub struct SavedRun {
@@ -33,8 +34,18 @@ pub enum SavedRunError {
     NotARun { path: PathBuf },
     #[error("{} has no checkpoints/best.safetensors: the run is {status}; name a finished one (see `runner list`)", path.display())]
     NoWeights { path: PathBuf, status: &'static str },
-    #[error("{}: not a resolved spec: {reason}", path.display())]
+    #[error(
+        "{}: not a resolved spec: {reason}; put back what it was (the experiment's plan.json has it), or delete the run's folder \
+         and run the same command to train it again",
+        path.display()
+    )]
     Spec { path: PathBuf, reason: String },
+    #[error("{}: {reason}", path.display())]
+    Disagreement { path: PathBuf, reason: Disagreement },
+    #[error(
+        "{0}; a run is opened with its manifest: copy the whole folder of the run, or name another one (see `runner list`)"
+    )]
+    Manifest(#[from] RecordError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -53,11 +64,12 @@ pub enum SavedPictureError {
 }
 
 impl SavedRun {
-    /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`. The data are not needed. A run of a GPU
+    /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`, once they and the manifest are known to be of one
+    /// run. The data are not needed. A run of a GPU
     /// computes on the CPU where there is no such GPU: the weights are the same, and so are the numbers but for rounding.
     ///
     /// # Errors
-    /// Where a file is missing or damaged.
+    /// Where a file is missing, damaged, or not what the run left.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
         let spec_path = directory.join(SPEC);
         let text =
@@ -71,7 +83,11 @@ impl SavedRun {
                 Manifest::read(directory).map_or("unknown to its manifest", |manifest| manifest.status.as_str());
             return Err(SavedRunError::NoWeights { path: directory.to_owned(), status });
         }
-        let space = train::space(&checkpoint)?;
+        let checkpoint = Checkpoint::read(&checkpoint)?;
+        let manifest = Manifest::read(directory)?;
+        agree(&spec, &manifest, checkpoint.origin()?.as_ref())
+            .map_err(|reason| SavedRunError::Disagreement { path: directory.to_owned(), reason })?;
+        let space = checkpoint.space()?;
         let seed = spec.seeds.first().copied().unwrap_or(0);
         let features = space.columns.len();
         let build = |kernel, device| flow::build(&spec.model, kernel, features, seed, device);
@@ -80,7 +96,7 @@ impl SavedRun {
             (kernel, gpu) => build(kernel, gpu).or_else(|_| build(KernelChoice::Fused, Device::Cpu)),
         };
         let mut flow = built?.flow;
-        train::load(&checkpoint, flow.parameters_mut(), None)?;
+        checkpoint.restore(&mut *flow, None)?;
         Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
     }
 

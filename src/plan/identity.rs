@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +14,31 @@ const LONGEST: usize = 150;
 /// SHA-256, as 64 hex digits, of the resolved spec without `name` and `seeds`: equal for trials that compute the same. A
 /// data file counts with its path as the spec writes it, so that the same study has the same ids on every machine.
 pub fn spec_hash(spec: &Spec) -> String {
+    hash(spec)
+}
+
+/// As [`spec_hash`], but wherever the data files are: `spec.toml` in a run's folder names them by absolute paths, the spec it
+/// was trained from need not.
+pub fn settings_hash(spec: &Spec) -> String {
+    hash(&spec.with_files(|_| PathBuf::from("data")))
+}
+
+/// Whether a run whose `spec.toml` is `spec` can have the [`spec_hash`] `expected`: a path that was relative to the folder of its
+/// spec has become an absolute one.
+pub fn has_hash(spec: &Spec, expected: &str) -> bool {
+    let files = spec.dataset.files();
+    let folders = files.iter().flat_map(|(_, path)| path.ancestors().skip(1));
+    let relative_to = |folder: &Path, start: &str| {
+        let shorten = |path: &Path| {
+            path.strip_prefix(folder).map_or_else(|_| path.to_owned(), |rest| Path::new(start).join(rest))
+        };
+        hash(&spec.with_files(shorten))
+    };
+    hash(spec) == expected
+        || folders.into_iter().any(|folder| ["", "."].iter().any(|start| relative_to(folder, start) == expected))
+}
+
+fn hash(spec: &Spec) -> String {
     let mut lines = BTreeMap::new();
     // A spec is plain data with string keys and finite numbers, so it has a JSON form.
     let value = serde_json::to_value(spec).expect("a spec has a JSON form");
@@ -20,7 +46,12 @@ pub fn spec_hash(spec: &Spec) -> String {
     lines.retain(|key, _| key != "name" && key != "seeds");
     // Sorted lines: neither the order of fields in the types nor that in the file may change an id.
     let text: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
-    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -13,7 +13,8 @@ use crate::spec::Spec;
 
 pub use difference::Difference;
 pub use expand::{expand, prepare};
-pub use identity::spec_hash;
+pub(crate) use identity::hex;
+pub use identity::{has_hash, settings_hash, spec_hash};
 pub use stored::StoredPlanError;
 
 /// Everything that one experiment runs.

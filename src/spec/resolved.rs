@@ -21,6 +21,13 @@ impl Spec {
         toml::to_string(&spec).expect("a spec is made of TOML types")
     }
 
+    /// The same spec with another path for every data file.
+    pub(crate) fn with_files(&self, path: impl Fn(&Path) -> PathBuf) -> Self {
+        let mut spec = self.clone();
+        spec.dataset.files_mut().for_each(|file| *file = path(file));
+        spec
+    }
+
     /// Where a data file is: relative to the spec's folder, or, where it is not there, to the working directory.
     pub fn find(&self, path: &Path) -> PathBuf {
         let beside = self.folder.join(path);

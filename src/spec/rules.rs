@@ -47,6 +47,7 @@ pub(crate) fn check(spec: &Spec, settings: &Settings, home: &Place, conflicts: &
     }
     rules.length();
     rules.early_stopping();
+    rules.batch_norm();
 }
 
 struct Rules<'a> {
@@ -222,6 +223,16 @@ impl Rules<'_> {
             let message =
                 format!("the learning rate never drops: `every` = {every}, and the run has {}", counted(steps, "step"));
             self.warn(&["optimizer.schedule.every"], message, "use fewer steps, or `schedule = \"constant\"`");
+        }
+    }
+
+    /// The variance of a single row is 0, by which nothing can be divided.
+    fn batch_norm(&mut self) {
+        if self.spec.model.batch_norm && self.spec.training.batch_size == 1 {
+            let message =
+                "`model.batch_norm` takes batches of 2 rows or more: one row alone has no variance".to_owned();
+            let help = "raise `training.batch_size`, or set `model.batch_norm = false`";
+            self.error(&["training.batch_size", "model.batch_norm"], message, help);
         }
     }
 

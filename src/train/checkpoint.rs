@@ -1,27 +1,33 @@
-//! Checkpoints: safetensors files that other programs can open, and exactly what a resumed run needs.
+//! Checkpoints: safetensors files that other programs can open, and exactly what a resumed run needs. `docs/checkpoint.md` tells
+//! what is in them.
 //!
 //! `best.safetensors` holds the weights with the best validation NLL; `last.safetensors` the newest weights, the
-//! optimizer's moments (`optimizer.<k>.<name>`) and, as JSON under the metadata key `state`, the place in the run.
+//! optimizer's moments (`optimizer.<k>.<name>`) and, as JSON under the metadata key `state`, the place in the run. Both hold
+//! which features every coupling keeps and changes (`layers.<i>.kept`, `layers.<i>.changed`), and a checksum.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::seal::{SHA256, UNSEALED, seal};
 use crate::atomic::{WriteError, write_atomically};
 use crate::data::Preprocessing;
-use crate::flow::Parameters;
+use crate::flow::{Architecture, Layer, Parameters};
 use crate::kernel::Optimizer;
+use crate::plan::{settings_hash, spec_hash};
+use crate::spec::{Model, Spec};
 
 /// The place in a run: what must be known besides weights and moments to go on as if never interrupted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Optimizer steps done.
     pub step: u64,
-    /// Training time so far, seconds.
-    pub seconds: f64,
+    /// Training time so far, seconds. Not of a run at its end, whose manifest tells it: equal runs leave equal files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// Best validation NLL so far (data space, nats), and the step it was seen at.
     pub best_validation_nll: Option<f64>,
     pub best_step: u64,
@@ -41,9 +47,31 @@ pub enum CheckpointError {
     Write(#[from] WriteError),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{}: damaged checkpoint: {reason}; delete the run's folder and run the same command to train it again, or restore the file from a copy", path.display())]
+    #[error("{}: damaged checkpoint: {reason}; {}", path.display(), remedy(path))]
     Damaged { path: PathBuf, reason: String },
+    #[error(
+        "{}: the checkpoint of another run: {reason}; put this run's own file back, or delete the run's folder and run \
+         the same command to train it again",
+        path.display()
+    )]
+    Foreign { path: PathBuf, reason: String },
 }
+
+/// What to do about a damaged checkpoint.
+fn remedy(path: &Path) -> &'static str {
+    match path.ends_with(LAST) {
+        // It is written first, and read first when a run goes on.
+        true => {
+            "the best weights so far are in best.safetensors beside it, for `runner score` and `runner sample`; restore the file \
+             from a copy to go on, or delete the run's folder and run the same command to train it again"
+        }
+        false => "restore the file from a copy, or delete the run's folder and run the same command to train it again",
+    }
+}
+
+/// The newest weights of a run, and the best ones.
+pub(super) const LAST: &str = "last.safetensors";
+pub(super) const BEST: &str = "best.safetensors";
 
 /// The data's side of a flow: what must be known besides weights to use it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,9 +82,40 @@ pub struct Space {
     pub preprocessing: Preprocessing,
 }
 
-const STATE: &str = "state";
-const SPACE: &str = "space";
-const FORMAT: &str = "format";
+/// Which run a checkpoint is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// As the manifest has it: [`spec_hash`].
+    pub spec_hash: String,
+    /// What its `spec.toml` must hash to: [`settings_hash`].
+    pub settings_hash: String,
+    pub seed: u64,
+}
+
+impl Origin {
+    /// Of a run of `spec`.
+    pub fn of(spec: &Spec, seed: u64) -> Self {
+        Self { spec_hash: spec_hash(spec), settings_hash: settings_hash(spec), seed }
+    }
+}
+
+/// What the checkpoints of a run say from its first step to its last.
+#[derive(Clone, Debug)]
+pub struct About {
+    pub origin: Origin,
+    pub model: Model,
+    pub architecture: Architecture,
+    pub space: Space,
+}
+
+pub(super) const STATE: &str = "state";
+pub(super) const SPACE: &str = "space";
+pub(super) const ORIGIN: &str = "origin";
+pub(super) const MODEL: &str = "model";
+pub(super) const FORMAT: &str = "format";
+/// Without masks, model, origin and checksum.
+pub(super) const FIRST_FORMAT: &str = "realnvp-runner/1";
+pub(super) const SECOND_FORMAT: &str = "realnvp-runner/2";
 
 /// Writes the weights, and for `last` the optimizer and the state, in one atomic replacement of `path`.
 ///
@@ -64,17 +123,25 @@ const FORMAT: &str = "format";
 /// Where the file cannot be written; an older file at `path` is then still there.
 pub fn save(
     path: &Path,
+    about: &About,
     parameters: &Parameters,
     optimizer: Option<&Optimizer>,
     state: &State,
-    space: &Space,
 ) -> Result<(), CheckpointError> {
-    let failed = |source| WriteError { path: path.to_owned(), source };
+    let encoded = encode(about, parameters, optimizer, state);
+    let bytes = encoded.map_err(|source| WriteError { path: path.to_owned(), source })?;
+    Ok(write_atomically(path, |file| io::Write::write_all(file, &bytes))?)
+}
+
+fn encode(about: &About, parameters: &Parameters, optimizer: Option<&Optimizer>, state: &State) -> io::Result<Vec<u8>> {
     let mut tensors = Vec::new();
+    for (name, places) in mask_tensors(&about.architecture) {
+        tensors.push((name, Dtype::I32, vec![places.len()], bytes(places.iter().map(|place| place.to_le_bytes()))));
+    }
     let mut add = |prefix: &str, values: &[f32], trainable_only: bool| {
         for entry in parameters.entries().iter().filter(|e| !trainable_only || e.range().end <= parameters.count()) {
-            let bytes = values[entry.range()].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-            tensors.push((format!("{prefix}{}", entry.name), entry.shape.clone(), bytes));
+            let numbers = bytes(values[entry.range()].iter().map(|value| value.to_le_bytes()));
+            tensors.push((format!("{prefix}{}", entry.name), Dtype::F32, entry.shape.clone(), numbers));
         }
     };
     add("", parameters.values(), false);
@@ -83,80 +150,34 @@ pub fn save(
     }
     let views = tensors
         .iter()
-        .map(|(name, shape, bytes)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
+        .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|error| failed(io::Error::other(error)))?;
-    let state = serde_json::to_string(state).map_err(|error| failed(error.into()))?;
-    let space = serde_json::to_string(space).map_err(|error| failed(error.into()))?;
-    let metadata = [(STATE, state), (SPACE, space), (FORMAT, "realnvp-runner/1".to_owned())];
-    let metadata: HashMap<_, _> = metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| failed(io::Error::other(error)))?;
-    Ok(write_atomically(path, |file| io::Write::write_all(file, &bytes))?)
+        .map_err(io::Error::other)?;
+    let metadata = HashMap::from([
+        (FORMAT.to_owned(), SECOND_FORMAT.to_owned()),
+        (MODEL.to_owned(), serde_json::to_string(&about.model)?),
+        (ORIGIN.to_owned(), serde_json::to_string(&about.origin)?),
+        (SHA256.to_owned(), UNSEALED.to_owned()),
+        (SPACE.to_owned(), serde_json::to_string(&about.space)?),
+        (STATE.to_owned(), serde_json::to_string(state)?),
+    ]);
+    seal(safetensors::serialize(views, Some(metadata)).map_err(io::Error::other)?)
 }
 
-/// Fills `parameters` (and `optimizer`, if given) from `path`.
-///
-/// # Errors
-/// Where the file cannot be read, is no safetensors file, lacks a tensor, has one of another shape, or holds numbers
-/// that are not finite. `parameters` and `optimizer` are then unchanged.
-pub fn load(
-    path: &Path,
-    parameters: &mut Parameters,
-    optimizer: Option<&mut Optimizer>,
-) -> Result<State, CheckpointError> {
-    let bytes = read(path)?;
-    let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let state = metadata(path, &bytes, STATE)?;
-
-    let take = |prefix: &str, values: &mut [f32], trainable_only: bool| {
-        for entry in parameters.entries().iter().filter(|e| !trainable_only || e.range().end <= parameters.count()) {
-            let name = format!("{prefix}{}", entry.name);
-            let tensor = file.tensor(&name).map_err(|_| damaged(format!("tensor `{name}` is missing")))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != entry.shape {
-                let (found, wanted) = (tensor.shape(), &entry.shape);
-                return Err(damaged(format!("tensor `{name}` has shape {found:?}, the spec's flow needs {wanted:?}")));
-            }
-            for (to, from) in values[entry.range()].iter_mut().zip(tensor.data().as_chunks::<4>().0) {
-                *to = f32::from_le_bytes(*from);
-                if !to.is_finite() {
-                    return Err(damaged(format!("tensor `{name}` holds a number that is not finite")));
-                }
-            }
-        }
-        Ok(())
-    };
-    let mut values = parameters.values().to_vec();
-    take("", &mut values, false)?;
-    if let Some(optimizer) = optimizer {
-        let mut moments = optimizer.moments().to_vec();
-        for (k, moment) in moments.iter_mut().enumerate() {
-            take(&format!("optimizer.{k}."), moment, true)?;
-        }
-        optimizer.moments_mut().clone_from_slice(&moments);
-    }
-    parameters.values_mut().copy_from_slice(&values);
-    Ok(state)
+fn bytes(numbers: impl Iterator<Item = [u8; 4]>) -> Vec<u8> {
+    numbers.flatten().collect()
 }
 
-/// The data's side of the flow in `path`.
-///
-/// # Errors
-/// Where the file cannot be read or is no checkpoint.
-pub fn space(path: &Path) -> Result<Space, CheckpointError> {
-    metadata(path, &read(path)?, SPACE)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    std::fs::read(path).map_err(|source| CheckpointError::Read { path: path.to_owned(), source })
-}
-
-fn metadata<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8], key: &str) -> Result<T, CheckpointError> {
-    let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
-    let value = header.metadata().as_ref().and_then(|metadata| metadata.get(key));
-    let value = value.ok_or_else(|| damaged(format!("it has no `{key}`")))?;
-    serde_json::from_str(value).map_err(|error| damaged(error.to_string()))
+/// Which features the couplings keep and change: tensors of places in the row, by name.
+pub(super) fn mask_tensors(architecture: &Architecture) -> impl Iterator<Item = (String, Vec<i32>)> {
+    let couplings = architecture.layers.iter().enumerate().filter_map(|(i, layer)| match layer {
+        Layer::Coupling(coupling) => Some((i, &coupling.mask)),
+        Layer::BatchNorm { .. } => None,
+    });
+    // No row has so many features that a place were not an `i32`: its weights would not fit into memory.
+    let tensor =
+        |i, name: &str, places: &[usize]| (format!("layers.{i}.{name}"), places.iter().map(|p| *p as i32).collect());
+    couplings.flat_map(move |(i, mask)| [tensor(i, "kept", &mask.kept), tensor(i, "changed", &mask.changed)])
 }
 
 #[cfg(test)]

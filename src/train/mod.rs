@@ -5,12 +5,15 @@ mod dealer;
 mod evaluate;
 mod event;
 mod impossible;
+mod restore;
 mod schedule;
+mod seal;
 mod training;
 
-pub use checkpoint::{CheckpointError, Space, State, load, save, space};
+pub use checkpoint::{About, CheckpointError, Origin, Space, State, save};
 pub use dealer::{Dealer, Stretch};
-pub use evaluate::{Score, evaluate, log_prob};
+pub use evaluate::{Score, evaluate, log_prob, not_finite};
 pub use event::*;
+pub use restore::Checkpoint;
 pub use schedule::factor;
 pub use training::{Ended, Outcome, Snapshot, TrainError, Training};

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, CheckpointError, Space, State};
+use super::checkpoint::{self, About, BEST, CheckpointError, LAST, Origin, Space, State};
 use super::dealer::{Dealer, Stretch};
 use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::impossible::impossible;
+use super::restore::Checkpoint;
 use crate::atomic::sync;
 use crate::data::Dataset;
 use crate::flow::{DeviceError, Flow, Parameters};
@@ -61,7 +62,7 @@ pub struct Snapshot {
     newest: Parameters,
     optimizer: Optimizer,
     state: State,
-    space: Space,
+    about: About,
 }
 
 impl Snapshot {
@@ -70,8 +71,8 @@ impl Snapshot {
     /// # Errors
     /// Where one of them cannot be written.
     pub fn save(&self) -> Result<(), CheckpointError> {
-        let Self { folder, best, newest, optimizer, state, space } = self;
-        save(folder, best, newest, optimizer, state, space)
+        let Self { folder, best, newest, optimizer, state, about } = self;
+        save(folder, about, best, newest, optimizer, state)
     }
 }
 
@@ -102,6 +103,7 @@ struct Run<'a> {
     setup: Training<'a>,
     optimizer: Optimizer,
     state: State,
+    about: About,
     /// The parameters with the best validation NLL so far, statistics included.
     best: Vec<f32>,
     dealer: Dealer<'a>,
@@ -136,6 +138,12 @@ impl<'a> Run<'a> {
         let spec = setup.spec;
         let dealer = Dealer::new(spec, setup.dataset, setup.seed, setup.flow);
         let mut optimizer = Optimizer::new(&spec.optimizer, setup.flow.parameters().count());
+        let about = About {
+            origin: Origin::of(spec, setup.seed),
+            model: spec.model.clone(),
+            architecture: setup.flow.architecture().clone(),
+            space: space(setup.dataset),
+        };
         let mut state = State::default();
         let mut best = setup.flow.parameters().values().to_vec();
         let (last_path, best_path) = (path(setup.checkpoints, LAST), path(setup.checkpoints, BEST));
@@ -143,10 +151,10 @@ impl<'a> Run<'a> {
         if resumed {
             let has_best = best_path.exists();
             if has_best {
-                checkpoint::load(&best_path, setup.flow.parameters_mut(), None)?;
+                restore(&best_path, &about, setup.flow, None)?;
                 best = setup.flow.parameters().values().to_vec();
             }
-            state = checkpoint::load(&last_path, setup.flow.parameters_mut(), Some(&mut optimizer))?;
+            state = restore(&last_path, &about, setup.flow, Some(&mut optimizer))?;
             if state.best_validation_nll.is_some() && !has_best {
                 let reason = "it is missing, and last.safetensors goes on from it".to_owned();
                 return Err(CheckpointError::Damaged { path: best_path, reason }.into());
@@ -159,14 +167,15 @@ impl<'a> Run<'a> {
         };
         setup.sink.record(&started)?;
         let now = Instant::now();
-        let logged = (state.step, state.seconds);
-        let clock = Clock { before: state.seconds, since: now };
-        Ok(Self { setup, optimizer, state, best, dealer, clock, last_saved: now, logged })
+        let before = state.seconds.unwrap_or(0.0);
+        let logged = (state.step, before);
+        let clock = Clock { before, since: now };
+        Ok(Self { setup, optimizer, state, about, best, dealer, clock, last_saved: now, logged })
     }
 
     fn run(mut self) -> Result<Ended, TrainError> {
         let end = self.steps()?;
-        self.state.seconds = self.clock.seconds();
+        self.state.seconds = Some(self.clock.seconds());
         self.setup.flow.settle(Some(&mut self.optimizer))?;
         let outcome = match end {
             End::Stopped => {
@@ -181,19 +190,21 @@ impl<'a> Run<'a> {
 
     /// Keeps the newest weights for the checkpoint and goes on with the best ones.
     fn finish(mut self) -> Result<Ended, TrainError> {
-        let newest = self.setup.flow.parameters().clone();
-        // With no finite evaluation at all there is no best one: the newest weights stand in.
-        if self.state.best_validation_nll.is_some() {
-            self.setup.flow.parameters_mut().values_mut().copy_from_slice(&self.best);
+        if self.state.best_validation_nll.is_none() {
+            let reason = "no validation NLL was finite, so there are no best weights; try a smaller learning rate, and look for \
+                          rows far beyond those of training";
+            return Ok(Ended { outcome: self.outcome(Status::Diverged, Some(reason.into())), unsaved: None });
         }
+        let newest = self.setup.flow.parameters().clone();
+        self.setup.flow.parameters_mut().values_mut().copy_from_slice(&self.best);
         let outcome = self.test()?;
         let unsaved = Snapshot {
             folder: self.setup.checkpoints.to_owned(),
             best: self.setup.flow.parameters().clone(),
             newest,
-            space: space(self.setup.dataset),
+            about: self.about,
             optimizer: self.optimizer,
-            state: self.state,
+            state: State { seconds: None, ..self.state },
         };
         Ok(Ended { outcome, unsaved: Some(unsaved) })
     }
@@ -295,12 +306,12 @@ impl<'a> Run<'a> {
 
     /// Writes both checkpoints as they are now.
     fn save(&mut self) -> Result<(), TrainError> {
-        self.state.seconds = self.clock.seconds();
+        self.state.seconds = Some(self.clock.seconds());
         self.setup.flow.settle(Some(&mut self.optimizer))?;
         let mut best = self.setup.flow.parameters().clone();
         best.values_mut().copy_from_slice(&self.best);
-        let Training { dataset, checkpoints, ref flow, ref mut sink, .. } = self.setup;
-        save(checkpoints, &best, flow.parameters(), &self.optimizer, &self.state, &space(dataset))?;
+        let Training { checkpoints, ref flow, ref mut sink, .. } = self.setup;
+        save(checkpoints, &self.about, &best, flow.parameters(), &self.optimizer, &self.state)?;
         sink.record(&Event::Saved { step: self.state.step as i64 })?;
         self.last_saved = Instant::now();
         Ok(())
@@ -326,12 +337,13 @@ impl<'a> Run<'a> {
     fn outcome(&mut self, status: Status, reason: Option<String>) -> Outcome {
         let state = &self.state;
         let rows = state.step as f64 * self.dealer.batch_size() as f64;
+        let seconds = state.seconds.unwrap_or_else(|| self.clock.seconds());
         let summary = Summary {
             validation_nll: state.best_validation_nll,
             train_nll: state.train_nll,
             steps: state.step as i64,
-            seconds: state.seconds,
-            samples_per_second: rows / state.seconds.max(1e-9),
+            seconds,
+            samples_per_second: rows / seconds.max(1e-9),
             ..Summary::default()
         };
         Outcome { status, summary, reason }
@@ -366,27 +378,36 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Fills `flow` (and `optimizer`, if given) from a checkpoint of the run that `about` tells of.
+fn restore(
+    path: &Path,
+    about: &About,
+    flow: &mut dyn Flow,
+    optimizer: Option<&mut Optimizer>,
+) -> Result<State, CheckpointError> {
+    let checkpoint = Checkpoint::read(path)?;
+    checkpoint.is_of(&about.origin)?;
+    checkpoint.restore(flow, optimizer)
+}
+
 /// Writes both checkpoints: the best one first, so that the newest never knows of a best one that is not there.
 fn save(
     folder: &Path,
+    about: &About,
     best: &Parameters,
     newest: &Parameters,
     optimizer: &Optimizer,
     state: &State,
-    space: &Space,
 ) -> Result<(), CheckpointError> {
-    let best_state = State { step: state.best_step, ..state.clone() };
-    checkpoint::save(&path(folder, BEST), best, None, &best_state, space)?;
-    checkpoint::save(&path(folder, LAST), newest, Some(optimizer), state, space)?;
+    let best_state = State { step: state.best_step, seconds: None, ..state.clone() };
+    checkpoint::save(&path(folder, BEST), about, best, None, &best_state)?;
+    checkpoint::save(&path(folder, LAST), about, newest, Some(optimizer), state)?;
     Ok(sync(folder)?)
 }
 
 fn space(dataset: &Dataset) -> Space {
     Space { columns: dataset.columns.clone(), preprocessing: dataset.preprocessing.clone() }
 }
-
-const LAST: &str = "last.safetensors";
-const BEST: &str = "best.safetensors";
 
 fn path(folder: &Path, name: &str) -> PathBuf {
     folder.join(name)

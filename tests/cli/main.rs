@@ -2,6 +2,7 @@
 
 mod workplace;
 
+mod agreement;
 mod bad_data;
 mod bad_input;
 mod broken;

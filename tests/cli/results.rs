@@ -223,3 +223,19 @@ fn a_csv_without_a_header_gets_numbered_columns_and_a_warning() {
         columns(&parquet(run.join("samples.parquet"))).into_iter().map(|column| column.0).collect();
     assert_eq!(names, ["x1", "x2"]);
 }
+
+#[test]
+fn a_run_without_one_finite_validation_has_no_best_weights_and_is_diverged() {
+    let here = Workplace::new();
+    let near: String =
+        (0..200).map(|i| format!("{},{}\n", (f64::from(i) * 0.7).sin(), (f64::from(i) * 1.1).cos())).collect();
+    here.write("near.csv", format!("a,b\n{near}"));
+    here.write("far.csv", "a,b\n3e38,1\n1,3e38\n");
+    let spec = "[dataset]\npath = \"near.csv\"\n\
+                validation = \"far.csv\"\n[model]\nwidth = 16\n[training]\nsteps = 20\nbatch_size = 16\n";
+    here.write("far.toml", spec);
+    here.runner("far.toml").expect(1).says(&["diverged: no validation NLL was finite", "smaller learning rate"]);
+    let run = here.run_folder("results/far", 0);
+    assert_eq!(manifest(&run)["status"], "diverged");
+    assert!(!run.join("checkpoints/best.safetensors").exists());
+}

@@ -243,23 +243,3 @@ fn dequantised_and_stretched_bytes_have_a_density_that_integrates_to_one_and_sam
         .expect(2)
         .says(&["row 2, column `pixel_0_0`: 300 is outside the bounds"]);
 }
-
-#[test]
-fn a_run_of_a_gpu_scores_on_a_machine_without_one() {
-    let (here, trained) = (Workplace::new(), trained());
-    // The files of a run are the same whatever it computed on, but for what they say of the device.
-    let moved = here.path("moved");
-    fs::create_dir_all(moved.join("checkpoints")).expect("made");
-    let spec = fs::read_to_string(trained.run.join("spec.toml")).expect("a spec");
-    let spec = spec.replace("device = \"cpu\"", "device = \"cuda:7\"");
-    assert!(spec.contains("cuda:7"), "{spec}");
-    here.write("moved/spec.toml", spec);
-    let best = "checkpoints/best.safetensors";
-    fs::copy(trained.run.join(best), moved.join(best)).expect("copied");
-    here.write("points.csv", csv(&[[0.0, 0.0], [1.0, 0.5]]));
-    for (run, output) in [(trained.run(), "there.csv"), ("moved".to_owned(), "here.csv")] {
-        here.runner(&format!("score {run} --data points.csv -o {output}")).expect(0);
-    }
-    let read = |name: &str| fs::read_to_string(here.path(name)).expect("scores");
-    assert_eq!(read("there.csv"), read("here.csv"));
-}

@@ -9,7 +9,7 @@ use realnvp_runner::flow::{self, Flow};
 use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::{Device, Overrides};
-use realnvp_runner::train::{Ended, Event, Metrics, Outcome, Sink, Status, Training};
+use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Outcome, Sink, Status, Training};
 
 use crate::emulated::{Emulated, Order};
 
@@ -131,7 +131,8 @@ fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
     let mut scores = Vec::new();
     for on_device in [false, true] {
         let mut flow = study.flow(on_device);
-        realnvp_runner::train::load(&parts.join("best.safetensors"), flow.parameters_mut(), None).expect("loaded");
+        let best = Checkpoint::read(&parts.join("best.safetensors")).expect("whole");
+        best.restore(&mut *flow, None).expect("restored");
         scores.push(flow.log_prob(&study.dataset.test).expect("scored"));
     }
     let apart = scores[0].iter().zip(&scores[1]).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);

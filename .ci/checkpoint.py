@@ -1,0 +1,88 @@
+"""docs/read_checkpoint.py, which knows a checkpoint from its documentation alone, gives the log_prob that `runner score` does, for
+every kind of flow.
+
+usage: checkpoint.py RUNNER     (Python with numpy and safetensors)
+"""
+
+import itertools
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+from read_checkpoint import Checkpoint  # noqa: E402
+
+RUNNER = str(pathlib.Path(sys.argv[1]).resolve())
+# The runner computes in float32, the reader in float64: a rounding of 6e-8 a number, times the numbers of a row and the slopes of
+# the layers it goes through. A misread file is wrong by far more.
+TOLERANCE = 1e-4
+
+SPEC = """
+[dataset]
+path = "{data}"
+{dataset}
+[model]
+mask = "{mask}"
+activation = "{activation}"
+batch_norm = {batch_norm}
+depth = {depth}
+width = 16
+hidden_layers = {hidden_layers}
+[optimizer]
+learning_rate = 5e-3
+[training]
+steps = 150
+batch_size = 64
+"""
+
+
+def rows(features):
+    """Bent and correlated, so that every feature tells something of the others."""
+    chance = np.random.default_rng(features)
+    x = chance.normal(size=(600, features))
+    x[:, 1:] += 0.7 * x[:, :-1] ** 2
+    return x * 3.0 + 1.0
+
+
+def runner(*arguments):
+    subprocess.run([RUNNER, *map(str, arguments)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def compare(name, x, dataset="", scored=None, **model):
+    """Trains on `x`, scores, and compares; the largest difference, relative where log_prob is above 1."""
+    np.save(f"{name}.npy", x)
+    model = {"mask": "alternating", "activation": "relu", "batch_norm": "false", "depth": 4, "hidden_layers": 2} | model
+    pathlib.Path(f"{name}.toml").write_text(SPEC.format(data=f"{name}.npy", dataset=dataset, **model))
+    runner(f"{name}.toml", "--quiet")
+    (run,) = pathlib.Path("results", name).glob("*/seed-0")
+    x = x if scored is None else scored
+    np.save("rows.npy", x)
+    runner("score", run, "--data", "rows.npy", "--continuous", "-o", "score.npy")
+    theirs, ours = np.load("score.npy").ravel(), Checkpoint(run / "checkpoints/best.safetensors").log_prob(x)
+    apart = np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))
+    assert np.isfinite(ours).all() and apart.max() < TOLERANCE, f"{name}: {apart.max()} at row {apart.argmax()}"
+    return apart.max()
+
+
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    worst = []
+    kinds = itertools.product(["alternating", "half", "random"], ["relu", "tanh"], ["false", "true"], [3, 4])
+    for mask, activation, batch_norm, depth in kinds:
+        model = {"mask": mask, "activation": activation, "batch_norm": batch_norm, "depth": depth}
+        name = f"{mask}-{activation}-{batch_norm}-{depth}"
+        worst.append(compare(name, rows(5), hidden_layers=depth - 2, **model))
+    for batch_norm in ["false", "true"]:
+        worst.append(compare(f"one-feature-{batch_norm}", rows(1), batch_norm=batch_norm))
+    levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
+    noise = np.random.default_rng(0).uniform(size=levels.shape)
+    for name, extra in [("noise", ""), ("logit", "\nlogit = 1e-3\nbounds = [0, 256]")]:
+        worst.append(compare(name, levels, f"dequantize = 1.0{extra}", levels + noise))
+    worst.append(compare("as-it-is", rows(3), "standardize = false", mask="random"))
+    print(f"{len(worst)} flows are read as documented; the largest difference is {max(worst):.1e}")
