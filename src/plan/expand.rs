@@ -77,7 +77,7 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
             });
         }
     }
-    Ok(Plan { experiment: experiment.spec.name.clone(), trials })
+    Ok(Plan { experiment: experiment.spec.name.clone(), trials, beside: Vec::new() })
 }
 
 /// A point of the sweep, resolved.
