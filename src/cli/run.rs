@@ -208,7 +208,11 @@ impl Run {
         print(comparison.text(stdout_width()))?;
         for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
-            tell(format_args!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str()));
+            // The reason of a diverged run names the step.
+            let steps = run.summary.as_ref().map_or(0, |summary| summary.steps);
+            let place =
+                if run.status == Status::Failed && steps > 0 { format!(" after step {steps}") } else { String::new() };
+            tell(format_args!("{} seed {}: {}{place}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
         let folder = self.results.join(&plan.experiment);
         print(format_args!("results      {}", folder.display()))?;
