@@ -7,8 +7,8 @@ use crate::plan::{Plan, Trial};
 use crate::record::{Manifest, Runs};
 use crate::spec::counted;
 
-/// `plan` with the names that its trials have in `results` already, where `runs` of its experiment are there. New seeds of a trial go
-/// to its others. `tell` hears of names that are not those the plan asks for.
+/// `plan` with the names that its trials have in `results` already, where `runs` of its experiment are there. New seeds of a
+/// trial go to its others. `tell` hears of names that are not those the plan asks for.
 pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: impl Fn(String)) -> Plan {
     let mut folders: BTreeMap<(&str, u64), String> = BTreeMap::new();
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();

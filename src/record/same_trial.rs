@@ -35,15 +35,18 @@ fn trial(run: &Manifest) -> (String, String) {
     (run.experiment.clone(), run.spec_hash.clone())
 }
 
+/// For every name of a trial how many of its runs have it: finished ones, and all.
+type Counts<'a> = BTreeMap<&'a str, (usize, usize)>;
+
 /// The name of every trial: which most of its finished runs have, then most of its runs, then the first of the alphabet.
 fn names(found: &[(Manifest, PathBuf)]) -> BTreeMap<(String, String), String> {
-    let mut counts: BTreeMap<(String, String), BTreeMap<&str, (usize, usize)>> = BTreeMap::new();
+    let mut counts: BTreeMap<_, Counts> = BTreeMap::new();
     for (run, _) in found {
         let (finished, all) = counts.entry(trial(run)).or_default().entry(&run.trial).or_default();
         *finished += usize::from(run.status == Status::Finished);
         *all += 1;
     }
-    let most = |names: BTreeMap<&str, (usize, usize)>| {
+    let most = |names: Counts| {
         // The last of the largest, so from the end of the alphabet.
         names.into_iter().rev().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned()).unwrap_or_default()
     };

@@ -20,7 +20,8 @@ impl Spec {
         toml::to_string(&spec).expect("a spec is made of TOML types")
     }
 
-    /// The spec with its data files named from `folder`, each beginning with `start`; `None` where one of them does not lie below it.
+    /// The spec with its data files named from `folder`, each beginning with `start`; `None` where one of them does not lie
+    /// below it.
     pub(crate) fn with_files_from(&self, folder: &Path, start: &Path) -> Option<Self> {
         let mut spec = Self { folder: folder.to_owned(), ..self.clone() };
         for path in spec.dataset.files_mut() {
