@@ -10,8 +10,9 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::was_killed;
 use crate::plan::{Plan, Trial};
-use crate::record::{Manifest, read_metrics, read_runs};
+use crate::record::{Manifest, read_curve, read_runs};
 use crate::report::quantity::number;
+use crate::spec::counted;
 use crate::toys::TOYS;
 use crate::train::Status;
 
@@ -38,17 +39,22 @@ impl List {
             for broken in &runs.broken {
                 tell(format_args!("warning: {broken}"));
             }
-            let waiting = waiting(&experiment, &runs.manifests);
+            let plan = plan(&experiment);
+            let waiting = waiting(plan.as_ref(), &runs.manifests);
+            let asked: Option<BTreeSet<_>> = plan.as_ref().map(|plan| plan.trials.iter().map(Trial::run).collect());
+            let mut unasked = runs.repeated.len();
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
                 let status = status(run);
                 *counts.entry(status).or_default() += 1;
+                let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&(&run.spec_hash, run.seed)));
+                unasked += usize::from(!is_asked);
                 let nll = run.summary.as_ref().and_then(|summary| summary.test_nll).map(number);
                 table.add_row([
                     run.experiment.clone(),
                     run.trial.clone(),
                     run.seed.to_string(),
-                    status.to_owned(),
+                    if is_asked { status.to_owned() } else { format!("{status} {UNASKED}") },
                     step(run, directory),
                     nll.unwrap_or_default(),
                     directory.display().to_string(),
@@ -73,6 +79,12 @@ impl List {
             if !counts.is_empty() {
                 let counts: Vec<String> = counts.iter().map(|(status, runs)| format!("{runs} {status}")).collect();
                 totals.push(format!("{}: {}", experiment.display(), counts.join(", ")));
+                if unasked > 0 {
+                    let (runs, experiment) = (counted(unasked, "run"), experiment.display());
+                    tell(format_args!(
+                        "{experiment}: {runs} no longer asked for; `runner prune {experiment}` removes them"
+                    ));
+                }
             }
         }
         if totals.is_empty() {
@@ -88,12 +100,19 @@ impl List {
 /// Of a run that the plan asks for and that has not started.
 const WAITING: &str = "waiting";
 
+/// Of a run that the plan does not ask for, behind its status.
+const UNASKED: &str = "(not asked for)";
+
+fn plan(experiment: &Path) -> Option<Plan> {
+    let text = std::fs::read_to_string(experiment.join("plan.json")).ok()?;
+    Plan::from_json(&text).ok()
+}
+
 /// The runs of the experiment's plan that have not started.
-fn waiting(experiment: &Path, started: &[Manifest]) -> Vec<Trial> {
-    let started: BTreeSet<(&str, u64)> = started.iter().map(|run| (run.trial.as_str(), run.seed)).collect();
-    let text = std::fs::read_to_string(experiment.join("plan.json")).unwrap_or_default();
-    let planned = Plan::from_json(&text).map(|plan| plan.trials).unwrap_or_default();
-    planned.into_iter().filter(|trial| !started.contains(&(trial.id.as_str(), trial.seed))).collect()
+fn waiting(plan: Option<&Plan>, started: &[Manifest]) -> Vec<Trial> {
+    let started: BTreeSet<(&str, u64)> = started.iter().map(|run| (run.spec_hash.as_str(), run.seed)).collect();
+    let planned = plan.into_iter().flat_map(|plan| &plan.trials);
+    planned.filter(|trial| !started.contains(&trial.run())).cloned().collect()
 }
 
 fn status(run: &Manifest) -> &'static str {
@@ -105,7 +124,7 @@ fn status(run: &Manifest) -> &'static str {
 fn step(run: &Manifest, directory: &Path) -> String {
     let step = match (&run.summary, run.status) {
         (Some(summary), status) if status != Status::Running => Some(summary.steps),
-        _ => read_metrics(directory).ok().and_then(|rows| Some(rows.last()?.step)),
+        _ => read_curve(directory).0.last().map(|row| row.step),
     };
     step.map(|step| step.to_string()).unwrap_or_default()
 }

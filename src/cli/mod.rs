@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod plan;
 mod plot;
+mod prune;
 mod run;
 mod sample;
 mod schema;
@@ -63,6 +64,8 @@ enum Command {
     Transform(transform::Transform),
     /// Draw charts of an experiment (curves, swept keys, cost) or of a run
     Plot(plot::Plot),
+    /// Remove runs that the experiment's plan no longer asks for
+    Prune(prune::Prune),
     /// Write a commented spec to start from
     Init(init::Init),
     /// Print the JSON Schema of specs, for editors
@@ -78,7 +81,7 @@ enum Command {
 pub enum Exit {
     /// All well.
     Success = 0,
-    /// A trial failed or diverged; the others finished.
+    /// A trial failed or diverged, or is left to another process; the others finished.
     TrialFailed = 1,
     /// The command line, a spec or its data are wrong; nothing was started.
     Usage = 2,
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
         Some(Command::Plot(plot)) => plot.execute(),
+        Some(Command::Prune(prune)) => prune.execute(),
         Some(Command::Init(init)) => init.execute(),
         Some(Command::Man(man)) => man.execute(),
         Some(Command::Schema(schema)) => schema.execute(),

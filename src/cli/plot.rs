@@ -11,9 +11,10 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::{Datasets, SavedRun};
 use crate::record::progress::{ProgressMode, loading};
-use crate::record::{Runs, read_metrics, read_runs};
+use crate::record::{Runs, read_curve, read_runs};
 use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, run_chart, swept_charts};
 use crate::report::comparison::{By, Comparison};
+use crate::train::Metrics;
 
 #[derive(Args, Debug)]
 pub(super) struct Plot {
@@ -47,13 +48,12 @@ impl Plot {
         })?;
         if runs.directories == [self.path.clone()] {
             let title = format!("{} · {} · seed {}", first.experiment, first.trial, first.seed);
-            let rows = read_metrics(&self.path).map_err(Failure::run)?;
-            save(&folder, &run_chart(&title, &rows))?;
+            save(&folder, &run_chart(&title, &curve(&self.path)))?;
             return redraw(&self.path, &folder, &title);
         }
         let comparison = Comparison::new(&rows_of(&runs.manifests)?, &By::Trial, metric);
         let title = first.experiment.as_str();
-        save(&folder, &curve_chart(title, &curves(&comparison, &runs)?))?;
+        save(&folder, &curve_chart(title, &curves(&comparison, &runs)))?;
         for chart in swept_charts(title, &comparison).iter().chain(&cost_charts(title, &comparison)) {
             save(&folder, chart)?;
         }
@@ -92,8 +92,17 @@ fn redraw(run: &Path, folder: &Path, title: &str) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+/// What can be read of the curve of a run; what cannot is told.
+fn curve(run: &Path) -> Vec<Metrics> {
+    let (rows, damage) = read_curve(run);
+    if let Some(damage) = damage {
+        tell(format_args!("warning: {damage}"));
+    }
+    rows
+}
+
 /// The curves of all trials, in the order of the comparison.
-fn curves(comparison: &Comparison, runs: &Runs) -> Result<Vec<Curve>, Failure> {
+fn curves(comparison: &Comparison, runs: &Runs) -> Vec<Curve> {
     let mut curves = Vec::new();
     for group in &comparison.groups {
         let name = |i: usize| group.labels.get(i).and_then(|it| it.as_ref()?.as_str());
@@ -104,8 +113,8 @@ fn curves(comparison: &Comparison, runs: &Runs) -> Result<Vec<Curve>, Failure> {
             runs.manifests.iter().zip(&runs.directories).filter(|(run, _)| {
                 run.trial == trial && experiment.is_none_or(|experiment| run.experiment == experiment)
             });
-        let seeds = of_group.map(|(_, directory)| read_metrics(directory)).collect::<Result<_, _>>();
-        curves.push(Curve { trial: trial.to_owned(), seeds: seeds.map_err(Failure::run)? });
+        curves
+            .push(Curve { trial: trial.to_owned(), seeds: of_group.map(|(_, directory)| curve(directory)).collect() });
     }
-    Ok(curves)
+    curves
 }

@@ -11,7 +11,7 @@ use super::options::{Specs, stdout_width};
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::slurm::{self, SlurmError, Submission};
-use crate::engine::{self, Datasets, Local, Report};
+use crate::engine::{self, Datasets, Local, Report, where_it_lies};
 use crate::plan::Plan;
 use crate::record::progress::{Progress, ProgressMode, loading};
 use crate::record::{Manifest, read_runs};
@@ -74,7 +74,10 @@ impl Run {
             return Err(Failure::usage("--wait: has no effect without --engine slurm"));
         }
         let experiments = self.specs.experiments()?;
-        let plans: Vec<Plan> = experiments.iter().map(|(_, plan)| plan.clone()).collect();
+        let plans: Vec<Plan> = experiments
+            .iter()
+            .map(|(experiment, plan)| where_it_lies(plan.clone(), &experiment.path, &self.results))
+            .collect();
         if self.dry_run {
             return super::plan::show(&plans, false);
         }
@@ -94,7 +97,7 @@ impl Run {
             ))
         })?;
         if self.engine == Engine::Slurm {
-            return self.submit(&experiments);
+            return self.submit(&experiments, &plans);
         }
         let local = Local {
             results: &self.results,
@@ -114,6 +117,7 @@ impl Run {
         }
         let ended = |wanted: &[Status]| reports.iter().flat_map(|r| &r.runs).any(|run| wanted.contains(&run.status));
         let not_started: usize = reports.iter().map(|report| report.not_started).sum();
+        let elsewhere: usize = reports.iter().map(|report| report.elsewhere.len()).sum();
         if ended(&[Status::Interrupted]) || (not_started > 0 && stop.load(Ordering::Relaxed)) {
             tell("stopped after saving; run the same command again to go on");
             return Ok(Exit::Interrupted);
@@ -124,24 +128,25 @@ impl Run {
                 "{} not started after the first failure (--fail-fast); run again without it for the rest",
                 counted(not_started, "run")
             ));
-        } else if not_started > 0 {
+        }
+        if elsewhere > 0 {
             tell(format_args!(
                 "{} left to another process; run the same command again after it",
-                counted(not_started, "run")
+                counted(elsewhere, "run")
             ));
         }
-        Ok(if failed || not_started > 0 { Exit::TrialFailed } else { Exit::Success })
+        Ok(if failed || not_started + elsewhere > 0 { Exit::TrialFailed } else { Exit::Success })
     }
 
     /// Hands the trials over to Slurm.
-    fn submit(&self, experiments: &[(ResolvedExperiment, Plan)]) -> Result<Exit, Failure> {
+    fn submit(&self, experiments: &[(ResolvedExperiment, Plan)], plans: &[Plan]) -> Result<Exit, Failure> {
         if self.fresh {
             return Err(Failure::usage(
                 "--fresh: not with --engine slurm; remove the folders of the runs to start again",
             ));
         }
         let mut jobs = Vec::new();
-        for (experiment, plan) in experiments {
+        for ((experiment, _), plan) in experiments.iter().zip(plans) {
             let submission = slurm::submit(plan, &experiment.engine.slurm, &self.results, self.retry_failed, tell)
                 .map_err(|error| match error {
                     SlurmError::Missing { .. } => Failure::usage(error),
@@ -182,15 +187,15 @@ impl Run {
             }
         }
         let mut exit = Exit::Success;
-        for (_, plan) in experiments {
-            let planned = |run: &Manifest| plan.trials.iter().any(|it| it.id == run.trial && it.seed == run.seed);
+        for plan in plans {
+            let planned = |run: &Manifest| plan.trials.iter().any(|it| it.run() == (&run.spec_hash, run.seed));
             let mut runs = read_runs(&self.results.join(&plan.experiment)).manifests;
             runs.retain(planned);
             let not_started = plan.trials.len() - runs.len();
             if not_started > 0 || runs.iter().any(|run| run.status != Status::Finished) {
                 exit = Exit::TrialFailed;
             }
-            self.print(plan, &Report { experiment: plan.experiment.clone(), runs, kept: 0, not_started })?;
+            self.print(plan, &Report { experiment: plan.experiment.clone(), runs, not_started, ..Report::default() })?;
         }
         Ok(exit)
     }
@@ -198,11 +203,16 @@ impl Run {
     /// The table, and where everything is.
     fn print(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
         print(&plan.experiment)?;
-        let comparison = Comparison::new(&compare::rows_of(&report.runs)?, &By::Trial, test_nll());
+        let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();
+        let comparison = Comparison::new(&compare::rows_of(&shown)?, &By::Trial, test_nll());
         print(comparison.text(stdout_width()))?;
         for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
-            tell(format_args!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str()));
+            // The reason of a diverged run names the step.
+            let steps = run.summary.as_ref().map_or(0, |summary| summary.steps);
+            let place =
+                if run.status == Status::Failed && steps > 0 { format!(" after step {steps}") } else { String::new() };
+            tell(format_args!("{} seed {}: {}{place}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
         let folder = self.results.join(&plan.experiment);
         print(format_args!("results      {}", folder.display()))?;

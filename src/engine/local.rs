@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
+use super::known_names::{tell_overrides, under_known_names};
 use super::same_data::changed_data;
 use super::slots::{Slot, Slots};
 use super::trial::{Job, SPEC, Standing, standing};
@@ -16,7 +17,9 @@ use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
 use crate::plan::{Plan, Trial};
 use crate::record::progress::Progress;
-use crate::record::{Manifest, RecordError, hparams, read_runs, write_bands, write_experiment, write_trials};
+use crate::record::{
+    Manifest, RecordError, Runs, hparams, read_runs, remove_bands, write_bands, write_experiment, write_trials,
+};
 use crate::spec::Device;
 use crate::train::Status;
 
@@ -47,19 +50,31 @@ pub struct Report {
     pub runs: Vec<Manifest>,
     /// How many of them were there already.
     pub kept: usize,
-    /// Runs that were not started, because of a signal or because another process is at them.
+    /// Runs that another process is at, as it last wrote them down.
+    pub elsewhere: Vec<Manifest>,
+    /// Runs that were not started, because of a signal or a failure.
     pub not_started: usize,
 }
 
-/// How a run ended, and whether it had before. `None`: it was not run.
-type Ended = Option<(Manifest, bool)>;
+/// What became of a run.
+enum Ended {
+    /// It ran, to whatever end.
+    Ran(Manifest),
+    /// It had ended before.
+    Kept(Manifest),
+    /// Another process is at it.
+    Elsewhere(Manifest),
+    NotStarted,
+}
 
 /// The trials of one experiment that have ended, for `trials.parquet` and seed bands.
 struct Table<'a> {
     plan: &'a Plan,
+    /// By hash and seed, which a run has under any name.
     rows: Mutex<BTreeMap<(String, u64), Manifest>>,
     /// Seeds of each trial that this process is yet to hear of.
     awaited: Mutex<BTreeMap<&'a str, usize>>,
+    progress: &'a Progress,
 }
 
 /// How often `trials.parquet` is rewritten at most while runs end.
@@ -71,18 +86,20 @@ const TABLE_EVERY: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where the experiment's own files cannot be written. A trial that fails does not end the others.
 pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
+    let lay_out = |plan| lay_out(plan, local.results, |text| local.progress.println(text));
+    let laid_out = plans.iter().map(lay_out).collect::<Result<Vec<_>, _>>()?;
+    let (plans, there): (Vec<Plan>, Vec<Vec<Manifest>>) = laid_out.into_iter().unzip();
     let mut tables = Vec::new();
-    for plan in plans {
-        let earlier = lay_out(plan, local.results, |text| local.progress.println(text))?;
-        let rows = earlier.into_iter().map(|run| ((run.trial.clone(), run.seed), run)).collect();
+    for (plan, earlier) in plans.iter().zip(there) {
+        let rows = earlier.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
         let mut awaited = BTreeMap::new();
         plan.trials.iter().for_each(|trial| *awaited.entry(trial.id.as_str()).or_default() += 1);
-        tables.push(Table { plan, rows: Mutex::new(rows), awaited: Mutex::new(awaited) });
+        tables.push(Table { plan, rows: Mutex::new(rows), awaited: Mutex::new(awaited), progress: local.progress });
     }
 
     let queue: Vec<(usize, &Trial)> =
         plans.iter().enumerate().flat_map(|(i, plan)| plan.trials.iter().map(move |trial| (i, trial))).collect();
-    let done: Vec<Mutex<Ended>> = queue.iter().map(|_| Mutex::new(None)).collect();
+    let done: Vec<Mutex<Ended>> = queue.iter().map(|_| Mutex::new(Ended::NotStarted)).collect();
     let next = Mutex::new(0);
     let first_error = Mutex::new(None);
     let halted = AtomicBool::new(false);
@@ -120,14 +137,12 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
                     }
                 },
             );
-            let Some(outcome) = outcome else { continue };
-            let kept = outcome.1;
             tables[experiment].add(&outcome, local.results).unwrap_or_else(fail);
-            if !kept {
+            if matches!(outcome, Ended::Ran(_)) {
                 // Somebody listens as long as this can send.
                 let _ = ended.send(experiment);
             }
-            *lock(&done[index]) = Some(outcome);
+            *lock(&done[index]) = outcome;
         }
     };
     std::thread::scope(|scope| {
@@ -148,12 +163,14 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
         plans.iter().map(|plan| Report { experiment: plan.experiment.clone(), ..Report::default() }).collect();
     for ((experiment, _), outcome) in queue.iter().zip(&done) {
         let report = &mut reports[*experiment];
-        match lock(outcome).take() {
-            Some((manifest, kept)) => {
-                report.kept += usize::from(kept);
+        match std::mem::replace(&mut *lock(outcome), Ended::NotStarted) {
+            Ended::Ran(manifest) => report.runs.push(manifest),
+            Ended::Kept(manifest) => {
+                report.kept += 1;
                 report.runs.push(manifest);
             }
-            None => report.not_started += 1,
+            Ended::Elsewhere(manifest) => report.elsewhere.push(manifest),
+            Ended::NotStarted => report.not_started += 1,
         }
     }
     Ok(reports)
@@ -163,8 +180,8 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
     match standing {
         Standing::Finished(_) => !local.fresh,
         Standing::Ended(_) => !local.fresh && !local.retry_failed,
-        Standing::Busy { .. } => true,
-        Standing::New | Standing::Unfinished => false,
+        Standing::Busy(_) => true,
+        Standing::New | Standing::Unfinished | Standing::Unclear { .. } => false,
     }
 }
 
@@ -174,13 +191,17 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
 /// # Errors
 /// Where the table cannot be written.
 pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
+    let folder = local.results.join(&trial.experiment);
+    let alone = Plan { experiment: trial.experiment.clone(), trials: vec![trial.clone()], beside: Vec::new() };
+    let tell = |text| local.progress.println(text);
+    let known = under_known_names(&alone, local.results, &read_runs(&folder), tell);
+    let trial = known.trials.first().unwrap_or(trial);
     let slots = slots([trial], 1, local);
     let outcome = match admit(trial, local, &slots) {
         Ok(slot) => one(trial, local, slot, &AtomicBool::new(false)),
         Err(outcome) => *outcome,
     };
-    let folder = local.results.join(&trial.experiment);
-    write_bands(&folder, &trial.id)?;
+    draw_bands(&folder, &trial.id, local.progress)?;
     // Others may end meanwhile and write the table too: whoever writes last has seen all of them.
     let mut runs = read_runs(&folder).manifests;
     loop {
@@ -191,15 +212,26 @@ pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordE
         }
         runs = now;
     }
-    Ok(outcome.map(|(manifest, _)| manifest))
+    Ok(match outcome {
+        Ended::Ran(manifest) | Ended::Kept(manifest) => Some(manifest),
+        Ended::Elsewhere(_) | Ended::NotStarted => None,
+    })
 }
 
-/// Stores `plan` and what TensorBoard must know of the whole experiment; returns the runs that are there already. `tell`
-/// hears how the plan differs from the one that was there.
+/// Bands of what can be read; what cannot is told.
+fn draw_bands(experiment: &Path, trial: &str, progress: &Progress) -> Result<(), RecordError> {
+    for damage in write_bands(experiment, trial)? {
+        progress.println(format!("warning: {damage}"));
+    }
+    Ok(())
+}
+
+/// Stores `plan` and what TensorBoard must know of the whole experiment; returns the plan with the names that its trials have
+/// there, and the runs that are there already. `tell` hears how the plan differs from the one that was there.
 ///
 /// # Errors
 /// Where a file cannot be written.
-pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<Vec<Manifest>, RecordError> {
+pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<(Plan, Vec<Manifest>), RecordError> {
     let folder = results.join(&plan.experiment);
     std::fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
     let path = folder.join("plan.json");
@@ -207,13 +239,15 @@ pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<Vec
     if let Some(difference) = earlier.and_then(|earlier| plan.difference(&earlier)) {
         tell(format!("{}: the plan has changed: {difference}", plan.experiment));
     }
+    let runs = read_runs(&folder);
+    let plan = under_known_names(plan, results, &runs, &tell);
     let json = plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
     write_atomically(&path, |file| file.write_all(json.as_bytes()))?;
 
-    let runs = read_runs(&folder);
     for broken in &runs.broken {
         tell(format!("warning: {broken}"));
     }
+    forget_other_names(&folder, &runs);
     let mut points: BTreeMap<String, _> =
         plan.trials.iter().map(|trial| (trial.id.clone(), hparams(&trial.overrides, &trial.spec))).collect();
     for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
@@ -225,7 +259,16 @@ pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<Vec
         }
     }
     write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())?;
-    Ok(runs.manifests)
+    Ok((plan, runs.manifests))
+}
+
+/// The bands of a trial stand under its name alone.
+fn forget_other_names(experiment: &Path, runs: &Runs) {
+    for name in runs.repeated.iter().filter_map(|run| run.parent()?.file_name()?.to_str()) {
+        if runs.manifests.iter().all(|run| run.trial != name) {
+            remove_bands(experiment, name);
+        }
+    }
 }
 
 fn cores() -> usize {
@@ -247,14 +290,14 @@ fn admit<'a>(trial: &Trial, local: &Local, slots: &'a Slots) -> Result<Slot<'a>,
     if is_kept(&here, local) {
         return Err(Box::new(kept(here, trial, local)));
     }
-    slots.take(trial.spec.device).map_err(|error| Box::new(Some((failed(trial, error.to_string(), local), false))))
+    slots.take(trial.spec.device).map_err(|error| Box::new(Ended::Ran(failed(trial, error.to_string(), local))))
 }
 
 /// Runs one trial, unless meanwhile it shall not or need not be run any more.
 fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> Ended {
     // While it waited, much may have happened.
     if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
-        return None;
+        return Ended::NotStarted;
     }
     let here = standing(trial, local.results);
     if is_kept(&here, local) {
@@ -268,7 +311,7 @@ fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> End
     }
     // Not before, so that who waits for it knows whether to go on.
     drop(slot);
-    Some((manifest, false))
+    Ended::Ran(manifest)
 }
 
 /// How the data of a trial differ from those that its run has learned from.
@@ -286,25 +329,29 @@ fn label(trial: &Trial) -> String {
 fn kept(standing: Standing, trial: &Trial, local: &Local) -> Ended {
     let label = label(trial);
     match standing {
-        Standing::Finished(manifest) | Standing::Ended(manifest) => {
+        Standing::Finished(mut manifest) | Standing::Ended(mut manifest) => {
+            tell_overrides(trial, local.results, &mut manifest);
             local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
             if let Some(change) = changed_since(trial, local) {
                 let text = "its numbers are those of the earlier data; `--fresh` trains it again";
                 local.progress.println(format!("warning: {label}: its data have changed since: {change}; {text}"));
             }
             shout(&manifest, &label, local.progress);
-            Some((*manifest, true))
+            Ended::Kept(*manifest)
         }
-        Standing::Busy { pid } => {
-            local.progress.kept(format!("{label}: process {pid} is running it, left alone"));
-            None
+        Standing::Busy(manifest) => {
+            local.progress.kept(format!("{label}: process {} is running it, left alone", manifest.pid));
+            Ended::Elsewhere(*manifest)
         }
-        Standing::New | Standing::Unfinished => None,
+        Standing::New | Standing::Unfinished | Standing::Unclear { .. } => Ended::NotStarted,
     }
 }
 
 /// Runs a trial on `device`; `computed` as [`Job::run`].
 fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, computed: impl FnOnce()) -> Manifest {
+    if let (Standing::Unclear { reason }, false) = (standing, local.fresh) {
+        return failed(trial, reason.clone(), local);
+    }
     let dataset = match local.datasets.of(&trial.spec) {
         Ok(dataset) => dataset,
         Err(error) => return failed(trial, error.to_string(), local),
@@ -363,18 +410,19 @@ fn keep_up(tables: &[Table<'_>], ended: &Receiver<usize>, results: &Path, fail: 
 }
 
 impl Table<'_> {
-    /// Takes a run that has ended, or had before (`kept`), and writes what it changes.
-    fn add(&self, (run, kept): &(Manifest, bool), results: &Path) -> Result<(), RecordError> {
+    /// Takes a run that has ended, or had before, and writes what it changes.
+    fn add(&self, outcome: &Ended, results: &Path) -> Result<(), RecordError> {
+        let (Ended::Ran(run) | Ended::Kept(run)) = outcome else { return Ok(()) };
         let mut rows = lock(&self.rows);
-        rows.insert((run.trial.clone(), run.seed), run.clone());
+        rows.insert((run.spec_hash.clone(), run.seed), run.clone());
         let mut awaited = lock(&self.awaited);
         let left = awaited.get_mut(run.trial.as_str()).map_or(0, |seeds| {
             *seeds = seeds.saturating_sub(1);
             *seeds
         });
         // All seeds are read anew for it: when half of them are left, a quarter and so on, and after the last.
-        if left == 0 || (!kept && left.is_power_of_two()) {
-            write_bands(&results.join(&self.plan.experiment), &run.trial)?;
+        if left == 0 || (matches!(outcome, Ended::Ran(_)) && left.is_power_of_two()) {
+            draw_bands(&results.join(&self.plan.experiment), &run.trial, self.progress)?;
         }
         Ok(())
     }
@@ -383,14 +431,15 @@ impl Table<'_> {
     fn complete(&self, results: &Path) -> Result<(), RecordError> {
         let folder = results.join(&self.plan.experiment);
         for (trial, _) in lock(&self.awaited).iter().filter(|(_, left)| **left > 0) {
-            write_bands(&folder, trial)?;
+            draw_bands(&folder, trial, self.progress)?;
         }
         let mut rows = lock(&self.rows);
         for run in read_runs(&folder).manifests {
-            let key = (run.trial.clone(), run.seed);
-            // Of a run of its own this process knows best: its last word may not have found room on the disk.
-            if rows.get(&key).is_none_or(|known| known.pid != std::process::id()) {
-                rows.insert(key, run);
+            match rows.get_mut(&(run.spec_hash.clone(), run.seed)) {
+                // Of a run of its own this process knows best: its last word may not have found room on the disk.
+                Some(known) if known.pid == std::process::id() => known.trial = run.trial,
+                Some(known) => *known = run,
+                None => drop(rows.insert((run.spec_hash.clone(), run.seed), run)),
             }
         }
         drop(rows);
@@ -398,7 +447,8 @@ impl Table<'_> {
     }
 
     fn write(&self, results: &Path, last: bool) -> Result<(), RecordError> {
-        let rows: Vec<Manifest> = lock(&self.rows).values().cloned().collect();
+        let mut rows: Vec<Manifest> = lock(&self.rows).values().cloned().collect();
+        rows.sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
         write_trials(&results.join(&self.plan.experiment), &rows, last)
     }
 }

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use super::known_names::tell_overrides;
 use super::local::lay_out;
 use super::trial::{Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
@@ -70,16 +71,18 @@ pub fn submit(
     let array_size = array_size()?;
     let experiment = results.join(&plan.experiment);
     let queued = queued(&experiment)?;
-    lay_out(plan, results, tell)?;
+    let (plan, _) = lay_out(plan, results, tell)?;
     let mut submission = Submission::default();
     let mut trials = Vec::new();
     for trial in &plan.trials {
         let kept = match standing(trial, results) {
-            Standing::Finished(_) => true,
-            Standing::Ended(_) => !retry_failed,
-            Standing::New | Standing::Unfinished | Standing::Busy { .. } => false,
+            Standing::Finished(run) => Some(run),
+            Standing::Ended(run) => Some(run).filter(|_| !retry_failed),
+            // What is unclear fails in its element, and says why in its output.
+            Standing::New | Standing::Unfinished | Standing::Busy(_) | Standing::Unclear { .. } => None,
         };
-        if kept {
+        if let Some(mut run) = kept {
+            tell_overrides(trial, results, &mut run);
             submission.kept += 1;
         } else if queued.contains(&(trial.spec_hash.clone(), trial.seed)) {
             submission.queued += 1;
@@ -91,7 +94,7 @@ pub fn submit(
     if trials.is_empty() {
         return Ok(submission);
     }
-    let missing = Plan { experiment: plan.experiment.clone(), trials };
+    let missing = Plan { experiment: plan.experiment.clone(), trials, beside: Vec::new() };
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     let folder = experiment.join("slurm").join(format!("{time}-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;

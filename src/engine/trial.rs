@@ -3,10 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::pictures::{Detail, View};
+use super::run_folder::{ASIDE, without_manifest};
+use super::whereabouts::Whereabouts;
 use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
 use crate::data::{Dataset, matrix_columns, write_table};
 use crate::flow::{self, Built};
@@ -15,7 +17,7 @@ use crate::matrix::Matrix;
 use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn};
 use crate::spec::{Device, KernelChoice};
-use crate::train::{Ended, Event, Outcome, Sink, Status, Summary, TrainError, Training};
+use crate::train::{Ended, Event, Outcome, Sink, Status, TrainError, Training};
 
 /// The resolved spec in the folder of a run.
 pub const SPEC: &str = "spec.toml";
@@ -23,7 +25,7 @@ pub const SPEC: &str = "spec.toml";
 /// How a trial's folder stands before it is run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
-    /// Nothing there, or the same folder held another spec.
+    /// Nothing there, or nothing that could be lost.
     New,
     /// Finished with the same spec: kept.
     Finished(Box<Manifest>),
@@ -32,19 +34,26 @@ pub enum Standing {
     /// Interrupted, killed, or failed for want of something (room on the disk, say): goes on from its last checkpoint.
     Unfinished,
     /// Another process on this machine is at it.
-    Busy { pid: u32 },
+    Busy(Box<Manifest>),
+    /// Something is there that may be worth keeping and cannot be gone on from: another spec's run, one of a later release, one
+    /// whose manifest is lost. It is left as it is.
+    Unclear { reason: String },
 }
 
 /// Looks at the folder of `trial`.
 pub fn standing(trial: &Trial, results: &Path) -> Standing {
-    let Ok(manifest) = Manifest::read(&trial.directory(results)) else { return Standing::New };
+    let directory = trial.directory(results);
+    let manifest = match Manifest::read(&directory) {
+        Ok(manifest) => manifest,
+        Err(error) => return without_manifest(trial, &directory, &error),
+    };
     if manifest.spec_hash != trial.spec_hash {
-        return Standing::New;
+        return Standing::Unclear { reason: format!("{} holds the run of another spec; {ASIDE}", directory.display()) };
     }
     match manifest.status {
         Status::Finished => Standing::Finished(Box::new(manifest)),
         Status::Diverged => Standing::Ended(Box::new(manifest)),
-        Status::Running if is_alive(&manifest) => Standing::Busy { pid: manifest.pid },
+        Status::Running if is_alive(&manifest) => Standing::Busy(Box::new(manifest)),
         Status::Running | Status::Interrupted | Status::Failed => Standing::Unfinished,
     }
 }
@@ -67,9 +76,12 @@ fn is_of_this_host(manifest: &Manifest) -> bool {
     hostname::get().is_ok_and(|name| name.to_string_lossy() == manifest.host)
 }
 
-/// The executable of a process, on Linux.
-fn program(pid: &str) -> Option<PathBuf> {
-    fs::read_link(format!("/proc/{pid}/exe")).ok()
+/// The name of a process's executable, on Linux. Not its path: two releases may share a folder of results, and one that was
+/// replaced while it runs is `… (deleted)`.
+fn program(pid: &str) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    Some(name.strip_suffix(" (deleted)").map_or(name.clone(), str::to_owned))
 }
 
 /// A trial that is to be run, and what it needs.
@@ -121,17 +133,17 @@ impl Job<'_> {
             data: Some(self.dataset.provenance.clone()),
             ..Manifest::new(self.trial, shape.is_some(), instructions)
         };
-        let mut sink = Recorder::new(vec![
+        let mut sink = Whereabouts::of(Recorder::new(vec![
             Box::new(MetricsJournal::new(&directory)),
             Box::new(TensorBoard::new(&directory, self.trial, toml, warn)),
             Box::new(ManifestWriter::new(&directory, manifest.clone())),
             progress,
-        ]);
+        ]));
         let outcome = match catch_unwind(AssertUnwindSafe(|| self.train(&directory, &checkpoints, &mut sink, computed)))
         {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => failed(error.to_string()),
-            Err(panic) => failed(format!("a bug in the runner, please report it: {}", message(&*panic))),
+            Ok(Err(error)) => sink.failed(error.to_string()),
+            Err(panic) => sink.failed(format!("a bug in the runner, please report it: {}", message(&*panic))),
         };
         let Outcome { status, summary, reason } = outcome;
         let ended = sink.record(&Event::Ended { status, summary: summary.clone(), reason: reason.clone() });
@@ -194,10 +206,6 @@ impl Job<'_> {
         }
         Ok(())
     }
-}
-
-fn failed(reason: String) -> Outcome {
-    Outcome { status: Status::Failed, summary: Summary::default(), reason: Some(reason) }
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

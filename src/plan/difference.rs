@@ -26,13 +26,13 @@ impl Plan {
     /// What differs from `earlier`; `None` where both have the same runs.
     pub fn difference(&self, earlier: &Plan) -> Option<Difference> {
         let runs = |plan: &Plan| -> BTreeSet<(String, u64)> {
-            plan.trials.iter().map(|trial| (trial.spec_hash.clone(), trial.seed)).collect()
+            plan.asked().into_iter().map(|trial| (trial.spec_hash.clone(), trial.seed)).collect()
         };
         let (before, now) = (runs(earlier), runs(self));
         if before == now {
             return None;
         }
-        let (old, current) = (values(&earlier.trials), values(&self.trials));
+        let (old, current) = (values(&earlier.asked()), values(&self.asked()));
         let names: BTreeSet<&String> = old.keys().chain(current.keys()).collect();
         let of = |table: &BTreeMap<String, Vec<String>>, name: &String| table.get(name).cloned().unwrap_or_default();
         let keys = names.into_iter().map(|name| (name.clone(), [of(&old, name), of(&current, name)]));
@@ -46,7 +46,7 @@ impl Plan {
 }
 
 /// For every key the values that the trials have, in their order, each once.
-fn values(trials: &[Trial]) -> BTreeMap<String, Vec<String>> {
+fn values(trials: &[&Trial]) -> BTreeMap<String, Vec<String>> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for trial in trials {
         for (path, value) in toml::Table::try_from(&trial.spec).map(flat).unwrap_or_default() {

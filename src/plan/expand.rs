@@ -77,7 +77,7 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
             });
         }
     }
-    Ok(Plan { experiment: experiment.spec.name.clone(), trials })
+    Ok(Plan { experiment: experiment.spec.name.clone(), trials, beside: Vec::new() })
 }
 
 /// A point of the sweep, resolved.
@@ -188,8 +188,6 @@ fn repeated(experiment: &ResolvedExperiment, first: &Choice, point: &Choice) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::spec::tests::{Folder, plan};
 
@@ -232,18 +230,15 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_trials_expand_in_well_under_a_second() {
+    fn a_thousand_trials_expand_into_as_many_names() {
         let numbers = |n: usize| (1..=n).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
         let text = format!(
             "[dataset]\nname = \"moons\"\n[sweep.parameters]\n\"model.depth\" = [{}]\n\"model.width\" = [{}]\n",
             numbers(40),
             numbers(25)
         );
-        let folder = Folder::with(text);
-        let start = Instant::now();
-        let plan = folder.plan(Overrides::default()).expect("a plan");
-        let elapsed = start.elapsed();
-        assert_eq!(plan.trials.len(), 1_000);
-        assert!(elapsed.as_secs_f64() < 1.0, "{elapsed:?}");
+        let plan = Folder::with(text).plan(Overrides::default()).expect("a plan");
+        let names: BTreeSet<&str> = plan.trials.iter().map(|trial| trial.id.as_str()).collect();
+        assert_eq!((plan.trials.len(), names.len()), (1_000, 1_000));
     }
 }

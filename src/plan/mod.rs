@@ -6,7 +6,7 @@ mod identity;
 mod points;
 mod stored;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::spec::Spec;
@@ -24,6 +24,16 @@ pub struct Plan {
     pub experiment: String,
     /// In the order of the sweep, the seeds of one point one after the other.
     pub trials: Vec<Trial>,
+    /// What the experiment was asked for before and still is, though not to be run now.
+    pub beside: Vec<Trial>,
+}
+
+impl Plan {
+    /// Everything that is asked for of the experiment, each run once.
+    pub fn asked(&self) -> Vec<&Trial> {
+        let known: BTreeSet<(&str, u64)> = self.beside.iter().map(Trial::run).collect();
+        self.beside.iter().chain(self.trials.iter().filter(|trial| !known.contains(&trial.run()))).collect()
+    }
 }
 
 /// One trial with one seed: what a single run directory holds.
@@ -44,6 +54,11 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// What makes it the run it is, whatever it is called: its hash and its seed.
+    pub fn run(&self) -> (&str, u64) {
+        (&self.spec_hash, self.seed)
+    }
+
     /// The run directory `<results>/<experiment>/<trial>/seed-<n>`.
     pub fn directory(&self, results: &Path) -> PathBuf {
         results.join(&self.experiment).join(&self.id).join(format!("seed-{}", self.seed))

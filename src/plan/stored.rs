@@ -58,7 +58,7 @@ impl Plan {
             folder: home(&trial.spec),
             spec: trial.spec.clone(),
         };
-        let trials = self.trials.iter().map(trial).collect();
+        let trials = self.asked().into_iter().map(trial).collect();
         let stored = StoredPlan { version: VERSION, experiment: self.experiment.clone(), trials };
         Ok(serde_json::to_string_pretty(&stored)?)
     }
@@ -95,7 +95,7 @@ impl Plan {
                 spec_hash: trial.spec_hash,
             });
         }
-        Ok(Self { experiment: stored.experiment, trials })
+        Ok(Self { experiment: stored.experiment, trials, beside: Vec::new() })
     }
 }
 

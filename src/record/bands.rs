@@ -10,7 +10,7 @@ use protobuf::{Message, RepeatedField};
 use tensorboard_proto::layout::{Category, Chart, Layout, MarginChartContent, MarginChartContent_Series};
 use tensorboard_proto::summary::Summary_Value;
 
-use super::{RecordError, events_file, read_metrics, summaries};
+use super::{RecordError, events_file, read_curve, summaries};
 use crate::atomic::write_view;
 use crate::train::Metrics;
 
@@ -49,26 +49,29 @@ pub fn bands(seeds: &[Vec<Metrics>]) -> Vec<Band> {
 }
 
 /// Writes the bands of `trial` for TensorBoard, `aggregate/<trial>` in `experiment_dir`, from the curves of all its seeds
-/// that are there; nothing where there are fewer than two.
+/// that are there; nothing where there are fewer than two. Returns what of the curves cannot be read.
 ///
 /// # Errors
-/// Where a curve cannot be read or the file cannot be written.
-pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<(), RecordError> {
+/// Where the folder cannot be read or the file cannot be written.
+pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<Vec<RecordError>, RecordError> {
     let runs = experiment_dir.join(trial);
     let mut curves = Vec::new();
+    let mut damaged = Vec::new();
     let entries = match fs::read_dir(&runs) {
         Ok(entries) => entries,
         // A run that could not even begin.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(damaged),
         Err(error) => return Err(RecordError::read(&runs)(error)),
     };
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with("seed-") {
-            curves.push(read_metrics(&entry.path())?);
+            let (curve, damage) = read_curve(&entry.path());
+            curves.push(curve);
+            damaged.extend(damage);
         }
     }
     if curves.iter().filter(|curve| !curve.is_empty()).count() < 2 {
-        return Ok(());
+        return Ok(damaged);
     }
     let mut events = vec![events_file::file_version(), events_file::restart(0)];
     events.extend(bands(&curves).into_iter().map(|band| {
@@ -85,7 +88,12 @@ pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<(), RecordError
             let _ = fs::remove_file(older);
         }
     }
-    Ok(())
+    Ok(damaged)
+}
+
+/// Takes away the bands of a trial that has another name now. They are a view, so that one that stays is no failure.
+pub fn remove_bands(experiment_dir: &Path, trial: &str) {
+    let _ = fs::remove_dir_all(experiment_dir.join(FOLDER).join(trial));
 }
 
 /// Tells the CUSTOM SCALARS tab to draw the bands.

@@ -16,8 +16,14 @@ pub enum RecordError {
     Journal { path: PathBuf, line: usize, source: serde_json::Error },
     #[error("{}: not a table of metrics ({source}); delete the run's folder and run the same command to train it again", path.display())]
     Metrics { path: PathBuf, source: polars::error::PolarsError },
-    #[error("{}: not a manifest ({source}); delete the run's folder and run the same command to train it again", path.display())]
+    #[error("{}: not a manifest ({source}); run the spec again: it goes on from the run's checkpoint and writes a new one", path.display())]
     Manifest { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "{}: its status `{status}` is of a later release{}; use that one, or train elsewhere with --results DIR",
+        path.display(),
+        if runner.is_empty() { String::new() } else { format!(" (runner {runner})") }
+    )]
+    Later { path: PathBuf, status: String, runner: String },
 }
 
 impl RecordError {

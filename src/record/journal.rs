@@ -74,7 +74,10 @@ impl MetricsJournal {
             return Ok(());
         }
         let path = self.directory.join(JOURNAL);
-        let rows = read_journal(&path)?;
+        let rows = match read_journal(&path) {
+            (rows, None) => rows,
+            (_, Some(damage)) => return Err(damage),
+        };
         metrics_table::write(&self.directory.join(TABLE), &rows)?;
         remove_if_there(&path)
     }
@@ -132,32 +135,51 @@ fn remove_if_there(path: &Path) -> Result<(), RecordError> {
 /// # Errors
 /// Where the directory or its files cannot be read, or hold something else. A torn last line of the journal is no error.
 pub fn read_metrics(run_dir: &Path) -> Result<Vec<Metrics>, RecordError> {
-    fs::metadata(run_dir).map_err(RecordError::read(run_dir))?;
-    // The journal first: where both are there, it is the newer or they are equal; and where it has just gone, the table
-    // is already there.
-    for (name, read) in [(JOURNAL, read_journal as fn(&Path) -> _), (TABLE, metrics_table::read)] {
-        match read(&run_dir.join(name)) {
-            Err(RecordError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            result => return result,
-        }
-    }
-    Ok(Vec::new())
+    let (rows, damage) = read_curve(run_dir);
+    damage.map_or(Ok(rows), Err)
 }
 
-fn read_journal(path: &Path) -> Result<Vec<Metrics>, RecordError> {
-    let bytes = fs::read(path).map_err(RecordError::read(path))?;
+/// What can be read of the training curve of the run in `run_dir`, and the first thing that cannot.
+pub fn read_curve(run_dir: &Path) -> (Vec<Metrics>, Option<RecordError>) {
+    if let Err(error) = fs::metadata(run_dir) {
+        return (Vec::new(), Some(RecordError::read(run_dir)(error)));
+    }
+    // The journal first: where both are there, it is the newer or they are equal; and where it has just gone, the table
+    // is already there.
+    for (name, read) in [(JOURNAL, read_journal as fn(&Path) -> _), (TABLE, read_table)] {
+        match read(&run_dir.join(name)) {
+            (_, Some(RecordError::Read { source, .. })) if source.kind() == io::ErrorKind::NotFound => {}
+            curve => return curve,
+        }
+    }
+    (Vec::new(), None)
+}
+
+fn read_table(path: &Path) -> (Vec<Metrics>, Option<RecordError>) {
+    match metrics_table::read(path) {
+        Ok(rows) => (rows, None),
+        Err(error) => (Vec::new(), Some(error)),
+    }
+}
+
+fn read_journal(path: &Path) -> (Vec<Metrics>, Option<RecordError>) {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return (Vec::new(), Some(RecordError::read(path)(error))),
+    };
     let lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
     let mut rows = Vec::with_capacity(lines.len());
+    let mut damage = None;
     for (index, line) in lines.iter().enumerate() {
         match serde_json::from_slice(line) {
             Ok(row) => rows.push(row),
             Err(_) if index + 1 == lines.len() => {}
             Err(source) => {
-                return Err(RecordError::Journal { path: path.to_owned(), line: index + 1, source });
+                damage.get_or_insert(RecordError::Journal { path: path.to_owned(), line: index + 1, source });
             }
         }
     }
-    Ok(rows)
+    (rows, damage)
 }
 
 #[cfg(test)]

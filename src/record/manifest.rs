@@ -85,11 +85,24 @@ impl Manifest {
     /// Reads the manifest of the run in `run_dir`.
     ///
     /// # Errors
-    /// Where there is none ([`RecordError::Read`]) or it is damaged ([`RecordError::Manifest`]).
+    /// Where there is none ([`RecordError::Read`]), it is damaged ([`RecordError::Manifest`]), or it has a status that only a later
+    /// release knows ([`RecordError::Later`]).
     pub fn read(run_dir: &Path) -> Result<Self, RecordError> {
         let path = run_dir.join(FILE);
         let text = std::fs::read(&path).map_err(RecordError::read(&path))?;
-        serde_json::from_slice(&text).map_err(|source| RecordError::Manifest { path, source })
+        serde_json::from_slice(&text).map_err(|source| match Head::of_a_later_release(&text) {
+            Some(Head { status, runner }) => RecordError::Later { path, status, runner },
+            None => RecordError::Manifest { path, source },
+        })
+    }
+
+    /// Takes what `overrides` tell of the trial beside what is known already; whether there was something new.
+    pub fn learn(&mut self, overrides: &BTreeMap<String, toml::Value>) -> bool {
+        let known = self.overrides.len();
+        for (key, value) in overrides {
+            self.overrides.entry(key.clone()).or_insert_with(|| storable(value));
+        }
+        self.overrides.len() > known
     }
 
     /// Writes it into `run_dir`, atomically.
@@ -103,6 +116,21 @@ impl Manifest {
     fn encode(&self, file: &mut impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *file, self)?;
         file.write_all(b"\n")
+    }
+}
+
+/// What a manifest of any release has.
+#[derive(Deserialize)]
+struct Head {
+    status: String,
+    #[serde(default)]
+    runner: String,
+}
+
+impl Head {
+    /// Of a manifest whose status this release does not know.
+    fn of_a_later_release(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok().filter(|head: &Self| Status::from_name(&head.status).is_none())
     }
 }
 
@@ -146,6 +174,7 @@ impl ManifestWriter {
         if let (true, Ok(earlier)) = (resumed, Manifest::read(&self.directory)) {
             self.manifest.resumes = earlier.resumes + 1;
             self.manifest.started = earlier.started.or(self.manifest.started.take());
+            self.manifest.learn(&earlier.overrides);
         }
     }
 

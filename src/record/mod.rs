@@ -17,16 +17,17 @@ mod manifest;
 mod metrics_table;
 pub mod progress;
 mod recorder;
+mod same_trial;
 #[cfg(test)]
 mod sample;
 mod summaries;
 mod tensorboard;
 mod trials;
 
-pub use bands::{Band, bands, write_bands};
+pub use bands::{Band, bands, remove_bands, write_bands};
 pub use error::RecordError;
 pub use hparams::{hparams, write_experiment};
-pub use journal::{MetricsJournal, read_metrics};
+pub use journal::{MetricsJournal, read_curve, read_metrics};
 pub use manifest::{Manifest, ManifestWriter};
 pub use recorder::Recorder;
 pub use tensorboard::{TensorBoard, Warn};

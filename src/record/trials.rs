@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use super::metrics_table::encode;
+use super::same_trial::once_each;
 use super::{Manifest, RecordError};
 use crate::atomic::{sync, write_view};
 use crate::train::Summary;
@@ -15,10 +16,12 @@ use crate::train::Summary;
 /// The runs below a folder.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// In the order of experiment, trial and seed.
+    /// In the order of experiment, trial and seed; a run that is there under several names once.
     pub manifests: Vec<Manifest>,
     /// The run directory of each of them.
     pub directories: Vec<PathBuf>,
+    /// Directories of the same runs under other names.
+    pub repeated: Vec<PathBuf>,
     /// Those that cannot be read, for a warning.
     pub broken: Vec<RecordError>,
 }
@@ -32,11 +35,12 @@ pub fn read_runs(folder: &Path) -> Runs {
     let mut found = Vec::new();
     let mut broken = Vec::new();
     collect(folder, DEEPEST, &mut found, &mut broken);
+    let repeated = once_each(&mut found);
     found.sort_by(|(a, _), (b, _): &(Manifest, PathBuf)| {
         (&a.experiment, &a.trial, a.seed).cmp(&(&b.experiment, &b.trial, b.seed))
     });
     let (manifests, directories) = found.into_iter().unzip();
-    Runs { manifests, directories, broken }
+    Runs { manifests, directories, repeated, broken }
 }
 
 fn collect(folder: &Path, depth: usize, found: &mut Vec<(Manifest, PathBuf)>, broken: &mut Vec<RecordError>) {

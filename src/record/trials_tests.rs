@@ -5,7 +5,8 @@ use crate::record::sample;
 use crate::train::Status;
 
 fn manifest(id: &str, seed: u64, overrides: &str) -> Manifest {
-    Manifest::new(&sample::trial(id, seed, overrides), false, "")
+    // A trial of another name is another one.
+    Manifest { spec_hash: format!("{id:0<64}"), ..Manifest::new(&sample::trial(id, seed, overrides), false, "") }
 }
 
 fn table(folder: &Path) -> DataFrame {

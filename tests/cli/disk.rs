@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::workplace::{Ended, SMALL, Workplace, assert_same_numbers, manifest, numbers, parquet};
+use crate::workplace::{Ended, SMALL, Workplace, assert_same_numbers, manifest, numbers, parquet, weights};
 
 #[test]
 fn a_file_in_the_place_of_a_folder_is_named_and_left_alone() {
@@ -46,7 +46,9 @@ fn a_full_disk_fails_the_run_keeps_what_was_recorded_and_the_same_command_goes_o
         let before: Vec<_> = here.files().into_iter().filter(|(path, _)| path.starts_with(&finished)).collect();
 
         let ended = on_a_full_disk(&here, kilobytes, &command).expect(1);
-        ended.says(&["seed 0: finished already, kept", "failed", full, "check free space"]);
+        // Of the curve, in the middle; of the weights, behind the last step.
+        let place = if name == "curve" { "failed after step " } else { "failed after step 200: " };
+        ended.says(&["seed 0: finished already, kept", place, full, "check free space"]);
         let run = here.run_folder(&experiment, 1);
         assert_eq!(manifest(&run)["status"], "failed");
         assert!(manifest(&run)["reason"].as_str().is_some_and(|reason| reason.contains(full)));
@@ -115,12 +117,81 @@ fn a_run_whose_checkpoint_was_damaged_fails_by_its_name_until_its_folder_is_dele
 }
 
 #[test]
-fn a_damaged_manifest_is_told_and_its_run_starts_over() {
+fn a_run_whose_manifest_is_damaged_or_gone_goes_on_from_its_checkpoint() {
     let here = Workplace::with_moons();
     here.runner("moons.toml").expect(0);
     let run = here.run_folder("results/moons", 0);
-    fs::write(run.join("manifest.json"), "{").expect("written");
-    here.runner("list").expect(0).says(&["manifest.json: not a manifest"]);
-    here.runner("moons.toml").expect(0).says(&["manifest.json: not a manifest", "started: 60 steps"]);
+    let whole = weights(run.join("checkpoints/last.safetensors"));
+    for damage in [Some("{"), Some(""), Some("[]"), None] {
+        match damage {
+            Some(text) => fs::write(run.join("manifest.json"), text).expect("written"),
+            None => fs::remove_file(run.join("manifest.json")).expect("removed"),
+        }
+        let told: &[&str] = if damage.is_some() { &["manifest.json: not a manifest"] } else { &[] };
+        here.runner("list").expect(0).says(told);
+        here.runner("moons.toml").expect(0).says(told).says(&["resumed at step 60"]);
+        assert_eq!(manifest(&run)["status"], "finished");
+        assert!(weights(run.join("checkpoints/last.safetensors")) == whole);
+    }
+}
+
+#[test]
+fn what_is_not_understood_in_a_runs_folder_is_left_as_it_is_until_somebody_says_fresh() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml").expect(0);
+    let run = here.run_folder("results/moons", 0);
+    let [text, spec] = ["manifest.json", "spec.toml"].map(|name| fs::read_to_string(run.join(name)).expect("text"));
+    let restore = || {
+        fs::write(run.join("manifest.json"), &text).expect("written");
+        fs::write(run.join("spec.toml"), &spec).expect("written");
+    };
+    let hash = manifest(&run)["spec_hash"].as_str().expect("a hash").to_owned();
+    let another = text.replace(&hash, &"0".repeat(64));
+    let cases: [(&str, &str, String, &str); 4] = [
+        ("manifest.json", "a later status", text.replace("\"finished\"", "\"paused\""), "of a later release"),
+        ("manifest.json", "another spec", another, "holds the run of another spec"),
+        (
+            "spec.toml",
+            "no manifest, another spec",
+            spec.replace("steps = 60", "steps = 70"),
+            "is not known to be of this trial",
+        ),
+        ("spec.toml", "no manifest, no spec", String::new(), "is not known to be of this trial"),
+    ];
+    for (name, case, content, told) in cases {
+        fs::write(run.join(name), content).expect("written");
+        if name == "spec.toml" {
+            fs::remove_file(run.join("manifest.json")).expect("removed");
+        }
+        let before: Vec<_> = here.files().into_iter().filter(|(path, _)| path.starts_with(&run)).collect();
+        here.runner("moons.toml").expect(1).says(&[told]);
+        let after: Vec<_> = here.files().into_iter().filter(|(path, _)| path.starts_with(&run)).collect();
+        assert!(before == after, "{case}: the folder was touched");
+        restore();
+    }
+    fs::write(run.join("manifest.json"), text.replace("\"finished\"", "\"paused\"")).expect("written");
+    here.runner("moons.toml --fresh").expect(0).says(&["started: 60 steps"]);
     assert_eq!(manifest(&run)["status"], "finished");
+}
+
+#[test]
+fn a_damaged_curve_costs_no_table_and_no_chart() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml --seeds 0,1").expect(0);
+    let run = here.run_folder("results/moons", 0);
+    let row = "{\"step\":10,\"epoch\":0.5,\"seconds\":1.0,\"train_nll\":2.0,\"validation_nll\":2.0}";
+    for (name, other, content) in [
+        ("metrics.jsonl", "metrics.parquet", format!("{row}\nrubbish\n{row}\n")),
+        ("metrics.parquet", "metrics.jsonl", "rubbish".to_owned()),
+    ] {
+        drop(fs::remove_file(run.join(other)));
+        fs::write(run.join(name), content).expect("written");
+        let named = format!("seed-0/{name}");
+        here.runner("moons.toml --seeds 0,1").expect(0).says(&["warning: ", &named]);
+        assert_eq!(numbers(&parquet(here.path("results/moons/trials.parquet")), "test_nll").len(), 2);
+        let plotted = here.runner("plot results/moons").expect(0).says(&["warning: ", &named]);
+        assert!(plotted.stdout.contains("curves.svg"), "{}", plotted.stdout);
+        here.runner(&format!("plot {}", run.display())).expect(0).says(&["warning: ", &named]);
+        here.runner("compare results/moons").expect(0);
+    }
 }

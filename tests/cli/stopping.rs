@@ -2,25 +2,27 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use crate::workplace::{Workplace, assert_same_numbers, manifest, numbers, parquet, texts};
 
-/// Long enough to be stopped in the middle.
+/// A line a step, so that it says more than a pipe holds (64 kB) several times over: a run to which nobody listens stops on
+/// the way, and none can be over before it is disturbed, whatever else the machine has to do.
 const LONG: &str = r#"
 [dataset]
 name = "moons"
 train = 2_000
-validation = 200
+validation = 20
 test = 500
 [model]
-depth = 4
-width = 32
+depth = 2
+width = 16
 [training]
-steps = 3_000
-evaluate_every = 70
+batch_size = 32
+steps = 4_000
+evaluate_every = 1
 log_every = 20
 "#;
 
@@ -30,21 +32,39 @@ fn workplace() -> Workplace {
     here
 }
 
-fn start(here: &Workplace, arguments: &str) -> Child {
-    here.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+/// A process to which one listens line by line.
+struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: String,
 }
 
-/// Waits until the only run of `seed` has more than `rows` rows in its journal; returns how many.
-fn wait_for_rows(here: &Workplace, seed: u64, rows: usize) -> usize {
-    let begin = Instant::now();
-    loop {
-        let journal = here.run_folders("results/long", seed).pop().map(|run| run.join("metrics.jsonl"));
-        let text = journal.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
-        if text.lines().count() > rows {
-            return text.lines().count();
+impl Running {
+    fn start(here: &Workplace, arguments: &str) -> Self {
+        let mut command = here.command(&format!("{arguments} --progress plain"));
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        Self { child, stderr, said: String::new() }
+    }
+
+    /// Listens until the run of `seed` has told of `steps` steps. What it tells of is in its files.
+    fn until(&mut self, seed: u64, steps: usize) {
+        let told = format!("seed {seed}] step ");
+        while self.said.matches(&told).count() < steps {
+            let letters = self.stderr.read_line(&mut self.said).expect("text");
+            assert!(letters > 0, "it ended early:\n{}", self.said);
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "no more than {rows} rows in a minute");
-        std::thread::sleep(Duration::from_millis(2));
+    }
+
+    /// Listens to the end; the exit status and all that was said.
+    fn end(mut self) -> (Option<i32>, String) {
+        self.stderr.read_to_string(&mut self.said).expect("text");
+        (self.child.wait().expect("ended").code(), self.said)
+    }
+
+    fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
     }
 }
 
@@ -68,13 +88,12 @@ fn a_signal_saves_and_the_same_command_goes_on_to_the_same_numbers() {
     undisturbed(&here, "0,1,2");
     for signal in ["-INT", "-TERM"] {
         drop(fs::remove_dir_all(here.path("results")));
-        let child = start(&here, "long.toml --seeds 0,1,2 --jobs 2");
-        wait_for_rows(&here, 0, 3);
-        wait_for_rows(&here, 1, 3);
-        send(signal, &child);
-        let output = child.wait_with_output().expect("ended");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(75), "{signal}: {stderr}");
+        let mut running = Running::start(&here, "long.toml --seeds 0,1,2 --jobs 2");
+        running.until(0, 4);
+        running.until(1, 4);
+        send(signal, &running.child);
+        let (code, stderr) = running.end();
+        assert_eq!(code, Some(75), "{signal}: {stderr}");
         assert!(stderr.contains("run the same command again"), "{stderr}");
         for seed in [0, 1] {
             let run = here.run_folder("results/long", seed);
@@ -105,23 +124,21 @@ fn a_killed_run_goes_on_from_its_checkpoint_or_starts_over_to_the_same_numbers()
     let here = workplace();
     undisturbed(&here, "0,1");
     // Before there is a checkpoint: it starts over.
-    let mut child = start(&here, "long.toml");
-    wait_for_rows(&here, 0, 2);
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    let mut running = Running::start(&here, "long.toml");
+    running.until(0, 3);
+    running.kill();
     let run = here.run_folder("results/long", 0);
     assert_eq!(manifest(&run)["status"], "running", "it had no time to say more");
     assert!(here.runner("list").expect(0).stdout.contains("interrupted"));
     // A first part that is saved, a second that is not.
-    let child = start(&here, "long.toml");
-    wait_for_rows(&here, 0, 4);
-    send("-INT", &child);
-    assert_eq!(child.wait_with_output().expect("ended").status.code(), Some(75));
+    let mut running = Running::start(&here, "long.toml");
+    running.until(0, 5);
+    send("-INT", &running.child);
+    assert_eq!(running.end().0, Some(75));
     let saved = rows_in_journal(&run);
-    let mut child = start(&here, "long.toml");
-    wait_for_rows(&here, 0, saved + 2);
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    let mut running = Running::start(&here, "long.toml");
+    running.until(0, 3);
+    running.kill();
     assert!(rows_in_journal(&run) > saved);
     // A kill may tear a line.
     let mut journal = fs::read(run.join("metrics.jsonl")).expect("a journal");
@@ -137,12 +154,14 @@ fn a_killed_run_goes_on_from_its_checkpoint_or_starts_over_to_the_same_numbers()
 #[test]
 fn two_processes_share_an_experiment_without_doing_anything_twice() {
     let here = workplace();
-    let first = start(&here, "long.toml --seeds 0,1 --jobs 1");
-    wait_for_rows(&here, 0, 1);
+    let mut first = Running::start(&here, "long.toml --seeds 0,1 --jobs 1");
+    first.until(0, 2);
+    // Nobody listens to the first one now, so it is still at its run when the second has ended.
     let second = here.runner("long.toml --seeds 0,1 --jobs 1").expect(1);
-    second.says(&["is running it, left alone", "another process"]);
-    let first = first.wait_with_output().expect("ended");
-    assert!(matches!(first.status.code(), Some(0 | 1)), "{first:?}");
+    assert!(second.stdout.contains("unfinished"), "the table has a place for it: {}", second.stdout);
+    second.says(&["seed 0: process", "is running it, left alone", "1 run left to another process"]);
+    let (code, said) = first.end();
+    assert_eq!(code, Some(0), "{said}");
     let table = parquet(here.path("results/long/trials.parquet"));
     assert_eq!(texts(&table, "status"), ["finished", "finished"]);
     here.runner("long.toml --seeds 0,1").expect(0).says(&["seed 0: finished already", "seed 1: finished already"]);

@@ -72,6 +72,11 @@ pub(super) fn outcome(status: Status, summary: &Summary, reason: Option<&str>) -
     let at = |what: &str| match reason {
         // The reason names the step: the one after the last that was done.
         Some(reason) if status == Status::Diverged => format!("{what}: {reason}"),
+        Some(reason) if status == Status::Failed && summary.steps == 0 => {
+            format!("{what} before its first step: {reason}")
+        }
+        // Whatever fails does so between two of the steps that the record tells of.
+        Some(reason) if status == Status::Failed => format!("{what} after step {}: {reason}", summary.steps),
         Some(reason) => format!("{what} at step {}: {reason}", summary.steps),
         None => format!("{what} at step {}", summary.steps),
     };

@@ -1,0 +1,77 @@
+//! Results of an earlier release (`tests/earlier`) in the hands of this one.
+
+use std::fs;
+use std::path::Path;
+
+use crate::workplace::{Workplace, manifest};
+
+/// Undisturbed, the earlier release reaches this test NLL in `long`.
+const REACHED: f64 = 1.549690;
+
+/// A copy of what the earlier release left.
+fn workplace() -> Workplace {
+    let here = Workplace::new();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/earlier"), &here.path(""));
+    here
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("listed") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+fn test_nll(run: &Path) -> f64 {
+    manifest(run)["summary"]["test_nll"].as_f64().expect("a number")
+}
+
+#[test]
+fn results_of_an_earlier_release_are_listed_and_compared() {
+    let here = workplace();
+    let listed = here.runner("list").expect(0).stdout;
+    for total in ["results/long: 1 interrupted", "results/table: 1 finished", "results/toy: 2 finished"] {
+        assert!(listed.contains(total), "{listed}");
+    }
+    let compared = here.runner("compare results/toy results/table").expect(0).stdout;
+    assert!(compared.contains("2.0687 ± 0.0022") && compared.contains("7.4572"), "{compared}");
+}
+
+#[test]
+fn finished_runs_of_an_earlier_release_are_kept_without_training() {
+    let here = workplace();
+    let ended = here.runner("toy.toml table.toml --progress plain").expect(0);
+    assert!(!ended.stderr.contains("started:") && !ended.stderr.contains("resumed"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("finished already, kept").count(), 3, "{}", ended.stderr);
+}
+
+#[test]
+fn an_interrupted_run_of_an_earlier_release_goes_on_to_the_numbers_that_one_would_have_reached() {
+    let here = workplace();
+    here.runner("long.toml").expect(0).says(&["resumed at step 150438"]);
+    let run = here.run_folder("results/long", 0);
+    assert_eq!(manifest(&run)["status"], "finished");
+    assert!((test_nll(&run) - REACHED).abs() < 1e-3, "{}", test_nll(&run));
+}
+
+#[test]
+fn a_run_of_an_earlier_release_scores_as_that_one_did() {
+    let here = workplace();
+    let run = here.run_folder("results/table", 0);
+    here.runner(&format!("score {} --data table.csv -o now.csv", run.display())).expect(0);
+    let scores = |name: &str| -> Vec<f64> {
+        let text = fs::read_to_string(here.path(name)).expect("scores");
+        text.lines().skip(1).map(|line| line.parse().expect("a number")).collect()
+    };
+    let (then, now) = (scores("scores.csv"), scores("now.csv"));
+    assert_eq!((then.len(), now.len()), (80, 80));
+    for (then, now) in then.iter().zip(&now) {
+        assert!((then - now).abs() < 1e-5, "{then} {now}");
+    }
+}
