@@ -7,6 +7,7 @@ use super::{Dataset, Train};
 use crate::data::error::{CellProblem, DataError};
 use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
+use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
 use crate::data::split::split;
 use crate::matrix::Matrix;
@@ -90,20 +91,17 @@ fn read_parts(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Part
     };
     if let Some(path) = &spec.path {
         let path = resolve(path, folder)?;
-        let table = read_table(&path, &options, watch)?;
-        let indices = split(spec, table.rows.rows(), &path)?;
-        parts.unused_rows = table.rows.rows() - indices.iter().map(Vec::len).sum::<usize>();
-        parts.rows = indices.map(|part| table.rows.select(&part));
+        let rows = parts.take_columns(read_table(&path, &options, watch)?, &path)?;
+        let indices = split(spec, rows.rows(), &path)?;
+        parts.unused_rows = rows.rows() - indices.iter().map(Vec::len).sum::<usize>();
+        parts.rows = indices.map(|part| rows.select(&part));
         parts.paths = [path.clone(), path.clone(), path.clone()];
-        parts.take_columns(table, &path)?;
     }
     for (i, (_, amount)) in spec.parts().into_iter().enumerate() {
         let Amount::File(path) = amount else { continue };
         let path = resolve(path, folder)?;
-        let mut table = read_table(&path, &options, watch)?;
-        parts.rows[i] = std::mem::take(&mut table.rows);
-        parts.paths[i] = path.clone();
-        parts.take_columns(table, &path)?;
+        parts.rows[i] = parts.take_columns(read_table(&path, &options, watch)?, &path)?;
+        parts.paths[i] = path;
     }
     // A part that is neither in the shared file nor in one of its own: there is no shared file.
     if parts.paths.iter().any(|path| path.as_os_str().is_empty()) {
@@ -113,22 +111,39 @@ fn read_parts(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Part
 }
 
 impl Parts {
-    /// Takes what is known of the columns from the first file, and holds others to it.
-    fn take_columns(&mut self, table: Table, path: &Path) -> Result<(), DataError> {
+    /// Takes what is known of the columns from the first file, and holds others to it; columns of the same names may
+    /// stand in any order. Returns the rows, in the first file's order of columns.
+    fn take_columns(&mut self, table: Table, path: &Path) -> Result<Matrix, DataError> {
+        self.warnings.extend(table.warnings);
         if self.columns.is_empty() {
             (self.columns, self.levels) = (table.columns, table.levels);
-        } else if self.columns != table.columns {
-            let other = |(one, two): &(&String, &String)| one != two;
-            let pair = self.columns.iter().zip(&table.columns).find(other);
-            let (expected, found) = match pair {
-                Some((expected, found)) => (format!("`{expected}`"), format!("`{found}`")),
-                None => (format!("{} columns", self.columns.len()), format!("{}", table.columns.len())),
-            };
-            return Err(DataError::OtherColumns { path: path.to_owned(), expected, found });
+            return Ok(table.rows);
         }
-        self.warnings.extend(table.warnings);
-        Ok(())
+        if self.columns == table.columns {
+            return Ok(table.rows);
+        }
+        let place = |name: &String| table.columns.iter().position(|other| other == name);
+        let order: Option<Vec<usize>> = self.columns.iter().map(place).collect();
+        match order {
+            Some(order) if order.len() == table.columns.len() => {
+                let cells = table.rows.iter_rows().flat_map(|row| order.iter().map(|&column| row[column]));
+                Ok(Matrix::new(cells.collect(), order.len()))
+            }
+            _ => Err(other_columns(path, &self.columns, &table.columns)),
+        }
     }
+}
+
+/// What one file has that the other has not.
+fn other_columns(path: &Path, expected: &[String], found: &[String]) -> DataError {
+    let lacks = expected.iter().find(|name| !found.contains(name));
+    let more = found.iter().find(|name| !expected.contains(name));
+    let (expected, found) = match (lacks, more) {
+        (Some(lacks), Some(more)) => (quoted(lacks), quoted(more)),
+        (Some(lacks), None) => (quoted(lacks), "no such column".to_owned()),
+        _ => (format!("{} columns", expected.len()), found.len().to_string()),
+    };
+    DataError::OtherColumns { path: path.to_owned(), expected, found }
 }
 
 /// Width of the noise of every column, shape `[features]`.
@@ -165,7 +180,7 @@ fn repeated_values(train: &Matrix, columns: &[String], continuous: &[usize]) -> 
         .iter()
         .map(|&i| (i, distinct(i)))
         .filter(|(_, distinct)| distinct * 20 <= looked_at)
-        .map(|(i, distinct)| format!("`{}` ({distinct})", columns[i]))
+        .map(|(i, distinct)| format!("{} ({distinct})", quoted(&columns[i])))
         .collect();
     (!few.is_empty()).then(|| {
         format!(

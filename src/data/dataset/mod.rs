@@ -115,6 +115,7 @@ mod tests {
             key: None,
             header: None,
             delimiter: None,
+            decimal: None,
             label: None,
             missing: None,
             duplicates: None,

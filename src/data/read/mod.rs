@@ -3,21 +3,23 @@
 use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use super::error::{CellProblem, DataError, Place, finite, reading};
 use crate::matrix::Matrix;
 use crate::spec::{Duplicates, FileFormat, Missing};
 
+mod contents;
+mod counting;
 mod csv;
 mod idx;
 mod images;
+mod memory;
 mod npy;
 mod npz;
 mod options;
 mod parquet;
 mod rows;
 mod selection;
+mod signature;
 
 pub use options::ReadOptions;
 pub use selection::Selection;
@@ -73,9 +75,17 @@ pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<T
     let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
         return Err(unknown_extension(path));
     };
+    if reader.format != FileFormat::Images {
+        let mut start = Vec::new();
+        contents::open(path)?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
+        // Those that may be gzipped look at what they unfold.
+        signature::check(path, &start, reader.format)?;
+    }
     let mut table = (reader.read)(&Source { path, options, watch })?;
+    let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
+    table.warnings.extend(counting);
     if options.missing == Missing::Drop {
-        rows::drop_missing(&mut table, path);
+        rows::drop_missing(&mut table, path)?;
     }
     if options.duplicates == Duplicates::Drop {
         rows::drop_duplicates(&mut table, path);
@@ -103,19 +113,6 @@ impl Source<'_> {
     /// The file is not what its format asks for.
     fn damaged(&self, format: &'static str, problem: impl ToString) -> DataError {
         DataError::Damaged { path: self.path.to_owned(), format, problem: problem.to_string() }
-    }
-
-    /// The file's bytes, decompressed if they are gzip, whatever the name says.
-    fn contents(&self) -> Result<Vec<u8>, DataError> {
-        let bytes = std::fs::read(self.path).map_err(reading(self.path))?;
-        if !bytes.starts_with(&[0x1f, 0x8b]) {
-            return Ok(bytes);
-        }
-        let mut text = Vec::new();
-        match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(self.damaged("gzip", error)),
-        }
     }
 
     /// A number as read: finite, or NaN for a missing one whose row is to be dropped.

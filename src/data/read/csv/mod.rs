@@ -1,60 +1,61 @@
 //! Text of cells between commas, tabs or other delimiters, plain or gzipped.
 //!
-//! One scanner both reads and diagnoses, so that a message can always name row, line and column. A file without quotes
-//! is scanned in parallel pieces.
+//! Bytes become UTF-8 (`text`), what stands above the rows names the columns (`header`), and the rows become numbers
+//! (`pieces`, `number`). One scanner both reads and diagnoses, so that a message can always name row, line and column. A
+//! file without quotes is scanned in parallel pieces. Where a row does not fit, `guess` says what would.
 
+mod guess;
+mod header;
+mod number;
 mod pieces;
 mod scanner;
+mod text;
 
-use self::pieces::{Layout, number, scan};
-use self::scanner::Scanner;
-use super::{Source, Table, numbered};
-use crate::data::error::DataError;
+use self::guess::Way;
+use self::pieces::{Layout, scan};
+use super::{Source, Table, signature};
+use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
+use crate::spec::FileFormat;
 
 /// Reads the chosen columns. `delimiter`: what separates cells where the options do not say. The first line is the header
-/// where they say so, or else unless all of its cells are numbers.
+/// where they say so, or else unless it looks like a row.
 pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let (path, options) = (source.path, source.options);
+    let bytes = source.contents()?;
+    // What a gzipped file holds may be of another kind, too.
+    signature::check(path, &bytes[..bytes.len().min(signature::START)], FileFormat::Csv)?;
+    let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
     // A spec takes nothing but ASCII.
     let delimiter = options.delimiter.map_or(delimiter, |character| character as u8);
-    let bytes = source.contents()?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut scanner = Scanner { rest: text, line: 1, delimiter };
-    scanner.skip_blank_lines();
-    let (header_start, header_line) = (scanner.rest, scanner.line);
-    let header = scanner.row();
-    if header.is_empty() {
+    let (rest, delimiter) = excel_delimiter(&text.bytes).unwrap_or((&text.bytes, delimiter));
+    let way = Way { delimiter, decimal: options.decimal };
+    let better = || guess::advice(rest, way).map(|advice| source.damaged("CSV", advice));
+
+    let top = header::read(rest, way, options.header).map_err(|problem| source.damaged("CSV", problem))?;
+    let names = top.names;
+    if names.is_empty() {
         return Err(DataError::Empty { path: path.to_owned() });
     }
-    if let [only] = &header[..]
-        && let Some(separator) =
-            [',', ';', '\t', '|'].into_iter().find(|other| *other as u8 != delimiter && only.contains(&(*other as u8)))
+    if let [_] = names[..]
+        && let Some(error) = better()
     {
-        let problem = format!("its columns seem to be separated by {separator:?}; set `delimiter = {separator:?}`");
-        return Err(source.damaged("CSV", problem));
+        return Err(error);
     }
-    let mut warnings = Vec::new();
-    let named = options.header.unwrap_or_else(|| header.iter().any(|cell| number(cell).is_none()));
-    let names = if named {
-        header.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
-    } else {
-        if options.header.is_none() {
-            let called = format!("x1 to x{}", header.len());
-            warnings.push(format!("`{}` has no header; its columns are called {called}", path.display()));
-        }
-        scanner = Scanner { rest: header_start, line: header_line, delimiter };
-        numbered(header.len())
-    };
+    let mut warnings: Vec<String> = text.warning.map(str::to_owned).into_iter().chain(top.warnings).collect();
+    warnings.iter_mut().for_each(|warning| *warning = format!("`{}` {warning}", path.display()));
     let chosen = options.selection.resolve(path, &names)?;
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
     let mut values = Vec::new();
-    let (mut rows, mut lines) = (0, scanner.line - 1);
-    let layout = Layout { slots: &slots, width: chosen.len(), delimiter };
-    for piece in scan(scanner.rest, &layout, source) {
-        let piece = piece.map_err(|failure| failure.at(path, &names, rows, lines))?;
+    let (mut rows, mut lines) = (0, top.rows.line - 1);
+    let layout = Layout { slots: &slots, width: chosen.len(), delimiter, decimal: way.decimal };
+    for piece in scan(top.rows.rest, &layout, source) {
+        let piece = piece.map_err(|failure| {
+            let error = failure.at(path, &names, rows, lines);
+            if is_of_the_format(&error) { better().unwrap_or(error) } else { error }
+        })?;
         rows += piece.values.len() / chosen.len();
         lines += piece.lines;
         if values.is_empty() {
@@ -64,13 +65,26 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), named, levels: None, warnings })
+    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), named: top.named, levels: None, warnings })
+}
+
+/// Whether another delimiter or decimal sign may be the remedy.
+fn is_of_the_format(error: &DataError) -> bool {
+    matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text(..), .. })
+}
+
+/// The delimiter that a first line `sep=;` tells, as Excel writes and reads it, and the text below that line.
+fn excel_delimiter(text: &[u8]) -> Option<(&[u8], u8)> {
+    let (&delimiter, rest) = text.strip_prefix(b"sep=")?.split_first()?;
+    let rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
+    delimiter.is_ascii().then_some((rest, delimiter))
 }
 
 #[cfg(test)]
 mod tests {
     use super::pieces::PIECE;
     use super::*;
+    use crate::spec::Decimal;
     use crate::data::read::{ReadOptions, Selection, read_table};
     use std::io::Write;
 
