@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod plan;
 mod plot;
+mod reading;
 mod run;
 mod sample;
 mod schema;

@@ -40,6 +40,9 @@ mod tests {
         let table = Table { columns, rows, named: true, levels: None, warnings: Vec::new() };
         let warnings = warnings(&table);
         assert_eq!(warnings.len(), 2, "{warnings:?}");
-        assert!(warnings[0].contains("`b` numbers the rows") && warnings[0].contains("`drop = [\"b\"]`"), "{warnings:?}");
+        assert!(
+            warnings[0].contains("`b` numbers the rows") && warnings[0].contains("`drop = [\"b\"]`"),
+            "{warnings:?}"
+        );
     }
 }

@@ -20,7 +20,8 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         (Some(key), _) if keys.contains(key) => key,
         (None, [only]) => only,
         (Some(key), _) => {
-            let problem = format!("it has no array {}{}", quoted(key), near_names(key, keys.iter().map(String::as_str)));
+            let problem =
+                format!("it has no array {}{}", quoted(key), near_names(key, keys.iter().map(String::as_str)));
             return Err(source.damaged("NPZ", problem));
         }
         (None, []) => return Err(source.damaged("NPZ", "it holds no arrays")),

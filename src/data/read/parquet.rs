@@ -29,7 +29,8 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     let bytes = (rows as u64).saturating_mul(8 * columns.len() as u64);
     if bytes > memory::free() {
         let (bytes, free) = (memory::shown(bytes), memory::shown(memory::free()));
-        let problem = format!("has {rows} rows, which take {bytes}, and {free} of memory are free; write fewer rows to it");
+        let problem =
+            format!("has {rows} rows, which take {bytes}, and {free} of memory are free; write fewer rows to it");
         return Err(DataError::Refused { path: path.to_owned(), problem });
     }
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;

@@ -38,6 +38,10 @@ pub fn advice(text: &[u8], present: Way) -> Option<String> {
         for delimiter in DELIMITERS {
             let way = Way { delimiter, decimal };
             let Some(fits) = fit(text, way) else { continue };
+            // Any text is one column of something that does not stand in it.
+            if fits.columns == 1 && delimiter != present.delimiter {
+                continue;
+            }
             if fits.is_better_than(best.map_or(now, |(_, fit)| fit)) {
                 best = Some((way, fits));
             }
@@ -119,7 +123,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_a_text_that_reads_well_or_not_at_all() {
-        for text in ["a,b\n1,2\n", "a\n1\n2\n", "", "hello\nworld\n", "a,b\nx y,1\nz w,2\n"] {
+        for text in ["a,b\n1,2\n", "a\n1\n2\n", "", "hello\nworld\n", "a,b\nx y,1\nz w,2\n", "a,b\n1,2\n3\n"] {
             assert_eq!(advice(text.as_bytes(), PRESENT), None, "{text:?}");
         }
     }

@@ -66,7 +66,8 @@ pub fn read<'a>(text: &'a [u8], way: Way, header: Option<bool>) -> Result<Top<'a
     }
     rows.skip_blank_lines();
     // A line that ends in a delimiter ends in an empty cell; where all do, there is no column.
-    let trails = cells.len() > 1 && cells.last().is_some_and(|cell| cell.is_empty()) && all_trail(rows.rest, way.delimiter);
+    let trails =
+        cells.len() > 1 && cells.last().is_some_and(|cell| cell.is_empty()) && all_trail(rows.rest, way.delimiter);
     let cells = &cells[..cells.len() - usize::from(trails)];
     let names = if named {
         name(cells, &mut warnings)?

@@ -57,7 +57,9 @@ fn remedy(text: &str, decimal: Decimal) -> &'static str {
         Decimal::Comma if text.contains('.') && is_made_of("+-.,eE") => {
             "decimals have a comma here, as `decimal = ','` says; thousands are written without separators"
         }
-        _ if text.contains(is_separator) && text.chars().all(|c| c.is_ascii_digit() || is_separator(c) || "+-.,".contains(c)) => {
+        _ if text.contains(is_separator)
+            && text.chars().all(|c| c.is_ascii_digit() || is_separator(c) || "+-.,".contains(c)) =>
+        {
             "write it without separators between its digits"
         }
         _ if text.starts_with(['−', '–']) => "write its minus as `-`",
