@@ -153,6 +153,7 @@ mod tests {
         let table = parse(&path).unwrap();
         assert_eq!(table.columns, ["pixel_0_0", "pixel_0_1"]);
         assert_eq!((table.rows.as_slice(), table.levels), (&[0.0, 255.0, 7.0, 8.0][..], Some(256)));
+        assert!(table.warnings[0].contains("`notes.txt` is left out"), "{:?}", table.warnings);
     }
 
     #[test]
@@ -174,16 +175,19 @@ mod tests {
         assert!(parse(&path).unwrap_err().contains("no .png files"));
         GrayImage::new(2, 2).save(path.join("a.png")).unwrap();
         type Make = fn(&Path);
-        let cases: [(Make, &str); 4] = [
+        let cases: [(Make, &str); 5] = [
             (|path| GrayImage::new(2, 3).save(path).unwrap(), "2 × 3 pixels, grey, 256 levels, but"),
             (|path| RgbImage::new(2, 2).save(path).unwrap(), "2 × 2 pixels, RGB"),
             (|path| RgbaImage::new(2, 2).save(path).unwrap(), "transparency"),
             (|path| std::fs::write(path, "hello").unwrap(), "not a valid PNG file"),
+            (|path| std::fs::write(path, b"\xff\xd8\xff\xe0").unwrap(), "a JPEG image, whatever its name says"),
         ];
         for (make, expected) in cases {
             make(&path.join("odd.png"));
             let text = parse(&path).unwrap_err();
             assert!(text.contains("odd.png") && text.contains(expected), "{text}");
         }
+        std::fs::write(path.join("b.JPG"), "").unwrap();
+        assert!(parse(&path).unwrap_err().contains("`b.JPG` are no PNG files; convert them"));
     }
 }

@@ -85,4 +85,16 @@ mod tests {
             assert!(text.contains(expected), "{text}");
         }
     }
+    #[test]
+    fn an_archive_that_swells_beyond_measure_is_cut_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        let mut zip = ZipWriter::new(File::create(&path).unwrap());
+        zip.start_file("x.npy", SimpleFileOptions::default()).unwrap();
+        let zeros = vec![0; 1 << 20];
+        (0..300).for_each(|_| zip.write_all(&zeros).unwrap());
+        zip.finish().unwrap();
+        let text = read_table(&path, &ReadOptions::default(), &|_, _, _| {}).unwrap_err().to_string();
+        assert!(text.contains("unfold to more than 268.4 MB"), "{text}");
+    }
 }
