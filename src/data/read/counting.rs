@@ -36,7 +36,7 @@ mod tests {
     fn a_column_that_numbers_the_rows_is_noticed() {
         let rows = (0..30u8).flat_map(|i| [f32::from(i).sin(), f32::from(i), f32::from(i + 1), f32::from(i + 2)]);
         let columns = ["a", "b", "c", "d"].map(String::from).to_vec();
-        let rows = Matrix::new(rows.map(Into::into).collect(), 4);
+        let rows = Matrix::new(rows.collect(), 4);
         let table = Table { columns, rows, named: true, levels: None, warnings: Vec::new() };
         let warnings = warnings(&table);
         assert_eq!(warnings.len(), 2, "{warnings:?}");
