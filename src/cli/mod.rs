@@ -14,6 +14,7 @@ mod output;
 mod plan;
 mod plot;
 mod prune;
+mod reading;
 mod run;
 mod sample;
 mod schema;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::output::tell;
+use super::reading::Reading;
 use super::table::{read_data, write};
 use super::{Exit, Failure};
 use crate::data::Column;
@@ -18,6 +19,8 @@ pub(super) struct Score {
     /// Rows to score: the data's columns, found by name, in any format a spec reads
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     /// Where to: one column `log_prob` (nats, data space), as .parquet, .csv or .npy
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -32,7 +35,7 @@ pub(super) struct Score {
 impl Score {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let rows = read_data(&self.data, &run, !self.continuous)?;
+        let rows = read_data(&self.data, &self.reading, &run, !self.continuous)?;
         let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));

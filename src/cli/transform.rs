@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::reading::Reading;
 use super::table::{read, read_data, write};
 use super::{Exit, Failure};
 use crate::data::matrix_columns;
@@ -17,6 +18,8 @@ pub(super) struct Transform {
     /// Rows to map: the data's columns, or z1, z2, … with --inverse
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     /// Where to: .parquet, .csv or .npy
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -36,13 +39,13 @@ impl Transform {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();
         if self.inverse {
-            let rows = read(&self.data, &run, &latent)?;
+            let rows = read(&self.data, &self.reading, &run, &latent)?;
             // A latent value is near 1, whatever the data.
             let rows = Matrix::new(rows.as_slice().iter().map(|&value| value as f32).collect(), latent.len());
             let x = run.inverse(&rows).map_err(Failure::run)?;
             return write(&self.output, &matrix_columns(&run.columns, &x));
         }
-        let rows = read_data(&self.data, &run, !self.continuous)?;
+        let rows = read_data(&self.data, &self.reading, &run, !self.continuous)?;
         let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         write(&self.output, &matrix_columns(&latent, &z))
     }

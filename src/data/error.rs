@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::quote::{as_toml, listed, quoted, sentence};
 use crate::toys::ToyError;
 
 /// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
@@ -22,28 +23,38 @@ pub enum DataError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("`{}`: unknown kind of file; known extensions: {known}{hint}", path.display())]
     Extension { path: PathBuf, known: String, hint: &'static str },
-    #[error("`{}` is not a valid {format} file: {problem}", path.display())]
+    #[error("`{}` is not a valid {format} file: {}", path.display(), sentence(problem))]
     Damaged { path: PathBuf, format: &'static str, problem: String },
+    /// Not what can be read at all: a device, too large, a file of another kind.
+    #[error("`{}` {problem}", path.display())]
+    Refused { path: PathBuf, problem: String },
     #[error("`{}` holds no rows", path.display())]
     Empty { path: PathBuf },
+    #[error("`{}`: every row has a missing value{}", path.display(), blank_columns(columns))]
+    AllMissing { path: PathBuf, columns: Vec<String> },
+    #[error("`{}`, line {line}: {problem}", path.display())]
+    Quote { path: PathBuf, line: usize, problem: &'static str },
     #[error("`{}`, row {row} (line {line}): {found} cells where the first line has {expected}; mend or remove the row", path.display())]
     Ragged { path: PathBuf, row: usize, line: usize, expected: usize, found: usize },
     #[error("{place}: {problem}")]
     Cell { place: Place, problem: CellProblem },
-    #[error("`{}`: column `{column}` holds {found}; {hint}", path.display())]
+    #[error("`{}`: column {} holds {found}; {hint}", path.display(), quoted(column))]
     ColumnType { path: PathBuf, column: String, found: String, hint: String },
-    #[error("`{}` has no column `{column}`{hint}", path.display())]
+    #[error("`{}` has no column {}{hint}", path.display(), quoted(column))]
     UnknownColumn { path: PathBuf, column: String, hint: String },
     #[error("`{}` has {columns} columns, and no column {number}; columns count from 1, or from -1 backwards", path.display())]
     ColumnNumber { path: PathBuf, number: i64, columns: usize },
-    #[error("`{}`: column `{column}` appears twice", path.display())]
+    #[error("`{}`: column {} appears twice; give every column a name of its own", path.display(), quoted(column))]
     TwiceColumn { path: PathBuf, column: String },
     #[error("`{}`: no column is left to learn; see `columns` and `drop`", path.display())]
     NoColumns { path: PathBuf },
     #[error(
-        "`{}`: column `{column}` is {} in every training row, so it has no density; \
-         leave it out with `drop = [\"{column}\"]`, or set `dequantize` if its values are counts",
-        path.display(), shown(*value)
+        "`{}`: column {} is {} in every training row, so it has no density; \
+         leave it out with `drop = [{}]`, or set `dequantize` if its values are counts",
+        path.display(),
+        quoted(column),
+        shown(*value),
+        as_toml(column)
     )]
     Constant { path: PathBuf, column: String, value: f64 },
     #[error("`{}`: `dequantize` lists {steps} steps for {columns} columns; list one a column learned, in their order, or one number for all", path.display())]
@@ -81,7 +92,7 @@ impl fmt::Display for Place {
         if let Some(line) = self.line {
             write!(f, " (line {line})")?;
         }
-        write!(f, ", column `{}`", self.column)
+        write!(f, ", column {}", quoted(&self.column))
     }
 }
 
@@ -90,15 +101,15 @@ impl fmt::Display for Place {
 pub enum CellProblem {
     #[error("the cell is empty; fill it, or set `missing = \"drop\"` to leave such rows out")]
     Empty,
-    #[error("`{0}` is a missing value; fill it, or set `missing = \"drop\"` to leave such rows out")]
+    #[error("{} is a missing value; fill it, or set `missing = \"drop\"` to leave such rows out", quoted(.0))]
     Missing(String),
-    #[error("`{0}` is not finite; remove the row")]
+    #[error("{} is not finite; remove the row", quoted(.0))]
     Infinite(String),
-    #[error("`{0}` is not a number; if the column is text, leave it out with `drop`")]
-    Text(String),
+    #[error("{} is not a number; {}", quoted(.0), .1)]
+    Text(String, &'static str),
     #[error("{} is not within `bounds` from {low} to {high}, the noise's width included; widen them", shown(*value))]
     OutOfBounds { value: f64, low: f64, high: f64 },
-    #[error("{0} is beyond the range of 64-bit floats (1.8e308); rescale the column")]
+    #[error("{} is beyond the range of 64-bit floats (1.8e308); rescale the column", sentence(.0))]
     TooLarge(String),
 }
 
@@ -121,7 +132,6 @@ pub(super) fn finite(value: f64) -> Result<f64, CellProblem> {
 
 /// The end of an "unknown name" message: the near names, or else all known ones.
 pub(super) fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    const MOST: usize = 20;
     let known: Vec<&str> = known.collect();
     let lower = name.to_lowercase();
     let mut near: Vec<(usize, &str)> = known
@@ -132,14 +142,24 @@ pub(super) fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -
         })
         .collect();
     near.sort();
-    let quote = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match (near.is_empty(), known.len()) {
         (true, 0) => "; there are none".into(),
-        (true, ..=MOST) => format!("; known: {}", quote(&known)),
-        (true, count) => format!("; known: {}, … ({count} in all)", quote(&known[..MOST])),
+        (true, _) => format!("; known: {}", listed(known.into_iter())),
         (false, _) => {
             let names: Vec<&str> = near.iter().take(3).map(|(_, candidate)| *candidate).collect();
-            format!("; did you mean {}?", quote(&names))
+            format!("; did you mean {}?", listed(names.into_iter()))
+        }
+    }
+}
+
+/// Names of columns without a value, and what to do about them.
+fn blank_columns(columns: &[String]) -> String {
+    match columns {
+        [] => String::new(),
+        _ => {
+            let names = listed(columns.iter().map(String::as_str));
+            let drop = columns.iter().take(20).map(|name| as_toml(name)).collect::<Vec<_>>().join(", ");
+            format!("; nothing stands in {names}: leave out such columns with `drop = [{drop}]`")
         }
     }
 }

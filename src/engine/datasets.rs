@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::data::{DataError, Dataset, Watch, load};
+use crate::data::{DataError, Dataset, Watch, load, quoted};
 use crate::plan::Trial;
 use crate::spec::Spec;
 
@@ -56,8 +56,9 @@ impl Datasets {
 
 fn one_feature(trial: &Trial, dataset: &Dataset) -> String {
     format!(
-        "{}: `{}` is the only feature, which leaves a coupling nothing to condition on: the flow is the unconditional \
+        "{}: {} is the only feature, which leaves a coupling nothing to condition on: the flow is the unconditional \
          affine map x·exp(s) + t, a Gaussian fitted to the data",
-        trial.experiment, dataset.columns[0]
+        trial.experiment,
+        quoted(&dataset.columns[0])
     )
 }

@@ -41,6 +41,11 @@ impl FileFormat {
         FORMATS.iter().find(|(format, ..)| *format == self).map_or("", |(_, name, _)| name)
     }
 
+    /// The format that a spec calls `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        FORMATS.iter().find(|(_, known, _)| *known == name).map(|(format, ..)| *format)
+    }
+
     /// The format that the name of `path` tells; a name without any extension is taken for a folder of images.
     pub fn of(path: &Path) -> Option<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -74,6 +79,7 @@ mod tests {
         for (format, name, _) in FORMATS {
             assert_eq!(serde_json::to_string(format).expect("JSON"), format!("\"{name}\""));
             assert_eq!(format.name(), *name);
+            assert_eq!(FileFormat::named(name), Some(*format));
         }
     }
 

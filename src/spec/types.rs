@@ -95,6 +95,9 @@ pub struct Dataset {
     /// csv, tsv: what separates cells, an ASCII character.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
+    /// csv, tsv: what stands before the decimals of a number; default: a point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<Decimal>,
     /// Files only: the columns to learn, by name; default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
@@ -142,6 +145,26 @@ pub struct Dataset {
 pub enum ColumnName {
     Number(i64),
     Name(String),
+}
+
+/// What stands before the decimals of a number in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decimal {
+    #[default]
+    #[serde(rename = ".")]
+    Point,
+    #[serde(rename = ",")]
+    Comma,
+}
+
+impl Decimal {
+    /// As a text has it.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
 }
 
 /// What becomes of rows with missing values.

@@ -48,6 +48,10 @@ fn bad_data_are_refused_by_file_row_and_column_and_nothing_is_written() {
         ("empty.csv", Vec::new(), &["`empty.csv` holds no rows"]),
         ("header.csv", b"a,b,c\n".to_vec(), &["`header.csv` holds no rows"]),
         ("semicolons.csv", b"a;b\n1;2\n".to_vec(), &["`semicolons.csv`", "set `delimiter = ';'`"]),
+        ("excel.csv", b"a;b\n1,5;2,5\n".to_vec(), &["set `delimiter = ';'` and `decimal = ','`"]),
+        ("parquet.csv", b"PAR1\x15\x04".to_vec(), &["`parquet.csv` is a Parquet file", "set `format = \"parquet\"`"]),
+        ("quote.csv", table(43, "1,\"2\"5,3"), &["`quote.csv`, line 43", "behind a closing quote"]),
+        ("escape.csv", table(43, "1,\u{1b}[2J,3"), &["column `b`: `\\u001b[2J` is not a number"]),
         ("cut.npy", npy(0.5)[..1000].to_vec(), &["`cut.npy`", "promises 2400 bytes", "872 follow"]),
         ("head.npy", npy(0.5)[..50].to_vec(), &["`head.npy` is not a valid NPY file"]),
         ("nan.npy", npy(f64::NAN), &["`nan.npy`, row 42, column `x2`", "NaN"]),
@@ -82,4 +86,28 @@ fn columns_that_the_file_does_not_have_are_refused_with_those_it_has() {
     // NumPy's files are well when they are whole.
     here.write("good.npy", npy(0.5));
     here.runner("good.toml --set dataset.path=\"good.npy\"").expect(0);
+}
+
+#[test]
+fn devices_and_pipes_are_no_data() {
+    let here = Workplace::new();
+    here.write("zero.toml", "[dataset]\npath = \"/dev/zero\"\nformat = \"csv\"\n");
+    here.runner("check zero.toml").expect(2).says(&["`/dev/zero` is a device, not a file"]);
+}
+
+#[test]
+fn a_file_to_score_is_read_as_the_command_line_says() {
+    let here = Workplace::new();
+    here.write("good.csv", table(0, ""));
+    here.write("good.toml", "[dataset]\npath = \"good.csv\"\n[training]\nsteps = 5\nbatch_size = 32\n");
+    here.runner("good.toml").expect(0);
+    let run = here.run_folder("results/good", 0);
+    let text = String::from_utf8(table(0, "")).expect("text");
+    here.write("good.txt", text.replace(',', ";").replace('.', ","));
+    let score = |data: &str, output: &str| here.runner(&format!("score {} --data {data} -o {output}", run.display()));
+    score("good.csv", "one.csv").expect(0);
+    score("good.txt --format csv --delimiter ; --decimal ,", "other.csv").expect(0);
+    assert_eq!(here.files()[&here.path("one.csv")], here.files()[&here.path("other.csv")]);
+    score("good.txt --format csv", "none.csv").expect(2).says(&["set `delimiter = ';'` and `decimal = ','`"]);
+    score("good.csv --decimal x", "none.csv").expect(2).says(&["it is `.` or `,`"]);
 }

@@ -168,7 +168,7 @@ pub fn curve(run: &Path) -> DataFrame {
 }
 
 /// Tensors of a checkpoint by name: shape and bytes.
-pub fn weights(checkpoint: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
+fn weights(checkpoint: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<u8>)> {
     let file = SafeTensors::deserialize(checkpoint).expect("safetensors");
     file.tensors().into_iter().map(|(name, view)| (name, (view.shape().to_vec(), view.data().to_vec()))).collect()
 }

@@ -119,6 +119,7 @@ mod tests {
             key: None,
             header: None,
             delimiter: None,
+            decimal: None,
             label: None,
             missing: None,
             duplicates: None,
@@ -245,13 +246,37 @@ mod tests {
     #[test]
     fn repeated_values_are_warned_about() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), "a.csv", &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i % 3)));
+        write(
+            folder.path(),
+            "a.csv",
+            &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{},{}\n", i * 37 % 101, i % 3)),
+        );
         let dataset = load(&file_spec("a.csv"), folder.path(), 10).unwrap();
         assert!(
             dataset.warnings[0].contains("`b` (3)") && !dataset.warnings[0].contains("`a`"),
             "{:?}",
             dataset.warnings
         );
+    }
+
+    #[test]
+    fn the_columns_of_parts_are_matched_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "train.csv", "a,b\n1,2\n3,5\n");
+        write(folder.path(), "test.csv", "b,a\n20,10\n");
+        write(folder.path(), "other.csv", "b,c\n20,10\n");
+        let parts = |test: &str| spec::Dataset {
+            path: None,
+            train: Amount::File("train.csv".into()),
+            validation: Amount::File("train.csv".into()),
+            test: Amount::File(test.into()),
+            standardize: false,
+            ..file_spec("")
+        };
+        let dataset = load(&parts("test.csv"), folder.path(), 1).unwrap();
+        assert_eq!((dataset.columns, dataset.test.as_slice()), (vec!["a".into(), "b".into()], &[10.0, 20.0][..]));
+        let text = load(&parts("other.csv"), folder.path(), 1).unwrap_err().to_string();
+        assert!(text.contains("has `c` where the first file of the dataset has `a`"), "{text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::error::DataError;
+use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
 use crate::data::split::split;
 use crate::matrix::Matrix;
@@ -88,16 +89,21 @@ impl Parts {
                 table.columns.clone_from(&self.columns);
                 Ok(table)
             }
-            None => {
-                let missing = self.columns.iter().find(|name| place(name).is_none());
-                let more = table.columns.iter().find(|name| !self.columns.contains(name));
-                let named = |name: Option<&String>| name.map(|name| format!("`{name}`"));
-                let expected = named(missing).unwrap_or_else(|| format!("{} columns", self.columns.len()));
-                let found = named(more).unwrap_or_else(|| format!("{}", table.columns.len()));
-                Err(DataError::OtherColumns { path: path.to_owned(), expected, found })
-            }
+            None => Err(other_columns(path, &self.columns, &table.columns)),
         }
     }
+}
+
+/// What one file has that the other has not.
+fn other_columns(path: &Path, expected: &[String], found: &[String]) -> DataError {
+    let lacks = expected.iter().find(|name| !found.contains(name));
+    let more = found.iter().find(|name| !expected.contains(name));
+    let (expected, found) = match (lacks, more) {
+        (Some(lacks), Some(more)) => (quoted(lacks), quoted(more)),
+        (Some(lacks), None) => (quoted(lacks), "no such column".to_owned()),
+        _ => (format!("{} columns", expected.len()), found.len().to_string()),
+    };
+    DataError::OtherColumns { path: path.to_owned(), expected, found }
 }
 
 /// Where `path` is: relative to `folder`, or to the working directory.

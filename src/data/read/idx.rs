@@ -37,6 +37,10 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
             format!("its shape {shape:?} of {size}-byte values does not fit the {} bytes of data", values.len());
         return Err(damaged(problem));
     }
+    // No rows, or rows of nothing, promise no bytes however large the other dimensions are.
+    if values.is_empty() {
+        return Err(DataError::Empty { path: source.path.to_owned() });
+    }
     let width: usize = shape[1..].iter().product();
     let names = match shape[1..] {
         [rows, columns] => super::images::pixel_names(rows, columns, &[""]),

@@ -1,17 +1,19 @@
 //! A folder of PNG files, an image a row: grey or RGB, 8 or 16 bits, all of one size and kind.
 
 use std::ffi::OsStr;
+use std::io::Cursor;
 use std::path::PathBuf;
 
 use image::DynamicImage;
 
 use super::{Source, Table};
 use crate::data::error::{DataError, reading};
+use crate::data::quote::listed;
 
 /// Reads the images in the order of their names; columns are called `pixel_<row>_<column>`, for colours with `_red`,
 /// `_green` and `_blue` behind.
 pub fn read(source: &Source) -> Result<Table, DataError> {
-    let paths = files(source)?;
+    let Files { images: paths, warnings } = files(source)?;
     let Some(first) = paths.first() else {
         return Err(source.damaged("images", "the folder holds no .png files"));
     };
@@ -31,7 +33,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     let names = pixel_names(kind.height, kind.width, colours);
     let (columns, rows) =
         source.array(&names, paths.len(), |row, column| f64::from(values[row * names.len() + column]))?;
-    Ok(Table { columns, rows, numbers: None, named: false, levels: Some(kind.levels), warnings: Vec::new() })
+    Ok(Table { columns, rows, numbers: None, named: false, levels: Some(kind.levels), warnings })
 }
 
 /// Names of pixels, row by row, the ends of `colours` within each.
@@ -40,17 +42,46 @@ pub fn pixel_names(rows: usize, columns: usize, colours: &[&str]) -> Vec<String>
     places.flat_map(|(row, column)| colours.iter().map(move |colour| format!("pixel_{row}_{column}{colour}"))).collect()
 }
 
-/// The PNG files of the folder, by name.
-fn files(source: &Source) -> Result<Vec<PathBuf>, DataError> {
-    let mut paths = Vec::new();
+/// What a folder holds.
+struct Files {
+    /// The PNG files, by name.
+    images: Vec<PathBuf>,
+    warnings: Vec<String>,
+}
+
+/// Ends of names of images that are not read, in lower case.
+const OTHER_IMAGES: &[&str] =
+    &["jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "tif", "tiff", "webp", "pgm", "ppm", "pnm", "heic", "avif"];
+
+/// Images of another kind are refused, for they would be missing in silence; other files and folders are warned about.
+fn files(source: &Source) -> Result<Files, DataError> {
+    let (mut images, mut others, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for entry in std::fs::read_dir(source.path).map_err(reading(source.path))? {
         let path = entry.map_err(reading(source.path))?.path();
-        if path.extension().and_then(OsStr::to_str).is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
-            paths.push(path);
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match &*extension {
+            "png" if path.is_file() => images.push(path),
+            other if OTHER_IMAGES.contains(&other) => others.push(name),
+            _ if name.starts_with('.') => {}
+            _ => rest.push(name),
         }
     }
-    paths.sort();
-    Ok(paths)
+    [&mut others, &mut rest].into_iter().for_each(|names| names.sort());
+    if !others.is_empty() {
+        let names = listed(others.iter().map(String::as_str));
+        return Err(source.damaged("images", format!("{names} are no PNG files; convert them, or move them elsewhere")));
+    }
+    images.sort();
+    let warnings = match &rest[..] {
+        [] => Vec::new(),
+        _ => vec![format!(
+            "`{}`: only the PNG files right in this folder are read, and {} left out",
+            source.path.display(),
+            listed(rest.iter().map(String::as_str)) + if rest.len() == 1 { " is" } else { " are" }
+        )],
+    };
+    Ok(Files { images, warnings })
 }
 
 /// What all images of a folder share.
@@ -79,8 +110,12 @@ impl Pixels {
     fn of(path: &PathBuf) -> Result<Self, DataError> {
         let damaged = |problem: String| DataError::Damaged { path: path.clone(), format: "PNG", problem };
         let bytes = std::fs::read(path).map_err(reading(path))?;
-        let image = image::load_from_memory_with_format(&bytes, image::ImageFormat::Png)
-            .map_err(|error| damaged(error.to_string()))?;
+        if bytes.starts_with(b"\xff\xd8\xff") {
+            return Err(damaged("it is a JPEG image, whatever its name says; convert it".to_owned()));
+        }
+        // Unlike `image::load_from_memory`, a reader takes no more memory than its limits allow.
+        let image = image::io::Reader::with_format(Cursor::new(bytes), image::ImageFormat::Png);
+        let image = image.decode().map_err(|error| damaged(error.to_string()))?;
         let (width, height) = (image.width() as usize, image.height() as usize);
         let wide = |bytes: Vec<u8>| bytes.into_iter().map(u16::from).collect();
         let (channels, levels, values) = match image {
@@ -118,6 +153,7 @@ mod tests {
         let table = parse(&path).unwrap();
         assert_eq!(table.columns, ["pixel_0_0", "pixel_0_1"]);
         assert_eq!((table.rows.as_slice(), table.levels), (&[0.0, 255.0, 7.0, 8.0][..], Some(256)));
+        assert!(table.warnings[0].contains("`notes.txt` is left out"), "{:?}", table.warnings);
     }
 
     #[test]
@@ -139,16 +175,19 @@ mod tests {
         assert!(parse(&path).unwrap_err().contains("no .png files"));
         GrayImage::new(2, 2).save(path.join("a.png")).unwrap();
         type Make = fn(&Path);
-        let cases: [(Make, &str); 4] = [
+        let cases: [(Make, &str); 5] = [
             (|path| GrayImage::new(2, 3).save(path).unwrap(), "2 × 3 pixels, grey, 256 levels, but"),
             (|path| RgbImage::new(2, 2).save(path).unwrap(), "2 × 2 pixels, RGB"),
             (|path| RgbaImage::new(2, 2).save(path).unwrap(), "transparency"),
             (|path| std::fs::write(path, "hello").unwrap(), "not a valid PNG file"),
+            (|path| std::fs::write(path, b"\xff\xd8\xff\xe0").unwrap(), "a JPEG image, whatever its name says"),
         ];
         for (make, expected) in cases {
             make(&path.join("odd.png"));
             let text = parse(&path).unwrap_err();
             assert!(text.contains("odd.png") && text.contains(expected), "{text}");
         }
+        std::fs::write(path.join("b.JPG"), "").unwrap();
+        assert!(parse(&path).unwrap_err().contains("`b.JPG` are no PNG files; convert them"));
     }
 }

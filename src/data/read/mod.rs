@@ -3,21 +3,24 @@
 use std::io::Read;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use super::error::{CellProblem, DataError, Place, finite, reading};
+use super::quote::quoted;
 use crate::matrix::Matrix;
 use crate::spec::{Duplicates, FileFormat, Missing};
 
+mod contents;
+mod counting;
 mod csv;
 mod idx;
 mod images;
+mod memory;
 mod npy;
 mod npz;
 mod options;
 mod parquet;
 mod rows;
 mod selection;
+mod signature;
 
 pub use options::ReadOptions;
 pub use selection::Selection;
@@ -81,9 +84,17 @@ pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<T
     let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
         return Err(unknown_extension(path));
     };
+    if reader.format != FileFormat::Images {
+        let mut start = Vec::new();
+        contents::open(path)?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
+        // Those that may be gzipped look at what they unfold.
+        signature::check(path, &start, reader.format)?;
+    }
     let mut table = (reader.read)(&Source { path, options, watch })?;
+    let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
+    table.warnings.extend(counting);
     if options.missing == Missing::Drop {
-        rows::drop_missing(&mut table, path);
+        rows::drop_missing(&mut table, path)?;
     }
     if options.duplicates == Duplicates::Drop {
         rows::drop_duplicates(&mut table, path);
@@ -110,7 +121,7 @@ const LAST_EXACT: f64 = 9_007_199_254_740_992.0;
 fn rounded(path: &Path, columns: &[String], rows: &Matrix<f64>, whole: impl Fn(usize) -> bool) -> Option<String> {
     let reaches = |column: usize| rows.iter_rows().any(|row| row[column].abs() > LAST_EXACT);
     let names = (0..columns.len()).filter(|&column| whole(column) && reaches(column));
-    let names: Vec<String> = names.map(|column| format!("`{}`", columns[column])).collect();
+    let names: Vec<String> = names.map(|column| quoted(&columns[column])).collect();
     (!names.is_empty()).then(|| {
         format!(
             "`{}`: whole numbers beyond 2^53 in {} are rounded to 64-bit floats: those that differ in the last digits only become \
@@ -130,19 +141,6 @@ impl Source<'_> {
     /// The file is not what its format asks for.
     fn damaged(&self, format: &'static str, problem: impl ToString) -> DataError {
         DataError::Damaged { path: self.path.to_owned(), format, problem: problem.to_string() }
-    }
-
-    /// The file's bytes, decompressed if they are gzip, whatever the name says.
-    fn contents(&self) -> Result<Vec<u8>, DataError> {
-        let bytes = std::fs::read(self.path).map_err(reading(self.path))?;
-        if !bytes.starts_with(&[0x1f, 0x8b]) {
-            return Ok(bytes);
-        }
-        let mut text = Vec::new();
-        match MultiGzDecoder::new(&bytes[..]).read_to_end(&mut text) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(self.damaged("gzip", error)),
-        }
     }
 
     /// A number as read: finite, or NaN for a missing one whose row is to be dropped.

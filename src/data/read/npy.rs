@@ -3,11 +3,11 @@
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 
 use super::{Source, Table, numbered, rounded};
-use crate::data::error::{DataError, reading};
+use crate::data::error::DataError;
 
 /// Reads the chosen columns, called x1, x2, …; an array of one dimension is one column.
 pub fn read(source: &Source) -> Result<Table, DataError> {
-    decode(source, &std::fs::read(source.path).map_err(reading(source.path))?)
+    decode(source, &source.bytes()?)
 }
 
 /// Reads the chosen columns of the NPY file that `bytes` are.

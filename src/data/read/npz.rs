@@ -1,16 +1,17 @@
 //! NumPy's NPZ: a zip archive of NPY files.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 
 use zip::ZipArchive;
 
+use super::contents::{open, unfold};
 use super::{Source, Table, npy};
-use crate::data::error::{DataError, near_names, reading};
+use crate::data::error::{DataError, near_names};
+use crate::data::quote::{listed, quoted};
 
 /// Reads the array that the options' `key` names, or the only one.
 pub fn read(source: &Source) -> Result<Table, DataError> {
-    let file = File::open(source.path).map_err(reading(source.path))?;
+    let file = open(source.path)?;
     let damaged = |error: zip::result::ZipError| source.damaged("NPZ", error);
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let keys: Vec<String> =
@@ -19,23 +20,25 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         (Some(key), _) if keys.contains(key) => key,
         (None, [only]) => only,
         (Some(key), _) => {
-            let problem = format!("it has no array `{key}`{}", near_names(key, keys.iter().map(String::as_str)));
+            let problem =
+                format!("it has no array {}{}", quoted(key), near_names(key, keys.iter().map(String::as_str)));
             return Err(source.damaged("NPZ", problem));
         }
         (None, []) => return Err(source.damaged("NPZ", "it holds no arrays")),
         (None, many) => {
-            let names = many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let names = listed(many.iter().map(String::as_str));
             return Err(source.damaged("NPZ", format!("it holds several arrays; set `key` to one of {names}")));
         }
     };
-    let mut entry = archive.by_name(&format!("{key}.npy")).map_err(damaged)?;
-    let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes).map_err(|error| source.damaged("NPZ", error))?;
+    let entry = archive.by_name(&format!("{key}.npy")).map_err(damaged)?;
+    let compressed = entry.compressed_size();
+    let bytes = unfold(entry, compressed).map_err(|problem| source.damaged("NPZ", problem))?;
     npy::decode(source, &bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use zip::ZipWriter;
@@ -81,5 +84,17 @@ mod tests {
             let text = result.unwrap_err();
             assert!(text.contains(expected), "{text}");
         }
+    }
+    #[test]
+    fn an_archive_that_swells_beyond_measure_is_cut_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npz");
+        let mut zip = ZipWriter::new(File::create(&path).unwrap());
+        zip.start_file("x.npy", SimpleFileOptions::default()).unwrap();
+        let zeros = vec![0; 1 << 20];
+        (0..300).for_each(|_| zip.write_all(&zeros).unwrap());
+        zip.finish().unwrap();
+        let text = read_table(&path, &ReadOptions::default(), &|_, _, _| {}).unwrap_err().to_string();
+        assert!(text.contains("unfold to more than 268.4 MB"), "{text}");
     }
 }

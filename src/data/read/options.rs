@@ -2,7 +2,7 @@
 
 use super::Selection;
 use crate::data::error::CellProblem;
-use crate::spec::{self, Duplicates, FileFormat, Missing};
+use crate::spec::{self, Decimal, Duplicates, FileFormat, Missing};
 
 /// How to read a file. The default takes everything and guesses the rest.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,10 +12,11 @@ pub struct ReadOptions {
     pub selection: Selection,
     /// Name of the array of an npz archive; `None`: the only one.
     pub key: Option<String>,
-    /// Whether the first line of a text names the columns; `None`: unless all of its cells are numbers.
+    /// Whether the first line of a text names the columns; `None`: unless it looks like a row.
     pub header: Option<bool>,
     /// What separates the cells of a text, an ASCII character; `None`: told by the format.
     pub delimiter: Option<char>,
+    pub decimal: Decimal,
     pub missing: Missing,
     pub duplicates: Duplicates,
     /// Most rows; `None`: all.
@@ -30,6 +31,7 @@ impl From<&spec::Dataset> for ReadOptions {
             key: spec.key.clone(),
             header: spec.header,
             delimiter: spec.delimiter,
+            decimal: spec.decimal.unwrap_or_default(),
             missing: spec.missing.unwrap_or_default(),
             duplicates: spec.duplicates.unwrap_or_default(),
             rows: spec.rows,

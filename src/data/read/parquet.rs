@@ -1,18 +1,18 @@
 //! Parquet, through polars.
 
-use std::fs::File;
-
 use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader};
 
-use super::{Source, Table, rounded};
-use crate::data::error::{CellProblem, DataError, reading};
+use super::contents::open;
+use super::{Source, Table, memory, rounded};
+use crate::data::error::{CellProblem, DataError};
+use crate::data::quote::as_toml;
 use crate::matrix::Matrix;
 
 /// Reads the chosen columns, which must be booleans or numbers.
 pub fn read(source: &Source) -> Result<Table, DataError> {
     let path = source.path;
     let damaged = |error: PolarsError| source.damaged("Parquet", error);
-    let mut reader = ParquetReader::new(File::open(path).map_err(reading(path))?);
+    let mut reader = ParquetReader::new(open(path)?);
     let schema = reader.schema().map_err(damaged)?;
     let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
     let chosen = source.options.selection.resolve(path, &names)?;
@@ -23,6 +23,15 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
             let found = format!("{dtype:?} values");
             return Err(DataError::ColumnType { path: path.to_owned(), column: column.clone(), found, hint });
         }
+    }
+    // A column of one value takes next to nothing in the file, however many rows it has.
+    let rows = reader.num_rows().map_err(damaged)?;
+    let bytes = (rows as u64).saturating_mul(8 * columns.len() as u64);
+    if bytes > memory::free() {
+        let (bytes, free) = (memory::shown(bytes), memory::shown(memory::free()));
+        let problem =
+            format!("has {rows} rows, which take {bytes}, and {free} of memory are free; write fewer rows to it");
+        return Err(DataError::Refused { path: path.to_owned(), problem });
     }
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
 
@@ -60,7 +69,7 @@ fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
         Int128 | UInt128 | Decimal(..) | Decimal32(..) | Decimal64(..) | Decimal256(..) => {
             Some("store it as Float64: wider integers and decimals are not read".into())
         }
-        _ => Some(format!("only numbers can be learned: leave it out with `drop = [\"{column}\"]`")),
+        _ => Some(format!("only numbers can be learned: leave it out with `drop = [{}]`", as_toml(column))),
     }
 }
 

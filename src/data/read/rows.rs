@@ -4,10 +4,20 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::Table;
+use crate::data::error::DataError;
 
 /// Leaves out the rows with missing values, which readers mark as NaN.
-pub fn drop_missing(table: &mut Table, path: &Path) {
+///
+/// # Errors
+/// No row is whole.
+pub fn drop_missing(table: &mut Table, path: &Path) -> Result<(), DataError> {
+    if table.rows.rows() > 0 && table.rows.iter_rows().all(|row| row.iter().any(|value| value.is_nan())) {
+        let is_blank = |column: &usize| table.rows.iter_rows().all(|row| row[*column].is_nan());
+        let blank = (0..table.columns.len()).filter(is_blank).map(|column| table.columns[column].clone());
+        return Err(DataError::AllMissing { path: path.to_owned(), columns: blank.collect() });
+    }
     keep(table, path, "have missing values", |row| row.iter().all(|value| !value.is_nan()));
+    Ok(())
 }
 
 /// Leaves out every row that equals an earlier one.

@@ -2,6 +2,7 @@
 //! without bound.
 
 use super::Look;
+use crate::data::quote::quoted;
 use crate::matrix::Matrix;
 
 /// Columns that are looked at: the arithmetic grows with their square.
@@ -22,7 +23,7 @@ impl Look<'_> {
             return Vec::new();
         }
         let correlation = correlation(self.some, &columns);
-        let name = |place: usize| format!("`{}`", self.columns[columns[place]]);
+        let name = |place: usize| quoted(&self.columns[columns[place]]);
         let sentence = |(place, others): (usize, Vec<usize>)| {
             let others: Vec<String> = others.into_iter().map(name).collect();
             format!(

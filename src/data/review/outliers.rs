@@ -2,6 +2,7 @@
 
 use crate::data::dataset::Part;
 use crate::data::error::shown;
+use crate::data::quote::quoted;
 
 /// Deviations (of the middle half) from the middle beyond which a value can be far outside.
 const FAR: f64 = 20.0;
@@ -38,8 +39,9 @@ fn outlier(column: usize, name: &str, parts: &[Part; 3]) -> Option<String> {
     let distance = (value - middle).abs();
     (distance > FAR * deviation && distance > APART * end).then(|| {
         format!(
-            "`{name}` is {} in row {} of `{}`, {} times as far from the middle as nearly all other values: it sets the column's \
+            "{} is {} in row {} of `{}`, {} times as far from the middle as nearly all other values: it sets the column's \
              scale and its share of the mean NLL; correct the value or remove the row if it is wrong",
+            quoted(name),
             shown(value),
             part.numbers[row],
             part.path.display(),

@@ -2,6 +2,7 @@
 
 use super::{Look, listed};
 use crate::data::error::shown;
+use crate::data::quote::quoted;
 
 /// A column with fewer than one distinct value in so many rows is one of few values.
 const ROWS_PER_VALUE: usize = 20;
@@ -21,9 +22,9 @@ impl Look<'_> {
             let share = most.len() as f64 / rows.max(1) as f64;
             let name = &self.columns[column];
             if distinct * ROWS_PER_VALUE <= rows {
-                few.push(format!("`{name}` ({distinct})"));
+                few.push(format!("{} ({distinct})", quoted(name)));
             } else if share >= COMMON && most.len() > 2 {
-                common.push(format!("`{name}` is {} in {:.0} %", shown(most[0]), 100.0 * share));
+                common.push(format!("{} is {} in {:.0} %", quoted(name), shown(most[0]), 100.0 * share));
             }
         }
         let mut findings = Vec::new();

@@ -1,6 +1,7 @@
 //! Values that lose what tells them apart when they are not standardised: a flow computes with 32 bits.
 
 use super::{Look, listed};
+use crate::data::quote::quoted;
 
 /// Share of a column's range that rounding may change.
 const LOST: f64 = 1e-4;
@@ -14,8 +15,7 @@ impl Look<'_> {
             let largest = low.abs().max(high.abs());
             largest * f64::from(f32::EPSILON) > LOST * (high - low)
         };
-        let names: Vec<String> =
-            (0..self.columns.len()).filter(lossy).map(|i| format!("`{}`", self.columns[i])).collect();
+        let names: Vec<String> = (0..self.columns.len()).filter(lossy).map(|i| quoted(&self.columns[i])).collect();
         (!names.is_empty()).then(|| {
             format!(
                 "`standardize = false` hands the flow values rounded to 32 bits, and {} lie too far from zero for it: leave \

@@ -2,6 +2,7 @@
 
 use super::Look;
 use crate::data::error::shown;
+use crate::data::quote::quoted;
 
 /// Distinct values from which their distances tell their spacing.
 const ENOUGH: usize = 8;
@@ -20,12 +21,12 @@ impl Look<'_> {
         values.dedup();
         let gaps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
-        let (name, step) = (&self.columns[column], self.steps[column]);
+        let (name, step) = (quoted(&self.columns[column]), self.steps[column]);
         let slack = ROUNDING * step + 4.0 * f64::EPSILON * values.last()?.abs().max(values[0].abs());
         let whole = |gap: &f64| (gap / least - (gap / least).round()).abs() * least <= slack;
         if least < step - slack {
             return Some(format!(
-                "`dequantize` adds noise {} wide to `{name}`, wider than the distance {} of two of its values: what they tell \
+                "`dequantize` adds noise {} wide to {name}, wider than the distance {} of two of its values: what they tell \
                  apart is blurred; set it to the spacing of the values",
                 shown(step),
                 shown(least)
@@ -33,7 +34,7 @@ impl Look<'_> {
         }
         (least > step + slack && values.len() >= ENOUGH && gaps.iter().all(whole)).then(|| {
             format!(
-                "`dequantize` adds noise {} wide to `{name}`, narrower than the spacing {} of its values: between them lies no \
+                "`dequantize` adds noise {} wide to {name}, narrower than the spacing {} of its values: between them lies no \
                  data, and a density can grow there and count it as likelihood; set it to {1}",
                 shown(step),
                 shown(least)

@@ -105,6 +105,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.key", &["dataset.path=data.csv", "dataset.format=npz"], "x"),
     ("dataset.header", &["dataset.path=data.csv"], "true"),
     ("dataset.delimiter", &["dataset.path=data.csv"], "';'"),
+    ("dataset.decimal", &["dataset.path=data.csv"], "','"),
     ("dataset.label", &["dataset.path=data.csv"], "-1"),
     ("dataset.missing", &["dataset.path=data.csv"], "drop"),
     ("dataset.duplicates", &["dataset.path=data.csv"], "drop"),

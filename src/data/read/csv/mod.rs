@@ -1,70 +1,87 @@
 //! Text of cells between commas, tabs or other delimiters, plain or gzipped.
 //!
-//! One scanner both reads and diagnoses, so that a message can always name row, line and column. A file without quotes
-//! is scanned in parallel pieces.
+//! Bytes become UTF-8 (`text`), what stands above the rows names the columns (`header`), and the rows become numbers
+//! (`pieces`, `number`). One scanner both reads and diagnoses, so that a message can always name row, line and column. A
+//! file without quotes is scanned in parallel pieces. Where a row does not fit, `guess` says what would.
 
+mod guess;
+mod header;
+mod number;
 mod pieces;
 mod scanner;
+mod text;
 
-use self::pieces::{Layout, number, scan};
-use self::scanner::Scanner;
-use super::{Source, Table, numbered};
-use crate::data::error::DataError;
+use self::guess::Way;
+use self::pieces::{Layout, scan};
+use super::{Source, Table, rounded, signature};
+use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
+use crate::spec::FileFormat;
 
 /// Reads the chosen columns. `delimiter`: what separates cells where the options do not say. The first line is the header
-/// where they say so, or else unless all of its cells are numbers.
+/// where they say so, or else unless it looks like a row.
 pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let (path, options) = (source.path, source.options);
+    let bytes = source.contents()?;
+    // What a gzipped file holds may be of another kind, too.
+    signature::check(path, &bytes[..bytes.len().min(signature::START)], FileFormat::Csv)?;
+    let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
     // A spec takes nothing but ASCII.
     let delimiter = options.delimiter.map_or(delimiter, |character| character as u8);
-    let bytes = source.contents()?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut scanner = Scanner { rest: text, line: 1, delimiter };
-    scanner.skip_blank_lines();
-    let (header_start, header_line) = (scanner.rest, scanner.line);
-    let header = scanner.row();
-    if header.is_empty() {
+    let (rest, delimiter) = excel_delimiter(&text.bytes).unwrap_or((&text.bytes, delimiter));
+    let way = Way { delimiter, decimal: options.decimal };
+    let better = || guess::advice(rest, way).map(|advice| source.damaged("CSV", advice));
+
+    let top = header::read(rest, way, options.header).map_err(|problem| source.damaged("CSV", problem))?;
+    let names = top.names;
+    if names.is_empty() {
         return Err(DataError::Empty { path: path.to_owned() });
     }
-    if let [only] = &header[..]
-        && let Some(separator) =
-            [',', ';', '\t', '|'].into_iter().find(|other| *other as u8 != delimiter && only.contains(&(*other as u8)))
+    if let [_] = names[..]
+        && let Some(error) = better()
     {
-        let problem = format!("its columns seem to be separated by {separator:?}; set `delimiter = {separator:?}`");
-        return Err(source.damaged("CSV", problem));
+        return Err(error);
     }
-    let mut warnings = Vec::new();
-    let named = options.header.unwrap_or_else(|| header.iter().any(|cell| number(cell).is_none()));
-    let names = if named {
-        header.iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect()
-    } else {
-        if options.header.is_none() {
-            let called = format!("x1 to x{}", header.len());
-            warnings.push(format!("`{}` has no header; its columns are called {called}", path.display()));
-        }
-        scanner = Scanner { rest: header_start, line: header_line, delimiter };
-        numbered(header.len())
-    };
+    let mut warnings: Vec<String> = text.warning.map(str::to_owned).into_iter().chain(top.warnings).collect();
+    warnings.iter_mut().for_each(|warning| *warning = format!("`{}` {warning}", path.display()));
     let chosen = options.selection.resolve(path, &names)?;
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
     let mut values = Vec::new();
-    let (mut rows, mut lines) = (0, scanner.line - 1);
-    let layout = Layout { slots: &slots, width: chosen.len(), delimiter };
-    for piece in scan(scanner.rest, &layout, source) {
-        let piece = piece.map_err(|failure| failure.at(path, &names, rows, lines))?;
+    let mut whole = vec![false; chosen.len()];
+    let (mut rows, mut lines) = (0, top.rows.line - 1);
+    let layout = Layout { slots: &slots, width: chosen.len(), delimiter, decimal: way.decimal };
+    for piece in scan(top.rows.rest, &layout, source) {
+        let piece = piece.map_err(|failure| {
+            let error = failure.at(path, &names, rows, lines);
+            if is_of_the_format(&error) { better().unwrap_or(error) } else { error }
+        })?;
         rows += piece.values.len() / chosen.len();
         lines += piece.lines;
+        whole.iter_mut().zip(&piece.rounded).for_each(|(all, one)| *all |= one);
         if values.is_empty() {
             values = piece.values;
         } else {
             values.extend_from_slice(&piece.values);
         }
     }
-    let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), numbers: None, named, levels: None, warnings })
+    let columns: Vec<String> = chosen.iter().map(|&column| names[column].clone()).collect();
+    let rows = Matrix::new(values, chosen.len());
+    warnings.extend(rounded(path, &columns, &rows, |column| whole[column]));
+    Ok(Table { columns, rows, numbers: None, named: top.named, levels: None, warnings })
+}
+
+/// Whether another delimiter or decimal sign may be the remedy.
+fn is_of_the_format(error: &DataError) -> bool {
+    matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text(..), .. })
+}
+
+/// The delimiter that a first line `sep=;` tells, as Excel writes and reads it, and the text below that line.
+fn excel_delimiter(text: &[u8]) -> Option<(&[u8], u8)> {
+    let (&delimiter, rest) = text.strip_prefix(b"sep=")?.split_first()?;
+    let rest = rest.strip_prefix(b"\r").unwrap_or(rest).strip_prefix(b"\n")?;
+    delimiter.is_ascii().then_some((rest, delimiter))
 }
 
 #[cfg(test)]
@@ -72,6 +89,7 @@ mod tests {
     use super::pieces::PIECE;
     use super::*;
     use crate::data::read::{ReadOptions, Selection, read_table};
+    use crate::spec::{Decimal, Missing};
     use std::io::Write;
 
     fn parse_as(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table, String> {
@@ -130,6 +148,132 @@ mod tests {
         }
         let text = parse_as("a.tsv", b"a,b\n1,2\n", &ReadOptions::default()).unwrap_err();
         assert!(text.contains("set `delimiter = ','`"), "{text}");
+    }
+
+    /// Text, the names and the values that it is read as, and a word of its only warning, if it has one.
+    type Reading = (&'static str, &'static [&'static str], &'static [f64], &'static str);
+
+    #[track_caller]
+    fn reads_as((text, names, values, warning): Reading, options: &ReadOptions) {
+        let table = parse_as("a.csv", text.as_bytes(), options).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        let read = table.rows.as_slice().to_vec();
+        assert_eq!(
+            (table.columns.iter().map(String::as_str).collect::<Vec<_>>(), &read[..]),
+            (names.to_vec(), values),
+            "{text:?}"
+        );
+        assert_eq!(table.warnings.len(), usize::from(!warning.is_empty()), "{text:?}: {:?}", table.warnings);
+        assert!(table.warnings.iter().all(|said| said.contains(warning)), "{text:?}: {:?}", table.warnings);
+    }
+
+    #[test]
+    fn a_first_line_is_a_header_unless_it_looks_like_a_row() {
+        let cases: [Reading; 8] = [
+            ("True,2\nFalse,4\n", &["x1", "x2"], &[1.0, 2.0, 0.0, 4.0], "no header"),
+            ("0,1\n3,4\n", &["x1", "x2"], &[0.0, 1.0, 3.0, 4.0], "the names that pandas gives"),
+            (",0,1\n0,3,4\n", &["Unnamed: 0", "0", "1"], &[0.0, 3.0, 4.0], "`drop = [\"Unnamed: 0\"]`"),
+            (",a\n0,3\n1,4\n", &["Unnamed: 0", "a"], &[0.0, 3.0, 1.0, 4.0], "`drop = [\"Unnamed: 0\"]`"),
+            (",Unnamed: 0,a\n0,1,3\n", &["Unnamed: 0.1", "Unnamed: 0", "a"], &[0.0, 1.0, 3.0], "Unnamed: 0.1"),
+            ("id,2019\n1,3\n", &["id", "2019"], &[1.0, 3.0], "set `header = false`"),
+            ("\"a b\", c \n1,2\n", &["a b", "c"], &[1.0, 2.0], ""),
+            ("a,b\n1,2", &["a", "b"], &[1.0, 2.0], ""),
+        ];
+        for case in cases {
+            reads_as(case, &ReadOptions::default());
+        }
+    }
+
+    #[test]
+    fn a_first_row_that_starts_with_a_missing_value_is_no_header() {
+        for text in ["NA,2\n3,4\n", ",2\n3,4\n", "nan,2\n3,4\n"] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("row 1 (line 1), column `x1`"), "{text:?}: {error}");
+            let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+            let table = parse_as("a.csv", text.as_bytes(), &options).unwrap();
+            assert_eq!((table.columns, table.rows.as_slice()), (vec!["x1".into(), "x2".into()], &[3.0, 4.0][..]));
+            let expected = ["no header", "1 of 2 rows have missing values"];
+            assert!(
+                table.warnings.iter().zip(expected).all(|(said, part)| said.contains(part)),
+                "{:?}",
+                table.warnings
+            );
+        }
+    }
+
+    #[test]
+    fn classes_at_the_end_of_rows_are_no_header() {
+        let label = Some(crate::spec::ColumnName::Number(-1));
+        let options = ReadOptions { selection: Selection { label, ..Selection::default() }, ..ReadOptions::default() };
+        let text = "5.5,3.5,setosa\n4.75,3.0,setosa\n7.0,3.25,versicolor\n";
+        reads_as((text, &["x1", "x2"], &[5.5, 3.5, 4.75, 3.0, 7.0, 3.25], "no header"), &options);
+    }
+
+    #[test]
+    fn a_delimiter_at_the_end_of_every_line_starts_no_column() {
+        let cases: [Reading; 5] = [
+            ("a,b,\n1,2,\n3,4, \r\n", &["a", "b"], &[1.0, 2.0, 3.0, 4.0], ""),
+            ("a,b\n1,2,\n3,4,\n", &["a", "b"], &[1.0, 2.0, 3.0, 4.0], ""),
+            ("1,2,\n3,4,\n", &["x1", "x2"], &[1.0, 2.0, 3.0, 4.0], "no header"),
+            ("a,b,\n1,2,5\n", &["a", "b", "Unnamed: 2"], &[1.0, 2.0, 5.0], "Unnamed: 2"),
+            ("a\n1,\n2,\n", &["a"], &[1.0, 2.0], ""),
+        ];
+        for case in cases {
+            reads_as(case, &ReadOptions::default());
+        }
+    }
+
+    #[test]
+    fn comments_at_the_top_are_left_out_unless_they_name_the_columns() {
+        let cases: [Reading; 5] = [
+            ("# made in 2020\n#\n\na,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "2 lines at its top"),
+            ("# a,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "1 line at its top"),
+            ("#made by me\na,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "1 line at its top"),
+            ("sep=;\r\na;b\r\n1;2\r\n", &["a", "b"], &[1.0, 2.0], ""),
+            ("sep=\t\na\tb\n1\t2\n", &["a", "b"], &[1.0, 2.0], ""),
+        ];
+        for case in cases {
+            reads_as(case, &ReadOptions::default());
+        }
+    }
+
+    #[test]
+    fn excel_in_europe_and_tables_between_blanks_are_read_as_told() {
+        let (comma, point) = (Decimal::Comma, Decimal::Point);
+        let cases: [(char, Decimal, Reading); 4] = [
+            (';', comma, ("\u{feff}a;b\r\n1,5;-2\r\n", &["a", "b"], &[1.5, -2.0], "")),
+            ('\t', comma, ("a\tb\n1,5\t2,25\n", &["a", "b"], &[1.5, 2.25], "")),
+            (',', comma, ("a,b\n\"1,5\",\"2,5\"\n", &["a", "b"], &[1.5, 2.5], "")),
+            (' ', point, ("  a   b\n 1.5  2\n10.5 20 \n", &["a", "b"], &[1.5, 2.0, 10.5, 20.0], "")),
+        ];
+        for (delimiter, decimal, case) in cases {
+            reads_as(case, &ReadOptions { delimiter: Some(delimiter), decimal, ..ReadOptions::default() });
+        }
+    }
+
+    #[test]
+    fn what_only_seems_to_be_a_table_is_refused_in_a_short_line() {
+        let long = "x".repeat(1 << 20);
+        let cases = [
+            ("a,b\n\"1\"5,2\n".to_owned(), "line 2: text stands behind a closing quote"),
+            ("a,b\n1,2\n\"3,4\n5,6\n".to_owned(), "line 3: a quote that is opened in this row is never closed"),
+            ("\"a,b\n1,2\n".to_owned(), "never closed"),
+            ("a;b\n1,5;2,5\n".to_owned(), "set `delimiter = ';'` and `decimal = ','`"),
+            ("1,5;2,5\n3,5;4,5\n".to_owned(), "set `delimiter = ';'` and `decimal = ','`"),
+            ("a\tb\n1\t2\n".to_owned(), "set `delimiter = \"\\t\"`"),
+            ("a,b\n1,2\n1,\u{1b}[2J\n".to_owned(), "`\\u001b[2J` is not a number"),
+            (format!("a,b\n1,2\n1,{long}\n"), "(1048576 characters) is not a number"),
+            (format!("{long},b\n1,2\n"), "(1048576 characters) is no name"),
+            (format!("a,b\n1,2\n1,{}\n", "9".repeat(1 << 20)), "is beyond the range"),
+            ("a,b\n1,2\n\0,3\n".to_owned(), "zero bytes"),
+        ];
+        for (text, expected) in cases {
+            let message = parse(&text).unwrap_err();
+            assert!(message.contains(expected) && message.len() < 600, "{message}");
+            assert!(!message.contains('\u{1b}'), "{message:?}");
+        }
+        let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+        let message = parse_as("a.csv", b"a,b\n1,\n2,NA\n", &options).unwrap_err();
+        assert!(message.contains("nothing stands in `b`: leave out such columns with `drop = [\"b\"]`"), "{message}");
     }
 
     #[test]

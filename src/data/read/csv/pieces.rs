@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::scanner::Scanner;
+use super::number::value;
+use super::scanner::{QuoteFault, Scanner};
 use crate::data::error::{CellProblem, DataError, Place};
-use crate::data::read::Source;
+use crate::data::read::{LAST_EXACT, Source};
+use crate::spec::Decimal;
 
 /// Bytes that one thread scans at a time.
 pub const PIECE: usize = 1 << 21;
@@ -16,6 +18,8 @@ pub const PIECE: usize = 1 << 21;
 pub struct Piece {
     pub values: Vec<f64>,
     pub lines: usize,
+    /// Which of the chosen columns hold whole numbers that 64-bit floats round, shape `[chosen columns]`.
+    pub rounded: Vec<bool>,
 }
 
 /// What is wrong with a row; `row` and `line` count from 0 at the start of the piece.
@@ -28,6 +32,7 @@ pub struct Failure {
 pub enum FailureKind {
     Ragged { found: usize },
     Cell { column: usize, problem: CellProblem },
+    Quote(QuoteFault),
 }
 
 impl Failure {
@@ -35,6 +40,7 @@ impl Failure {
         let (path, row, line) = (path.to_owned(), rows_before + self.row + 1, lines_before + self.line + 1);
         match self.kind {
             FailureKind::Ragged { found } => DataError::Ragged { path, row, line, expected: names.len(), found },
+            FailureKind::Quote(fault) => DataError::Quote { path, line, problem: fault.problem() },
             FailureKind::Cell { column, problem } => {
                 DataError::Cell { place: Place { path, row, line: Some(line), column: names[column].clone() }, problem }
             }
@@ -49,6 +55,7 @@ pub struct Layout<'a> {
     /// How many are chosen.
     pub width: usize,
     pub delimiter: u8,
+    pub decimal: Decimal,
 }
 
 /// Scans the rows of `text`, which starts at a row.
@@ -77,9 +84,10 @@ pub fn scan(text: &[u8], layout: &Layout, source: &Source) -> Vec<Result<Piece, 
 }
 
 fn scan_piece(text: &[u8], layout: &Layout, source: &Source) -> Result<Piece, Failure> {
-    let Layout { slots, width, delimiter } = *layout;
+    let Layout { slots, width, delimiter, decimal } = *layout;
     let mut values: Vec<f64> = Vec::new();
-    let mut scanner = Scanner { rest: text, line: 0, delimiter };
+    let mut rounded = vec![false; width];
+    let mut scanner = Scanner::new(text, 0, delimiter);
     scanner.skip_blank_lines();
     while !scanner.rest.is_empty() {
         let (start, line) = (values.len(), scanner.line);
@@ -89,43 +97,29 @@ fn scan_piece(text: &[u8], layout: &Layout, source: &Source) -> Result<Piece, Fa
         loop {
             let (cell, row_ends) = scanner.cell();
             if let Some(&Some(slot)) = slots.get(found) {
-                match source.value(value(&cell)) {
-                    Ok(value) => values[start + slot] = value,
+                match source.value(value(&cell, decimal)) {
+                    Ok(value) => {
+                        values[start + slot] = value;
+                        rounded[slot] |= value.abs() > LAST_EXACT && !cell.iter().any(|byte| b".,eE".contains(byte));
+                    }
                     Err(problem) => {
                         wrong.get_or_insert(FailureKind::Cell { column: found, problem });
                     }
                 }
             }
-            found += 1;
+            // A delimiter at the line's end starts no column.
+            found += usize::from(!(row_ends && found == slots.len() && cell.is_empty()));
             if row_ends {
                 break;
             }
         }
-        // A row of the wrong length explains its wrong cells, so it is named first.
+        // A faulty quote explains a row of the wrong length, and that its wrong cells: so they are named in this order.
+        let quote = scanner.fault.map(FailureKind::Quote);
         let ragged = (found != slots.len()).then_some(FailureKind::Ragged { found });
-        if let Some(kind) = ragged.or(wrong) {
+        if let Some(kind) = quote.or(ragged).or(wrong) {
             return Err(Failure { row: start / width, line, kind });
         }
         scanner.skip_blank_lines();
     }
-    Ok(Piece { values, lines: scanner.line })
-}
-
-/// The cell as a finite number.
-fn value(cell: &[u8]) -> Result<f64, CellProblem> {
-    const MISSING: [&str; 6] = ["na", "n/a", "nan", "null", "none", "?"];
-    let text = || String::from_utf8_lossy(cell).into_owned();
-    match number(cell) {
-        Some(value) if value.is_finite() => Ok(value),
-        Some(value) if value.is_infinite() && cell.iter().any(u8::is_ascii_digit) => Err(CellProblem::TooLarge(text())),
-        Some(value) if value.is_infinite() => Err(CellProblem::Infinite(text())),
-        _ if cell.is_empty() => Err(CellProblem::Empty),
-        _ if MISSING.contains(&text().to_lowercase().as_str()) => Err(CellProblem::Missing(text())),
-        _ => Err(CellProblem::Text(text())),
-    }
-}
-
-/// The cell as a number, infinite and NaN included.
-pub fn number(cell: &[u8]) -> Option<f64> {
-    std::str::from_utf8(cell).ok()?.parse().ok()
+    Ok(Piece { values, lines: scanner.line, rounded })
 }
