@@ -14,7 +14,7 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::SPEC;
 use crate::record::{Manifest, read_runs, trial_columns};
-use crate::report::comparison::{By, Comparison, FIXED, METRICS, Metric, Row, metric, rows};
+use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, rows};
 use crate::spec::{choose, flat, key_paths, nearest};
 
 #[derive(Args, Debug)]
@@ -65,12 +65,16 @@ impl Compare {
         runs.retain(|run: &Row| seen.insert((run.experiment.clone(), run.trial.clone(), run.seed)));
         let by = if by.is_empty() { By::Trial } else { By::Keys(by) };
         let comparison = Comparison::new(&runs, &by, metric);
+        has_metric(&comparison)?;
         let poorly_known = comparison.poorly_known();
         if poorly_known > 0 {
             tell(format_args!(
                 "warning: {poorly_known} of {} rows have fewer than three finished runs: their errors say little",
                 comparison.groups.len()
             ));
+        }
+        if let Some(note) = comparison.data_note() {
+            tell(format_args!("note: {note}"));
         }
         self.write(&comparison, format)?;
         Ok(Exit::Success)
@@ -126,6 +130,17 @@ pub(super) fn metric_named(name: &str) -> Result<&'static Metric, Failure> {
     metric(name).ok_or_else(|| Failure::Usage(format!("--metric {name}: no such metric; {}", choose(name, names))))
 }
 
+/// That any of the runs has the metric, where they have any at all.
+pub(super) fn has_metric(comparison: &Comparison) -> Result<(), Failure> {
+    let has = |metric: &Metric| comparison.groups.iter().any(|group| group.estimates.contains_key(metric.name));
+    let known: Vec<String> = METRICS.iter().filter(|it| has(it)).map(|it| format!("`{}`", it.name)).collect();
+    if known.is_empty() || has(comparison.metric) {
+        return Ok(());
+    }
+    let name = comparison.metric.name;
+    Err(Failure::Usage(format!("--metric {name}: none of these runs has it; they have {}", known.join(", "))))
+}
+
 /// The runs below `path`, or in a file like trials.parquet. Keys of `wanted` that a run neither sweeps nor overrides are
 /// looked up in its resolved spec.
 fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
@@ -145,11 +160,12 @@ fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
     }
     let mut runs = rows_of(&found.manifests)?;
     for (run, directory) in runs.iter_mut().zip(&found.directories) {
-        let missing: Vec<&String> = wanted.iter().filter(|key| !run.keys.contains_key(*key)).collect();
-        if !missing.is_empty() {
-            let spec = resolved(directory).unwrap_or_default();
-            run.keys.extend(missing.into_iter().filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))));
-        }
+        let Ok(spec) = resolved(directory) else { continue };
+        let missing = wanted.iter().filter(|key| !run.keys.contains_key(*key));
+        let missing: Vec<_> = missing.filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))).collect();
+        run.keys.extend(missing);
+        let of_data = spec.into_iter().filter(|(key, _)| key.starts_with("dataset."));
+        run.data = Some(of_data.chain(digest(directory)).collect());
     }
     Ok(runs)
 }
@@ -164,6 +180,14 @@ pub(super) fn rows_of(manifests: &[Manifest]) -> Result<Vec<Row>, Failure> {
 fn resolved(directory: &Path) -> io::Result<BTreeMap<String, toml::Value>> {
     let text = std::fs::read_to_string(directory.join(SPEC))?;
     Ok(flat(text.parse().map_err(io::Error::other)?))
+}
+
+/// The digest that a run has kept of its data.
+fn digest(directory: &Path) -> Option<(String, toml::Value)> {
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(directory.join("manifest.json")).ok()?).ok()?;
+    let digest = manifest.get("data")?.get("digest")?.as_str()?;
+    Some((DIGEST.to_owned(), digest.into()))
 }
 
 /// What `--by` names, written out: `depth` is `model.depth`.

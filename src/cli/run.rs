@@ -200,6 +200,9 @@ impl Run {
         print(&plan.experiment)?;
         let comparison = Comparison::new(&compare::rows_of(&report.runs)?, &By::Trial, test_nll());
         print(comparison.text(stdout_width()))?;
+        if let Some(note) = comparison.data_note() {
+            tell(format_args!("note: {note}"));
+        }
         for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
             tell(format_args!("{} seed {}: {}: {reason}", run.trial, run.seed, run.status.as_str()));

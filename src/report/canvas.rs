@@ -232,7 +232,9 @@ impl Canvas {
         }
         sheet.present().map_err(refused)?;
         drop(sheet);
-        Ok(text)
+        // Drawn on the finer grid, shown at the size of the PNG.
+        let size = |width: u32, height: u32| format!("<svg width=\"{width}\" height=\"{height}\" ");
+        Ok(text.replacen(&size(width, height), &size(self.width, self.height), 1))
     }
 }
 

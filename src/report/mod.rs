@@ -5,6 +5,7 @@
 mod axes;
 mod canvas;
 pub mod charts;
+mod clip;
 mod colormap;
 pub mod comparison;
 mod density;
@@ -14,6 +15,7 @@ mod histogram;
 mod images;
 pub mod limits;
 mod marks;
+mod outliers;
 mod pairs;
 pub mod quantity;
 mod samples;
