@@ -32,7 +32,7 @@ impl Score {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
         let rows = read_data(&self.data, &run, !self.continuous)?;
-        let log_prob = run.score(rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
         write(&self.output, &[("log_prob".to_owned(), Column::F64(log_prob))])

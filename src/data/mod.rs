@@ -9,14 +9,17 @@ mod dataset;
 mod error;
 mod logit;
 mod preprocessing;
+mod provenance;
 mod read;
+mod review;
 mod split;
 mod write;
 
 pub use batches::Batches;
-pub use dataset::{Dataset, Train, load};
+pub use dataset::{Dataset, Part, Parts, Train, load};
 pub use error::{CellProblem, DataError, Place};
 pub use logit::Logit;
 pub use preprocessing::Preprocessing;
+pub use provenance::{DataFile, Provenance};
 pub use read::{ReadOptions, Selection, Table, Watch, read_table};
 pub use write::{Column, matrix_columns, write_table};

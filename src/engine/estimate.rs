@@ -34,7 +34,8 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
     let features = dataset.features();
     let (architecture, parameters) = flow::Architecture::new(&spec.model, features, trial.seed);
     let parameters = parameters.count();
-    let batch = spec.training.batch_size as f64;
+    let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
+    let batch = batches.batch_size() as f64;
     let per_weight = match SECONDS_PER_WEIGHT.get() {
         Some(seconds) => *seconds,
         None => {
@@ -42,7 +43,6 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
             *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
         }
     };
-    let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
     let per_epoch = batches.steps_per_epoch().unwrap_or(1);
     let steps = spec.training.steps.map_or(spec.training.epochs.unwrap_or(1) as u64 * per_epoch, |steps| steps as u64);
     // Forward alone is a third of a step's arithmetic.
@@ -63,7 +63,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
         parameters,
         steps,
         seconds: rows * parameters as f64 * per_weight,
-        memory: 4.0 * (values + (held + train) as f64),
+        memory: 4.0 * (values + held as f64) + 8.0 * train as f64,
     })
 }
 

@@ -5,6 +5,7 @@ mod datasets;
 mod estimate;
 mod local;
 mod pictures;
+mod same_data;
 mod saved;
 mod slots;
 pub mod slurm;

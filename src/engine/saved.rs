@@ -88,18 +88,16 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
-        let mut samples = self.flow.sample(rows, seed)?;
-        self.preprocessing.invert(&mut samples);
-        Ok(samples)
+    pub fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix<f64>, DeviceError> {
+        Ok(self.preprocessing.invert(&self.flow.sample(rows, seed)?))
     }
 
     /// log p of every row of `rows` (data space), nats, in data space; `noise`: as [`SavedRun::forward`].
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn score(&mut self, mut rows: Matrix, noise: Option<u64>) -> Result<Vec<f64>, DeviceError> {
-        self.to_model(&mut rows, noise);
+    pub fn score(&mut self, rows: &Matrix<f64>, noise: Option<u64>) -> Result<Vec<f64>, DeviceError> {
+        let rows = self.to_model(rows, noise);
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
@@ -118,12 +116,12 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn forward(&mut self, mut rows: Matrix, noise: Option<u64>) -> Result<Matrix, DeviceError> {
-        self.to_model(&mut rows, noise);
+    pub fn forward(&mut self, rows: &Matrix<f64>, noise: Option<u64>) -> Result<Matrix, DeviceError> {
+        let rows = self.to_model(rows, noise);
         Ok(self.flow.forward(&rows)?.z)
     }
 
-    fn to_model(&self, rows: &mut Matrix, noise: Option<u64>) {
+    fn to_model(&self, rows: &Matrix<f64>, noise: Option<u64>) -> Matrix {
         match noise {
             Some(seed) => self.preprocessing.apply_with_noise(rows, &mut stream(seed, Purpose::CommandNoise, 0)),
             None => self.preprocessing.apply(rows),
@@ -134,9 +132,7 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn inverse(&mut self, rows: &Matrix) -> Result<Matrix, DeviceError> {
-        let mut x = self.flow.inverse(rows)?;
-        self.preprocessing.invert(&mut x);
-        Ok(x)
+    pub fn inverse(&mut self, rows: &Matrix) -> Result<Matrix<f64>, DeviceError> {
+        Ok(self.preprocessing.invert(&self.flow.inverse(rows)?))
     }
 }
