@@ -29,7 +29,7 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
         .filter(|(cost, ..)| *cost > 0.0)
         .collect();
     // Groups come best first.
-    let y = limits_of_best(&points.iter().map(|point| point.2.mean).collect::<Vec<f64>>());
+    let y = limits_of_best(&points.iter().map(|point| point.2).collect::<Vec<_>>());
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     if points.windows(2).all(|pair| pair[0].0 == pair[1].0) || cost.name == metric.name {
         return None;

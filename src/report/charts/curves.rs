@@ -47,7 +47,9 @@ pub fn curve_chart(title: &str, curves: &[Curve]) -> Chart {
     let (drawn, silent) = (series.len(), curves.len() - series.len());
     let mut notes = Vec::new();
     if curves.iter().any(several) {
+        let single = series.iter().all(|series| series.band.is_empty());
         notes.push(match drawn {
+            _ if single => "bar: lowest to highest seed".to_owned(),
             0..=BANDS => "band: lowest to highest seed".to_owned(),
             _ => "band (best three): lowest to highest seed".to_owned(),
         });
@@ -108,8 +110,9 @@ fn limits(series: &[Series]) -> [f64; 2] {
     };
     let values: Vec<Vec<f64>> = series.iter().map(late).filter(|values| !values.is_empty()).collect();
     let best = &values[..values.len().div_ceil(3)];
-    let bars = series.iter().flat_map(|series| &series.bars).flat_map(|&(_, low, high)| [low, high]);
-    let all: Vec<f64> = values.iter().flatten().copied().chain(bars).collect();
+    let seeds = series.iter().flat_map(|series| series.bars.iter().chain(&series.band));
+    let seeds = seeds.filter(|seeds| seeds.0 >= 0.1 * last).flat_map(|&(_, low, high)| [low, high]);
+    let all: Vec<f64> = values.iter().flatten().copied().chain(seeds).collect();
     limits_around(&best.concat(), &all)
 }
 

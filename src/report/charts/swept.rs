@@ -38,8 +38,8 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         }
     }
     best.sort_by(|a, b| a.0.total_cmp(&b.0));
-    // Groups come best first, and so do their dots.
-    let y = limits_of_best(&trials.dots.iter().map(|dot| dot.1).collect::<Vec<f64>>());
+    // Groups come best first.
+    let y = limits_of_best(&known.iter().map(|(_, group)| group.estimates[metric.name]).collect::<Vec<_>>());
     let line = if matches!(scale, Scale::Words(_)) { Vec::new() } else { best.clone() };
     let marked = marked(known.iter().map(|(value, _)| *value));
     let best = Series { name: "best at each value".into(), color: COLORS[0], dots: best, line, ..Series::default() };

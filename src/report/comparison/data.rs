@@ -8,6 +8,9 @@ use super::{Comparison, Row};
 /// A digest of the data themselves, where a run has kept one.
 pub const DIGEST: &str = "data.digest";
 
+/// What the data are called.
+const NAMES: [&str; 2] = ["dataset.name", "dataset.path"];
+
 /// The dotted names in which the data of any of `others` differ from those of `row`.
 pub(super) fn differing<'a>(row: &Row, others: impl Iterator<Item = &'a &'a Row>) -> Vec<String> {
     let names: BTreeSet<String> = others.flat_map(|other| between(row, other)).collect();
@@ -32,6 +35,10 @@ fn between(one: &Row, other: &Row) -> Vec<String> {
         _ => true,
     };
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    // Other data have other keys as well, which say nothing more.
+    if let Some(name) = NAMES.into_iter().find(|name| matters(name) && a.get(*name) != b.get(*name)) {
+        return vec![name.to_owned()];
+    }
     names.into_iter().filter(|name| matters(name) && a.get(*name) != b.get(*name)).cloned().collect()
 }
 
