@@ -1,6 +1,7 @@
 //! Comparison tables and pictures: pure functions from numbers to text and PNG bytes.
 //!
-//! Nothing here trains a flow or reads the system: fonts are compiled in, and the same numbers give the same bytes.
+//! Nothing here trains a flow. Fonts are compiled in, and the same numbers give the same bytes; only letters that the font lacks
+//! are looked for in a font of the system.
 
 mod axes;
 mod canvas;
@@ -11,6 +12,7 @@ pub mod comparison;
 mod density;
 mod density_1d;
 mod error;
+mod fonts;
 mod histogram;
 mod images;
 pub mod limits;

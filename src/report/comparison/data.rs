@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Comparison, Row};
 
-/// A digest of the data themselves, where a run has kept one.
-pub const DIGEST: &str = "data.digest";
+/// A digest of all values of a file's data, where a run has kept one.
+pub const DIGEST: &str = "data.sha256";
 
 /// What the data are called.
 const NAMES: [&str; 2] = ["dataset.name", "dataset.path"];
@@ -28,8 +28,8 @@ fn between(one: &Row, other: &Row) -> Vec<String> {
     let matters = |name: &str| match name {
         // Older runs have none.
         DIGEST => digests,
-        // The same data may lie elsewhere.
-        "dataset.path" => !digests,
+        // The same data may lie elsewhere and be written otherwise.
+        "dataset.path" | "dataset.format" | "dataset.delimiter" | "dataset.header" => !digests,
         // How many rows of a toy a flow is shown changes nothing about those that it is tested on.
         "dataset.train" => !toys,
         _ => true,
@@ -93,18 +93,18 @@ mod tests {
             (Some("'dataset.name' = 'moons'\n'dataset.train' = 9"), Some("'dataset.name' = 'moons'"), "", ""),
             (Some("'dataset.path' = 'a.csv'"), Some("'dataset.path' = 'b.csv'"), "", "dataset.path"),
             (
-                Some("'dataset.path' = 'a.csv'\n'data.digest' = '1'"),
-                Some("'dataset.path' = 'b.csv'\n'data.digest' = '1'"),
+                Some("'dataset.path' = 'a.csv'\n'data.sha256' = '1'"),
+                Some("'dataset.path' = 'b.csv'\n'data.sha256' = '1'"),
                 "",
                 "",
             ),
             (
-                Some("'dataset.path' = 'a.csv'\n'data.digest' = '1'"),
-                Some("'dataset.path' = 'a.csv'\n'data.digest' = '2'"),
+                Some("'dataset.path' = 'a.csv'\n'data.sha256' = '1'"),
+                Some("'dataset.path' = 'a.csv'\n'data.sha256' = '2'"),
                 "",
-                "data.digest",
+                "data.sha256",
             ),
-            (Some("'dataset.path' = 'a.csv'\n'data.digest' = '1'"), Some("'dataset.path' = 'a.csv'"), "", ""),
+            (Some("'dataset.path' = 'a.csv'\n'data.sha256' = '1'"), Some("'dataset.path' = 'a.csv'"), "", ""),
             (None, Some("'dataset.name' = 'moons'"), "", ""),
             (None, None, "'dataset.noise' = 0.1", "dataset.noise"),
         ];
