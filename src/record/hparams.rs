@@ -232,7 +232,7 @@ mod tests {
         ];
         assert_eq!(infos, expected);
         let metrics: Vec<&str> = experiment.get_metric_infos().iter().map(|info| info.get_name().get_tag()).collect();
-        assert_eq!(metrics, ["nll/validation", "nll/test"]);
+        assert_eq!(metrics, ["nll/validation", "nll/test", "nll/gap", "cost/seconds", "cost/parameters"]);
     }
 
     #[test]
