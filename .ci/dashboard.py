@@ -71,7 +71,7 @@ try:
         keys = [key for key in runs[0] if "." in key]
         assert {key: group["hparams"][key] for key in keys} == {key: runs[0][key] for key in keys}, group["hparams"]
     experiment = ask("plugin/hparams/experiment", {})
-    assert {info["name"]["tag"] for info in experiment["metricInfos"]} == {"nll/validation", "nll/test"}
+    assert {info["name"]["tag"] for info in experiment["metricInfos"]} == {"nll/validation", "nll/test", "nll/gap", "cost/seconds", "cost/parameters"}
 
     run = f"{trials[0]['trial']}/seed-{trials[0]['seed']}"
     points = ask("plugin/scalars/scalars?" + urllib.parse.urlencode({"tag": "nll/validation", "run": run}))

@@ -219,7 +219,7 @@ def session(log, trial, experiment):
 def experiment_record(log):
     found = hparams_data(log, "_hparams_/experiment", "experiment")
     metrics = [info.name.tag for info in found.metric_infos]
-    require(metrics == ["nll/validation", "nll/test"], f"metrics are {metrics}")
+    require(metrics == ["nll/validation", "nll/test", "nll/gap", "cost/seconds", "cost/parameters"], f"metrics are {metrics}")
     require(found.hparam_infos, "no hparams")
     require(all(info.type != api_pb2.DATA_TYPE_UNSET for info in found.hparam_infos), "an hparam without a type")
     return found, ", ".join(info.name for info in found.hparam_infos)

@@ -14,7 +14,7 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::SPEC;
 use crate::record::{Manifest, read_runs, trial_columns};
-use crate::report::comparison::{By, Comparison, FIXED, METRICS, Metric, Row, metric, rows};
+use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, rows};
 use crate::spec::{choose, flat, key_paths, nearest};
 
 #[derive(Args, Debug)]
@@ -65,12 +65,16 @@ impl Compare {
         runs.retain(|run: &Row| seen.insert((run.experiment.clone(), run.trial.clone(), run.seed)));
         let by = if by.is_empty() { By::Trial } else { By::Keys(by) };
         let comparison = Comparison::new(&runs, &by, metric);
+        has_metric(&comparison)?;
         let poorly_known = comparison.poorly_known();
         if poorly_known > 0 {
             tell(format_args!(
                 "warning: {poorly_known} of {} rows have fewer than three finished runs: their errors say little",
                 comparison.groups.len()
             ));
+        }
+        if let Some(note) = comparison.data_note() {
+            tell(format_args!("note: {note}"));
         }
         self.write(&comparison, format)?;
         Ok(Exit::Success)
@@ -126,6 +130,17 @@ pub(super) fn metric_named(name: &str) -> Result<&'static Metric, Failure> {
     metric(name).ok_or_else(|| Failure::Usage(format!("--metric {name}: no such metric; {}", choose(name, names))))
 }
 
+/// That any of the runs has the metric, where they have any at all.
+pub(super) fn has_metric(comparison: &Comparison) -> Result<(), Failure> {
+    let has = |metric: &Metric| comparison.groups.iter().any(|group| group.estimates.contains_key(metric.name));
+    let known: Vec<String> = METRICS.iter().filter(|it| has(it)).map(|it| format!("`{}`", it.name)).collect();
+    if known.is_empty() || has(comparison.metric) {
+        return Ok(());
+    }
+    let name = comparison.metric.name;
+    Err(Failure::Usage(format!("--metric {name}: none of these runs has it; they have {}", known.join(", "))))
+}
+
 /// The runs below `path`, or in a file like trials.parquet. Keys of `wanted` that a run neither sweeps nor overrides are
 /// looked up in its resolved spec.
 fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
@@ -144,12 +159,16 @@ fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
         tell(format_args!("warning: {broken}"));
     }
     let mut runs = rows_of(&found.manifests)?;
-    for (run, directory) in runs.iter_mut().zip(&found.directories) {
-        let missing: Vec<&String> = wanted.iter().filter(|key| !run.keys.contains_key(*key)).collect();
-        if !missing.is_empty() {
-            let spec = resolved(directory).unwrap_or_default();
-            run.keys.extend(missing.into_iter().filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))));
-        }
+    for ((run, directory), manifest) in runs.iter_mut().zip(&found.directories).zip(&found.manifests) {
+        let Ok(spec) = resolved(directory) else { continue };
+        let missing = wanted.iter().filter(|key| !run.keys.contains_key(*key));
+        let missing: Vec<_> = missing.filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))).collect();
+        run.keys.extend(missing);
+        // A toy is told by its keys: how many rows it was asked for changes its digest, but not what is compared.
+        let digest = manifest.data.as_ref().filter(|_| !spec.contains_key("dataset.name"));
+        let digest = digest.map(|data| (DIGEST.to_owned(), data.sha256.clone().into()));
+        let of_data = spec.into_iter().filter(|(key, _)| key.starts_with("dataset."));
+        run.data = Some(of_data.chain(digest).collect());
     }
     Ok(runs)
 }

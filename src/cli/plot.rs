@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::compare::{metric_named, rows_of};
+use super::compare::{has_metric, metric_named, rows_of};
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::{Datasets, SavedRun};
 use crate::record::progress::{ProgressMode, loading};
 use crate::record::{Runs, read_curve, read_runs};
-use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, run_chart, swept_charts};
+use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, legend_names, run_chart, swept_charts};
 use crate::report::comparison::{By, Comparison};
 use crate::train::Metrics;
 
@@ -52,6 +52,7 @@ impl Plot {
             return redraw(&self.path, &folder, &title);
         }
         let comparison = Comparison::new(&rows_of(&runs.manifests)?, &By::Trial, metric);
+        has_metric(&comparison)?;
         let title = first.experiment.as_str();
         save(&folder, &curve_chart(title, &curves(&comparison, &runs)))?;
         for chart in swept_charts(title, &comparison).iter().chain(&cost_charts(title, &comparison)) {
@@ -104,7 +105,7 @@ fn curve(run: &Path) -> Vec<Metrics> {
 /// The curves of all trials, in the order of the comparison.
 fn curves(comparison: &Comparison, runs: &Runs) -> Vec<Curve> {
     let mut curves = Vec::new();
-    for group in &comparison.groups {
+    for (group, legend) in comparison.groups.iter().zip(legend_names(comparison)) {
         let name = |i: usize| group.labels.get(i).and_then(|it| it.as_ref()?.as_str());
         let trial = name(group.labels.len() - 1).unwrap_or_default();
         // Where there are several experiments, the first label says which.
@@ -113,8 +114,7 @@ fn curves(comparison: &Comparison, runs: &Runs) -> Vec<Curve> {
             runs.manifests.iter().zip(&runs.directories).filter(|(run, _)| {
                 run.trial == trial && experiment.is_none_or(|experiment| run.experiment == experiment)
             });
-        curves
-            .push(Curve { trial: trial.to_owned(), seeds: of_group.map(|(_, directory)| curve(directory)).collect() });
+        curves.push(Curve { name: legend, seeds: of_group.map(|(_, directory)| curve(directory)).collect() });
     }
     curves
 }

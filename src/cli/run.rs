@@ -206,6 +206,9 @@ impl Run {
         let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();
         let comparison = Comparison::new(&compare::rows_of(&shown)?, &By::Trial, test_nll());
         print(comparison.text(stdout_width()))?;
+        if let Some(note) = comparison.data_note() {
+            tell(format_args!("note: {note}"));
+        }
         for run in report.runs.iter().filter(|run| matches!(run.status, Status::Failed | Status::Diverged)) {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
             // The reason of a diverged run names the step.

@@ -31,8 +31,13 @@ const MAIN_KEYS: [(&str, &str); 5] = [
 const NAMES: [&str; 2] = ["name", "seeds"];
 
 /// The metrics of the tab, with the part of the data they are computed on.
-const METRICS: [(&str, DatasetType); 2] =
-    [("nll/validation", DatasetType::DATASET_VALIDATION), ("nll/test", DatasetType::DATASET_UNKNOWN)];
+const METRICS: [(&str, DatasetType); 5] = [
+    ("nll/validation", DatasetType::DATASET_VALIDATION),
+    ("nll/test", DatasetType::DATASET_UNKNOWN),
+    ("nll/gap", DatasetType::DATASET_UNKNOWN),
+    ("cost/seconds", DatasetType::DATASET_UNKNOWN),
+    ("cost/parameters", DatasetType::DATASET_UNKNOWN),
+];
 
 /// What the HPARAMS tab shows of a trial: its swept and overridden keys under their dotted names; without any, the main
 /// keys of its spec. Never the seed.
@@ -227,7 +232,7 @@ mod tests {
         ];
         assert_eq!(infos, expected);
         let metrics: Vec<&str> = experiment.get_metric_infos().iter().map(|info| info.get_name().get_tag()).collect();
-        assert_eq!(metrics, ["nll/validation", "nll/test"]);
+        assert_eq!(metrics, ["nll/validation", "nll/test", "nll/gap", "cost/seconds", "cost/parameters"]);
     }
 
     #[test]

@@ -17,6 +17,15 @@ pub(super) fn scalar(tag: &str, value: f64) -> Summary_Value {
     summary
 }
 
+/// A point of a curve, with what the curve shows: TensorBoard asks the first point of a run.
+pub(super) fn described_scalar(tag: &str, value: f64, description: &str) -> Summary_Value {
+    let mut metadata = SummaryMetadata::new();
+    metadata.set_summary_description(description.to_owned());
+    let mut summary = scalar(tag, value);
+    summary.set_metadata(metadata);
+    summary
+}
+
 /// A picture, as its PNG bytes.
 pub(super) fn image(picture: &Picture) -> Summary_Value {
     let mut image = Summary_Image::new();

@@ -1,33 +1,49 @@
 //! The view of a run in TensorBoard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
 use tensorboard_proto::event::Event as Record;
+use tensorboard_proto::summary::Summary_Value;
 
 use super::events_file::{EventsFile, events_files, restart, summary};
 use super::{hparams, summaries};
 use crate::plan::Trial;
 use crate::train::{Event, Metrics, Sink, Status, Summary};
 
-/// A tag and where its value is found, if known.
-type Tag<T> = (&'static str, fn(&T) -> Option<f64>);
+/// A tag, what it shows, and where its value is found, if known.
+type Tag<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
 
 /// Tags of the curves.
 const CURVES: [Tag<Metrics>; 7] = [
-    ("nll/train", |row| row.train_nll),
-    ("nll/validation", |row| row.validation_nll),
-    ("optim/learning_rate", |row| row.learning_rate),
-    ("optim/gradient_norm", |row| row.gradient_norm),
-    ("health/inverse_error", |row| row.inverse_error),
-    ("health/scale_max", |row| row.scale_max),
-    ("speed/samples_per_second", |row| row.samples_per_second),
+    ("nll/train", "Mean negative log-likelihood of the batches since the point before, nats a row.", |row| {
+        row.train_nll
+    }),
+    ("nll/validation", "Mean negative log-likelihood of the validation rows, nats a row.", |row| row.validation_nll),
+    ("optim/learning_rate", "Step size of the optimizer, as the schedule has it.", |row| row.learning_rate),
+    ("optim/gradient_norm", "L2 norm of the whole gradient before clipping.", |row| row.gradient_norm),
+    ("health/inverse_error", "Largest |x - inverse(forward(x))| over some validation rows, standardised.", |row| {
+        row.inverse_error
+    }),
+    (
+        "health/scale_max",
+        "Largest |s| of any coupling over some validation rows: near its bound, the flow is stretched.",
+        |row| row.scale_max,
+    ),
+    ("speed/samples_per_second", "Rows trained on a second, since the point before.", |row| row.samples_per_second),
 ];
 
 /// Tags of what is known once, at the end.
-const RESULTS: [Tag<Summary>; 2] = [("nll/test", |summary| summary.test_nll), ("nll/gap", |summary| summary.gap)];
+const RESULTS: [Tag<Summary>; 3] = [
+    ("nll/test", "Mean negative log-likelihood of the test rows with the best weights, nats a row.", |it| it.test_nll),
+    ("nll/gap", "Test NLL minus the entropy of the toy, nats: 0 is the exact density.", |it| it.gap),
+    ("cost/seconds", "Training time, resumed parts included.", |it| Some(it.seconds)),
+];
+
+/// The size of the flow, known from the start.
+const PARAMETERS: (&str, &str) = ("cost/parameters", "Trained numbers of the flow.");
 
 /// Ends the name of the file that says how the run ended. TensorBoard believes the first such record it reads, so it
 /// stands alone, to be removed when the run goes on after all.
@@ -46,6 +62,8 @@ pub struct TensorBoard {
     spec: String,
     warn: Warn,
     state: State,
+    /// Tags that have their description.
+    described: BTreeSet<&'static str>,
 }
 
 enum State {
@@ -65,10 +83,11 @@ impl TensorBoard {
             spec,
             warn,
             state: State::Waiting,
+            described: BTreeSet::new(),
         }
     }
 
-    fn start(&mut self, resumed_at: Option<i64>) -> io::Result<()> {
+    fn start(&mut self, resumed_at: Option<i64>, parameters: usize) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let mut earlier = events_files(&self.directory)?;
         // A run that goes on has not ended, whatever it said before.
@@ -84,7 +103,9 @@ impl TensorBoard {
         if earlier.is_empty() {
             let session = hparams::session_start(&self.group, &self.hparams)?;
             let spec = summaries::text("spec", format!("```toml\n{}\n```", self.spec.trim_end()));
-            records.push(summary(0, vec![session, spec]));
+            let (tag, description) = PARAMETERS;
+            let parameters = summaries::described_scalar(tag, parameters as f64, description);
+            records.push(summary(0, vec![session, spec, parameters]));
         }
         let mut file = EventsFile::create(&self.directory)?;
         file.append(&records)?;
@@ -94,10 +115,10 @@ impl TensorBoard {
 
     fn write(&mut self, event: &Event) -> io::Result<()> {
         match event {
-            Event::Started { resumed_at, .. } => self.start(*resumed_at),
+            Event::Started { resumed_at, parameters, .. } => self.start(*resumed_at, *parameters),
             Event::Metrics(row) => {
-                let points = CURVES.iter().filter_map(|(tag, get)| Some(summaries::scalar(tag, get(row)?)));
-                self.append(&summary(row.step, points.collect()))
+                let points = self.points(&CURVES, row);
+                self.append(&summary(row.step, points))
             }
             Event::Saved { .. } => Ok(()),
             Event::Picture { step, picture } => self.append(&summary(*step, vec![summaries::image(picture)])),
@@ -107,8 +128,8 @@ impl TensorBoard {
 
     fn end(&mut self, status: Status, results: &Summary) -> io::Result<()> {
         if let Some(end) = hparams::session_end(status)? {
-            let points = RESULTS.iter().filter_map(|(tag, get)| Some(summaries::scalar(tag, get(results)?)));
-            self.append(&summary(results.steps, points.collect()))?;
+            let points = self.points(&RESULTS, results);
+            self.append(&summary(results.steps, points))?;
             let mut file = EventsFile::create_marked(&self.directory, END)?;
             file.append(&[summary(results.steps, vec![end])])?;
             file.sync()?;
@@ -117,6 +138,17 @@ impl TensorBoard {
             file.sync()?;
         }
         Ok(())
+    }
+
+    /// The known values of `tags`, each with its description where it is the first of this process.
+    fn points<T>(&mut self, tags: &[Tag<T>], from: &T) -> Vec<Summary_Value> {
+        let known = tags.iter().filter_map(|&(tag, description, get)| Some((tag, description, get(from)?)));
+        known
+            .map(|(tag, description, value)| match self.described.insert(tag) {
+                true => summaries::described_scalar(tag, value, description),
+                false => summaries::scalar(tag, value),
+            })
+            .collect()
     }
 
     fn append(&mut self, record: &Record) -> io::Result<()> {

@@ -43,7 +43,7 @@ fn picture(tag: &'static str) -> Event {
 }
 
 fn ended(status: Status) -> Event {
-    let summary = Summary { test_nll: Some(0.25), gap: Some(0.125), steps: 40, ..Summary::default() };
+    let summary = Summary { test_nll: Some(0.25), gap: Some(0.125), steps: 40, seconds: 1.5, ..Summary::default() };
     Event::Ended { status, summary, reason: None }
 }
 
@@ -94,7 +94,7 @@ fn finished_run_has_every_tag_at_its_steps() {
     send(&mut sink, [picture("density"), picture("samples"), ended(Status::Finished)]);
 
     assert_eq!(starts(&directory), [0]);
-    let curves: [(&str, &[(i64, f32)]); 9] = [
+    let curves: [(&str, &[(i64, f32)]); 11] = [
         ("nll/train", &[(10, 0.1), (20, 0.05), (30, 1.0 / 30.0), (40, 0.025)]),
         ("nll/validation", &[(20, 0.5), (40, 0.5)]),
         ("optim/learning_rate", &[(10, 1e-3), (20, 1e-3), (30, 1e-3), (40, 1e-3)]),
@@ -104,9 +104,14 @@ fn finished_run_has_every_tag_at_its_steps() {
         ("speed/samples_per_second", &[(10, 1e4), (20, 1e4), (30, 1e4), (40, 1e4)]),
         ("nll/test", &[(40, 0.25)]),
         ("nll/gap", &[(40, 0.125)]),
+        ("cost/seconds", &[(40, 1.5)]),
+        ("cost/parameters", &[(0, 7.0)]),
     ];
     for (tag, expected) in curves {
         assert_eq!(points(&directory, tag), expected, "{tag}");
+        let described = |(_, value): &(i64, Summary_Value)| !value.get_metadata().get_summary_description().is_empty();
+        let descriptions: Vec<bool> = values(&directory, tag).iter().map(described).collect();
+        assert!(descriptions[0] && !descriptions[1..].contains(&true), "{tag}: TensorBoard asks the first point alone");
     }
     for tag in ["density", "samples"] {
         let pictures = values(&directory, tag);

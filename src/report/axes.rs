@@ -93,13 +93,15 @@ impl Panel {
             XAxis::Marked(name, ticks) => (Some(name), ticks.to_vec()),
             XAxis::Shared => (None, self.x_ticks()),
         };
+        let mut taken = f64::NEG_INFINITY;
         for tick in x_ticks {
             let (x, _) = self.place(tick.value, self.y[0]);
             canvas.rule((x, bottom), (x, bottom + TICK_LENGTH));
             // A number that sticks out further could meet one of the next panel.
             let half = text_width(&tick.label, NUMBER) / 2.0;
             let inside = x - half > left - OVERHANG && x + half < right + OVERHANG;
-            if x_name.is_some() && inside {
+            if x_name.is_some() && inside && x - half > taken {
+                taken = x + half + GAP;
                 let below = bottom + TICK_LENGTH + GAP;
                 canvas.text(&tick.label, Lettering::new(NUMBER, Along::Middle, Across::Top), (x, below));
             }

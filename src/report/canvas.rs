@@ -11,17 +11,14 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontDesc, register_font};
 
-use super::ReportError;
+use super::{ReportError, fonts};
 use crate::train::Picture;
 
 /// Drawn pixels per final pixel, each way, of what whole pixels are too coarse for.
 const FINE: u32 = 2;
-const FONT: &str = "runner";
 
 pub(super) const INK: RGBColor = RGBColor(38, 40, 46);
 pub(super) const FAINT: RGBColor = RGBColor(150, 152, 158);
-/// The data, where they stand behind something else.
-pub(super) const DATA: RGBColor = RGBColor(150, 152, 158);
 /// What the flow makes.
 pub(super) const FLOW: RGBColor = RGBColor(24, 96, 172);
 
@@ -195,13 +192,10 @@ impl Canvas {
         let scale = if self.marks.iter().any(is_curve) { FINE } else { 1 };
         let mut pixels = vec![255; (self.width * self.height * scale * scale * 3) as usize];
         let mut sheet = BitMapBackend::with_buffer(&mut pixels, (self.width * scale, self.height * scale));
-        for mark in &self.marks {
+        for mark in self.marks.iter().chain(&self.lost_letters()) {
             match mark {
                 Mark::Discs { places, radius, color } => draw_discs(&mut sheet, scale, places, *radius, *color)?,
-                Mark::Text { text, lettering, at } => {
-                    let (style, at) = measured_style(text, lettering, *at, scale);
-                    sheet.draw_text(text, &style, at).map_err(refused)?;
-                }
+                Mark::Text { text, lettering, at } => draw_letters(&mut sheet, scale, text, lettering, *at)?,
                 other => draw(&mut sheet, scale, other)?,
             }
         }
@@ -221,6 +215,17 @@ impl Canvas {
         Ok(Picture { tag, width: self.width, height: self.height, png })
     }
 
+    /// A remark for the lower left corner where a letter had to be left out.
+    fn lost_letters(&self) -> Option<Mark> {
+        let lost = |mark: &Mark| matches!(mark, Mark::Text { text, .. } if fonts::lacks_letters(text));
+        let lettering = Lettering { color: FAINT, ..Lettering::new(13.0, Along::Start, Across::Middle) };
+        self.marks.iter().any(lost).then(|| Mark::Text {
+            text: "?: letters for which this system has no font; Noto Sans CJK has most".to_owned(),
+            lettering,
+            at: (10.0, f64::from(self.height) - 9.0),
+        })
+    }
+
     /// The picture as SVG; its letters are those of the reader's sans-serif font.
     pub fn svg(&self) -> Result<String, ReportError> {
         let mut text = String::new();
@@ -232,7 +237,9 @@ impl Canvas {
         }
         sheet.present().map_err(refused)?;
         drop(sheet);
-        Ok(text)
+        // Drawn on the finer grid, shown at the size of the PNG.
+        let size = |width: u32, height: u32| format!("<svg width=\"{width}\" height=\"{height}\" ");
+        Ok(text.replacen(&size(width, height), &size(self.width, self.height), 1))
     }
 }
 
@@ -350,14 +357,20 @@ fn anchored_style(lettering: &Lettering, at: Place, scale: u32) -> (TextStyle<'_
     (style(FontFamily::SansSerif, lettering, scale).pos(Pos::new(along, across)), scaled(at, scale))
 }
 
-/// Where the upper left corner of a text stands, from the compiled-in font.
-fn measured_style<'a>(text: &str, lettering: &'a Lettering, at: Place, scale: u32) -> (TextStyle<'a>, Point) {
+/// Draws a text in the fonts that have its letters, one part after the other.
+fn draw_letters<B: DrawingBackend>(
+    sheet: &mut B,
+    scale: u32,
+    text: &str,
+    lettering: &Lettering,
+    at: Place,
+) -> Result<(), ReportError> {
     let pixels = f64::from(scale);
     let size = lettering.size * pixels;
     // plotters puts the baseline half a font size below the anchor; 0.62 is the height of Ubuntu's capitals.
     let (baseline, capital) = (0.5 * size, 0.62 * size);
     let width = text_width(text, lettering.size) * pixels;
-    let along = match lettering.along {
+    let mut along = match lettering.along {
         Along::Start => 0.0,
         Along::Middle => width / 2.0,
         Along::End => width,
@@ -366,10 +379,14 @@ fn measured_style<'a>(text: &str, lettering: &'a Lettering, at: Place, scale: u3
         Across::Top => baseline - capital,
         Across::Middle => baseline - capital / 2.0,
     };
-    let (dx, dy) = if lettering.upwards { (across, -along) } else { (along, across) };
-    let style = style(FontFamily::Name(FONT), lettering, scale).pos(Pos::new(HPos::Left, VPos::Top));
-    let (x, y) = (at.0 * pixels - dx, at.1 * pixels - dy);
-    (style, (x.round() as i32, y.round() as i32))
+    for fonts::Run { font, text } in fonts::runs(text) {
+        let (dx, dy) = if lettering.upwards { (across, -along) } else { (along, across) };
+        let style = style(FontFamily::Name(font), lettering, scale).pos(Pos::new(HPos::Left, VPos::Top));
+        let (x, y) = (at.0 * pixels - dx, at.1 * pixels - dy);
+        sheet.draw_text(&text, &style, (x.round() as i32, y.round() as i32)).map_err(refused)?;
+        along -= run_width(font, &text, lettering.size) * pixels;
+    }
+    Ok(())
 }
 
 fn style<'a>(family: FontFamily<'a>, lettering: &'a Lettering, scale: u32) -> TextStyle<'a> {
@@ -384,7 +401,11 @@ fn refused(error: impl std::fmt::Display) -> ReportError {
 
 /// Width of `text` at font size `size`; 0 where it cannot be measured.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
-    let font = FontDesc::new(FontFamily::Name(FONT), size * f64::from(FINE), FontStyle::Normal);
+    fonts::runs(text).iter().map(|run| run_width(run.font, &run.text, size)).sum()
+}
+
+fn run_width(font: &str, text: &str, size: f64) -> f64 {
+    let font = FontDesc::new(FontFamily::Name(font), size * f64::from(FINE), FontStyle::Normal);
     font.box_size(text).map_or(0.0, |(width, _)| f64::from(width) / f64::from(FINE))
 }
 
@@ -406,7 +427,8 @@ fn scaled(place: Place, scale: u32) -> Point {
 /// Makes the compiled-in font known to plotters, once.
 fn register() -> Result<(), ReportError> {
     static DONE: OnceLock<bool> = OnceLock::new();
-    let known = DONE.get_or_init(|| register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok());
+    let known =
+        DONE.get_or_init(|| register_font(fonts::OWN, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT).is_ok());
     if *known { Ok(()) } else { Err(ReportError::Draw("the built-in font is damaged".into())) }
 }
 

@@ -32,17 +32,11 @@ impl Panel {
         canvas.discs(places, radius, color.mix(opacity));
     }
 
-    /// A line through `(x, y)`, held within the frame; points that are not finite break it.
+    /// What of the line through `(x, y)` lies within the frame; points that are not finite break it.
     pub fn draw_curve(&self, canvas: &mut Canvas, points: &[(f64, f64)], color: RGBColor) {
-        for piece in points.split(|(x, y)| !x.is_finite() || y.is_nan()) {
-            let places: Vec<(f64, f64)> = piece
-                .iter()
-                .filter(|(x, _)| (self.x[0]..=self.x[1]).contains(x))
-                .map(|&(x, y)| self.place(x, y.clamp(self.y[0], self.y[1])))
-                .collect();
-            if places.len() > 1 {
-                canvas.line(&places, 2.0, color);
-            }
+        for piece in self.pieces(points) {
+            let places: Vec<_> = piece.into_iter().map(|(x, y)| self.place(x, y)).collect();
+            canvas.line(&places, 2.0, color);
         }
     }
 

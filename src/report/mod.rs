@@ -1,19 +1,23 @@
 //! Comparison tables and pictures: pure functions from numbers to text and PNG bytes.
 //!
-//! Nothing here trains a flow or reads the system: fonts are compiled in, and the same numbers give the same bytes.
+//! Nothing here trains a flow. Fonts are compiled in, and the same numbers give the same bytes; only letters that the font lacks
+//! are looked for in a font of the system.
 
 mod axes;
 mod canvas;
 pub mod charts;
+mod clip;
 mod colormap;
 pub mod comparison;
 mod density;
 mod density_1d;
 mod error;
+mod fonts;
 mod histogram;
 mod images;
 pub mod limits;
 mod marks;
+mod outliers;
 mod pairs;
 pub mod quantity;
 mod samples;

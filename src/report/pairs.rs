@@ -1,10 +1,12 @@
-//! Every pair of features, data against samples.
+//! Every pair of features: the data on one side of the diagonal, the flow's samples on the other, so that neither covers the other.
+
+use std::cmp::Ordering;
 
 use plotters::style::RGBColor;
 
 use super::ReportError;
 use super::axes::{BELOW, Panel, TITLE, XAxis, YAxis, draw_legend, draw_title, room_left};
-use super::canvas::{Canvas, DATA, FLOW, Rect};
+use super::canvas::{Canvas, FLOW, INK, Rect};
 use super::histogram::{bin_count, heights};
 use super::limits::column_limits;
 use crate::matrix::Matrix;
@@ -13,9 +15,11 @@ use crate::train::Picture;
 /// More features than this would make the panels too small to read.
 const MOST_FEATURES: usize = 6;
 const BETWEEN: f64 = 12.0;
+const RADIUS: f64 = 1.2;
 const BARS: RGBColor = RGBColor(206, 208, 212);
 
-/// A scatter matrix of the first six features at most, samples over data; histograms on the diagonal; tag `pairs`.
+/// A scatter matrix of the first six features at most, data above the diagonal, samples below it, the histograms
+/// of both on it; tag `pairs`.
 ///
 /// `data` and `samples` have shape `[rows, features]`, data units, `columns` their names. The limits come from the data.
 ///
@@ -39,26 +43,31 @@ pub fn pair_picture(
 
     let mut canvas = Canvas::new(1.0, 1.0)?;
     let side = ((820.0 - BETWEEN * (shown - 1) as f64) / shown as f64).clamp(130.0, 340.0).round();
-    let left = limits[1..].iter().map(|&y| room_left(y, side)).fold(room_left([0.0, 1.0], side), f64::max);
+    let left = limits.iter().map(|&y| room_left(y, side)).fold(0.0, f64::max);
     let head = TITLE + 64.0;
     let whole = shown as f64 * (side + BETWEEN) - BETWEEN;
     canvas.resize(left + whole + 16.0, head + whole + BELOW + 12.0);
 
     for row in 0..shown {
-        for column in 0..=row {
+        for column in 0..shown {
             let step = side + BETWEEN;
             let (left, top) = (left + column as f64 * step, head + row as f64 * step);
             let frame = Rect { left, top, width: side, height: side };
-            let x_axis = if row + 1 == shown { XAxis::Named(columns[column]) } else { XAxis::Shared };
-            if row == column {
-                draw_histograms(&mut canvas, frame, limits[column], [data, samples], column, x_axis);
-            } else {
-                let panel = Panel { frame, x: limits[column], y: limits[row] };
-                let y_axis = if column == 0 { YAxis::Named(columns[row]) } else { YAxis::Shared };
-                panel.draw_points(&mut canvas, data, [column, row], 1.5, DATA);
-                panel.draw_points(&mut canvas, samples, [column, row], 1.0, FLOW);
-                panel.draw_axes(&mut canvas, x_axis, y_axis);
+            let panel = Panel { frame, x: limits[column], y: limits[row] };
+            match column.cmp(&row) {
+                Ordering::Less => panel.draw_points(&mut canvas, samples, [column, row], RADIUS, FLOW),
+                Ordering::Equal => draw_histograms(&mut canvas, frame, limits[column], [data, samples], column),
+                Ordering::Greater => panel.draw_points(&mut canvas, data, [column, row], RADIUS, INK),
             }
+            let x_axis = if row + 1 == shown { XAxis::Named(columns[column]) } else { XAxis::Shared };
+            let y_axis = match column {
+                // Alone, there is nothing but the histogram, whose height means nothing to the reader.
+                _ if shown == 1 => YAxis::Bare,
+                0 => YAxis::Named(columns[row]),
+                _ if column == row => YAxis::Bare,
+                _ => YAxis::Shared,
+            };
+            panel.draw_axes(&mut canvas, x_axis, y_axis);
         }
     }
     let title = match columns.len() {
@@ -66,7 +75,7 @@ pub fn pair_picture(
         _ => title.to_owned(),
     };
     draw_title(&mut canvas, &title, (left, 26.0), whole);
-    draw_legend(&mut canvas, &[("data", DATA), ("flow samples", FLOW)], (left + whole, head - 18.0));
+    draw_legend(&mut canvas, &[("data (above)", INK), ("flow samples (below)", FLOW)], (left + whole, head - 18.0));
     canvas.finish("pairs")
 }
 
@@ -77,7 +86,6 @@ fn draw_histograms(
     limits: [f64; 2],
     [data, samples]: [&Matrix<f64>; 2],
     column: usize,
-    x_axis: XAxis<'_>,
 ) {
     let values = |rows: &Matrix<f64>| -> Vec<f64> { rows.iter_rows().map(|row| row[column]).collect() };
     let (data, samples) = (values(data), values(samples));
@@ -89,7 +97,6 @@ fn draw_histograms(
     let panel = Panel { frame, x: limits, y };
     panel.draw_bars(canvas, &bars, BARS);
     panel.draw_steps(canvas, &steps, FLOW);
-    panel.draw_axes(canvas, x_axis, YAxis::Bare);
 }
 
 #[cfg(test)]

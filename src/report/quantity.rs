@@ -1,22 +1,42 @@
 //! Numbers and names as people read them.
 
+/// From this size on numbers have exponents: their digits before the point say less than their number.
+const LARGE: f64 = 1e6;
+
 /// `mean ± error` with two significant digits of the error, or the mean alone with about five digits.
 pub fn with_error(mean: f64, error: Option<f64>) -> String {
     match error {
         Some(error) if error.is_finite() && error > 0.0 => {
-            let decimals = (1 - error.log10().floor() as i32).clamp(0, 6) as usize;
+            let digits = error.log10().floor() as i32;
+            if mean.abs().max(error) >= LARGE {
+                // The last digit of the mean is worth as much as that of the error.
+                let size = if mean == 0.0 { 0 } else { mean.abs().log10().floor() as i32 };
+                let decimals = (size - digits + 1).clamp(0, 6) as usize;
+                return format!("{mean:.decimals$e} ± {error:.1e}");
+            }
+            let decimals = (1 - digits).clamp(0, 6) as usize;
             format!("{mean:.decimals$} ± {error:.decimals$}")
         }
         _ => number(mean),
     }
 }
 
-/// Four decimals for small numbers, fewer for large ones.
+/// An error alone, with two significant digits.
+pub fn error_digits(error: f64) -> String {
+    if error >= LARGE {
+        return format!("{error:.1e}");
+    }
+    let decimals = if error > 0.0 { (1 - error.log10().floor() as i32).clamp(0, 6) as usize } else { 0 };
+    format!("{error:.decimals$}")
+}
+
+/// Four decimals for small numbers, fewer for large ones; an exponent from a million on.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
         size if size < 100.0 => 4,
         size if size < 10_000.0 => 2,
-        _ => 0,
+        size if size < LARGE => 0,
+        _ => return format!("{value:.2e}"),
     };
     format!("{value:.decimals$}")
 }
@@ -96,6 +116,11 @@ mod tests {
             (0.341_234, Some(0.0), "0.3412"),
             (0.341_234, Some(f64::NAN), "0.3412"),
             (-169.912, None, "-169.91"),
+            (999_999.0, None, "999999"),
+            (1.234_5e34, None, "1.23e34"),
+            (-2.5e6, None, "-2.50e6"),
+            (1.234e34, Some(3.2e33), "1.23e34 ± 3.2e33"),
+            (12.0, Some(4e7), "1e1 ± 4.0e7"),
         ] {
             assert_eq!(with_error(mean, error), text);
         }

@@ -25,14 +25,11 @@ fn runs_are_compared_by_trial_and_by_key() {
     // Means, errors and differences, against the plain table of all runs.
     here.runner("compare results/moons -o all.parquet").expect(0);
     let (all, runs) = (parquet(here.path("all.parquet")), parquet(here.path("results/moons/trials.parquet")));
-    let nll = |trial: &str| -> Vec<f64> {
-        texts(&runs, "trial")
-            .iter()
-            .zip(numbers(&runs, "test_nll"))
-            .filter(|(it, _)| *it == trial)
-            .map(|it| it.1)
-            .collect()
+    let column = |trial: &str, name: &str| -> Vec<f64> {
+        let (trials, values) = (texts(&runs, "trial"), numbers(&runs, name));
+        trials.iter().zip(values).filter(|(it, _)| *it == trial).map(|it| it.1).collect()
     };
+    let nll = |trial: &str| column(trial, "test_nll");
     let names = texts(&all, "trial");
     let best = nll(&names[0]);
     let mut last = f64::NEG_INFINITY;
@@ -41,7 +38,10 @@ fn runs_are_compared_by_trial_and_by_key() {
         let mean = of.iter().sum::<f64>() / 3.0;
         let spread = (of.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 6.0).sqrt();
         assert!((numbers(&all, "test_nll")[row] - mean).abs() < 1e-12 && mean >= last);
-        assert!((numbers(&all, "test_nll_stderr")[row] - spread).abs() < 1e-12);
+        assert!((numbers(&all, "test_nll_seed_stderr")[row] - spread).abs() < 1e-12);
+        // One name, one meaning: over the test rows, here and in the table of all runs.
+        let over_rows = column(name, "test_nll_stderr").iter().sum::<f64>() / 3.0;
+        assert!((numbers(&all, "test_nll_stderr")[row] - over_rows).abs() < 1e-12);
         last = mean;
         if row > 0 {
             let difference = of.iter().zip(&best).map(|(a, b)| a - b).sum::<f64>() / 3.0;
@@ -65,6 +65,23 @@ fn few_seeds_are_warned_of_and_markdown_is_a_table() {
     let ended =
         here.runner("compare results/moons --format markdown").expect(0).says(&["1 of 1 rows have fewer than three"]);
     assert!(ended.stdout.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{}", ended.stdout);
+}
+
+#[test]
+fn experiments_on_other_data_and_metrics_that_no_run_has_are_said() {
+    let here = Workplace::with_moons();
+    here.write("rings.toml", SMALL.replace("moons", "rings"));
+    let rows: String = (0..300).map(|i| format!("{},{}\n", f64::from(i).sin(), f64::from(i * i).cos())).collect();
+    here.write("rows.csv", format!("a,b\n{rows}"));
+    here.write("file.toml", "[dataset]\npath = \"rows.csv\"\n[model]\ndepth = 2\nwidth = 8\n[training]\nsteps = 20\n");
+    here.runner("moons.toml rings.toml file.toml --quiet").expect(0);
+    let apart = here.runner("compare results/moons results/rings").expect(0);
+    assert!(!apart.stdout.contains('Δ'), "{}", apart.stdout);
+    apart.says(&["the data of 1 of 2 rows differ", "`dataset.name`", "--metric gap"]);
+    assert!(here.runner("compare results/moons results/rings --metric gap").expect(0).stdout.contains('Δ'));
+    for command in ["compare results/file --metric gap", "plot results/file --metric gap"] {
+        here.runner(command).expect(2).says(&["--metric gap: none of these runs has it; they have `test_nll`"]);
+    }
 }
 
 #[test]

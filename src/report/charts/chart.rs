@@ -5,6 +5,7 @@ use plotters::style::{Color, RGBColor};
 use super::super::ReportError;
 use super::super::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, room_left};
 use super::super::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted, text_width};
+use super::super::quantity::number;
 use super::super::ticks::{Tick, log_ticks};
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
@@ -56,6 +57,10 @@ pub struct Chart {
     pub(super) x_name: String,
     pub(super) y_name: String,
     pub(super) scale: Scale,
+    /// x values that stand below the axis; where there are none, round numbers do.
+    pub(super) marked: Vec<(f64, String)>,
+    /// The x axis begins here, where it would begin later.
+    pub(super) begins: Option<f64>,
     pub(super) y: [f64; 2],
     /// The first one lies on top of the others.
     pub(super) series: Vec<Series>,
@@ -74,6 +79,8 @@ const HEIGHT: f64 = 460.0;
 /// Widest legend.
 const LEGEND: f64 = 400.0;
 const LINE_HEIGHT: f64 = 24.0;
+/// Half the width of an arrow, and its height.
+const ARROW: [f64; 2] = [6.0, 11.0];
 
 impl Chart {
     /// Draws it.
@@ -86,7 +93,8 @@ impl Chart {
         let left = room_left(self.y, HEIGHT);
         let beside = left + WIDTH + 20.0;
         let named: Vec<&Series> = self.series.iter().filter(|series| !series.name.is_empty()).collect();
-        let texts = named.iter().map(|series| &series.name).chain(&self.notes);
+        let notes: Vec<String> = self.notes.iter().cloned().chain(self.outside_note()).collect();
+        let texts = named.iter().map(|series| &series.name).chain(&notes);
         let widest = texts.map(|text| text_width(text, NUMBER)).fold(0.0, f64::max).min(LEGEND);
         let legend = if widest > 0.0 { widest + 46.0 } else { 16.0 };
         canvas.resize(beside + legend, head + HEIGHT + BELOW + 12.0);
@@ -94,10 +102,13 @@ impl Chart {
         let (x, ticks) = self.x_axis();
         let frame = Rect { left, top: head, width: WIDTH, height: HEIGHT };
         let panel = Panel { frame, x, y: self.y };
-        for series in self.series.iter().rev() {
-            self.draw_series(&mut canvas, &panel, series);
+        // All surfaces lie below all lines, and arrows on top.
+        for draw in [Self::draw_band, Self::draw_lines] {
+            self.series.iter().rev().for_each(|series| draw(self, &mut canvas, &panel, series));
         }
-        let x_axis = ticks.as_ref().map_or(XAxis::Named(&self.x_name), |ticks| XAxis::Marked(&self.x_name, ticks));
+        self.draw_arrows(&mut canvas, &panel);
+        let x_name = format!("{}{}", self.x_name, if self.scale == Scale::Log { " (logarithmic)" } else { "" });
+        let x_axis = ticks.as_ref().map_or(XAxis::Named(&x_name), |ticks| XAxis::Marked(&x_name, ticks));
         panel.draw_axes(&mut canvas, x_axis, YAxis::Named(&self.y_name));
         draw_title(&mut canvas, &self.title, (left, 26.0), WIDTH + legend);
         let mut y = head + 10.0;
@@ -107,7 +118,7 @@ impl Chart {
             canvas.text(&name, Lettering::new(NUMBER, Along::Start, Across::Middle), (beside + 22.0, y));
             y += LINE_HEIGHT;
         }
-        for note in &self.notes {
+        for note in &notes {
             let lettering = Lettering { color: FAINT, ..Lettering::new(NUMBER, Along::Start, Across::Middle) };
             canvas.text(&fitted(note, NUMBER, LEGEND), lettering, (beside, y));
             y += LINE_HEIGHT;
@@ -115,21 +126,68 @@ impl Chart {
         Ok(Drawn { png: canvas.finish("chart")?.png, svg: canvas.svg()? })
     }
 
-    fn draw_series(&self, canvas: &mut Canvas, panel: &Panel, series: &Series) {
-        let within = |y: f64| y.clamp(panel.y[0], panel.y[1]);
-        if !series.band.is_empty() {
-            let low = series.band.iter().map(|&(x, low, _)| panel.place(self.along(x), within(low)));
-            let high = series.band.iter().rev().map(|&(x, _, high)| panel.place(self.along(x), within(high)));
-            canvas.polygon(&low.chain(high).collect::<Vec<_>>(), series.color.mix(0.18));
+    fn draw_band(&self, canvas: &mut Canvas, panel: &Panel, series: &Series) {
+        let low = series.band.iter().map(|&(x, low, _)| (self.along(x), low));
+        let high = series.band.iter().rev().map(|&(x, _, high)| (self.along(x), high));
+        let corners = panel.surface(&low.chain(high).collect::<Vec<_>>());
+        if !corners.is_empty() {
+            let places: Vec<_> = corners.into_iter().map(|(x, y)| panel.place(x, y)).collect();
+            canvas.polygon(&places, series.color.mix(0.16));
         }
+    }
+
+    fn draw_lines(&self, canvas: &mut Canvas, panel: &Panel, series: &Series) {
         let line: Vec<_> = series.line.iter().map(|&(x, y)| (self.along(x), y)).collect();
         panel.draw_curve(canvas, &line, series.color);
         for &(x, low, high) in &series.bars {
-            let ends = [low, high].map(|y| panel.place(self.along(x), within(y)));
-            canvas.line(&ends, 1.5, series.color);
+            if let Some((from, to)) = panel.segment((self.along(x), low), (self.along(x), high)) {
+                canvas.line(&[panel.place(from.0, from.1), panel.place(to.0, to.1)], 1.5, series.color);
+            }
         }
         let dots = series.dots.iter().map(|&(x, y)| (self.along(x), y)).filter(|&(x, y)| panel.contains(x, y));
         canvas.discs(dots.map(|(x, y)| panel.place(x, y)), 4.0, series.color.to_rgba());
+    }
+
+    /// What the frame does not show and an arrow stands for: dots above or below it, and lines that end there.
+    fn outside<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = (f64, f64)> + 'a {
+        let is_finite = |point: &(f64, f64)| point.0.is_finite() && point.1.is_finite();
+        let end = series.line.iter().copied().rfind(is_finite);
+        let mut points: Vec<(f64, f64)> = series.dots.iter().copied().filter(is_finite).chain(end).collect();
+        // A line may end in a dot.
+        points.dedup();
+        points.into_iter().filter(|point| !(self.y[0]..=self.y[1]).contains(&point.1))
+    }
+
+    fn draw_arrows(&self, canvas: &mut Canvas, panel: &Panel) {
+        const STEP: f64 = 2.0 * ARROW[0] + 2.0;
+        let mut taken: Vec<(f64, bool)> = Vec::new();
+        for series in &self.series {
+            for (x, y) in self.outside(series) {
+                let up = y > panel.y[1];
+                let (mut at, _) = panel.place(self.along(x), panel.y[0]);
+                // Side by side where several leave at one place.
+                while taken.iter().any(|&(other, is_up)| is_up == up && (other - at).abs() < STEP) {
+                    at -= STEP;
+                }
+                taken.push((at, up));
+                let (tip, base) = match up {
+                    true => (panel.frame.top + 2.0, panel.frame.top + 2.0 + ARROW[1]),
+                    false => (panel.frame.bottom() - 2.0, panel.frame.bottom() - 2.0 - ARROW[1]),
+                };
+                let corners = [(at - ARROW[0], base), (at, tip), (at + ARROW[0], base)];
+                canvas.polygon(&corners, series.color.to_rgba());
+            }
+        }
+    }
+
+    /// Says what the arrows stand for.
+    fn outside_note(&self) -> Option<String> {
+        let values: Vec<f64> =
+            self.series.iter().flat_map(|series| self.outside(series)).map(|point| point.1).collect();
+        let low = values.iter().copied().reduce(f64::min)?;
+        let high = values.iter().copied().reduce(f64::max)?;
+        let values = if low == high { number(low) } else { format!("{} to {}", number(low), number(high)) };
+        Some(format!("arrows: outside, at {values}"))
     }
 
     /// Where a value lies on the axis.
@@ -147,7 +205,7 @@ impl Chart {
             let pairs = it.line.iter().chain(&it.dots).map(|&(x, _)| x);
             pairs.chain(it.band.iter().chain(&it.bars).map(|&(x, ..)| x))
         });
-        let all = all.map(|x| self.along(x)).filter(|x| x.is_finite());
+        let all = all.chain(self.begins).map(|x| self.along(x)).filter(|x| x.is_finite());
         let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
         if low > high {
             return ([0.0, 1.0], None);
@@ -156,6 +214,12 @@ impl Chart {
         // Curves fill the frame but for the last number below them; dots need room.
         let share = if self.series.iter().any(|it| !it.dots.is_empty()) { 0.06 } else { 0.025 };
         let limits = [low - share * spread, high + share * spread];
-        (limits, (self.scale == Scale::Log).then(|| log_ticks(limits)))
+        let marked = self.marked.iter().map(|(x, label)| Tick { value: self.along(*x), label: label.clone() });
+        let ticks = match (marked.collect::<Vec<Tick>>(), &self.scale) {
+            (marked, _) if !marked.is_empty() => Some(marked),
+            (_, Scale::Log) => Some(log_ticks(limits)),
+            _ => None,
+        };
+        (limits, ticks)
     }
 }

@@ -1,8 +1,10 @@
 //! Quality against cost.
 
 use super::super::comparison::{Comparison, Metric, metric};
-use super::super::limits::axis_limits;
+use super::super::outliers::limits_of_best;
+use super::super::statistics::Estimate;
 use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+use super::legend_names;
 
 /// What a trial costs, and how to call it on an axis.
 const COSTS: [(&str, &str); 2] = [("seconds", "training time (s)"), ("parameters", "parameters")];
@@ -16,13 +18,18 @@ pub fn cost_charts(title: &str, comparison: &Comparison) -> Vec<Chart> {
 
 fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -> Option<Chart> {
     let metric = comparison.metric;
-    let mut points: Vec<(f64, &super::super::comparison::Group)> = comparison
+    let mut points: Vec<(f64, String, Estimate)> = comparison
         .groups
         .iter()
-        .filter(|group| group.estimates.contains_key(metric.name))
-        .filter_map(|group| Some((group.estimates.get(cost.name)?.mean, group)))
-        .filter(|(cost, _)| *cost > 0.0)
+        .zip(legend_names(comparison))
+        .filter_map(|(group, name)| {
+            let (cost, metric) = (group.estimates.get(cost.name)?, group.estimates.get(metric.name)?);
+            Some((cost.mean, name, *metric))
+        })
+        .filter(|(cost, ..)| *cost > 0.0)
         .collect();
+    // Groups come best first.
+    let y = limits_of_best(&points.iter().map(|point| point.2).collect::<Vec<_>>());
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     if points.windows(2).all(|pair| pair[0].0 == pair[1].0) || cost.name == metric.name {
         return None;
@@ -31,14 +38,11 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
     let mut behind = Series { color: BEHIND, ..Series::default() };
     let mut front: Vec<Series> = Vec::new();
     let mut best = f64::INFINITY;
-    for (x, group) in points {
-        let it = group.estimates[metric.name];
+    for (x, name, it) in points {
         let bars = it.error.map(|error| (x, it.mean - error, it.mean + error));
         if sign * it.mean < best {
             best = sign * it.mean;
-            let name = group.labels.last().cloned().flatten().and_then(|it| it.as_str().map(str::to_owned));
             let color = COLORS[front.len() % COLORS.len()];
-            let name = name.unwrap_or_default();
             front.push(Series {
                 name,
                 color,
@@ -52,14 +56,15 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
         }
     }
     let line = front.iter().flat_map(|series| series.dots.clone()).collect();
-    let y = axis_limits(front.iter().chain([&behind]).flat_map(|series| &series.dots).map(|dot| dot.1));
     let joined = Series { color: BEHIND, line, ..Series::default() };
     Some(Chart {
         stem: format!("cost-{}", cost.name),
         title: title.to_owned(),
         x_name: axis.to_owned(),
-        y_name: metric.head.to_owned(),
+        y_name: metric.axis(),
         scale: Scale::Log,
+        marked: Vec::new(),
+        begins: None,
         y,
         series: front.into_iter().chain([joined, behind]).collect(),
         notes: vec!["named: no cheaper trial is better".into()],

@@ -5,9 +5,11 @@
 mod chart;
 mod cost;
 mod curves;
+mod names;
 mod swept;
 
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};
+pub use names::legend_names;
 pub use swept::swept_charts;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::comparison::{Comparison, Group};
-use super::super::limits::axis_limits;
+use super::super::outliers::limits_of_best;
 use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
 
 /// One chart for every key that differs between the trials of `comparison`: each trial's mean with its standard error,
-/// and a line through the best trial at each value.
+/// and a line through the best trial at each value; words have no line, for nothing lies between them.
 pub fn swept_charts(title: &str, comparison: &Comparison) -> Vec<Chart> {
     let keys: BTreeSet<&String> = comparison.groups.iter().flat_map(|group| group.keys.keys()).collect();
     keys.into_iter().filter_map(|key| swept_chart(title, comparison, key)).collect()
@@ -38,20 +38,19 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         }
     }
     best.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let y = axis_limits(trials.dots.iter().map(|dot| dot.1));
-    let best = Series {
-        name: "best at each value".into(),
-        color: COLORS[0],
-        dots: best.clone(),
-        line: best,
-        ..Series::default()
-    };
+    // Groups come best first.
+    let y = limits_of_best(&known.iter().map(|(_, group)| group.estimates[metric.name]).collect::<Vec<_>>());
+    let line = if matches!(scale, Scale::Words(_)) { Vec::new() } else { best.clone() };
+    let marked = marked(known.iter().map(|(value, _)| *value));
+    let best = Series { name: "best at each value".into(), color: COLORS[0], dots: best, line, ..Series::default() };
     Some(Chart {
         stem: key.to_owned(),
         title: title.to_owned(),
         x_name: key.to_owned(),
-        y_name: metric.head.to_owned(),
+        y_name: metric.axis(),
         scale,
+        marked,
+        begins: None,
         y,
         series: vec![best, trials],
         notes: vec!["grey: all trials".into(), "± standard error".into()],
@@ -75,6 +74,17 @@ fn scale<'a>(values: impl Iterator<Item = &'a toml::Value> + Clone) -> Option<Sc
     })
 }
 
+/// As many values find room below an axis; more of them were hardly chosen by hand.
+const MOST_MARKED: usize = 12;
+
+/// The values themselves, where they are few numbers; ascending.
+fn marked<'a>(values: impl Iterator<Item = &'a toml::Value>) -> Vec<(f64, String)> {
+    let mut marked: Vec<(f64, String)> = values.filter_map(|value| Some((number(value)?, word_of(value)))).collect();
+    marked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    marked.dedup_by(|a, b| a.0 == b.0);
+    if marked.len() > MOST_MARKED { Vec::new() } else { marked }
+}
+
 fn number(value: &toml::Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
 }
@@ -85,7 +95,11 @@ fn word_of(value: &toml::Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::super::comparison::{By, Row, test_nll};
     use super::*;
+    use crate::train::Status;
 
     #[test]
     fn the_scale_follows_the_values() {
@@ -95,5 +109,33 @@ mod tests {
         assert_eq!(of(&[0.into(), 1_000.into()]), Some(Scale::Linear));
         assert_eq!(of(&["relu".into(), "tanh".into()]), Some(Scale::Words(vec!["relu".into(), "tanh".into()])));
         assert_eq!(of(&[4.into(), 4.into()]), None);
+    }
+
+    #[test]
+    fn chosen_numbers_are_marked_as_they_were_written() {
+        let values: Vec<toml::Value> = vec![8.into(), 2.into(), 8.into(), 12.into()];
+        let expected = [(2.0, "2".to_owned()), (8.0, "8".into()), (12.0, "12".into())];
+        assert_eq!(marked(values.iter()), expected);
+        let many: Vec<toml::Value> = (0..13).map(|i| i.into()).collect();
+        assert_eq!(marked(many.iter()), []);
+    }
+
+    #[test]
+    fn words_are_not_joined_and_a_diverged_trial_does_not_set_the_axis() {
+        let row = |name: &str, seed: i64, test_nll: f64| Row {
+            experiment: "e".into(),
+            trial: name.into(),
+            seed,
+            status: Status::Finished,
+            metrics: BTreeMap::from([("test_nll", test_nll)]),
+            keys: BTreeMap::from([("optimizer.name".into(), toml::Value::from(name))]),
+            data: None,
+        };
+        let rows = [row("adam", 0, 0.5), row("adamw", 0, 0.6), row("rmsprop", 0, 0.7), row("sgd", 0, 1e9)];
+        let charts = swept_charts("e", &Comparison::new(&rows, &By::Trial, test_nll()));
+        let [chart] = &charts[..] else { panic!("{} charts", charts.len()) };
+        assert!(chart.series.iter().all(|series| series.line.is_empty()));
+        assert!(chart.y[1] < 1.0, "{:?}", chart.y);
+        assert_eq!(chart.y_name, "test NLL (nats)");
     }
 }

@@ -8,8 +8,8 @@ use crate::record::value_column;
 
 impl Comparison {
     /// One row a group: its labels and keys; `n`, `runs`, `diverged`, `failed`, `unfinished`; every metric that any group
-    /// has, followed by its standard error `<metric>_stderr`; `difference` to the best with `difference_stderr` and
-    /// `pairs`. Null where unknown.
+    /// has, followed by its standard error over seeds, `<metric>_seed_stderr`, and where known by that over the rows of the test set
+    /// under its name in `trials.parquet`; `difference` to the best with `difference_seed_stderr` and `pairs`. Null where unknown.
     ///
     /// # Errors
     /// Where two columns would have the same name.
@@ -35,6 +35,10 @@ impl Comparison {
         for metric in METRICS.iter().filter(|metric| known(metric.name)) {
             let estimates = groups.iter().map(|group| group.estimates.get(metric.name).copied());
             columns.extend(estimate_columns(metric.name, &estimates.collect::<Vec<_>>()));
+            let errors: Vec<_> = groups.iter().map(|group| group.rows_errors.get(metric.name).copied()).collect();
+            if let Some(name) = metric.rows_error.filter(|_| errors.iter().any(Option::is_some)) {
+                columns.push(Column::new(name.into(), errors));
+            }
         }
         let differences: Vec<_> = groups.iter().map(|group| group.difference).collect();
         columns.extend(estimate_columns("difference", &differences));
@@ -47,5 +51,5 @@ impl Comparison {
 fn estimate_columns(name: &str, estimates: &[Option<Estimate>]) -> [Column; 2] {
     let means: Vec<_> = estimates.iter().map(|it| it.map(|it| it.mean)).collect();
     let errors: Vec<_> = estimates.iter().map(|it| it.and_then(|it| it.error)).collect();
-    [Column::new(name.into(), means), Column::new(format!("{name}_stderr").into(), errors)]
+    [Column::new(name.into(), means), Column::new(format!("{name}_seed_stderr").into(), errors)]
 }

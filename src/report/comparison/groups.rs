@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::statistics::{Estimate, estimate};
+use super::data::differing;
 use super::{METRICS, Metric, Row};
 use crate::train::Status;
 
@@ -15,11 +16,30 @@ pub enum By {
     Keys(Vec<String>),
 }
 
+/// What standard errors are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    Seeds,
+    /// Seeds and other keys.
+    Runs,
+}
+
+impl Over {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seeds => "seeds",
+            Self::Runs => "runs",
+        }
+    }
+}
+
 /// All groups, best first.
 #[derive(Debug)]
 pub struct Comparison {
     /// What the groups are ordered by.
     pub metric: &'static Metric,
+    /// What the runs of a group differ in, so what a standard error is over.
+    pub over: Over,
     /// Heads of the groups' labels.
     pub heads: Vec<String>,
     /// Those without a value come last; equal ones in the order of their labels.
@@ -40,10 +60,16 @@ pub struct Group {
     /// Interrupted or still running.
     pub unfinished: usize,
     pub estimates: BTreeMap<&'static str, Estimate>,
+    /// Standard errors over the rows of the test set by the names of their metrics, the mean over the runs: they are scored on the
+    /// same rows, so that more runs do not make it smaller.
+    pub rows_errors: BTreeMap<&'static str, f64>,
     /// The metric minus that of the best group: the mean over pairs of runs that correspond to each other, with the same
     /// seed and the same values of all keys that do not tell the groups apart, so that what seeds have in common
-    /// cancels. `None` for the best itself and where there are no pairs.
+    /// cancels. `None` for the best itself, where there are no pairs, and where the data are not the same and the metric depends
+    /// on them.
     pub difference: Option<Estimate>,
+    /// What says that the data differ from those of the best group, or among the runs of this one: dotted names.
+    pub other_data: Vec<String>,
 }
 
 /// What a run shares with its counterparts in other groups.
@@ -69,17 +95,21 @@ impl Comparison {
             }
             members[at].1.push(row);
         }
-        let mut groups: Vec<(Group, BTreeMap<Counterpart, f64>)> = members
-            .into_iter()
-            .map(|(labels, rows)| (Group::new(labels, &rows), counterparts(&rows, by, metric)))
-            .collect();
+        let mut groups: Vec<(Group, Vec<&Row>)> =
+            members.into_iter().map(|(labels, rows)| (Group::new(labels, &rows), rows)).collect();
         groups.sort_by(|(a, _), (b, _)| a.rank(metric).total_cmp(&b.rank(metric)));
-        if let Some((best, others)) = groups.split_first_mut() {
-            for (group, values) in others {
-                group.difference = paired(values, &best.1);
+        if let Some(((best, best_rows), others)) = groups.split_first_mut() {
+            let of_best = counterparts(best_rows, by, metric);
+            best.other_data = differing(best_rows[0], best_rows.iter());
+            for (group, rows) in others {
+                group.other_data = differing(best_rows[0], best_rows.iter().chain(&*rows));
+                if metric.across_data || group.other_data.is_empty() {
+                    group.difference = paired(&counterparts(rows, by, metric), &of_best);
+                }
             }
         }
-        Self { metric, heads, groups: groups.into_iter().map(|(group, _)| group).collect() }
+        let over = if *by == By::Trial { Over::Seeds } else { Over::Runs };
+        Self { metric, over, heads, groups: groups.into_iter().map(|(group, _)| group).collect() }
     }
 
     /// How many groups have fewer than three finished runs, so that their errors say little.
@@ -95,6 +125,10 @@ impl Group {
             let finished = rows.iter().filter(|row| row.status == Status::Finished);
             estimate(finished.filter_map(|row| row.metrics.get(metric.name).copied()))
         };
+        let rows_error = |metric: &Metric| {
+            let finished = rows.iter().filter(|row| row.status == Status::Finished);
+            estimate(finished.filter_map(|row| row.metrics.get(metric.rows_error?).copied())).map(|it| it.mean)
+        };
         let mut keys = rows.first().map(|row| row.keys.clone()).unwrap_or_default();
         keys.retain(|key, value| key.contains('.') && rows.iter().all(|row| row.keys.get(key) == Some(value)));
         Self {
@@ -106,7 +140,9 @@ impl Group {
             failed: ended(&[Status::Failed]),
             unfinished: ended(&[Status::Interrupted, Status::Running]),
             estimates: METRICS.iter().filter_map(|metric| Some((metric.name, over(metric)?))).collect(),
+            rows_errors: METRICS.iter().filter_map(|metric| Some((metric.name, rows_error(metric)?))).collect(),
             difference: None,
+            other_data: Vec::new(),
         }
     }
 
@@ -162,6 +198,7 @@ mod tests {
             status,
             metrics: BTreeMap::from([("test_nll", test_nll), ("samples_per_second", 10.0 * test_nll)]),
             keys: BTreeMap::from([("model.depth".into(), depth.into()), ("device".into(), "cpu".into())]),
+            data: None,
         }
     }
 

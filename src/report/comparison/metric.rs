@@ -10,6 +10,12 @@ pub struct Metric {
     pub name: &'static str,
     /// Head of its column in a table for people.
     pub head: &'static str,
+    /// Unit, where the head does not say it.
+    pub unit: Option<&'static str>,
+    /// Column with the standard error over the rows of the test set, where there is one.
+    pub rows_error: Option<&'static str>,
+    /// Whether values over different data can be set against each other.
+    pub across_data: bool,
     /// Whether a larger value is a better one.
     pub larger_is_better: bool,
     /// Whether tables for people show it unasked.
@@ -19,24 +25,43 @@ pub struct Metric {
 
 /// In the order of the tables.
 pub const METRICS: &[Metric] = &[
-    Metric::nats("test_nll", "test NLL", true),
+    Metric { rows_error: Some("test_nll_stderr"), ..Metric::nats("test_nll", "test NLL", true) },
     Metric::nats("validation_nll", "validation NLL", false),
     Metric::nats("train_nll", "train NLL", false),
-    Metric::nats("gap", "gap", true),
-    Metric::nats("bits_per_dim", "bits/dim", true),
-    Metric { show: |it| count(it.mean), ..Metric::nats("parameters", "parameters", false) },
-    Metric { show: |it| format!("{:.0}", it.mean), ..Metric::nats("steps", "steps", false) },
-    Metric { show: |it| duration(it.mean), ..Metric::nats("seconds", "time", true) },
+    // What the toy's own randomness costs is taken off.
+    Metric { rows_error: Some("gap_stderr"), across_data: true, ..Metric::nats("gap", "gap", true) },
+    Metric { unit: None, ..Metric::nats("bits_per_dim", "bits/dim", true) },
+    Metric { show: |it| count(it.mean), ..Metric::cost("parameters", "parameters", false) },
+    Metric { show: |it| format!("{:.0}", it.mean), ..Metric::cost("steps", "steps", false) },
+    Metric { unit: Some("s"), show: |it| duration(it.mean), ..Metric::cost("seconds", "time", true) },
     Metric {
         larger_is_better: true,
         show: |it| count(it.mean),
-        ..Metric::nats("samples_per_second", "samples/s", true)
+        ..Metric::cost("samples_per_second", "samples/s", true)
     },
 ];
 
 impl Metric {
     const fn nats(name: &'static str, head: &'static str, usual: bool) -> Self {
-        Self { name, head, larger_is_better: false, usual, show: |it| with_error(it.mean, it.error) }
+        Self {
+            name,
+            head,
+            unit: Some("nats"),
+            rows_error: None,
+            across_data: false,
+            larger_is_better: false,
+            usual,
+            show: |it| with_error(it.mean, it.error),
+        }
+    }
+
+    const fn cost(name: &'static str, head: &'static str, usual: bool) -> Self {
+        Self { unit: None, across_data: true, ..Self::nats(name, head, usual) }
+    }
+
+    /// What an axis is called: the head and the unit.
+    pub fn axis(&self) -> String {
+        self.unit.map_or_else(|| self.head.to_owned(), |unit| format!("{} ({unit})", self.head))
     }
 }
 

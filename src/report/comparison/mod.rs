@@ -3,12 +3,14 @@
 //! [`Row`]s come from `trials.parquet` or from manifests in the same columns; [`Comparison::new`] groups them, and
 //! [`Comparison::text`], [`Comparison::markdown`] and [`Comparison::frame`] show the groups.
 
+mod data;
 mod frame;
 mod groups;
 mod metric;
 mod rows;
 mod text;
 
-pub use groups::{By, Comparison, Group};
+pub use data::DIGEST;
+pub use groups::{By, Comparison, Group, Over};
 pub use metric::{METRICS, Metric, metric, test_nll};
 pub use rows::{FIXED, Row, RowError, rows};

@@ -17,10 +17,12 @@ pub struct Row {
     pub trial: String,
     pub seed: i64,
     pub status: Status,
-    /// Finite values of [`METRICS`] by name.
+    /// Finite values of [`METRICS`] and of their errors over the rows of the test set, by the names of the columns.
     pub metrics: BTreeMap<&'static str, f64>,
     /// The other [`FIXED`] columns, and every swept or overridden key under its dotted name.
     pub keys: BTreeMap<String, toml::Value>,
+    /// What says which data the run saw, by its dotted names; `None` where only the swept and overridden keys are known.
+    pub data: Option<BTreeMap<String, toml::Value>>,
 }
 
 /// A table that is none of trials.
@@ -60,13 +62,14 @@ fn one(table: &DataFrame, row: usize) -> Result<Row, RowError> {
     let seed = cell("seed")?;
     let seed = seed.extract::<i64>().ok_or_else(|| wrong("seed", &seed, "an integer"))?;
     let (experiment, trial) = (text("experiment")?, text("trial")?);
-    let mut read = Row { experiment, trial, seed, status, metrics: BTreeMap::new(), keys: BTreeMap::new() };
+    let mut read = Row { experiment, trial, seed, status, metrics: BTreeMap::new(), keys: BTreeMap::new(), data: None };
     for column in table.columns() {
         let name = column.name().as_str();
         let value = column.get(row).unwrap_or(AnyValue::Null);
-        if let Some(metric) = METRICS.iter().find(|metric| metric.name == name) {
+        let mut measured = METRICS.iter().flat_map(|metric| [Some(metric.name), metric.rows_error]).flatten();
+        if let Some(known) = measured.find(|known| *known == name) {
             let value = value.extract::<f64>().filter(|value| value.is_finite());
-            read.metrics.extend(value.map(|value| (metric.name, value)));
+            read.metrics.extend(value.map(|value| (known, value)));
         } else if name.contains('.') || FIXED[3..].contains(&name) {
             read.keys.extend(toml_value(&value).map(|value| (name.to_owned(), value)));
         }

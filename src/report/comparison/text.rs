@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::super::quantity::{shortened, with_error};
+use super::super::quantity::{error_digits, shortened, with_error};
 use super::{Comparison, Group, METRICS, Metric};
 
 /// Both ends of a shortened name still tell: the first override, and the whole hash.
@@ -76,27 +76,48 @@ impl Comparison {
             cells: self.groups.iter().map(|group| cell(group).unwrap_or_default()).collect(),
         };
         let some_of = |runs: usize| (runs > 0).then(|| runs.to_string());
-        let of = |metric: &'static Metric| {
-            column(metric.head, &|group| group.estimates.get(metric.name).copied().map(metric.show))
-        };
+        let of = |metric: &'static Metric| self.explained(column(metric.head, &|group| group.shown(metric)));
         let mut columns = vec![
             column("n", &|group| Some(group.finished.to_string())),
             column("diverged", &|group| some_of(group.diverged)),
             column("failed", &|group| some_of(group.failed)),
             column("unfinished", &|group| some_of(group.unfinished)),
             of(self.metric),
-            column("Δ best", &|group| {
+            self.explained(column("Δ best", &|group| {
                 let difference = group.difference?;
-                Some(format!(
-                    "{}{}",
-                    if difference.mean > 0.0 { "+" } else { "" },
-                    with_error(difference.mean, difference.error)
-                ))
-            }),
+                let sign = if difference.mean > 0.0 { "+" } else { "" };
+                Some(format!("{sign}{}", with_error(difference.mean, difference.error)))
+            })),
         ];
         columns.extend(METRICS.iter().filter(|it| it.usual && it.name != self.metric.name).map(of));
         columns.retain(|column| column.cells.iter().any(|cell| !cell.is_empty()));
         columns
+    }
+}
+
+impl Comparison {
+    /// Says in the head what the errors are over: `± seeds`, and `(rows)` where those over the rows of the test set stand there.
+    fn explained(&self, mut column: Column) -> Column {
+        let any = |mark: char| column.cells.iter().any(|cell| cell.contains(mark));
+        let (errors, rows) = (any('±'), any('('));
+        if errors {
+            column.head = format!("{} ± {}", column.head, self.over.name());
+        }
+        if rows {
+            column.head.push_str(" (rows)");
+        }
+        column
+    }
+}
+
+impl Group {
+    /// A metric with its error over runs; behind it, in parentheses, the one over the rows of the test set where that is larger,
+    /// or the only one.
+    fn shown(&self, metric: &Metric) -> Option<String> {
+        let estimate = *self.estimates.get(metric.name)?;
+        let rows = self.rows_errors.get(metric.name).filter(|rows| estimate.error.is_none_or(|error| error < **rows));
+        let rows = rows.map(|error| format!(" ({})", error_digits(*error))).unwrap_or_default();
+        Some(format!("{}{rows}", (metric.show)(estimate)))
     }
 }
 
@@ -140,6 +161,7 @@ mod tests {
             status,
             metrics: BTreeMap::from([("test_nll", test_nll), ("seconds", 12.0), ("samples_per_second", 85e3)]),
             keys: BTreeMap::new(),
+            data: None,
         };
         let rows = [
             row(names[0], 0, Finished, 0.5),
@@ -179,6 +201,34 @@ mod tests {
             assert!(text.contains("…") && text.contains("aaaaaaaa"), "{text}");
         }
         assert!(comparison.text(None).contains(&long));
+    }
+
+    #[test]
+    fn the_head_says_what_an_error_is_over() {
+        let mut row = Row {
+            experiment: "moons".into(),
+            trial: "a".into(),
+            seed: 0,
+            status: Status::Finished,
+            metrics: BTreeMap::from([("test_nll", 0.50), ("test_nll_stderr", 0.04)]),
+            keys: BTreeMap::new(),
+            data: None,
+        };
+        let table = |rows: &[Row], by: &By| Comparison::new(rows, by, metric("test_nll").expect("a metric")).text(None);
+        // One seed: all that is known is the error over the test rows.
+        let text = table(&[row.clone()], &By::Trial);
+        assert!(text.contains("test NLL (rows)") && text.contains("0.5000 (0.040)"), "{text}");
+        let mut rows = vec![row.clone()];
+        (row.seed, row.metrics) = (1, BTreeMap::from([("test_nll", 0.52), ("test_nll_stderr", 0.06)]));
+        rows.push(row.clone());
+        let text = table(&rows, &By::Trial);
+        assert!(text.contains("test NLL ± seeds (rows)") && text.contains("0.510 ± 0.010 (0.050)"), "{text}");
+        let text = table(&rows, &By::Keys(vec!["experiment".into()]));
+        assert!(text.contains("test NLL ± runs (rows)"), "{text}");
+        // The seeds differ by more than the test rows leave open.
+        rows[1].metrics = BTreeMap::from([("test_nll", 1.50), ("test_nll_stderr", 0.06)]);
+        let text = table(&rows, &By::Trial);
+        assert!(text.contains("test NLL ± seeds") && !text.contains('('), "{text}");
     }
 
     #[test]
