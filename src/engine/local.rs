@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
+use super::estimate::training_bytes;
+use super::memory::Memory;
 use super::slots::{Slot, Slots};
 use super::trial::{Job, SPEC, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
@@ -60,6 +62,9 @@ struct Table<'a> {
     /// Seeds of each trial that this process is yet to hear of.
     awaited: Mutex<BTreeMap<&'a str, usize>>,
 }
+
+/// Shared by all trials of this process.
+static MEMORY: Memory = Memory::new();
 
 /// How often `trials.parquet` is rewritten at most while runs end.
 const TABLE_EVERY: Duration = Duration::from_secs(1);
@@ -295,6 +300,11 @@ fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, co
     let dataset = match local.datasets.of(&trial.spec) {
         Ok(dataset) => dataset,
         Err(error) => return failed(trial, error.to_string(), local),
+    };
+    // Of a trial on a GPU the weights and their copies are here too; the device tells by itself where its memory ends.
+    let _promise = match MEMORY.promise(training_bytes(trial, dataset.features())) {
+        Ok(promise) => promise,
+        Err(too_little) => return failed(trial, too_little.to_string(), local),
     };
     let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
     let job = Job { trial, dataset: &dataset, results: local.results, device, from_scratch, stop: local.stop };

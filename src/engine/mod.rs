@@ -4,6 +4,7 @@
 mod datasets;
 mod estimate;
 mod local;
+mod memory;
 mod pictures;
 mod saved;
 mod slots;
@@ -14,6 +15,7 @@ mod trial;
 pub use datasets::Datasets;
 pub use estimate::{Estimate, estimate};
 pub use local::{Local, Report, lay_out, run, run_one};
+pub use memory::{TooLittleMemory, free_bytes};
 pub use saved::{SavedRun, SavedRunError};
 pub use slots::{Slot, Slots};
 pub use stop::{stop_flag, time_up_flag};
