@@ -17,7 +17,9 @@ mod run;
 mod sample;
 mod schema;
 mod score;
+mod spare;
 mod table;
+mod target;
 mod transform;
 
 use std::process::ExitCode;

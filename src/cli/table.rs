@@ -1,10 +1,9 @@
-//! Files that commands read rows from and write rows to.
+//! Files that commands read rows from.
 
 use std::path::Path;
 
-use super::output::tell;
-use super::{Exit, Failure};
-use crate::data::{Column, DataError, ReadOptions, Selection, read_table, write_table};
+use super::Failure;
+use crate::data::{DataError, ReadOptions, Selection, read_table};
 use crate::engine::SavedRun;
 use crate::matrix::Matrix;
 use crate::record::progress::{ProgressMode, loading};
@@ -52,11 +51,4 @@ pub(super) fn read(path: &Path, run: &SavedRun, columns: &[String]) -> Result<Ma
         }
         Err(error) => Err(Failure::usage(error)),
     }
-}
-
-/// Writes `columns` to `path`, in the format its extension names.
-pub(super) fn write(path: &Path, columns: &[(String, Column)]) -> Result<Exit, Failure> {
-    write_table(path, columns).map_err(Failure::usage)?;
-    tell(format_args!("wrote {}", path.display()));
-    Ok(Exit::Success)
 }

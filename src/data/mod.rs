@@ -19,4 +19,4 @@ pub use error::{CellProblem, DataError, Place};
 pub use logit::Logit;
 pub use preprocessing::Preprocessing;
 pub use read::{ReadOptions, Selection, Table, Watch, read_table};
-pub use write::{Column, matrix_columns, write_table};
+pub use write::{Blocks, Column, TableFormat, matrix_columns, write_blocks, write_table};

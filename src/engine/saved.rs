@@ -6,7 +6,7 @@ use super::datasets::Datasets;
 use super::pictures::{Detail, View};
 use super::trial::SPEC;
 use crate::data::{DataError, Preprocessing};
-use crate::flow::{self, DeviceError, Flow};
+use crate::flow::{self, DeviceError, Flow, standard_normal};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::record::Manifest;
@@ -84,6 +84,13 @@ impl SavedRun {
         Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
     }
 
+    /// The files that the run in `directory` learned from; none where its spec cannot be read.
+    pub fn files_of(directory: &Path) -> Vec<PathBuf> {
+        let text = std::fs::read_to_string(directory.join(SPEC)).unwrap_or_default();
+        let spec: Option<Spec> = toml::from_str(&text).ok();
+        spec.iter().flat_map(|spec| spec.dataset.files()).map(|(_, path)| path.to_owned()).collect()
+    }
+
     /// `rows` draws in data space, a pure function of the weights and `seed`.
     ///
     /// # Errors
@@ -92,6 +99,25 @@ impl SavedRun {
         let mut samples = self.flow.sample(rows, seed)?;
         self.preprocessing.invert(&mut samples);
         Ok(samples)
+    }
+
+    /// The draws of [`SavedRun::sample`] a block at a time, for more rows than memory takes.
+    pub fn draws(&mut self, rows: usize, seed: u64) -> impl Iterator<Item = Result<Matrix, DeviceError>> + '_ {
+        /// Values of a block; its rows come to a multiple of `TOGETHER`, so that the same ones are computed side by side.
+        const VALUES: usize = 1 << 20;
+        const TOGETHER: usize = 1 << 10;
+        let features = self.columns.len();
+        let most = (VALUES / features / TOGETHER).max(1) * TOGETHER;
+        let mut rng = stream(seed, Purpose::Samples, 0);
+        (0..rows).step_by(most).map(move |start| {
+            let z = standard_normal(most.min(rows - start), features, &mut rng);
+            self.inverse(&z)
+        })
+    }
+
+    /// The files that the run learned from, where its spec found them.
+    pub fn files(&self) -> Vec<&Path> {
+        self.spec.dataset.files().into_iter().map(|(_, path)| path).collect()
     }
 
     /// log p of every row of `rows` (data space), nats, in data space; `noise`: as [`SavedRun::forward`].
