@@ -11,6 +11,7 @@ mod logit;
 mod preprocessing;
 mod read;
 mod split;
+mod survey;
 mod write;
 
 pub use batches::Batches;
@@ -19,4 +20,5 @@ pub use error::{CellProblem, DataError, Place};
 pub use logit::Logit;
 pub use preprocessing::Preprocessing;
 pub use read::{ReadOptions, Selection, Table, Watch, read_table};
+pub use survey::{Holds, Survey};
 pub use write::{Blocks, Column, TableFormat, matrix_columns, write_blocks, write_table};

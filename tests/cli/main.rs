@@ -15,4 +15,5 @@ mod plot;
 mod repeat;
 mod results;
 mod stopping;
+mod targets;
 mod trained;
