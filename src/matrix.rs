@@ -1,15 +1,16 @@
-//! A dense row-major table of `f32`, the currency between the rooms.
+//! A dense row-major table, the currency between the rooms.
 
-/// Rows of numbers, shape `[rows, columns]`, row-major.
+/// Rows of numbers, shape `[rows, columns]`, row-major: `Matrix<f64>` in data space, where nothing that a file says is rounded, and
+/// `Matrix` (of `f32`) in a flow's space, where values are near 1.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Matrix {
+pub struct Matrix<T = f32> {
     columns: usize,
-    data: Vec<f32>,
+    data: Vec<T>,
 }
 
-impl Matrix {
+impl<T: Copy + Default> Matrix<T> {
     /// Takes `data` of shape `[rows, columns]`; its length must be a multiple of `columns`.
-    pub fn new(data: Vec<f32>, columns: usize) -> Self {
+    pub fn new(data: Vec<T>, columns: usize) -> Self {
         assert!(
             columns > 0 && data.len().is_multiple_of(columns),
             "{} values do not fill rows of {columns}",
@@ -20,7 +21,7 @@ impl Matrix {
 
     /// Zeros of shape `[rows, columns]`.
     pub fn zeros(rows: usize, columns: usize) -> Self {
-        Self::new(vec![0.0; rows * columns], columns)
+        Self::new(vec![T::default(); rows * columns], columns)
     }
 
     pub fn rows(&self) -> usize {
@@ -32,25 +33,25 @@ impl Matrix {
     }
 
     /// Row `i`, shape `[columns]`.
-    pub fn row(&self, i: usize) -> &[f32] {
+    pub fn row(&self, i: usize) -> &[T] {
         &self.data[i * self.columns..(i + 1) * self.columns]
     }
 
     /// All values, row-major.
-    pub fn as_slice(&self) -> &[f32] {
+    pub fn as_slice(&self) -> &[T] {
         &self.data
     }
 
-    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.data
     }
 
-    pub fn into_vec(self) -> Vec<f32> {
+    pub fn into_vec(self) -> Vec<T> {
         self.data
     }
 
     /// The rows one after the other.
-    pub fn iter_rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+    pub fn iter_rows(&self) -> impl ExactSizeIterator<Item = &[T]> {
         self.data.chunks_exact(self.columns)
     }
 

@@ -38,7 +38,7 @@ impl Score {
         let reads: Vec<&Path> = run.files().into_iter().chain([self.data.as_path()]).collect();
         let target = Target::new(&self.output, self.output_format, &reads)?;
         let rows = read_data(&self.data, &run, !self.continuous)?;
-        let log_prob = run.score(rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
         target.write(vec![("log_prob".to_owned(), Column::F64(log_prob))])

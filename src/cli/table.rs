@@ -11,7 +11,7 @@ use crate::spec::FileFormat;
 
 /// The rows of `path` in the data space of `run`: its columns, see [`read`], with values that it can take.
 /// `noise`: whether dequantisation noise is still to be added.
-pub(super) fn read_data(path: &Path, run: &SavedRun, noise: bool) -> Result<Matrix, Failure> {
+pub(super) fn read_data(path: &Path, run: &SavedRun, noise: bool) -> Result<Matrix<f64>, Failure> {
     let rows = read(path, run, &run.columns)?;
     match run.preprocessing.out_of_bounds(&rows, noise) {
         None => Ok(rows),
@@ -27,7 +27,7 @@ pub(super) fn read_data(path: &Path, run: &SavedRun, noise: bool) -> Result<Matr
 
 /// The rows of `path`, its columns chosen by name in the order of `columns`. A file without names (npy, a CSV without a
 /// header) must have just as many columns. A file of the format of the data of `run` is read as its spec says.
-pub(super) fn read(path: &Path, run: &SavedRun, columns: &[String]) -> Result<Matrix, Failure> {
+pub(super) fn read(path: &Path, run: &SavedRun, columns: &[String]) -> Result<Matrix<f64>, Failure> {
     let spec = &run.spec.dataset;
     let files = spec.files();
     let formats = spec.format.or_else(|| files.first().and_then(|(_, path)| FileFormat::of(path)));

@@ -9,6 +9,7 @@ use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{TableFormat, matrix_columns};
 use crate::engine::SavedRun;
+use crate::matrix::Matrix;
 
 #[derive(Args, Debug)]
 pub(super) struct Transform {
@@ -42,11 +43,13 @@ impl Transform {
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();
         if self.inverse {
             let rows = read(&self.data, &run, &latent)?;
+            // A latent value is near 1, whatever the data.
+            let rows = Matrix::new(rows.as_slice().iter().map(|&value| value as f32).collect(), latent.len());
             let x = run.inverse(&rows).map_err(Failure::run)?;
             return target.write(matrix_columns(&run.columns, &x));
         }
         let rows = read_data(&self.data, &run, !self.continuous)?;
-        let z = run.forward(rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         target.write(matrix_columns(&latent, &z))
     }
 }

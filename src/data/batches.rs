@@ -20,20 +20,37 @@ pub struct Batches<'a> {
     /// The epoch's permutation of the training rows, and the number of the epoch.
     order: Vec<u32>,
     order_epoch: Option<u64>,
+    /// Fresh rows of a step, shape `[batch_size, features]`, data space.
+    drawn: Matrix<f64>,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of `batch_size` rows in the order given by `seed`.
+    /// Batches of `batch_size` rows in the order given by `seed`; of all rows where there are fewer.
     ///
     /// # Panics
-    /// If the training rows cannot fill a batch, which [`load`](super::load) has refused.
+    /// If there are no training rows, which [`load`](super::load) has refused.
     pub fn new(dataset: &'a Dataset, batch_size: usize, seed: u64) -> Self {
-        let steps_per_epoch = match &dataset.train {
-            Train::Rows(rows) => Some((rows.rows() / batch_size) as u64),
-            Train::Fresh => None,
+        let (batch_size, steps_per_epoch) = match &dataset.train {
+            Train::Rows(rows) => {
+                let batch_size = batch_size.min(rows.rows());
+                (batch_size, Some((rows.rows() / batch_size) as u64))
+            }
+            Train::Fresh => (batch_size, None),
         };
-        assert!(steps_per_epoch != Some(0), "fewer training rows than a batch");
-        Self { dataset, batch_size, seed, steps_per_epoch, order: Vec::new(), order_epoch: None }
+        Self {
+            dataset,
+            batch_size,
+            seed,
+            steps_per_epoch,
+            order: Vec::new(),
+            order_epoch: None,
+            drawn: Matrix::default(),
+        }
+    }
+
+    /// Rows of a batch.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
     }
 
     /// Rows dealt out in an epoch; `None` for fresh rows, which never end.
@@ -57,17 +74,18 @@ impl<'a> Batches<'a> {
         if (out.rows(), out.columns()) != (self.batch_size, features) {
             *out = Matrix::zeros(self.batch_size, features);
         }
-        let dataset = self.dataset;
-        match (&dataset.train, self.places(step)) {
-            (Train::Rows(rows), Some(chosen)) => {
-                for (row, &index) in out.as_mut_slice().chunks_exact_mut(features).zip(chosen) {
-                    row.copy_from_slice(rows.row(index as usize));
-                }
-            }
-            _ => self.draw(step, out),
-        }
+        let Dataset { train, preprocessing, .. } = self.dataset;
         let mut rng = stream(self.seed, Purpose::TrainNoise, step);
-        self.dataset.preprocessing.apply_with_noise(out, &mut rng);
+        match (train, self.places(step)) {
+            (Train::Rows(rows), Some(chosen)) => {
+                let chosen = chosen.iter().map(|&index| rows.row(index as usize));
+                preprocessing.apply_with_noise_to(chosen, out, &mut rng);
+            }
+            _ => {
+                self.draw(step);
+                preprocessing.apply_with_noise_to(self.drawn.iter_rows(), out, &mut rng);
+            }
+        }
     }
 
     /// The places among the training rows of those in batch number `step` (from 0), shape `[batch_size]`; `None` for fresh rows.
@@ -89,12 +107,20 @@ impl<'a> Batches<'a> {
         }
     }
 
-    fn draw(&self, step: u64, out: &mut Matrix) {
+    /// Draws the fresh rows of batch number `step`.
+    fn draw(&mut self, step: u64) {
         let toy = self.dataset.toy.as_deref();
         // `load` makes training rows fresh for toys only.
         let toy = toy.expect("fresh rows come from a toy");
         let mut rng = stream(mix(self.seed, self.dataset.seed), Purpose::FreshRows, step);
-        out.as_mut_slice().chunks_exact_mut(toy.features()).for_each(|row| toy.sample(&mut rng, row));
+        if self.drawn.rows() != self.batch_size {
+            self.drawn = Matrix::zeros(self.batch_size, toy.features());
+        }
+        let mut one = vec![0.0; toy.features()];
+        for row in self.drawn.as_mut_slice().chunks_exact_mut(toy.features()) {
+            toy.sample(&mut rng, &mut one);
+            row.iter_mut().zip(&one).for_each(|(to, from)| *to = f64::from(*from));
+        }
     }
 }
 
@@ -116,7 +142,7 @@ mod tests {
 
     /// 103 rows (i, −i), or fresh moons.
     fn dataset(fresh: bool, step: Option<f64>) -> Dataset {
-        let rows = Matrix::new((0..103).flat_map(|i| [i as f32, -(i as f32)]).collect(), 2);
+        let rows = Matrix::new((0..103).flat_map(|i| [f64::from(i), -f64::from(i)]).collect(), 2);
         Dataset {
             columns: vec!["x1".into(), "x2".into()],
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
@@ -131,6 +157,7 @@ mod tests {
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),
             unused_rows: 0,
+            provenance: Default::default(),
             exact: Default::default(),
             seed: 0,
         }

@@ -41,13 +41,11 @@ pub enum DataError {
     #[error("`{}`: no column is left to learn; see `columns` and `drop`", path.display())]
     NoColumns { path: PathBuf },
     #[error(
-        "`{}`: column `{column}` is {value} in every training row, so it has no density; \
+        "`{}`: column `{column}` is {} in every training row, so it has no density; \
          leave it out with `drop = [\"{column}\"]`, or set `dequantize` if its values are counts",
-        path.display()
+        path.display(), shown(*value)
     )]
-    Constant { path: PathBuf, column: String, value: f32 },
-    #[error("`{}`: column `{column}`: {problem}", path.display())]
-    Value { path: PathBuf, column: String, problem: CellProblem },
+    Constant { path: PathBuf, column: String, value: f64 },
     #[error("`{}`: `dequantize` lists {steps} steps for {columns} columns; list one a column learned, in their order, or one number for all", path.display())]
     StepCount { path: PathBuf, columns: usize, steps: usize },
     #[error("`{}` has {found} where the first file of the dataset has {expected}; all parts must have the same columns", path.display())]
@@ -98,20 +96,26 @@ pub enum CellProblem {
     Infinite(String),
     #[error("`{0}` is not a number; if the column is text, leave it out with `drop`")]
     Text(String),
-    #[error("{value} is not within `bounds` from {low} to {high}, the noise's width included; widen them")]
-    OutOfBounds { value: f32, low: f64, high: f64 },
-    #[error("{0} is beyond the range of 32-bit floats (3.4e38); rescale the column")]
+    #[error("{} is not within `bounds` from {low} to {high}, the noise's width included; widen them", shown(*value))]
+    OutOfBounds { value: f64, low: f64, high: f64 },
+    #[error("{0} is beyond the range of 64-bit floats (1.8e308); rescale the column")]
     TooLarge(String),
 }
 
-/// A finite `f32` from a number as read, or why it cannot be one.
-pub(super) fn finite(value: f64) -> Result<f32, CellProblem> {
-    let narrow = value as f32;
+/// A number of a file as people write it, whatever its size.
+pub(super) fn shown(value: f64) -> String {
+    match value.abs() {
+        0.0 | 1e-4..1e15 => value.to_string(),
+        _ => format!("{value:e}"),
+    }
+}
+
+/// A finite number as read, or why it is none.
+pub(super) fn finite(value: f64) -> Result<f64, CellProblem> {
     match value {
-        _ if narrow.is_finite() => Ok(narrow),
+        _ if value.is_finite() => Ok(value),
         _ if value.is_nan() => Err(CellProblem::Missing("NaN".into())),
-        _ if value.is_infinite() => Err(CellProblem::Infinite(value.to_string())),
-        _ => Err(CellProblem::TooLarge(format!("{value:e}"))),
+        _ => Err(CellProblem::Infinite(value.to_string())),
     }
 }
 

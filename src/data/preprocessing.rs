@@ -46,18 +46,17 @@ impl Preprocessing {
     /// Scaled to mean 0 and variance 1 (over n, not n − 1) on `rows` (data space). Without a logit the noise's mean step/2
     /// and variance step²/12 are counted in; with one, draws from `rng`. A column that is constant and not dequantised
     /// keeps scale 1.
-    pub fn standardized(self, rows: &Matrix, rng: &mut ChaCha8Rng) -> Self {
+    pub fn standardized(self, rows: &Matrix<f64>, rng: &mut ChaCha8Rng) -> Self {
         match self.logit {
             None => {
                 let width = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
-                let (mut mean, mut scale) = moments(rows, |column| width(column) * width(column) / 12.0);
+                let (mut mean, mut scale) = moments(rows, width);
                 mean.iter_mut().enumerate().for_each(|(column, mean)| *mean += 0.5 * width(column));
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
             Some(_) => {
-                let mut stretched = rows.clone();
-                self.apply_with_noise(&mut stretched, rng);
+                let stretched = self.apply_with_noise(rows, rng);
                 let (mean, mut scale) = moments(&stretched, |_| 0.0);
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
@@ -75,43 +74,61 @@ impl Preprocessing {
         !self.steps.is_empty()
     }
 
-    /// Data space to model space, in place, without the dequantisation noise; shape `[rows, features]`. Values that the
-    /// logit does not take become NaN.
-    pub fn apply(&self, rows: &mut Matrix) {
-        self.to_model(rows, |_| 0.0);
+    /// Data space to model space without the dequantisation noise; shape `[rows, features]` both. Values that the logit does not
+    /// take become NaN.
+    pub fn apply(&self, rows: &Matrix<f64>) -> Matrix {
+        let mut model = Matrix::zeros(rows.rows(), self.features());
+        self.to_model(rows.iter_rows(), &mut model, |_| 0.0);
+        model
     }
 
-    /// Data space to model space, in place, with dequantisation noise from `rng` where the data are quantised.
-    pub fn apply_with_noise(&self, rows: &mut Matrix, rng: &mut ChaCha8Rng) {
+    /// Data space to model space, with dequantisation noise from `rng` where the data are quantised.
+    pub fn apply_with_noise(&self, rows: &Matrix<f64>, rng: &mut ChaCha8Rng) -> Matrix {
+        let mut model = Matrix::zeros(rows.rows(), self.features());
+        self.apply_with_noise_to(rows.iter_rows(), &mut model, rng);
+        model
+    }
+
+    /// The same for rows that come one after the other, into the rows of `model`.
+    pub fn apply_with_noise_to<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a [f64]>,
+        model: &mut Matrix,
+        rng: &mut ChaCha8Rng,
+    ) {
         match self.is_noisy() {
-            false => self.apply(rows),
-            true => self.to_model(rows, |column| unit(rng) * self.steps[column]),
+            false => self.to_model(rows, model, |_| 0.0),
+            true => self.to_model(rows, model, |column| unit(rng) * self.steps[column]),
         }
     }
 
-    fn to_model(&self, rows: &mut Matrix, mut noise: impl FnMut(usize) -> f64) {
-        self.map(rows, |value, column| {
-            let value = value + noise(column);
-            let value = self.logit.as_ref().map_or(value, |logit| logit.apply(value));
-            (value - self.mean[column]) / self.scale[column]
-        });
-    }
-
-    /// Model space to data space, in place. Quantised data come back with their noise: values are not rounded.
-    pub fn invert(&self, rows: &mut Matrix) {
-        self.map(rows, |value, column| {
-            let value = value * self.scale[column] + self.mean[column];
-            self.logit.as_ref().map_or(value, |logit| logit.invert(value))
-        });
-    }
-
-    fn map(&self, rows: &mut Matrix, mut f: impl FnMut(f64, usize) -> f64) {
-        assert_eq!(rows.columns(), self.features(), "rows of the preprocessing's width");
-        for row in rows.as_mut_slice().chunks_exact_mut(self.mean.len()) {
-            for (column, value) in row.iter_mut().enumerate() {
-                *value = f(f64::from(*value), column) as f32;
+    fn to_model<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a [f64]>,
+        model: &mut Matrix,
+        mut noise: impl FnMut(usize) -> f64,
+    ) {
+        assert_eq!(model.columns(), self.features(), "rows of the preprocessing's width");
+        for (row, out) in rows.zip(model.as_mut_slice().chunks_exact_mut(self.mean.len())) {
+            assert_eq!(row.len(), self.features(), "rows of the preprocessing's width");
+            for (column, (value, out)) in row.iter().zip(out).enumerate() {
+                let value = value + noise(column);
+                let value = self.logit.as_ref().map_or(value, |logit| logit.apply(value));
+                // The first rounding to 32 bits: what is left of the value is near 1.
+                *out = ((value - self.mean[column]) / self.scale[column]) as f32;
             }
         }
+    }
+
+    /// Model space to data space. Quantised data come back with their noise: values are not rounded.
+    pub fn invert(&self, rows: &Matrix) -> Matrix<f64> {
+        assert_eq!(rows.columns(), self.features(), "rows of the preprocessing's width");
+        let places = (0..self.features()).cycle();
+        let values = rows.as_slice().iter().zip(places).map(|(value, column)| {
+            let value = f64::from(*value) * self.scale[column] + self.mean[column];
+            self.logit.as_ref().map_or(value, |logit| logit.invert(value))
+        });
+        Matrix::new(values.collect(), self.features())
     }
 
     /// log|det d model / d data| of each of `rows` (model space), nats, shape `[rows]`:
@@ -141,7 +158,7 @@ impl Preprocessing {
     /// The first of `rows` (data space) and its column whose value the logit does not take. `noisy`: noise is still to be
     /// added, so that the bounds must hold the value and its noise; without it α lets values be a little beyond, as samples
     /// are now and then.
-    pub fn out_of_bounds(&self, rows: &Matrix, noisy: bool) -> Option<(usize, usize)> {
+    pub fn out_of_bounds(&self, rows: &Matrix<f64>, noisy: bool) -> Option<(usize, usize)> {
         let logit = self.logit.as_ref()?;
         let step = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
         let outside = |value: f64, column: usize| match noisy {
@@ -149,28 +166,53 @@ impl Preprocessing {
             false => !logit.apply(value).is_finite(),
         };
         rows.iter_rows().enumerate().find_map(|(i, row)| {
-            let column = row.iter().enumerate().position(|(column, value)| outside(f64::from(*value), column))?;
+            let column = row.iter().enumerate().position(|(column, value)| outside(*value, column))?;
             Some((i, column))
         })
     }
 }
 
-/// Mean and standard deviation of every column; `more`: variance to add.
-fn moments(rows: &Matrix, more: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
+/// Mean and standard deviation of every column, uniform noise of `width` added to the latter.
+fn moments<T: Copy + Default + Into<f64>>(rows: &Matrix<T>, width: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
     let count = rows.rows().max(1) as f64;
+    let units = units(rows);
     let mut mean = vec![0.0; rows.columns()];
     for row in rows.iter_rows() {
-        mean.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+        mean.iter_mut().zip(row).zip(&units).for_each(|((sum, &value), unit)| *sum += value.into() * unit);
     }
     mean.iter_mut().for_each(|sum| *sum /= count);
     let mut variance = vec![0.0; rows.columns()];
     for row in rows.iter_rows() {
-        for ((sum, &value), mean) in variance.iter_mut().zip(row).zip(&mean) {
-            *sum += (f64::from(value) - mean).powi(2);
+        for (((sum, &value), unit), mean) in variance.iter_mut().zip(row).zip(&units).zip(&mean) {
+            *sum += (value.into() * unit - mean).powi(2);
         }
     }
-    let deviation = variance.iter().enumerate().map(|(column, sum)| (sum / count + more(column)).sqrt());
-    (mean, deviation.collect())
+    let noise = |column: usize| (width(column) * units[column]).powi(2) / 12.0;
+    let deviation: Vec<f64> = variance
+        .iter()
+        .zip(&units)
+        .enumerate()
+        .map(|(column, (sum, unit))| (sum / count + noise(column)).sqrt() / unit)
+        .collect();
+    mean.iter_mut().zip(&units).for_each(|(mean, unit)| *mean /= unit);
+    (mean, deviation)
+}
+
+/// For every column a power of two by which its values can be multiplied and then squared and summed: 1 but for columns whose
+/// squares would leave the range of f64. Powers of two round nothing.
+fn units<T: Copy + Default + Into<f64>>(rows: &Matrix<T>) -> Vec<f64> {
+    const SAFE: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
+    let mut largest = vec![0.0_f64; rows.columns()];
+    for row in rows.iter_rows() {
+        largest.iter_mut().zip(row).for_each(|(largest, &value)| *largest = largest.max(value.into().abs()));
+    }
+    let unit = |largest: f64| match largest {
+        0.0 => 1.0,
+        largest if SAFE.contains(&largest) => 1.0,
+        // 2^±1000: its reciprocal is finite, too.
+        largest => 2f64.powi(-largest.log2().floor().clamp(-1000.0, 1000.0) as i32),
+    };
+    largest.into_iter().map(unit).collect()
 }
 
 fn keep_positive(scale: &mut f64) {
@@ -199,9 +241,7 @@ mod tests {
         let (preprocessing, h) = (example(), 0.25f32);
         let base = [0.5f32, 1.0, -0.25];
         let apply = |row: &[f32]| {
-            let mut rows = Matrix::new(row.to_vec(), 3);
-            preprocessing.apply(&mut rows);
-            rows.into_vec()
+            preprocessing.apply(&Matrix::new(row.iter().map(|&value| f64::from(value)).collect(), 3)).into_vec()
         };
         let mut log_det = 0.0;
         for column in 0..3 {
@@ -223,9 +263,7 @@ mod tests {
     #[test]
     fn invert_undoes_apply() {
         let rows = Matrix::new(vec![0.5, 1.0, -0.25, 3.0, -7.0, 11.0], 3);
-        let mut there_and_back = rows.clone();
-        example().apply(&mut there_and_back);
-        example().invert(&mut there_and_back);
+        let there_and_back = example().invert(&example().apply(&rows));
         for (value, expected) in there_and_back.as_slice().iter().zip(rows.as_slice()) {
             assert!((value - expected).abs() < 1e-5);
         }
@@ -233,13 +271,13 @@ mod tests {
 
     #[test]
     fn standardised_rows_have_mean_zero_and_variance_one_noise_included() {
-        let levels: Vec<f32> = (0..4096).flat_map(|i| [(i % 16) as f32, 1e3 + (i % 2) as f32]).collect();
+        let levels: Vec<f64> = (0..4096).flat_map(|i| [f64::from(i % 16), 1e3 + f64::from(i % 2)]).collect();
         for step in [None, Some(1.0)] {
-            let mut rows = Matrix::new(levels.clone(), 2);
+            let rows = Matrix::new(levels.clone(), 2);
             let preprocessing = Preprocessing::identity(2)
                 .with_steps(vec![step.unwrap_or(0.0); 2])
                 .standardized(&rows, &mut stream(0, Purpose::Test, 1));
-            preprocessing.apply_with_noise(&mut rows, &mut stream(0, Purpose::Test, 2));
+            let rows = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 2));
             for column in 0..2 {
                 let values: Vec<f64> = rows.iter_rows().map(|row| f64::from(row[column])).collect();
                 let mean = values.iter().sum::<f64>() / values.len() as f64;
@@ -253,15 +291,14 @@ mod tests {
     #[test]
     fn uniform_over_sixteen_levels_costs_four_bits() {
         for step in [1.0, 0.25, 1.0 / 255.0] {
-            let levels =
-                (0..16).flat_map(|i| [(f64::from(i) * step) as f32, (f64::from(15 - i) * step) as f32]).collect();
+            let levels = (0..16).flat_map(|i| [f64::from(i) * step, f64::from(15 - i) * step]).collect();
             let levels = Matrix::new(levels, 2);
             let preprocessing = Preprocessing::identity(2)
                 .with_steps(vec![step; 2])
                 .standardized(&levels, &mut stream(0, Purpose::Test, 0));
             // The ideal model: uniform over the image of the 16 cells in model space.
             let log_model: f64 = preprocessing.scale.iter().map(|scale| -(16.0 * step / scale).ln()).sum();
-            let nll = -(log_model + preprocessing.log_det(&levels)[0]);
+            let nll = -(log_model + preprocessing.log_det(&preprocessing.apply(&levels))[0]);
             assert!((preprocessing.bits_per_dim(nll).unwrap() - 4.0).abs() < 1e-12);
         }
         assert_eq!(example().bits_per_dim(1.0), None);
@@ -270,9 +307,9 @@ mod tests {
 
     #[test]
     fn noise_stays_within_its_step() {
-        let mut rows = Matrix::new(vec![3.0; 3000], 3);
+        let rows = Matrix::new(vec![3.0; 3000], 3);
         let preprocessing = Preprocessing::identity(3).with_steps(vec![0.5, 0.0, 2.0]);
-        preprocessing.apply_with_noise(&mut rows, &mut stream(0, Purpose::Test, 3));
+        let rows = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 3));
         assert!(
             rows.iter_rows().all(|row| (3.0..3.5).contains(&row[0]) && row[1] == 3.0 && (3.0..5.0).contains(&row[2]))
         );
@@ -288,8 +325,8 @@ mod tests {
     }
 
     /// Integers 0 to 15 of a skewed distribution, with a logit, standardised.
-    fn stretched() -> (Preprocessing, Matrix) {
-        let rows = Matrix::new((0..3000).map(|i| ((i * i) % 16) as f32).collect(), 3);
+    fn stretched() -> (Preprocessing, Matrix<f64>) {
+        let rows = Matrix::new((0..3000).map(|i| f64::from((i * i) % 16)).collect(), 3);
         let logit = Logit { alpha: 0.01, low: 0.0, high: 16.0 };
         let preprocessing = Preprocessing::identity(3).with_steps(vec![1.0; 3]).with_logit(Some(logit));
         (preprocessing.standardized(&rows, &mut stream(0, Purpose::Test, 5)), rows)
@@ -298,13 +335,11 @@ mod tests {
     #[test]
     fn logit_rows_are_standardised_noise_included_and_come_back() {
         let (preprocessing, rows) = stretched();
-        let mut there = rows.clone();
-        preprocessing.apply_with_noise(&mut there, &mut stream(0, Purpose::Test, 6));
+        let there = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 6));
         let (mean, deviation) = moments(&there, |_| 0.0);
         assert!(mean.iter().all(|mean| mean.abs() < 0.1), "{mean:?}");
         assert!(deviation.iter().all(|deviation| (deviation - 1.0).abs() < 0.1), "{deviation:?}");
-        preprocessing.invert(&mut there);
-        for (back, value) in there.as_slice().iter().zip(rows.as_slice()) {
+        for (back, value) in preprocessing.invert(&there).as_slice().iter().zip(rows.as_slice()) {
             assert!((-1e-4..1.0001).contains(&(back - value)), "{back} from {value}");
         }
     }
@@ -317,9 +352,8 @@ mod tests {
         // Nearly nothing of the normal lies beyond logit(α) = −4.6.
         let cells = 200_000;
         let width = 16.0 / f64::from(cells);
-        let x: Vec<f32> = (0..cells).map(|i| ((f64::from(i) + 0.5) * width) as f32).collect();
-        let mut z = Matrix::new(x, 1);
-        preprocessing.apply(&mut z);
+        let x: Vec<f64> = (0..cells).map(|i| (f64::from(i) + 0.5) * width).collect();
+        let z = preprocessing.apply(&Matrix::new(x, 1));
         let log_det = preprocessing.log_det(&z);
         let normal = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
         let mass: f64 = z.as_slice().iter().zip(log_det).map(|(z, log_det)| normal((*z).into()) * log_det.exp()).sum();
@@ -329,7 +363,7 @@ mod tests {
     #[test]
     fn values_out_of_bounds_are_found() {
         let (preprocessing, _) = stretched();
-        let at = |values: [f32; 6]| preprocessing.out_of_bounds(&Matrix::new(values.to_vec(), 3), true);
+        let at = |values: [f64; 6]| preprocessing.out_of_bounds(&Matrix::new(values.to_vec(), 3), true);
         assert_eq!(at([0.0, 15.0, 3.0, 0.0, 0.0, 0.0]), None);
         assert_eq!(at([0.0, 15.0, 3.0, 0.0, -0.5, 99.0]), Some((1, 1)));
         assert_eq!(at([0.0, 15.0, 15.1, 0.0, 0.0, 0.0]), Some((0, 2)));

@@ -103,10 +103,10 @@ fn delimiter(path: &Path, usual: char) -> Result<Option<char>, DataError> {
 }
 
 /// What column `i` holds; where rows were left out for `missing` values, row numbers have gaps.
-fn held(rows: &Matrix, i: usize, missing: Missing) -> Holds {
-    let values = || rows.iter_rows().map(|row| f64::from(row[i]));
+fn held(rows: &Matrix<f64>, i: usize, missing: Missing) -> Holds {
+    let values = || rows.iter_rows().map(|row| row[i]);
     // There is at least one row.
-    let first = f64::from(rows.row(0)[i]);
+    let first = rows.row(0)[i];
     if values().all(|value| value == first) {
         return Holds::Constant(first);
     }

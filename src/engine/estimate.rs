@@ -34,7 +34,8 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
     let spec = &trial.spec;
     let features = dataset.features();
     let parameters = flow::Architecture::count(&spec.model, features, trial.seed);
-    let batch = spec.training.batch_size as f64;
+    let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
+    let batch = batches.batch_size() as f64;
     let per_weight = match SECONDS_PER_WEIGHT.get() {
         Some(seconds) => *seconds,
         None => {
@@ -44,7 +45,6 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
             *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
         }
     };
-    let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
     let per_epoch = batches.steps_per_epoch().unwrap_or(1);
     let steps = spec.training.steps.map_or(spec.training.epochs.unwrap_or(1) as u64 * per_epoch, |steps| steps as u64);
     // Forward alone is a third of a step's arithmetic.
@@ -61,16 +61,18 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
         parameters,
         steps,
         seconds: rows * parameters as f64 * per_weight,
-        memory: training_bytes(trial, features) + 4.0 * (held + train) as f64,
+        memory: training_bytes(trial, dataset) + 4.0 * held as f64 + 8.0 * train as f64,
     })
 }
 
 /// Bytes that training takes beside the data.
-pub fn training_bytes(trial: &Trial, features: usize) -> f64 {
+pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
+    let features = dataset.features();
+    let batch = Batches::new(dataset, trial.spec.training.batch_size, trial.seed).batch_size() as f64;
     let Model { depth, width, hidden_layers, batch_norm, .. } = trial.spec.model;
     let layers = if features == 1 { 1 } else { depth } * if batch_norm { 2 } else { 1 };
     let hidden = 2.0 * hidden_layers as f64 * width as f64;
-    let activations = trial.spec.training.batch_size as f64 * layers as f64 * (hidden + 8.0 * features as f64);
+    let activations = batch * layers as f64 * (hidden + 8.0 * features as f64);
     // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
     let parameters = flow::Architecture::count(&trial.spec.model, features, trial.seed);
     4.0 * (9.0 * parameters as f64 + activations)

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::datasets::Datasets;
 use super::estimate::training_bytes;
 use super::memory::Memory;
+use super::same_data::changed_data;
 use super::slots::{Slot, Slots};
 use super::trial::{Job, SPEC, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
@@ -249,7 +250,7 @@ fn slots<'a>(trials: impl IntoIterator<Item = &'a Trial>, waiting: usize, local:
 fn admit<'a>(trial: &Trial, local: &Local, slots: &'a Slots) -> Result<Slot<'a>, Box<Ended>> {
     let here = standing(trial, local.results);
     if is_kept(&here, local) {
-        return Err(Box::new(kept(here, &label(trial), local)));
+        return Err(Box::new(kept(here, trial, local)));
     }
     slots.take(trial.spec.device).map_err(|error| Box::new(Some((failed(trial, error.to_string(), local), false))))
 }
@@ -262,7 +263,7 @@ fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> End
     }
     let here = standing(trial, local.results);
     if is_kept(&here, local) {
-        return kept(here, &label(trial), local);
+        return kept(here, trial, local);
     }
     let device = slot.device;
     let mut slot = Some(slot);
@@ -275,16 +276,28 @@ fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> End
     Some((manifest, false))
 }
 
+/// How the data of a trial differ from those that its run has learned from.
+fn changed_since(trial: &Trial, local: &Local) -> Option<String> {
+    // Data that cannot be loaded are told of elsewhere.
+    let dataset = local.datasets.of(&trial.spec).ok()?;
+    changed_data(&trial.directory(local.results), &dataset)
+}
+
 fn label(trial: &Trial) -> String {
     format!("{} seed {}", trial.id, trial.seed)
 }
 
 /// Tells that a trial was there already, or is being run.
-fn kept(standing: Standing, label: &str, local: &Local) -> Ended {
+fn kept(standing: Standing, trial: &Trial, local: &Local) -> Ended {
+    let label = label(trial);
     match standing {
         Standing::Finished(manifest) | Standing::Ended(manifest) => {
             local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
-            shout(&manifest, label, local.progress);
+            if let Some(change) = changed_since(trial, local) {
+                let text = "its numbers are those of the earlier data; `--fresh` trains it again";
+                local.progress.println(format!("warning: {label}: its data have changed since: {change}; {text}"));
+            }
+            shout(&manifest, &label, local.progress);
             Some((*manifest, true))
         }
         Standing::Busy { pid } => {
@@ -301,8 +314,12 @@ fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, co
         Ok(dataset) => dataset,
         Err(error) => return failed(trial, error.to_string(), local),
     };
+    if let (Standing::Unfinished, false, Some(change)) = (standing, local.fresh, changed_since(trial, local)) {
+        let text = "going on would mix both: bring the earlier data back, or start it again with `--fresh`";
+        return failed(trial, format!("its data have changed since it was interrupted: {change}; {text}"), local);
+    }
     // Of a trial on a GPU the weights and their copies are here too; the device tells by itself where its memory ends.
-    let _promise = match MEMORY.promise(training_bytes(trial, dataset.features())) {
+    let _promise = match MEMORY.promise(training_bytes(trial, &dataset)) {
         Ok(promise) => promise,
         Err(too_little) => return failed(trial, too_little.to_string(), local),
     };

@@ -6,6 +6,7 @@ mod estimate;
 mod local;
 mod memory;
 mod pictures;
+mod same_data;
 mod saved;
 mod slots;
 pub mod slurm;

@@ -62,8 +62,8 @@ const SAMPLES: usize = 5_000;
 pub struct View<'a> {
     dataset: &'a Dataset,
     /// Rows of both, data space.
-    data: Matrix,
-    samples: Matrix,
+    data: Matrix<f64>,
+    samples: Matrix<f64>,
     density: Density,
     side: f64,
 }
@@ -83,16 +83,15 @@ impl<'a> View<'a> {
     pub fn new(
         flow: &mut dyn Flow,
         dataset: &'a Dataset,
-        samples: &Matrix,
+        samples: &Matrix<f64>,
         detail: Detail,
     ) -> Result<Self, DeviceError> {
         let data = some_rows(dataset, detail.points());
         let density = match data.columns() {
             1 => {
-                let [low, high] = axis_limits(data.as_slice().iter().map(|&v| v.into()));
+                let [low, high] = axis_limits(data.as_slice().iter().copied());
                 let x: Vec<f64> = (0..=1000).map(|i| low + (high - low) * f64::from(i) / 1000.0).collect();
-                let points = Matrix::new(x.iter().map(|&v| v as f32).collect(), 1);
-                let log_prob = log_prob(flow, dataset, points)?;
+                let log_prob = log_prob(flow, dataset, &Matrix::new(x.clone(), 1))?;
                 Density::Line { x, log_prob }
             }
             2 => {
@@ -139,16 +138,16 @@ fn density_grid(
     let cells = detail.cells();
     let points = DensityGrid::points(x, y, cells, cells);
     let log_prob = match detail {
-        Detail::Full => log_prob(flow, dataset, points)?,
+        Detail::Full => log_prob(flow, dataset, &points)?,
         Detail::Quick { .. } => {
             let blocks = cells / BLOCK;
-            let coarse = log_prob(flow, dataset, DensityGrid::points(x, y, blocks, blocks))?;
+            let coarse = log_prob(flow, dataset, &DensityGrid::points(x, y, blocks, blocks))?;
             let visible = visible(&coarse, blocks);
             let shown = |cell: &usize| visible[cell / cells / BLOCK * blocks + cell % cells / BLOCK];
             let chosen: Vec<usize> = (0..cells * cells).filter(shown).collect();
             let rows = chosen.iter().flat_map(|&cell| points.row(cell)).copied().collect();
             let mut all = vec![f64::NEG_INFINITY; cells * cells];
-            for (cell, value) in chosen.iter().zip(log_prob(flow, dataset, Matrix::new(rows, 2))?) {
+            for (cell, value) in chosen.iter().zip(log_prob(flow, dataset, &Matrix::new(rows, 2))?) {
                 all[*cell] = value;
             }
             all
@@ -175,27 +174,23 @@ fn visible(log_prob: &[f64], blocks: usize) -> Vec<bool> {
 }
 
 /// log p in data space at `points` (data space).
-fn log_prob(flow: &mut dyn Flow, dataset: &Dataset, mut points: Matrix) -> Result<Vec<f64>, DeviceError> {
-    dataset.preprocessing.apply(&mut points);
+fn log_prob(flow: &mut dyn Flow, dataset: &Dataset, points: &Matrix<f64>) -> Result<Vec<f64>, DeviceError> {
+    let points = dataset.preprocessing.apply(points);
     let log_prob = train::log_prob(flow, &points, &dataset.preprocessing)?;
     // No number: the point is beyond the bounds of a logit, where there is no density.
     Ok(log_prob.into_iter().map(|value| if value.is_nan() { f64::NEG_INFINITY } else { value }).collect())
 }
 
 /// Some rows of the data, data space.
-fn some_rows(dataset: &Dataset, count: usize) -> Matrix {
+fn some_rows(dataset: &Dataset, count: usize) -> Matrix<f64> {
     match &dataset.train {
         // Quantised rows lie on a grid; held-out ones carry the noise that the flow was shown.
         Train::Rows(rows) if !dataset.preprocessing.is_noisy() => first_rows(rows, count),
-        _ => {
-            let mut rows = first_rows(&dataset.test, count);
-            dataset.preprocessing.invert(&mut rows);
-            rows
-        }
+        _ => dataset.preprocessing.invert(&first_rows(&dataset.test, count)),
     }
 }
 
-fn first_rows(rows: &Matrix, count: usize) -> Matrix {
+fn first_rows<T: Copy + Default>(rows: &Matrix<T>, count: usize) -> Matrix<T> {
     rows.blocks(count).next().unwrap_or_default()
 }
 

@@ -95,14 +95,12 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
-        let mut samples = self.flow.sample(rows, seed)?;
-        self.preprocessing.invert(&mut samples);
-        Ok(samples)
+    pub fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix<f64>, DeviceError> {
+        Ok(self.preprocessing.invert(&self.flow.sample(rows, seed)?))
     }
 
     /// The draws of [`SavedRun::sample`] a block at a time, for more rows than memory takes.
-    pub fn draws(&mut self, rows: usize, seed: u64) -> impl Iterator<Item = Result<Matrix, DeviceError>> + '_ {
+    pub fn draws(&mut self, rows: usize, seed: u64) -> impl Iterator<Item = Result<Matrix<f64>, DeviceError>> + '_ {
         /// Values of a block; its rows come to a multiple of `TOGETHER`, so that the same ones are computed side by side.
         const VALUES: usize = 1 << 20;
         const TOGETHER: usize = 1 << 10;
@@ -124,8 +122,8 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn score(&mut self, mut rows: Matrix, noise: Option<u64>) -> Result<Vec<f64>, DeviceError> {
-        self.to_model(&mut rows, noise);
+    pub fn score(&mut self, rows: &Matrix<f64>, noise: Option<u64>) -> Result<Vec<f64>, DeviceError> {
+        let rows = self.to_model(rows, noise);
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
@@ -144,12 +142,12 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn forward(&mut self, mut rows: Matrix, noise: Option<u64>) -> Result<Matrix, DeviceError> {
-        self.to_model(&mut rows, noise);
+    pub fn forward(&mut self, rows: &Matrix<f64>, noise: Option<u64>) -> Result<Matrix, DeviceError> {
+        let rows = self.to_model(rows, noise);
         Ok(self.flow.forward(&rows)?.z)
     }
 
-    fn to_model(&self, rows: &mut Matrix, noise: Option<u64>) {
+    fn to_model(&self, rows: &Matrix<f64>, noise: Option<u64>) -> Matrix {
         match noise {
             Some(seed) => self.preprocessing.apply_with_noise(rows, &mut stream(seed, Purpose::CommandNoise, 0)),
             None => self.preprocessing.apply(rows),
@@ -160,9 +158,7 @@ impl SavedRun {
     ///
     /// # Errors
     /// Where the device fails.
-    pub fn inverse(&mut self, rows: &Matrix) -> Result<Matrix, DeviceError> {
-        let mut x = self.flow.inverse(rows)?;
-        self.preprocessing.invert(&mut x);
-        Ok(x)
+    pub fn inverse(&mut self, rows: &Matrix) -> Result<Matrix<f64>, DeviceError> {
+        Ok(self.preprocessing.invert(&self.flow.inverse(rows)?))
     }
 }

@@ -116,8 +116,11 @@ impl Job<'_> {
         let spec = &self.trial.spec;
         let shape = flow::static_shape(self.dataset.features(), spec.model.width);
         let instructions = instruction_set(spec.training.kernel, self.device);
-        let manifest =
-            Manifest { device: self.device.to_string(), ..Manifest::new(self.trial, shape.is_some(), instructions) };
+        let manifest = Manifest {
+            device: self.device.to_string(),
+            data: Some(self.dataset.provenance.clone()),
+            ..Manifest::new(self.trial, shape.is_some(), instructions)
+        };
         let mut sink = Recorder::new(vec![
             Box::new(MetricsJournal::new(&directory)),
             Box::new(TensorBoard::new(&directory, self.trial, toml, warn)),
@@ -159,8 +162,7 @@ impl Job<'_> {
         if let Some(snapshot) = unsaved {
             // Of the best weights.
             let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };
-            let mut samples = flow.sample(detail.samples(), self.trial.seed)?;
-            self.dataset.preprocessing.invert(&mut samples);
+            let samples = self.dataset.preprocessing.invert(&flow.sample(detail.samples(), self.trial.seed)?);
             let view = View::new(&mut *flow, self.dataset, &samples, detail)?;
             // Gives back the device's memory.
             drop(flow);
@@ -177,7 +179,7 @@ impl Job<'_> {
     fn show(
         &self,
         directory: &Path,
-        samples: &Matrix,
+        samples: &Matrix<f64>,
         view: &View<'_>,
         step: i64,
         sink: &mut dyn Sink,

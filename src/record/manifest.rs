@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RecordError;
 use crate::atomic::{sync, write_atomically, write_view};
+use crate::data::Provenance;
 use crate::plan::Trial;
 use crate::train::{Event, Sink, Status, Summary};
 
@@ -25,6 +26,9 @@ pub struct Manifest {
     pub seed: u64,
     /// SHA-256 of the resolved spec, as hex.
     pub spec_hash: String,
+    /// What was learned from. None: by a release that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Provenance>,
     /// Swept and overridden keys under their dotted names.
     pub overrides: BTreeMap<String, toml::Value>,
     /// Version of the runner.
@@ -60,6 +64,7 @@ impl Manifest {
             trial: trial.id.clone(),
             seed: trial.seed,
             spec_hash: trial.spec_hash.clone(),
+            data: None,
             overrides: trial.overrides.iter().map(|(key, value)| (key.clone(), storable(value))).collect(),
             runner: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: git_commit().map(str::to_owned),

@@ -26,13 +26,10 @@ pub struct DensityGrid {
 
 impl DensityGrid {
     /// The centres of the cells in the order of `log_prob`, shape `[rows * columns, 2]`.
-    pub fn points(x: [f64; 2], y: [f64; 2], columns: usize, rows: usize) -> Matrix {
+    pub fn points(x: [f64; 2], y: [f64; 2], columns: usize, rows: usize) -> Matrix<f64> {
         let centre = |[low, high]: [f64; 2], i: usize, n: usize| low + (high - low) * (i as f64 + 0.5) / n as f64;
         let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        Matrix::new(
-            places.flat_map(|(row, column)| [centre(x, column, columns) as f32, centre(y, row, rows) as f32]).collect(),
-            2,
-        )
+        Matrix::new(places.flat_map(|(row, column)| [centre(x, column, columns), centre(y, row, rows)]).collect(), 2)
     }
 
     fn check(&self) -> Result<(), ReportError> {
@@ -151,7 +148,7 @@ fn neighbours(share: f64, n: usize) -> (usize, usize, f64) {
 mod tests {
     use super::*;
 
-    fn grid(columns: usize, rows: usize, log_prob: impl Fn(f32, f32) -> f64) -> DensityGrid {
+    fn grid(columns: usize, rows: usize, log_prob: impl Fn(f64, f64) -> f64) -> DensityGrid {
         let (x, y) = ([-3.0, 3.0], [-2.0, 2.0]);
         let points = DensityGrid::points(x, y, columns, rows);
         DensityGrid { x, y, columns, rows, log_prob: points.iter_rows().map(|p| log_prob(p[0], p[1])).collect() }
@@ -161,7 +158,7 @@ mod tests {
     fn cell_centres_make_the_riemann_sum_of_a_gaussian_one() {
         let (x, y) = ([-6.0, 6.0], [-5.0, 7.0]);
         let points = DensityGrid::points(x, y, 60, 80);
-        let density = |p: &[f32]| (-0.5 * f64::from(p[0] * p[0] + p[1] * p[1])).exp() / std::f64::consts::TAU;
+        let density = |p: &[f64]| (-0.5 * (p[0] * p[0] + p[1] * p[1])).exp() / std::f64::consts::TAU;
         let sum: f64 = points.iter_rows().map(density).sum::<f64>() * (12.0 / 60.0) * (12.0 / 80.0);
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }

@@ -19,7 +19,7 @@ const BARS: plotters::style::RGBColor = plotters::style::RGBColor(206, 208, 212)
 pub fn density_1d_picture(
     x: &[f64],
     log_prob: &[f64],
-    data: &[f32],
+    data: &[f64],
     title: &str,
     column: &str,
 ) -> Result<Picture, ReportError> {
@@ -27,9 +27,8 @@ pub fn density_1d_picture(
         let reason = format!("{} places but {} log-densities", x.len(), log_prob.len());
         return Err(ReportError::Shape { picture: "density", reason });
     }
-    let data: Vec<f64> = data.iter().map(|&value| f64::from(value)).collect();
     let limits = if data.is_empty() { axis_limits(x.iter().copied()) } else { axis_limits(data.iter().copied()) };
-    let bars = heights(&data, limits, bin_count(&data, limits));
+    let bars = heights(data, limits, bin_count(data, limits));
     let curve: Vec<(f64, f64)> = x.iter().zip(log_prob).map(|(&x, &log_prob)| (x, finite_exp(log_prob))).collect();
     let y = [0.0, 1.08 * tallest(&bars, &curve)];
 
@@ -72,12 +71,12 @@ mod tests {
 
     #[test]
     fn strange_numbers_still_make_a_picture() {
-        let cases: [(&[f64], &[f64], &[f32]); 5] = [
+        let cases: [(&[f64], &[f64], &[f64]); 5] = [
             (&[], &[], &[]),
             (&[0.0, 1.0], &[f64::NAN, f64::INFINITY], &[]),
-            (&[0.0, 1.0], &[0.0, f64::NEG_INFINITY], &[f32::NAN, f32::INFINITY]),
+            (&[0.0, 1.0], &[0.0, f64::NEG_INFINITY], &[f64::NAN, f64::INFINITY]),
             (&[0.0, f64::NAN, 2.0], &[0.0, 0.0, 1e9], &[1.0, 1.0, 1.0]),
-            (&[0.0], &[0.0], &[0.0, f32::MAX]),
+            (&[0.0], &[0.0], &[0.0, f64::MAX]),
         ];
         for (x, log_prob, data) in cases {
             assert_eq!(density_1d_picture(x, log_prob, data, "t", "x").unwrap().tag, "density");

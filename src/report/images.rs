@@ -48,7 +48,12 @@ impl ImageShape {
 ///
 /// # Errors
 /// Where the rows are not of that length.
-pub fn images_picture(data: &Matrix, samples: &Matrix, shape: ImageShape, title: &str) -> Result<Picture, ReportError> {
+pub fn images_picture(
+    data: &Matrix<f64>,
+    samples: &Matrix<f64>,
+    shape: ImageShape,
+    title: &str,
+) -> Result<Picture, ReportError> {
     const GAP: f64 = 28.0;
     const MARGIN: f64 = 16.0;
     let values = shape.rows * shape.columns * shape.colours;
@@ -57,8 +62,8 @@ pub fn images_picture(data: &Matrix, samples: &Matrix, shape: ImageShape, title:
         return Err(ReportError::Shape { picture: "samples", reason });
     }
     let finite = data.as_slice().iter().copied().filter(|value| value.is_finite());
-    let (low, high) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    let shade = |value: f32| (255.0 * ((value - low) / (high - low)).clamp(0.0, 1.0)) as u8;
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    let shade = |value: f64| (255.0 * ((value - low) / (high - low)).clamp(0.0, 1.0)) as u8;
 
     let zoom = (PANEL / (ALONG * shape.rows.max(shape.columns))).max(1);
     let step = [shape.columns, shape.rows].map(|pixels| pixels * zoom + BETWEEN);

@@ -33,8 +33,8 @@ pub fn axis_limits(values: impl IntoIterator<Item = f64>) -> [f64; 2] {
 }
 
 /// [`axis_limits`] of column `column` of `rows`.
-pub fn column_limits(rows: &Matrix, column: usize) -> [f64; 2] {
-    axis_limits(rows.iter_rows().map(|row| f64::from(row[column])))
+pub fn column_limits(rows: &Matrix<f64>, column: usize) -> [f64; 2] {
+    axis_limits(rows.iter_rows().map(|row| row[column]))
 }
 
 /// Linearly interpolated quantile of ascending values; `share` in [0, 1]; `sorted` must not be empty.

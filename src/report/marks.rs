@@ -11,7 +11,14 @@ const MOST_POINTS: usize = 6_000;
 
 impl Panel {
     /// The points whose coordinates are columns `columns` of `rows`, small and translucent; those outside are left out.
-    pub fn draw_points(&self, canvas: &mut Canvas, rows: &Matrix, columns: [usize; 2], radius: f64, color: RGBColor) {
+    pub fn draw_points(
+        &self,
+        canvas: &mut Canvas,
+        rows: &Matrix<f64>,
+        columns: [usize; 2],
+        radius: f64,
+        color: RGBColor,
+    ) {
         let drawn = chosen(rows.rows(), MOST_POINTS);
         // Ink per area stays about the same: the more points, the fainter each.
         let crowding = drawn.len() as f64 * radius * radius / (self.frame.width * self.frame.height);
@@ -19,7 +26,7 @@ impl Panel {
         let places = drawn
             .into_iter()
             .map(|row| rows.row(row))
-            .map(|row| (f64::from(row[columns[0]]), f64::from(row[columns[1]])))
+            .map(|row| (row[columns[0]], row[columns[1]]))
             .filter(|&(x, y)| self.contains(x, y))
             .map(|(x, y)| self.place(x, y));
         canvas.discs(places, radius, color.mix(opacity));

@@ -21,8 +21,13 @@ const BARS: RGBColor = RGBColor(206, 208, 212);
 ///
 /// # Errors
 /// Where the matrices and names differ in their number of features.
-pub fn pair_picture(data: &Matrix, samples: &Matrix, title: &str, columns: &[&str]) -> Result<Picture, ReportError> {
-    let fits = |rows: &Matrix| rows.rows() == 0 || rows.columns() == columns.len();
+pub fn pair_picture(
+    data: &Matrix<f64>,
+    samples: &Matrix<f64>,
+    title: &str,
+    columns: &[&str],
+) -> Result<Picture, ReportError> {
+    let fits = |rows: &Matrix<f64>| rows.rows() == 0 || rows.columns() == columns.len();
     if columns.is_empty() || !fits(data) || !fits(samples) {
         let (names, data, samples) = (columns.len(), data.columns(), samples.columns());
         let reason = format!("{names} names for data with {data} and samples with {samples} columns");
@@ -70,11 +75,11 @@ fn draw_histograms(
     canvas: &mut Canvas,
     frame: Rect,
     limits: [f64; 2],
-    [data, samples]: [&Matrix; 2],
+    [data, samples]: [&Matrix<f64>; 2],
     column: usize,
     x_axis: XAxis<'_>,
 ) {
-    let values = |rows: &Matrix| -> Vec<f64> { rows.iter_rows().map(|row| f64::from(row[column])).collect() };
+    let values = |rows: &Matrix<f64>| -> Vec<f64> { rows.iter_rows().map(|row| row[column]).collect() };
     let (data, samples) = (values(data), values(samples));
     // Narrower bars than three pixels would look like noise.
     let bins = bin_count(&data, limits).min((frame.width / 3.0) as usize);
@@ -96,7 +101,7 @@ mod tests {
         for features in [1, 2, 3, 6, 7, 64] {
             let names: Vec<String> = (0..features).map(|i| format!("x{i}")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let rows = Matrix::new((0..features * 20).map(|i| (i * 7919 % 101) as f32).collect(), features);
+            let rows = Matrix::new((0..features * 20).map(|i| (i * 7919 % 101) as f64).collect(), features);
             let picture = pair_picture(&rows, &rows, "t", &names).unwrap();
             assert_eq!(picture.tag, "pairs");
             assert!(picture.width <= 1000 && picture.height <= 1000, "{} × {}", picture.width, picture.height);
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn strange_numbers_still_make_a_picture() {
-        let strange = Matrix::new(vec![f32::NAN, f32::INFINITY, 1.0, f32::MAX, f32::MIN, 0.0], 3);
+        let strange = Matrix::new(vec![f64::NAN, f64::INFINITY, 1.0, f64::MAX, f64::MIN, 0.0], 3);
         let empty = Matrix::new(vec![], 3);
         for (data, samples) in [(&strange, &strange), (&empty, &strange), (&strange, &empty), (&empty, &empty)] {
             pair_picture(data, samples, "t", &["a", "b", "c"]).unwrap();

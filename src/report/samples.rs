@@ -19,8 +19,8 @@ const RADIUS: f64 = 1.5;
 /// # Errors
 /// Where a matrix has not two columns.
 pub fn samples_picture(
-    data: &Matrix,
-    samples: &Matrix,
+    data: &Matrix<f64>,
+    samples: &Matrix<f64>,
     title: &str,
     columns: [&str; 2],
     side: f64,
@@ -58,8 +58,8 @@ pub fn samples_picture(
 }
 
 /// Says how many samples the panel cannot show, where that is more than 0.5 %.
-fn outside(samples: &Matrix, panel: &Panel) -> Option<String> {
-    let out = samples.iter_rows().filter(|row| !panel.contains(f64::from(row[0]), f64::from(row[1]))).count();
+fn outside(samples: &Matrix<f64>, panel: &Panel) -> Option<String> {
+    let out = samples.iter_rows().filter(|row| !panel.contains(row[0], row[1])).count();
     let percent = 100.0 * out as f64 / samples.rows().max(1) as f64;
     (percent > 0.5).then(|| format!("{percent:.1} % outside"))
 }
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn samples_that_cannot_be_shown_are_counted() {
-        let samples = Matrix::new(vec![0.5, 0.5, 2.0, 0.5, f32::NAN, 0.5, 0.1, 0.2], 2);
+        let samples = Matrix::new(vec![0.5, 0.5, 2.0, 0.5, f64::NAN, 0.5, 0.1, 0.2], 2);
         assert_eq!(outside(&samples, &panel()).as_deref(), Some("50.0 % outside"));
         assert_eq!(outside(&Matrix::new(vec![0.5, 0.5], 2), &panel()), None);
         assert_eq!(outside(&Matrix::new(vec![], 2), &panel()), None);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn strange_numbers_still_make_a_picture() {
-        let strange = Matrix::new(vec![f32::NAN, f32::INFINITY, 1.0, f32::MAX, f32::MIN, 0.0], 2);
+        let strange = Matrix::new(vec![f64::NAN, f64::INFINITY, 1.0, f64::MAX, f64::MIN, 0.0], 2);
         let empty = Matrix::new(vec![], 2);
         for (data, samples) in [(&strange, &strange), (&empty, &strange), (&strange, &empty), (&empty, &empty)] {
             assert_eq!(samples_picture(data, samples, "t", ["x", "y"], 300.0).unwrap().tag, "samples");

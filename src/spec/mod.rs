@@ -50,6 +50,7 @@ pub use overrides::Overrides;
 pub use range::{Range, Scale};
 pub use reference::reference;
 pub(crate) use resolve::resolve;
+pub use resolved::is_default_batch_size;
 pub(crate) use resolved::{absolute, flat};
 pub(crate) use rules::is_pickle;
 pub use schema::schema;

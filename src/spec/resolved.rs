@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::keys::rows;
 use super::types::{Amount, Dataset, Spec};
 
 impl Spec {
@@ -29,12 +30,18 @@ impl Spec {
     /// Length of the run in optimizer steps; `train_rows` counts only where the length is given in epochs, each of which
     /// has as many steps as whole batches fit into the rows.
     pub fn total_steps(&self, train_rows: usize) -> usize {
-        let per_epoch = train_rows / self.training.batch_size.max(1);
+        let per_epoch = train_rows / self.training.batch_size.clamp(1, train_rows.max(1));
         match (self.training.epochs, self.training.steps) {
             (Some(epochs), _) => epochs.saturating_mul(per_epoch),
             (None, steps) => steps.unwrap_or(0),
         }
     }
+}
+
+/// Whether a spec that says nothing of `training.batch_size` has this one: it then gives way to a smaller training part.
+pub fn is_default_batch_size(batch_size: usize) -> bool {
+    let default = rows("training.batch_size").and_then(|(_, rows)| rows[0].default_value()?.as_integer());
+    default.and_then(|default| usize::try_from(default).ok()) == Some(batch_size)
 }
 
 impl Dataset {

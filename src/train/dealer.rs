@@ -35,12 +35,11 @@ impl<'a> Dealer<'a> {
         let batches = Batches::new(dataset, spec.training.batch_size, seed);
         let total_steps = total_steps(spec, &batches);
         // Batches that wait on the host shall not fill its memory.
-        let batch_bytes = 4 * spec.training.batch_size * dataset.features();
+        let batch_bytes = 4 * batches.batch_size() * dataset.features();
         let few = flow.steps_at_once().min((WAITING_BYTES / batch_bytes.max(1)).max(1));
         let held = match &dataset.train {
             Train::Rows(rows) if flow.holds_rows() && !dataset.preprocessing.is_noisy() => {
-                let mut rows = rows.clone();
-                dataset.preprocessing.apply(&mut rows);
+                let rows = dataset.preprocessing.apply(rows);
                 // Without room for all, they are brought there batch by batch.
                 flow.hold(&rows).is_ok().then(|| dataset.preprocessing.log_det(&rows))
             }
@@ -48,6 +47,11 @@ impl<'a> Dealer<'a> {
         };
         let at_once = if held.is_some() { flow.steps_at_once() } else { few };
         Self { spec, dataset, batches, total_steps, at_once, held }
+    }
+
+    /// Rows of a step.
+    pub fn batch_size(&self) -> usize {
+        self.batches.batch_size()
     }
 
     /// Steps of the whole run.

@@ -37,7 +37,7 @@ mod tests {
     /// The verdict on log q = log p + `wrong`, of 5,000 rows of the moons.
     fn verdict(wrong: impl Fn(usize) -> f64) -> Option<String> {
         let toy = toy("moons", &BTreeMap::new()).unwrap();
-        let mut rows = Matrix::zeros(5000, 2);
+        let mut rows: Matrix = Matrix::zeros(5000, 2);
         let mut rng = stream(0, Purpose::Test, 0);
         rows.as_mut_slice().chunks_exact_mut(2).for_each(|row| toy.sample(&mut rng, row));
         let log_p: Vec<f64> = rows.iter_rows().map(|row| toy.log_density(&[row[0].into(), row[1].into()])).collect();

@@ -256,7 +256,7 @@ impl<'a> Run<'a> {
         state.train_nll = Some(state.nll_sum / state.nll_steps.max(1) as f64);
         (state.nll_sum, state.nll_steps) = (0.0, 0);
         let seconds = self.clock.seconds();
-        let rows = (state.step - self.logged.0) as f64 * self.setup.spec.training.batch_size as f64;
+        let rows = (state.step - self.logged.0) as f64 * self.dealer.batch_size() as f64;
         let speed = rows / (seconds - self.logged.1).max(1e-9);
         self.logged = (state.step, seconds);
         Metrics {
@@ -325,7 +325,7 @@ impl<'a> Run<'a> {
 
     fn outcome(&mut self, status: Status, reason: Option<String>) -> Outcome {
         let state = &self.state;
-        let rows = state.step as f64 * self.setup.spec.training.batch_size as f64;
+        let rows = state.step as f64 * self.dealer.batch_size() as f64;
         let summary = Summary {
             validation_nll: state.best_validation_nll,
             train_nll: state.train_nll,

@@ -1,133 +1,81 @@
 //! Rows of files, split, checked and preprocessed.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::parts::{Part, Parts};
 use super::{Dataset, Train};
-use crate::data::error::{CellProblem, DataError};
+use crate::data::error::{CellProblem, DataError, Place};
 use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
-use crate::data::read::{ReadOptions, Table, Watch, read_table};
-use crate::data::split::split;
-use crate::matrix::Matrix;
+use crate::data::provenance::{DataFile, Provenance};
+use crate::data::read::Watch;
+use crate::data::review::review;
 use crate::random::{Purpose, stream};
-use crate::spec::{self, Amount, Steps};
-
-/// Where `path` is: relative to `folder`, or to the working directory.
-fn resolve(path: &Path, folder: &Path) -> Result<PathBuf, DataError> {
-    let beside_spec = folder.join(path);
-    match (beside_spec.exists(), path.exists()) {
-        (true, _) => Ok(beside_spec),
-        (_, true) => Ok(path.to_owned()),
-        _ if beside_spec == path => Err(DataError::NotFound { tried: vec![beside_spec] }),
-        _ => Err(DataError::NotFound { tried: vec![beside_spec, path.to_owned()] }),
-    }
-}
+use crate::spec::{self, Steps};
 
 /// Reads the files that `spec` names and splits the one that several parts share. Also returns the file of the training
 /// rows.
 pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Dataset, PathBuf), DataError> {
-    let parts = read_parts(spec, folder, watch)?;
-    let Parts { columns, rows: [train, mut validation, mut test], paths, levels, mut warnings, unused_rows } = parts;
-    let [train_path, ..] = &paths;
-
-    let steps = steps(spec, columns.len(), levels, train_path)?;
-    let continuous: Vec<usize> = (0..columns.len()).filter(|&column| steps[column] == 0.0).collect();
-    refuse_constant_columns(&train, &columns, &continuous, train_path)?;
-    warnings.extend(repeated_values(&train, &columns, &continuous));
+    let Parts { columns, parts, levels, mut warnings, unused_rows } = Parts::read(spec, folder, watch)?;
+    let steps = steps(spec, columns.len(), levels, &parts[0].path)?;
+    refuse_constant_columns(&parts[0], &columns, &steps)?;
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
     let logit = spec.logit.map(|alpha| Logit { alpha, low, high });
-    let plain = Preprocessing::identity(columns.len()).with_steps(steps).with_logit(logit);
-    for (rows, path) in [&train, &validation, &test].into_iter().zip(&paths) {
-        if let Some((row, column)) = plain.out_of_bounds(rows, true) {
-            let problem = CellProblem::OutOfBounds { value: rows.row(row)[column], low, high };
-            // Rows of a part were shuffled, so the file's row is not known: the value is what helps to find it.
-            return Err(DataError::Value { path: path.clone(), column: columns[column].clone(), problem });
+    let plain = Preprocessing::identity(columns.len()).with_steps(steps.clone()).with_logit(logit);
+    for part in &parts {
+        if let Some((row, column)) = plain.out_of_bounds(&part.rows, true) {
+            let problem = CellProblem::OutOfBounds { value: part.rows.row(row)[column], low, high };
+            return Err(part.fault(row, &columns[column], problem));
         }
     }
+    warnings.extend(review(&columns, &parts, &steps, spec.standardize));
     let preprocessing = match spec.standardize {
-        true => plain.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
+        true => plain.standardized(&parts[0].rows, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
         false => plain,
     };
-    preprocessing.apply_with_noise(&mut validation, &mut stream(spec.seed, Purpose::ValidationNoise, 0));
-    preprocessing.apply_with_noise(&mut test, &mut stream(spec.seed, Purpose::TestNoise, 0));
+    let mut files: Vec<DataFile> = Vec::new();
+    for part in &parts {
+        if files.iter().all(|file| file.path != part.path) {
+            files.push(DataFile::at(&part.path));
+        }
+    }
+    let provenance = Provenance::of(&columns, parts.each_ref().map(|part| Some(&part.rows)), files);
+    let [train, validation, test] = parts;
+    let to_model = |part: Part, purpose| {
+        let model = preprocessing.apply_with_noise(&part.rows, &mut stream(spec.seed, purpose, 0));
+        match model.as_slice().iter().position(|value| !value.is_finite()) {
+            // Standardised, a value is far below the end of 32-bit floats.
+            Some(place) => {
+                let (row, column) = (place / columns.len(), place % columns.len());
+                let problem = CellProblem::TooLarge(part.rows.row(row)[column].to_string());
+                Err(part.fault(row, &columns[column], problem))
+            }
+            None => Ok(model),
+        }
+    };
+    let validation = to_model(validation, Purpose::ValidationNoise)?;
+    let test = to_model(test, Purpose::TestNoise)?;
     let dataset = Dataset {
         columns,
-        train: Train::Rows(train),
+        train: Train::Rows(train.rows),
         validation,
         test,
         preprocessing,
         toy: None,
         warnings,
         unused_rows,
+        provenance,
         exact: Default::default(),
         seed: spec.seed,
     };
-    let [train_path, ..] = paths;
-    Ok((dataset, train_path))
+    Ok((dataset, train.path))
 }
 
-/// Train, validation and test rows, data space, and the file that each comes from.
-struct Parts {
-    columns: Vec<String>,
-    rows: [Matrix; 3],
-    paths: [PathBuf; 3],
-    levels: Option<u32>,
-    warnings: Vec<String>,
-    /// Rows of the shared file that no part takes.
-    unused_rows: usize,
-}
-
-fn read_parts(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Parts, DataError> {
-    let options = ReadOptions::from(spec);
-    let mut parts = Parts {
-        columns: Vec::new(),
-        rows: Default::default(),
-        paths: Default::default(),
-        levels: None,
-        warnings: Vec::new(),
-        unused_rows: 0,
-    };
-    if let Some(path) = &spec.path {
-        let path = resolve(path, folder)?;
-        let table = read_table(&path, &options, watch)?;
-        let indices = split(spec, table.rows.rows(), &path)?;
-        parts.unused_rows = table.rows.rows() - indices.iter().map(Vec::len).sum::<usize>();
-        parts.rows = indices.map(|part| table.rows.select(&part));
-        parts.paths = [path.clone(), path.clone(), path.clone()];
-        parts.take_columns(table, &path)?;
-    }
-    for (i, (_, amount)) in spec.parts().into_iter().enumerate() {
-        let Amount::File(path) = amount else { continue };
-        let path = resolve(path, folder)?;
-        let mut table = read_table(&path, &options, watch)?;
-        parts.rows[i] = std::mem::take(&mut table.rows);
-        parts.paths[i] = path.clone();
-        parts.take_columns(table, &path)?;
-    }
-    // A part that is neither in the shared file nor in one of its own: there is no shared file.
-    if parts.paths.iter().any(|path| path.as_os_str().is_empty()) {
-        return Err(DataError::NoSource);
-    }
-    Ok(parts)
-}
-
-impl Parts {
-    /// Takes what is known of the columns from the first file, and holds others to it.
-    fn take_columns(&mut self, table: Table, path: &Path) -> Result<(), DataError> {
-        if self.columns.is_empty() {
-            (self.columns, self.levels) = (table.columns, table.levels);
-        } else if self.columns != table.columns {
-            let other = |(one, two): &(&String, &String)| one != two;
-            let pair = self.columns.iter().zip(&table.columns).find(other);
-            let (expected, found) = match pair {
-                Some((expected, found)) => (format!("`{expected}`"), format!("`{found}`")),
-                None => (format!("{} columns", self.columns.len()), format!("{}", table.columns.len())),
-            };
-            return Err(DataError::OtherColumns { path: path.to_owned(), expected, found });
-        }
-        self.warnings.extend(table.warnings);
-        Ok(())
+impl Part {
+    /// A value in row `row` of the part that cannot be learned from.
+    fn fault(&self, row: usize, column: &str, problem: CellProblem) -> DataError {
+        let place = Place { path: self.path.clone(), row: self.numbers[row], line: None, column: column.to_owned() };
+        DataError::Cell { place, problem }
     }
 }
 
@@ -143,35 +91,12 @@ fn steps(spec: &spec::Dataset, features: usize, levels: Option<u32>, path: &Path
     }
 }
 
-fn refuse_constant_columns(
-    train: &Matrix,
-    columns: &[String],
-    continuous: &[usize],
-    path: &Path,
-) -> Result<(), DataError> {
-    let first = train.row(0);
-    match continuous.iter().copied().find(|&i| train.iter_rows().all(|row| row[i] == first[i])) {
-        Some(i) => Err(DataError::Constant { path: path.to_owned(), column: columns[i].clone(), value: first[i] }),
+/// A continuous column that is the same everywhere has no density.
+fn refuse_constant_columns(train: &Part, columns: &[String], steps: &[f64]) -> Result<(), DataError> {
+    let first = train.rows.row(0);
+    let constant = |i: usize| steps[i] == 0.0 && train.rows.iter_rows().all(|row| row[i] == first[i]);
+    match (0..columns.len()).find(|&i| constant(i)) {
+        Some(i) => Err(DataError::Constant { path: train.path.clone(), column: columns[i].clone(), value: first[i] }),
         None => Ok(()),
     }
-}
-
-/// A warning for columns of few distinct values: a density can grow without bound on them.
-fn repeated_values(train: &Matrix, columns: &[String], continuous: &[usize]) -> Option<String> {
-    const LOOK_AT: usize = 4096;
-    let looked_at = train.rows().min(LOOK_AT);
-    let distinct = |i: usize| train.iter_rows().take(LOOK_AT).map(|row| row[i].to_bits()).collect::<HashSet<_>>().len();
-    let few: Vec<String> = continuous
-        .iter()
-        .map(|&i| (i, distinct(i)))
-        .filter(|(_, distinct)| distinct * 20 <= looked_at)
-        .map(|(i, distinct)| format!("`{}` ({distinct})", columns[i]))
-        .collect();
-    (!few.is_empty()).then(|| {
-        format!(
-            "few distinct values among {looked_at} rows: {}; a density can grow without bound on repeated values: \
-             set `dequantize` to their spacing, or `drop` the columns",
-            few.join(", ")
-        )
-    })
 }

@@ -3,6 +3,7 @@
 use super::{Dataset, Train};
 use crate::data::error::DataError;
 use crate::data::preprocessing::Preprocessing;
+use crate::data::provenance::Provenance;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::spec::{self, Amount};
@@ -25,8 +26,8 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     };
     let draw = |purpose, rows| toy_rows(&*toy, spec.seed, purpose, rows);
 
-    let mut validation = draw(Purpose::ValidationRows, rows("validation", &spec.validation)?);
-    let mut test = draw(Purpose::TestRows, rows("test", &spec.test)?);
+    let validation = draw(Purpose::ValidationRows, rows("validation", &spec.validation)?);
+    let test = draw(Purpose::TestRows, rows("test", &spec.test)?);
     let fresh = matches!(spec.train, Amount::Fresh(_));
     let train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", &spec.train)? });
     let identity = Preprocessing::identity(toy.features());
@@ -34,9 +35,12 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
         true => identity.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
         false => identity,
     };
-    [&mut validation, &mut test].into_iter().for_each(|part| preprocessing.apply(part));
+    let parts = [(!fresh).then_some(&train), Some(&validation), Some(&test)];
+    let columns: Vec<String> = (1..=toy.features()).map(|i| format!("x{i}")).collect();
+    let provenance = Provenance::of(&columns, parts, Vec::new());
+    let [validation, test] = [validation, test].map(|part| preprocessing.apply(&part));
     Ok(Dataset {
-        columns: (1..=toy.features()).map(|i| format!("x{i}")).collect(),
+        columns,
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
         validation,
         test,
@@ -44,6 +48,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
         toy: Some(toy),
         warnings: Vec::new(),
         unused_rows: 0,
+        provenance,
         exact: Default::default(),
         seed: spec.seed,
     })
@@ -51,12 +56,16 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
 
 /// The first `rows` rows of one part of a toy, in data space. Blocks of 1,024 rows share a generator, whose index is the
 /// number of the block: a row depends on its own number only, not on how many are drawn.
-pub fn toy_rows(toy: &dyn Toy, seed: u64, purpose: Purpose, rows: usize) -> Matrix {
+pub fn toy_rows(toy: &dyn Toy, seed: u64, purpose: Purpose, rows: usize) -> Matrix<f64> {
     const BLOCK: usize = 1024;
     let mut matrix = Matrix::zeros(rows, toy.features());
+    let mut one = vec![0.0; toy.features()];
     for (block, chunk) in matrix.as_mut_slice().chunks_mut(BLOCK * toy.features()).enumerate() {
         let mut rng = stream(seed, purpose, block as u64);
-        chunk.chunks_exact_mut(toy.features()).for_each(|row| toy.sample(&mut rng, row));
+        for row in chunk.chunks_exact_mut(toy.features()) {
+            toy.sample(&mut rng, &mut one);
+            row.iter_mut().zip(&one).for_each(|(to, from)| *to = f64::from(*from));
+        }
     }
     matrix
 }

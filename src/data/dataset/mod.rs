@@ -2,6 +2,7 @@
 
 mod from_file;
 mod from_toy;
+mod parts;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -10,10 +11,13 @@ use rayon::prelude::*;
 
 use super::error::DataError;
 use super::preprocessing::Preprocessing;
+use super::provenance::Provenance;
 use super::read::Watch;
 use crate::matrix::Matrix;
 use crate::spec;
 use crate::toys::{Toy, toy};
+
+pub use parts::{Part, Parts};
 
 /// Everything a run needs to know of its data.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Rows of the file that no part uses.
     pub unused_rows: usize,
+    /// What tells these data from others.
+    pub provenance: Provenance,
     /// See [`Dataset::exact_log_density`].
     pub(super) exact: OnceLock<Vec<f64>>,
     /// The spec's `dataset.seed`.
@@ -43,7 +49,7 @@ pub struct Dataset {
 pub enum Train {
     /// Fixed rows, shape `[rows, features]`, data space: [`Batches`](super::Batches) preprocess them, with new noise at
     /// every step.
-    Rows(Matrix),
+    Rows(Matrix<f64>),
     /// A toy draws new rows at every step.
     Fresh,
 }
@@ -54,11 +60,8 @@ impl Dataset {
     pub fn exact_log_density(&self) -> Option<&[f64]> {
         let toy = self.toy.as_ref()?;
         Some(self.exact.get_or_init(|| {
-            let mut rows = self.test.clone();
-            self.preprocessing.invert(&mut rows);
-            let log_density =
-                |row: &[f32]| toy.log_density(&row.iter().map(|&value| value.into()).collect::<Vec<f64>>());
-            rows.as_slice().par_chunks(self.features()).map(log_density).collect()
+            let rows = self.preprocessing.invert(&self.test);
+            rows.as_slice().par_chunks(self.features()).map(|row| toy.log_density(row)).collect()
         }))
     }
 
@@ -69,7 +72,8 @@ impl Dataset {
 }
 
 /// Reads or draws the data that `spec` asks for. A relative path is looked up in `folder` (the spec's), then in the working
-/// directory. `batch_size`: rows a step, which the training part must be able to fill. `watch` hears how far reading is.
+/// directory. `batch_size`: rows a step, which the training part must be able to fill, unless it is the default, which then is all
+/// of them. `watch` hears how far reading is.
 ///
 /// Row i of a toy's part is a pure function of (`spec.seed`, part, i).
 ///
@@ -84,7 +88,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize, watch: &Watc
         }
     };
     match &dataset.train {
-        Train::Rows(rows) if rows.rows() < batch_size => {
+        Train::Rows(rows) if rows.rows() < batch_size && !spec::is_default_batch_size(batch_size) => {
             Err(DataError::FewerThanBatch { path, rows: rows.rows(), batch_size })
         }
         _ => Ok(dataset),
@@ -140,7 +144,7 @@ mod tests {
         std::fs::write(folder.join(name), text).unwrap();
     }
 
-    fn train(dataset: &Dataset) -> &Matrix {
+    fn train(dataset: &Dataset) -> &Matrix<f64> {
         match &dataset.train {
             Train::Rows(rows) => rows,
             Train::Fresh => panic!("fixed rows expected"),
@@ -162,8 +166,7 @@ mod tests {
         let dataset = load(&toy_spec(), Path::new("."), 256).unwrap();
         assert_eq!(dataset.columns, ["x1", "x2"]);
         assert_eq!([train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()], [3000, 500, 700]);
-        let mut rows = dataset.test.clone();
-        dataset.preprocessing.invert(&mut rows);
+        let rows = dataset.preprocessing.invert(&dataset.test);
         let expected = toy_rows(&**dataset.toy.as_ref().unwrap(), 0, Purpose::TestRows, 700);
         for (value, expected) in rows.as_slice().iter().zip(expected.as_slice()) {
             assert!((value - expected).abs() < 1e-5);
@@ -191,8 +194,7 @@ mod tests {
         let dataset = load(&spec, &folder, 256).unwrap();
         assert_eq!((dataset.features(), dataset.unused_rows), (64, 0));
         assert_eq!([train(&dataset).rows(), dataset.validation.rows(), dataset.test.rows()], [1078, 359, 360]);
-        let mut test = dataset.test.clone();
-        dataset.preprocessing.invert(&mut test);
+        let test = dataset.preprocessing.invert(&dataset.test);
         assert!(test.as_slice().iter().all(|value| (-1e-4..17.0 + 1e-4).contains(value)));
         let again = load(&spec, &folder, 256).unwrap();
         assert_eq!((again.test, again.validation), (dataset.test, dataset.validation));
@@ -204,15 +206,16 @@ mod tests {
         write(folder.path(), "a.csv", &(0..100).fold("a,b\n".to_owned(), |text, i| text + &format!("{i},{}\n", i * i)));
         let spec = spec::Dataset { standardize: false, ..file_spec("a.csv") };
         let first = |dataset: &Dataset| {
-            let parts = [train(dataset), &dataset.validation, &dataset.test];
+            let held_out = [&dataset.validation, &dataset.test].map(|part| dataset.preprocessing.invert(part));
+            let parts = [train(dataset), &held_out[0], &held_out[1]];
             parts.iter().flat_map(|part| part.iter_rows().map(|row| row[0])).collect::<Vec<_>>()
         };
         let zero = first(&load(&spec, folder.path(), 10).unwrap());
         let one = first(&load(&spec::Dataset { seed: 1, ..spec }, folder.path(), 10).unwrap());
         assert_ne!(zero, one);
         for mut rows in [zero, one] {
-            rows.sort_by(f32::total_cmp);
-            assert!(rows.iter().enumerate().all(|(i, value)| *value == i as f32));
+            rows.sort_by(f64::total_cmp);
+            assert!(rows.iter().enumerate().all(|(i, value)| *value == i as f64));
         }
     }
 
@@ -270,7 +273,7 @@ mod tests {
             ..file_spec("")
         };
         let dataset = load(&spec, folder.path(), 10).unwrap();
-        let first = [train(&dataset).row(0)[0], dataset.validation.row(0)[0], dataset.test.row(49)[0]];
+        let first = [train(&dataset).row(0)[0], dataset.validation.row(0)[0].into(), dataset.test.row(49)[0].into()];
         assert_eq!((first, dataset.unused_rows), ([0.0, 100.0, 249.0], 0));
         // One part of its own, the others from the shared file.
         let (path, train_part) = (Some("train.csv".into()), Amount::Fraction(0.8));

@@ -31,7 +31,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     let names = pixel_names(kind.height, kind.width, colours);
     let (columns, rows) =
         source.array(&names, paths.len(), |row, column| f64::from(values[row * names.len() + column]))?;
-    Ok(Table { columns, rows, named: false, levels: Some(kind.levels), warnings: Vec::new() })
+    Ok(Table { columns, rows, numbers: None, named: false, levels: Some(kind.levels), warnings: Vec::new() })
 }
 
 /// Names of pixels, row by row, the ends of `colours` within each.

@@ -28,13 +28,22 @@ pub struct Table {
     /// Shape `[columns]`.
     pub columns: Vec<String>,
     /// Shape `[rows, columns]`, at least one of each.
-    pub rows: Matrix,
+    pub rows: Matrix<f64>,
+    /// Which data rows of the file they are, from 1; none: all, in order.
+    pub numbers: Option<Vec<usize>>,
     /// Whether the file itself names its columns; if not, they are called x1, x2, …
     pub named: bool,
     /// Where the format says so: all values are whole numbers from 0 to one less than this.
     pub levels: Option<u32>,
     /// What the reader had to guess or leave out, a sentence each.
     pub warnings: Vec<String>,
+}
+
+impl Table {
+    /// Which data row of the file row `row` (from 0) is, from 1.
+    pub fn number(&self, row: usize) -> usize {
+        self.numbers.as_ref().map_or(row + 1, |numbers| numbers[row])
+    }
 }
 
 /// Hears how much of a file has been read: the file, and what is done of how much, in bytes.
@@ -65,8 +74,7 @@ const READERS: &[Reader] = &[
 /// Reads the columns of `path` that `options` ask for; `watch` hears of it as it goes.
 ///
 /// # Errors
-/// An unknown extension, a damaged file, a value that is missing, not a number, not finite or beyond `f32`: with file,
-/// row and column.
+/// An unknown extension, a damaged file, a value that is missing, not a number or not finite: with file, row and column.
 pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
     let told = || FileFormat::of(path).filter(|format| *format != FileFormat::Images || path.is_dir());
     let format = options.format.or_else(told);
@@ -119,7 +127,7 @@ impl Source<'_> {
     }
 
     /// A number as read: finite, or NaN for a missing one whose row is to be dropped.
-    fn value(&self, value: Result<f64, CellProblem>) -> Result<f32, CellProblem> {
+    fn value(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         self.options.or_missing(value.and_then(finite))
     }
 
@@ -129,7 +137,7 @@ impl Source<'_> {
         names: &[String],
         rows: usize,
         value: impl Fn(usize, usize) -> f64 + Sync,
-    ) -> Result<(Vec<String>, Matrix), DataError> {
+    ) -> Result<(Vec<String>, Matrix<f64>), DataError> {
         use rayon::prelude::*;
         /// Rows that one thread converts at a time.
         const AT_ONCE: usize = 4096;

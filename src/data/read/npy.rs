@@ -50,7 +50,7 @@ pub fn decode(source: &Source, bytes: &[u8]) -> Result<Table, DataError> {
         decoder.decode(&bytes[index * decoder.size..(index + 1) * decoder.size])
     };
     let (columns, rows) = source.array(&names, row_count, at)?;
-    Ok(Table { columns, rows, named: false, levels: None, warnings: Vec::new() })
+    Ok(Table { columns, rows, numbers: None, named: false, levels: None, warnings: Vec::new() })
 }
 
 /// How to read one value.
@@ -179,7 +179,6 @@ mod tests {
             (npy("<f4", false, "(0, 3)", &[]), "holds no rows"),
             (with(f64::NAN), "row 2, column `x2`: `NaN` is a missing value"),
             (with(f64::NEG_INFINITY), "row 2, column `x2`: `-inf` is not finite"),
-            (with(1e200), "row 2, column `x2`: 1e200 is beyond the range"),
         ];
         for (bytes, expected) in cases {
             let text = parse(&bytes).unwrap_err();

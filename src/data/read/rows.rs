@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::Table;
-use crate::matrix::Matrix;
 
 /// Leaves out the rows with missing values, which readers mark as NaN.
 pub fn drop_missing(table: &mut Table, path: &Path) {
@@ -15,7 +14,7 @@ pub fn drop_missing(table: &mut Table, path: &Path) {
 pub fn drop_duplicates(table: &mut Table, path: &Path) {
     let width = table.rows.columns();
     // Bits can be hashed; adding 0 makes −0 the 0 that it equals.
-    let bits: Vec<u32> = table.rows.as_slice().iter().map(|value| (value + 0.0).to_bits()).collect();
+    let bits: Vec<u64> = table.rows.as_slice().iter().map(|value| (value + 0.0).to_bits()).collect();
     let mut seen = HashSet::with_capacity(table.rows.rows());
     let mut rows = bits.chunks_exact(width);
     keep(table, path, "equal an earlier one", |_| rows.next().is_some_and(|row| seen.insert(row)));
@@ -25,17 +24,22 @@ pub fn drop_duplicates(table: &mut Table, path: &Path) {
 pub fn keep_first(table: &mut Table, most: usize) {
     if most < table.rows.rows() {
         let first: Vec<usize> = (0..most).collect();
-        table.rows = table.rows.select(&first);
+        take(table, &first);
     }
 }
 
-fn keep(table: &mut Table, path: &Path, fault: &str, mut is_kept: impl FnMut(&[f32]) -> bool) {
-    let (rows, width) = (table.rows.rows(), table.rows.columns());
-    let mut values = Vec::with_capacity(rows * width);
-    table.rows.iter_rows().filter(|row| is_kept(row)).for_each(|row| values.extend_from_slice(row));
-    let dropped = rows - values.len() / width;
+fn keep(table: &mut Table, path: &Path, fault: &str, mut is_kept: impl FnMut(&[f64]) -> bool) {
+    let rows = table.rows.rows();
+    let kept: Vec<usize> = table.rows.iter_rows().enumerate().filter(|(_, row)| is_kept(row)).map(|(i, _)| i).collect();
+    let dropped = rows - kept.len();
     if dropped > 0 {
         table.warnings.push(format!("`{}`: {dropped} of {rows} rows {fault} and are left out", path.display()));
-        table.rows = Matrix::new(values, width);
+        take(table, &kept);
     }
+}
+
+/// Leaves the rows `chosen` (from 0).
+fn take(table: &mut Table, chosen: &[usize]) {
+    table.numbers = Some(chosen.iter().map(|&row| table.number(row)).collect());
+    table.rows = table.rows.select(chosen);
 }

@@ -32,11 +32,26 @@ impl Column {
     }
 }
 
+impl From<Vec<f32>> for Column {
+    fn from(values: Vec<f32>) -> Self {
+        Self::F32(values)
+    }
+}
+
+impl From<Vec<f64>> for Column {
+    fn from(values: Vec<f64>) -> Self {
+        Self::F64(values)
+    }
+}
+
 /// The columns of `rows` under `names`, ready for [`write_table`].
-pub fn matrix_columns(names: &[String], rows: &Matrix) -> Vec<(String, Column)> {
+pub fn matrix_columns<T: Copy + Default>(names: &[String], rows: &Matrix<T>) -> Vec<(String, Column)>
+where
+    Column: From<Vec<T>>,
+{
     assert_eq!(names.len(), rows.columns(), "a name for every column");
-    let values = |i: usize| rows.iter_rows().map(|row| row[i]).collect();
-    names.iter().enumerate().map(|(i, name)| (name.clone(), Column::F32(values(i)))).collect()
+    let values = |i: usize| rows.iter_rows().map(|row| row[i]).collect::<Vec<T>>();
+    names.iter().enumerate().map(|(i, name)| (name.clone(), values(i).into())).collect()
 }
 
 /// A table that may be larger than memory: its rows are made while it is written.
@@ -143,7 +158,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["x, y".to_string(), "z \"2\"".to_string()];
-        let rows = Matrix::new(vec![0.1, -2.0, 3.4e38, 1e-40, 0.0, 16_777_217.0], 2);
+        let rows = Matrix::new(vec![0.1, -2.0, 3.4e301, 1e-310, 0.0, 9_007_199_254_740_993.0_f64], 2);
         for writer in WRITERS {
             let path = folder.path().join(format!("a{}", writer.extension));
             for _ in 0..2 {

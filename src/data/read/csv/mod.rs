@@ -64,7 +64,7 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
         }
     }
     let columns = chosen.iter().map(|&column| names[column].clone()).collect();
-    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), named, levels: None, warnings })
+    Ok(Table { columns, rows: Matrix::new(values, chosen.len()), numbers: None, named, levels: None, warnings })
 }
 
 #[cfg(test)]
@@ -190,7 +190,7 @@ mod tests {
         (0..rows).for_each(|i| text.push_str(&format!("{i},{}.25\n", i % 1000)));
         assert!(text.len() > 2 * PIECE);
         let table = parse(&text).unwrap();
-        assert!(table.rows.iter_rows().enumerate().all(|(i, row)| row == [i as f32, (i % 1000) as f32 + 0.25]));
+        assert!(table.rows.iter_rows().enumerate().all(|(i, row)| row == [i as f64, (i % 1000) as f64 + 0.25]));
         text.push_str("\n\noops,1\n");
         assert!(parse(&text).unwrap_err().contains(&format!("row {} (line {}), column `a`", rows + 1, rows + 4)));
     }

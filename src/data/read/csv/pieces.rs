@@ -14,7 +14,7 @@ pub const PIECE: usize = 1 << 21;
 
 /// The values of some consecutive rows, row-major, and the lines they take.
 pub struct Piece {
-    pub values: Vec<f32>,
+    pub values: Vec<f64>,
     pub lines: usize,
 }
 
@@ -78,7 +78,7 @@ pub fn scan(text: &[u8], layout: &Layout, source: &Source) -> Vec<Result<Piece, 
 
 fn scan_piece(text: &[u8], layout: &Layout, source: &Source) -> Result<Piece, Failure> {
     let Layout { slots, width, delimiter } = *layout;
-    let mut values: Vec<f32> = Vec::new();
+    let mut values: Vec<f64> = Vec::new();
     let mut scanner = Scanner { rest: text, line: 0, delimiter };
     scanner.skip_blank_lines();
     while !scanner.rest.is_empty() {

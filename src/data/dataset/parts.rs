@@ -1,0 +1,112 @@
+//! Train, validation and test rows as their files have them.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::error::DataError;
+use crate::data::read::{ReadOptions, Table, Watch, read_table};
+use crate::data::split::split;
+use crate::matrix::Matrix;
+use crate::spec::{self, Amount};
+
+/// The rows of all three parts.
+#[derive(Debug)]
+pub struct Parts {
+    /// Names of the features, shape `[features]`.
+    pub columns: Vec<String>,
+    /// Train, validation and test.
+    pub parts: [Part; 3],
+    /// Where the format says so: all values are whole numbers from 0 to one less than this.
+    pub levels: Option<u32>,
+    /// What the readers had to guess or leave out, a sentence each.
+    pub warnings: Vec<String>,
+    /// Rows of the shared file that no part takes.
+    pub unused_rows: usize,
+}
+
+/// The rows of one part.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The file that they come from.
+    pub path: PathBuf,
+    /// Shape `[rows, features]`, data space: the file's own values.
+    pub rows: Matrix<f64>,
+    /// Which data rows of the file they are, from 1; shape `[rows]`.
+    pub numbers: Vec<usize>,
+}
+
+impl Parts {
+    /// Reads the files that `spec` names and splits the one that several parts share. Relative paths are looked up in `folder`,
+    /// then in the working directory; `watch` hears how far reading is.
+    ///
+    /// # Errors
+    /// Files that cannot be read or do not have the same columns, and amounts that they cannot give.
+    pub fn read(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
+        let options = ReadOptions::from(spec);
+        let mut all =
+            Self { columns: Vec::new(), parts: Default::default(), levels: None, warnings: Vec::new(), unused_rows: 0 };
+        if let Some(path) = &spec.path {
+            let path = resolve(path, folder)?;
+            let table = all.take_columns(read_table(&path, &options, watch)?, &path)?;
+            let indices = split(spec, table.rows.rows(), &path)?;
+            all.unused_rows = table.rows.rows() - indices.iter().map(Vec::len).sum::<usize>();
+            all.parts = indices.map(|chosen| Part {
+                path: path.clone(),
+                rows: table.rows.select(&chosen),
+                numbers: chosen.iter().map(|&row| table.number(row)).collect(),
+            });
+        }
+        for (i, (_, amount)) in spec.parts().into_iter().enumerate() {
+            let Amount::File(path) = amount else { continue };
+            let path = resolve(path, folder)?;
+            let table = all.take_columns(read_table(&path, &options, watch)?, &path)?;
+            let numbers = (0..table.rows.rows()).map(|row| table.number(row)).collect();
+            all.parts[i] = Part { path, rows: table.rows, numbers };
+        }
+        // A part that is neither in the shared file nor in one of its own: there is no shared file.
+        if all.parts.iter().any(|part| part.path.as_os_str().is_empty()) {
+            return Err(DataError::NoSource);
+        }
+        Ok(all)
+    }
+
+    /// Takes what is known of the columns from the first file; of others it finds the same columns by their names.
+    fn take_columns(&mut self, mut table: Table, path: &Path) -> Result<Table, DataError> {
+        self.warnings.append(&mut table.warnings);
+        if self.columns.is_empty() {
+            (self.columns, self.levels) = (table.columns.clone(), table.levels);
+            return Ok(table);
+        }
+        if self.columns == table.columns {
+            return Ok(table);
+        }
+        let place = |name: &String| table.columns.iter().position(|other| other == name);
+        let places: Option<Vec<usize>> = self.columns.iter().map(place).collect();
+        match places.filter(|places| places.len() == table.columns.len()) {
+            Some(places) => {
+                let values = table.rows.iter_rows().flat_map(|row| places.iter().map(|&column| row[column]));
+                table.rows = Matrix::new(values.collect(), places.len());
+                table.columns.clone_from(&self.columns);
+                Ok(table)
+            }
+            None => {
+                let missing = self.columns.iter().find(|name| place(name).is_none());
+                let more = table.columns.iter().find(|name| !self.columns.contains(name));
+                let named = |name: Option<&String>| name.map(|name| format!("`{name}`"));
+                let expected = named(missing).unwrap_or_else(|| format!("{} columns", self.columns.len()));
+                let found = named(more).unwrap_or_else(|| format!("{}", table.columns.len()));
+                Err(DataError::OtherColumns { path: path.to_owned(), expected, found })
+            }
+        }
+    }
+}
+
+/// Where `path` is: relative to `folder`, or to the working directory.
+fn resolve(path: &Path, folder: &Path) -> Result<PathBuf, DataError> {
+    let beside_spec = folder.join(path);
+    match (beside_spec.exists(), path.exists()) {
+        (true, _) => Ok(beside_spec),
+        (_, true) => Ok(path.to_owned()),
+        _ if beside_spec == path => Err(DataError::NotFound { tried: vec![beside_spec] }),
+        _ => Err(DataError::NotFound { tried: vec![beside_spec, path.to_owned()] }),
+    }
+}
