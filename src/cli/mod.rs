@@ -18,6 +18,7 @@ mod sample;
 mod schema;
 mod score;
 mod spare;
+mod split;
 mod table;
 mod target;
 mod transform;
@@ -63,6 +64,8 @@ enum Command {
     Score(score::Score),
     /// Map rows of a file to latent space, or back
     Transform(transform::Transform),
+    /// Write the rows that a run was trained, validated and tested on
+    Split(split::Split),
     /// Draw charts of an experiment (curves, swept keys, cost) or of a run
     Plot(plot::Plot),
     /// Write a commented spec to start from
@@ -126,6 +129,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sample(sample)) => sample.execute(),
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
+        Some(Command::Split(split)) => split.execute(),
         Some(Command::Plot(plot)) => plot.execute(),
         Some(Command::Init(init)) => init.execute(),
         Some(Command::Man(man)) => man.execute(),

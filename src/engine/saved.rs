@@ -59,12 +59,7 @@ impl SavedRun {
     /// # Errors
     /// Where a file is missing or damaged.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
-        let spec_path = directory.join(SPEC);
-        let text =
-            std::fs::read_to_string(&spec_path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
-        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
-        let spec: Spec = toml::from_str(&text)
-            .map_err(|error| SavedRunError::Spec { path: spec_path.clone(), reason: error.message().to_owned() })?;
+        let spec = Self::spec_of(directory)?;
         let checkpoint = directory.join("checkpoints").join("best.safetensors");
         if !checkpoint.exists() {
             let status =
@@ -84,11 +79,20 @@ impl SavedRun {
         Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
     }
 
+    /// The resolved spec of the run in `directory`.
+    ///
+    /// # Errors
+    /// Where it is missing or damaged.
+    pub fn spec_of(directory: &Path) -> Result<Spec, SavedRunError> {
+        let path = directory.join(SPEC);
+        let text = std::fs::read_to_string(&path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
+        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
+        toml::from_str(&text).map_err(|error| SavedRunError::Spec { path, reason: error.message().to_owned() })
+    }
+
     /// The files that the run in `directory` learned from; none where its spec cannot be read.
     pub fn files_of(directory: &Path) -> Vec<PathBuf> {
-        let text = std::fs::read_to_string(directory.join(SPEC)).unwrap_or_default();
-        let spec: Option<Spec> = toml::from_str(&text).ok();
-        spec.iter().flat_map(|spec| spec.dataset.files()).map(|(_, path)| path.to_owned()).collect()
+        Self::spec_of(directory).iter().flat_map(|spec| spec.dataset.files()).map(|(_, path)| path.to_owned()).collect()
     }
 
     /// `rows` draws in data space, a pure function of the weights and `seed`.

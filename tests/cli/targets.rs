@@ -78,3 +78,50 @@ fn a_trial_too_large_for_memory_fails_with_both_numbers_and_the_others_run() {
     let table = parquet(here.path("results/moons/trials.parquet"));
     assert_eq!((table.height(), numbers(&table, "test_nll").len()), (2, 1));
 }
+
+#[test]
+fn the_rows_of_a_split_are_those_of_the_file_and_score_as_the_run_said() {
+    let here = Workplace::new();
+    let value = |i: u32| f64::from(i) * 1.1;
+    let rows: String = (1..=50).map(|i| format!("{},{}\n", value(i), value(i).sin())).collect();
+    here.write("own.csv", format!("a,b\n{rows}"));
+    let spec = "[dataset]\npath = \"own.csv\"\n[model]\ndepth = 2\nwidth = 8\n[training]\nsteps = 3\nbatch_size = 8\n";
+    here.write("own.toml", spec);
+    here.runner("own.toml --quiet").expect(0);
+    let run = here.run_folder("results/own", 0);
+    here.runner(&format!("split {} -o parts --format parquet", run.display())).expect(0);
+    let mut seen = Vec::new();
+    for (part, count) in [("train", 40), ("validation", 5), ("test", 5)] {
+        let table = parquet(here.path(format!("parts/{part}.parquet")));
+        let (a, numbers) = (numbers(&table, "a"), numbers(&table, "row of the file"));
+        assert_eq!(a.len(), count, "{part}");
+        assert!(a.iter().zip(&numbers).all(|(a, number)| *a == value(*number as u32)), "{a:?} {numbers:?}");
+        seen.extend(numbers);
+    }
+    seen.sort_by(f64::total_cmp);
+    assert_eq!(seen, (1..=50).map(f64::from).collect::<Vec<_>>());
+    here.runner(&format!("score {} --data parts/test.parquet -o test.parquet", run.display())).expect(0);
+    let scores = numbers(&parquet(here.path("test.parquet")), "log_prob");
+    let mean = scores.iter().sum::<f64>() / 5.0;
+    let nll = crate::workplace::manifest(&run)["summary"]["test_nll"].as_f64().expect("a number");
+    assert!((mean + nll).abs() < 1e-4, "{mean} {nll}");
+
+    here.write("own.csv", format!("a,b\n9,9\n{rows}"));
+    here.runner(&format!("split {} -o later", run.display())).expect(0).says(&["the data have changed"]);
+    fs::create_dir(here.path("own")).expect("made");
+    fs::copy(here.path("own.csv"), here.path("own/test.csv")).expect("copied");
+    here.write("test.toml", spec.replace("own.csv", "own/test.csv"));
+    here.runner("test.toml --quiet").expect(0);
+    let run = here.run_folder("results/test", 0).display().to_string();
+    here.runner(&format!("split {run} -o own")).expect(2).says(&["own/test.csv"]);
+}
+
+#[test]
+fn a_toy_is_split_into_the_rows_it_drew() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml --quiet --set dataset.train=fresh").expect(0);
+    let run = here.run_folder("results/moons", 0).display().to_string();
+    here.runner(&format!("split {run} -o parts")).expect(0).says(&["anew at every step"]);
+    let lines = |part: &str| fs::read_to_string(here.path(format!("parts/{part}.csv"))).map(|text| text.lines().count());
+    assert_eq!((lines("validation").ok(), lines("test").ok(), lines("train").ok()), (Some(201), Some(501), None));
+}

@@ -99,6 +99,12 @@ impl TableFormat {
         told.ok_or_else(|| DataError::Extension { path: path.to_owned(), known: known(), hint: "" })
     }
 
+    /// With the dot.
+    pub fn extension(self) -> &'static str {
+        // Every format has a row, which the tests go through.
+        WRITERS.iter().find(|writer| writer.format == self).map_or("", |writer| writer.extension)
+    }
+
     /// Writes a table to `sink`.
     ///
     /// # Errors
