@@ -122,6 +122,7 @@ fn a_toy_is_split_into_the_rows_it_drew() {
     here.runner("moons.toml --quiet --set dataset.train=fresh").expect(0);
     let run = here.run_folder("results/moons", 0).display().to_string();
     here.runner(&format!("split {run} -o parts")).expect(0).says(&["anew at every step"]);
-    let lines = |part: &str| fs::read_to_string(here.path(format!("parts/{part}.csv"))).map(|text| text.lines().count());
+    let lines =
+        |part: &str| fs::read_to_string(here.path(format!("parts/{part}.csv"))).map(|text| text.lines().count());
     assert_eq!((lines("validation").ok(), lines("test").ok(), lines("train").ok()), (Some(201), Some(501), None));
 }
