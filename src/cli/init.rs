@@ -133,5 +133,5 @@ fn drop_label(values: &mut BTreeMap<&'static str, toml::Value>, label: &str) {
 fn small_batch(rows: usize) -> Option<i64> {
     const USUAL: usize = 256;
     let train = rows * 8 / 10;
-    (train < 4 * USUAL).then(|| (train / 4).max(1).min(USUAL) as i64)
+    (train < 4 * USUAL).then(|| (train / 4).clamp(1, USUAL) as i64)
 }

@@ -43,12 +43,12 @@ impl Survey {
     /// What cannot be read or learned from, however it is read.
     pub fn of(path: &Path, watch: &Watch) -> Result<Self, DataError> {
         let format = FileFormat::of(path);
-        let mut options = ReadOptions::default();
-        options.delimiter = match format {
+        let delimiter = match format {
             Some(FileFormat::Csv) => delimiter(path, ',')?,
             Some(FileFormat::Tsv) => delimiter(path, '\t')?,
             _ => None,
         };
+        let mut options = ReadOptions { delimiter, ..ReadOptions::default() };
         let (table, texts) = read_numbers(path, &mut options, watch)?;
         // Bytes of images are dequantised by themselves.
         let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.missing) };

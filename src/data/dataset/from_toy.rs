@@ -17,8 +17,11 @@ pub fn columns(toy: &dyn Toy) -> Vec<String> {
     (1..=toy.features()).map(|i| format!("x{i}")).collect()
 }
 
+/// Validation and test rows.
+type HeldOut = [Matrix<f64>; 2];
+
 /// The training rows, where they are not always fresh, and those of validation and test, data space.
-pub fn rows(spec: &spec::Dataset, toy: &dyn Toy) -> Result<(Option<Matrix<f64>>, [Matrix<f64>; 2]), DataError> {
+pub fn rows(spec: &spec::Dataset, toy: &dyn Toy) -> Result<(Option<Matrix<f64>>, HeldOut), DataError> {
     let rows = |part: &'static str, amount: &Amount| {
         match *amount {
             Amount::Rows(0) => Err(("0".to_owned(), "give at least one row")),
