@@ -10,6 +10,7 @@ use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, SerRea
 
 use super::options::stdout_width;
 use super::output::{print, tell};
+use super::spare::spare;
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::SPEC;
@@ -48,6 +49,10 @@ impl Compare {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let format = self.format()?;
         let metric = metric_named(&self.metric)?;
+        if let Some(path) = &self.output {
+            let tables: Vec<&Path> = self.paths.iter().map(PathBuf::as_path).filter(|path| path.is_file()).collect();
+            spare(path, &tables)?;
+        }
         let by = keys(&self.by)?;
         let mut runs = Vec::new();
         for path in &self.paths {

@@ -1,35 +1,137 @@
 //! `runner init`: a commented spec to start from.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::output::print;
+use super::output::{print, quoted};
 use super::{Exit, Failure};
-use crate::spec::starter;
+use crate::data::{Holds, Survey};
+use crate::record::progress::{ProgressMode, loading};
+use crate::spec::{FileStart, starter};
 
 #[derive(Args, Debug)]
 pub(super) struct Init {
-    /// Name of the experiment; its spec is NAME.toml
-    #[arg(default_value = "moons")]
-    name: String,
+    /// Name of the experiment; its spec is NAME.toml [default: moons, or the name of FILE]
+    name: Option<String>,
+    /// Look into this data file and write a spec that suits it
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
 }
 
 impl Init {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        let name = format!("{}.toml", self.name.strip_suffix(".toml").unwrap_or(&self.name));
+        let name = self.name.clone().unwrap_or_else(|| self.data.as_deref().map_or("moons".to_owned(), stem));
+        let name = format!("{}.toml", name.strip_suffix(".toml").unwrap_or(&name));
         let path = Path::new(&name);
+        let file = self.data.as_deref().map(start).transpose()?;
         // Nothing that is there is ever overwritten.
         let made = OpenOptions::new().write(true).create_new(true).open(path);
-        made.and_then(|mut file| file.write_all(starter().as_bytes())).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Failure::Usage(format!("`{name}` is there already; give another name")),
-            _ => Failure::Usage(format!("cannot write `{name}`: {error}")),
+        made.and_then(|mut out| out.write_all(starter(file.as_ref()).as_bytes())).map_err(|error| {
+            match error.kind() {
+                ErrorKind::AlreadyExists => Failure::Usage(format!("`{name}` is there already; give another name")),
+                _ => Failure::Usage(format!("cannot write `{name}`: {error}")),
+            }
         })?;
         print(format_args!("wrote {name}; every key stands in it with its default"))?;
-        print(format_args!("edit it, then: runner check {name}"))?;
-        print(format_args!("to train:      runner {name}"))?;
+        for seen in file.iter().flat_map(|file| &file.seen) {
+            print(format_args!("seen: {seen}"))?;
+        }
+        print(format_args!("edit it, then: runner check {}", quoted(path)))?;
+        print(format_args!("to train:      runner {}", quoted(path)))?;
         Ok(Exit::Success)
     }
+}
+
+/// The name of a file without its folder and extensions, as an experiment may be called.
+fn stem(data: &Path) -> String {
+    let name = data.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').find(|part| !part.is_empty()).unwrap_or("data");
+    let plain = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
+    stem.chars().map(plain).collect::<String>().trim_start_matches('-').to_owned()
+}
+
+/// What a spec for the file at `path` says, and why.
+fn start(path: &Path) -> Result<FileStart, Failure> {
+    let survey = Survey::of(path, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
+    let of = |wanted: fn(&Holds) -> bool| {
+        let columns = survey.columns.iter().filter(move |(_, holds)| wanted(holds));
+        columns.map(|(name, _)| name.clone()).collect::<Vec<String>>()
+    };
+    let learned: Vec<&(String, Holds)> =
+        survey.columns.iter().filter(|(_, holds)| matches!(holds, Holds::Numbers | Holds::Quantised(_))).collect();
+    if learned.is_empty() {
+        return Err(Failure::Usage(format!("{}: no column of it holds numbers that vary", path.display())));
+    }
+    let mut start = FileStart { format: survey.format.name(), ..FileStart::default() };
+    let named = |columns: &[String]| columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let mut see = |text: String| start.seen.push(text);
+    let mut values = BTreeMap::new();
+    values.insert("dataset.path", path.to_string_lossy().into_owned().into());
+    see(format!("{} rows and {} columns, of which {} are learned", survey.rows, survey.columns.len(), learned.len()));
+    if let Some(delimiter) = survey.delimiter {
+        values.insert("dataset.delimiter", delimiter.to_string().into());
+        see(format!("cells are separated by {delimiter:?}"));
+    }
+    if let Some(header) = survey.header {
+        values.insert("dataset.header", header.into());
+        if !header {
+            see("the first line is data and names no columns: they are called x1, x2, …".to_owned());
+        }
+    }
+    if survey.missing {
+        values.insert("dataset.missing", "drop".into());
+        see("some rows have missing values and are left out".to_owned());
+    }
+    let mut drop = Vec::new();
+    for (wanted, what) in [
+        ((|holds| matches!(holds, Holds::Constant(_))) as fn(&Holds) -> bool, "the same value in every row"),
+        (|holds| matches!(holds, Holds::Index), "the number of the row"),
+        (|holds| matches!(holds, Holds::Text), "text"),
+    ] {
+        let columns = of(wanted);
+        if !columns.is_empty() {
+            see(format!("left out, for it is {what}: {}", named(&columns)));
+        }
+        // One column of words beside the numbers is most often their class.
+        match &columns[..] {
+            [label] if what == "text" => drop_label(&mut values, label),
+            _ => drop.extend(columns),
+        }
+    }
+    if drop.iter().any(String::is_empty) {
+        // A name that no spec can write: say what is learned instead.
+        values.remove("dataset.label");
+        values.insert("dataset.columns", learned.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().into());
+    } else if !drop.is_empty() {
+        values.insert("dataset.drop", drop.into());
+    }
+    let steps: Vec<f64> =
+        learned.iter().map(|(_, holds)| if let Holds::Quantised(step) = holds { *step } else { 0.0 }).collect();
+    if steps.iter().any(|step| *step > 0.0) {
+        let quantised = of(|holds| matches!(holds, Holds::Quantised(_)));
+        see(format!("few different values at even distances, so noise of that width is added: {}", named(&quantised)));
+        let same = steps.iter().all(|step| *step == steps[0]);
+        values.insert("dataset.dequantize", if same { steps[0].into() } else { steps.into() });
+    }
+    if let Some(batch) = small_batch(survey.rows) {
+        values.insert("training.batch_size", batch.into());
+        see(format!("few rows: batches of {batch}"));
+    }
+    start.values = values;
+    Ok(start)
+}
+
+fn drop_label(values: &mut BTreeMap<&'static str, toml::Value>, label: &str) {
+    values.insert("dataset.label", label.into());
+}
+
+/// A batch of which some fit into the training rows, where the usual one is too large.
+fn small_batch(rows: usize) -> Option<i64> {
+    const USUAL: usize = 256;
+    let train = rows * 8 / 10;
+    (train < 4 * USUAL).then(|| (train / 4).clamp(1, USUAL) as i64)
 }

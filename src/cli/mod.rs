@@ -19,7 +19,10 @@ mod run;
 mod sample;
 mod schema;
 mod score;
+mod spare;
+mod split;
 mod table;
+mod target;
 mod transform;
 
 use std::process::ExitCode;
@@ -63,6 +66,8 @@ enum Command {
     Score(score::Score),
     /// Map rows of a file to latent space, or back
     Transform(transform::Transform),
+    /// Write the rows that a run was trained, validated and tested on
+    Split(split::Split),
     /// Draw charts of an experiment (curves, swept keys, cost) or of a run
     Plot(plot::Plot),
     /// Remove runs that the experiment's plan no longer asks for
@@ -128,6 +133,7 @@ pub fn main() -> ExitCode {
         Some(Command::Sample(sample)) => sample.execute(),
         Some(Command::Score(score)) => score.execute(),
         Some(Command::Transform(transform)) => transform.execute(),
+        Some(Command::Split(split)) => split.execute(),
         Some(Command::Plot(plot)) => plot.execute(),
         Some(Command::Prune(prune)) => prune.execute(),
         Some(Command::Init(init)) => init.execute(),

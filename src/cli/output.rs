@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write, stderr, stdout};
+use std::path::Path;
 
 use super::Failure;
 
@@ -19,4 +20,11 @@ pub(super) fn print(text: impl Display) -> Result<(), Failure> {
 /// Tells something that is no result. Nobody left to listen is no failure.
 pub(super) fn tell(text: impl Display) {
     let _ = writeln!(stderr(), "{text}");
+}
+
+/// `path` as one word of the shell, in quotes where it needs them.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -4,9 +4,9 @@ use clap::Args;
 use comfy_table::Table;
 
 use super::options::Specs;
-use super::output::print;
+use super::output::{print, tell};
 use super::{Exit, Failure};
-use crate::engine::{Datasets, Estimate, estimate};
+use crate::engine::{Datasets, Estimate, TooLittleMemory, estimate, free_bytes};
 use crate::plan;
 use crate::record::progress::{ProgressMode, loading};
 use crate::report::quantity::{bytes, duration};
@@ -108,6 +108,9 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
             let dataset = datasets.of(&trial.spec).map_err(Failure::usage)?;
             let Estimate { static_shape, parameters, steps, seconds, memory } =
                 estimate(trial, &dataset).map_err(Failure::run)?;
+            if let Some(free) = free_bytes().filter(|free| memory > *free) {
+                tell(format_args!("warning: {}: {}", trial.id, TooLittleMemory { needed: memory, free }));
+            }
             let seeds: Vec<String> =
                 plan.trials.iter().filter(|other| other.id == trial.id).map(|other| other.seed.to_string()).collect();
             let overrides: Vec<String> =

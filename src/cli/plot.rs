@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::compare::{has_metric, metric_named, rows_of};
 use super::output::{print, tell};
+use super::spare::spare;
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::{Datasets, SavedRun};
@@ -43,6 +44,9 @@ impl Plot {
             )));
         };
         let folder = self.output.clone().unwrap_or_else(|| self.path.join("plots"));
+        let learned_from = runs.directories.first().map(|run| SavedRun::files_of(run)).unwrap_or_default();
+        let learned_from: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).collect();
+        spare(&folder.join("curves.png"), &learned_from)?;
         std::fs::create_dir_all(&folder).map_err(|error| {
             Failure::Usage(format!("{}: cannot be made: {error}; name another folder with --output", folder.display()))
         })?;
@@ -71,6 +75,7 @@ fn save(folder: &Path, chart: &Chart) -> Result<(), Failure> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    spare(path, &[])?;
     write_atomically(path, |file| file.write_all(bytes)).map_err(Failure::run)?;
     print(path.display())
 }

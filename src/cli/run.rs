@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::compare;
 use super::options::{Specs, stdout_width};
-use super::output::{print, tell};
+use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
 use crate::engine::slurm::{self, SlurmError, Submission};
 use crate::engine::{self, Datasets, Local, Report, where_it_lies};
@@ -164,7 +164,7 @@ impl Run {
                     format!("job {}", submission.jobs.join(", "))
                 },
             ))?;
-            print(format_args!("progress     runner list {}", folder.display()))?;
+            print(format_args!("progress     runner list {}", quoted(&folder)))?;
             jobs.extend(submission.jobs);
         }
         if !self.wait {
@@ -220,6 +220,6 @@ impl Run {
         let folder = self.results.join(&plan.experiment);
         print(format_args!("results      {}", folder.display()))?;
         print(format_args!("table        {}", folder.join("trials.parquet").display()))?;
-        print(format_args!("TensorBoard  tensorboard --logdir {}", folder.display()))
+        print(format_args!("TensorBoard  tensorboard --logdir {}", quoted(&folder)))
     }
 }

@@ -1,12 +1,13 @@
 //! `runner sample`: draw rows from a trained flow.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::table::write;
+use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::matrix_columns;
+use crate::data::{Blocks, TableFormat, matrix_columns};
 use crate::engine::SavedRun;
 
 #[derive(Args, Debug)]
@@ -16,9 +17,12 @@ pub(super) struct Sample {
     /// Number of rows
     #[arg(short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     n: u32,
-    /// Where to: .parquet, .csv or .npy
+    /// Where to: .parquet, .csv or .npy; - is standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// How to write it: parquet, csv or npy [default: told by FILE's extension]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<TableFormat>,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -27,7 +31,12 @@ pub(super) struct Sample {
 impl Sample {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let rows = run.sample(self.n as usize, self.seed).map_err(Failure::run)?;
-        write(&self.output, &matrix_columns(&run.columns, &rows))
+        let target = Target::new(&self.output, self.format, &run.files())?;
+        let (names, rows) = (run.columns.clone(), self.n as usize);
+        let blocks = &mut run.draws(rows, self.seed).map(|block| {
+            let columns = matrix_columns(&names, &block.map_err(io::Error::other)?);
+            Ok(columns.into_iter().map(|(_, column)| column).collect())
+        });
+        target.write_blocks(Blocks { names: &names, rows, blocks })
     }
 }

@@ -1,14 +1,15 @@
 //! `runner score`: the log-density of every row of a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::output::tell;
 use super::reading::Reading;
-use super::table::{read_data, write};
+use super::table::read_data;
+use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::Column;
+use crate::data::{Column, TableFormat};
 use crate::engine::SavedRun;
 use crate::train::not_finite;
 
@@ -21,9 +22,12 @@ pub(super) struct Score {
     data: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Where to: one column `log_prob` (nats, data space), as .parquet, .csv or .npy
+    /// Where to: one column `log_prob` (nats, data space), as .parquet, .csv or .npy; - is standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// How to write it: parquet, csv or npy [default: told by the extension]
+    #[arg(long, value_name = "FORMAT")]
+    output_format: Option<TableFormat>,
     /// The rows are continuous already, such as samples of the run: add no dequantisation noise
     #[arg(long)]
     continuous: bool,
@@ -35,11 +39,13 @@ pub(super) struct Score {
 impl Score {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
+        let reads: Vec<&Path> = run.files().into_iter().chain([self.data.as_path()]).collect();
+        let target = Target::new(&self.output, self.output_format, &reads)?;
         let rows = read_data(&self.data, &self.reading, &run, !self.continuous)?;
         let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
         not_finite(&log_prob).into_iter().for_each(|text| tell(format_args!("warning: {text}")));
-        write(&self.output, &[("log_prob".to_owned(), Column::F64(log_prob))])
+        target.write(vec![("log_prob".to_owned(), Column::F64(log_prob))])
     }
 }

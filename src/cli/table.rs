@@ -1,11 +1,11 @@
-//! Files that commands read rows from and write rows to.
+//! Files that commands read rows from.
 
 use std::path::Path;
 
+use super::Failure;
 use super::output::tell;
 use super::reading::Reading;
-use super::{Exit, Failure};
-use crate::data::{Column, DataError, ReadOptions, Selection, quoted, read_table, write_table};
+use crate::data::{DataError, ReadOptions, Selection, quoted, read_table};
 use crate::engine::SavedRun;
 use crate::matrix::Matrix;
 use crate::record::progress::{ProgressMode, loading};
@@ -44,11 +44,4 @@ pub(super) fn read(path: &Path, reading: &Reading, run: &SavedRun, columns: &[St
     };
     table.warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
     Ok(table.rows)
-}
-
-/// Writes `columns` to `path`, in the format its extension names.
-pub(super) fn write(path: &Path, columns: &[(String, Column)]) -> Result<Exit, Failure> {
-    write_table(path, columns).map_err(Failure::usage)?;
-    tell(format_args!("wrote {}", path.display()));
-    Ok(Exit::Success)
 }

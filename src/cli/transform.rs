@@ -1,13 +1,14 @@
 //! `runner transform`: rows to latent space, or back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::reading::Reading;
-use super::table::{read, read_data, write};
+use super::table::{read, read_data};
+use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::matrix_columns;
+use crate::data::{TableFormat, matrix_columns};
 use crate::engine::SavedRun;
 use crate::matrix::Matrix;
 
@@ -20,9 +21,12 @@ pub(super) struct Transform {
     data: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Where to: .parquet, .csv or .npy
+    /// Where to: .parquet, .csv or .npy; - is standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// How to write it: parquet, csv or npy [default: told by the extension]
+    #[arg(long, value_name = "FORMAT")]
+    output_format: Option<TableFormat>,
     /// From latent space to data space
     #[arg(long)]
     inverse: bool,
@@ -37,16 +41,18 @@ pub(super) struct Transform {
 impl Transform {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
+        let reads: Vec<&Path> = run.files().into_iter().chain([self.data.as_path()]).collect();
+        let target = Target::new(&self.output, self.output_format, &reads)?;
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();
         if self.inverse {
             let rows = read(&self.data, &self.reading, &run, &latent)?;
             // A latent value is near 1, whatever the data.
             let rows = Matrix::new(rows.as_slice().iter().map(|&value| value as f32).collect(), latent.len());
             let x = run.inverse(&rows).map_err(Failure::run)?;
-            return write(&self.output, &matrix_columns(&run.columns, &x));
+            return target.write(matrix_columns(&run.columns, &x));
         }
         let rows = read_data(&self.data, &self.reading, &run, !self.continuous)?;
         let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
-        write(&self.output, &matrix_columns(&latent, &z))
+        target.write(matrix_columns(&latent, &z))
     }
 }

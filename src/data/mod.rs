@@ -14,6 +14,7 @@ mod quote;
 mod read;
 mod review;
 mod split;
+mod survey;
 mod write;
 
 pub use batches::Batches;
@@ -24,4 +25,5 @@ pub use preprocessing::Preprocessing;
 pub use provenance::{DataFile, Provenance};
 pub(crate) use quote::quoted;
 pub use read::{ReadOptions, Selection, Table, Watch, read_table};
-pub use write::{Column, matrix_columns, write_table};
+pub use survey::{Holds, Survey};
+pub use write::{Blocks, Column, TableFormat, matrix_columns, write_blocks, write_table};

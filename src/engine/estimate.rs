@@ -7,6 +7,7 @@ use crate::data::{Batches, Dataset};
 use crate::flow::{self, DeviceError};
 use crate::kernel::Optimizer;
 use crate::plan::Trial;
+use crate::spec::{Model, Spec};
 use crate::train::{Dealer, Stretch};
 
 /// The expected cost of one run on one core.
@@ -23,8 +24,8 @@ pub struct Estimate {
     pub memory: f64,
 }
 
-/// Estimates the cost of `trial`. The first call trains its trial for a few steps; later ones scale that by the arithmetic
-/// of theirs.
+/// Estimates the cost of `trial` by arithmetic: nothing of its size is made. The first call trains its trial for a few steps, or one
+/// with a narrower model where that would take long; later ones scale what that took.
 ///
 /// # Errors
 /// Where the device is not there.
@@ -32,14 +33,15 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
     static SECONDS_PER_WEIGHT: OnceLock<f64> = OnceLock::new();
     let spec = &trial.spec;
     let features = dataset.features();
-    let (architecture, parameters) = flow::Architecture::new(&spec.model, features, trial.seed);
-    let parameters = parameters.count();
+    let parameters = flow::Architecture::count(&spec.model, features, trial.seed);
     let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
     let batch = batches.batch_size() as f64;
     let per_weight = match SECONDS_PER_WEIGHT.get() {
         Some(seconds) => *seconds,
         None => {
-            let seconds = on_one_core(|| step_seconds(trial, dataset))? / (parameters as f64 * batch);
+            let small = small_enough(trial, features);
+            let count = flow::Architecture::count(&small.spec.model, features, small.seed) as f64;
+            let seconds = on_one_core(|| step_seconds(&small, dataset))? / (count * batch);
             *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
         }
     };
@@ -49,10 +51,6 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
     let evaluations = steps as f64 / spec.training.evaluate_every as f64;
     let rows =
         steps as f64 * batch + evaluations * dataset.validation.rows() as f64 / 3.0 + dataset.test.rows() as f64 / 3.0;
-    let hidden = 2.0 * spec.model.hidden_layers as f64 * spec.model.width as f64;
-    let activations = batch * architecture.layers.len() as f64 * (hidden + 8.0 * features as f64);
-    // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
-    let values = 9.0 * parameters as f64 + activations;
     let held = dataset.validation.as_slice().len() + dataset.test.as_slice().len();
     let train = match &dataset.train {
         crate::data::Train::Rows(rows) => rows.as_slice().len(),
@@ -63,8 +61,38 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
         parameters,
         steps,
         seconds: rows * parameters as f64 * per_weight,
-        memory: 4.0 * (values + held as f64) + 8.0 * train as f64,
+        memory: training_bytes(trial, dataset) + 4.0 * held as f64 + 8.0 * train as f64,
     })
+}
+
+/// Bytes that training takes beside the data.
+pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
+    let features = dataset.features();
+    let batch = Batches::new(dataset, trial.spec.training.batch_size, trial.seed).batch_size() as f64;
+    let Model { depth, width, hidden_layers, batch_norm, .. } = trial.spec.model;
+    let layers = if features == 1 { 1 } else { depth } * if batch_norm { 2 } else { 1 };
+    let hidden = 2.0 * hidden_layers as f64 * width as f64;
+    let activations = batch * layers as f64 * (hidden + 8.0 * features as f64);
+    // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
+    let parameters = flow::Architecture::count(&trial.spec.model, features, trial.seed);
+    4.0 * (9.0 * parameters as f64 + activations)
+}
+
+/// `trial`, or the same with so narrow a model that a step of it takes no time to speak of.
+fn small_enough(trial: &Trial, features: usize) -> Trial {
+    /// Multiplications of a step, forward.
+    const AT_MOST: f64 = 2e9;
+    let mut small = trial.clone();
+    let cost = |spec: &Spec| {
+        flow::Architecture::count(&spec.model, features, trial.seed) as f64 * spec.training.batch_size as f64
+    };
+    while cost(&small.spec) > AT_MOST && small.spec.model.width > 64 {
+        small.spec.model.width /= 2;
+    }
+    while cost(&small.spec) > AT_MOST && small.spec.model.depth > 2 {
+        small.spec.model.depth /= 2;
+    }
+    small
 }
 
 fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {

@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
+use super::estimate::training_bytes;
 use super::known_names::{tell_overrides, under_known_names};
+use super::memory::Memory;
 use super::same_data::changed_data;
 use super::slots::{Slot, Slots};
 use super::trial::{Job, SPEC, Standing, standing};
@@ -76,6 +78,9 @@ struct Table<'a> {
     awaited: Mutex<BTreeMap<&'a str, usize>>,
     progress: &'a Progress,
 }
+
+/// Shared by all trials of this process.
+static MEMORY: Memory = Memory::new();
 
 /// How often `trials.parquet` is rewritten at most while runs end.
 const TABLE_EVERY: Duration = Duration::from_secs(1);
@@ -360,6 +365,11 @@ fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, co
         let text = "going on would mix both: bring the earlier data back, or start it again with `--fresh`";
         return failed(trial, format!("its data have changed since it was interrupted: {change}; {text}"), local);
     }
+    // Of a trial on a GPU the weights and their copies are here too; the device tells by itself where its memory ends.
+    let _promise = match MEMORY.promise(training_bytes(trial, &dataset)) {
+        Ok(promise) => promise,
+        Err(too_little) => return failed(trial, too_little.to_string(), local),
+    };
     let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
     let job = Job { trial, dataset: &dataset, results: local.results, device, from_scratch, stop: local.stop };
     let progress = local.progress.clone();

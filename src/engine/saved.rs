@@ -7,7 +7,7 @@ use super::datasets::Datasets;
 use super::pictures::{Detail, View};
 use super::trial::SPEC;
 use crate::data::{DataError, Preprocessing};
-use crate::flow::{self, DeviceError, Flow};
+use crate::flow::{self, DeviceError, Flow, standard_normal};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::record::{Manifest, RecordError};
@@ -71,12 +71,7 @@ impl SavedRun {
     /// # Errors
     /// Where a file is missing, damaged, or not what the run left.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
-        let spec_path = directory.join(SPEC);
-        let text =
-            std::fs::read_to_string(&spec_path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
-        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
-        let spec: Spec = toml::from_str(&text)
-            .map_err(|error| SavedRunError::Spec { path: spec_path.clone(), reason: error.message().to_owned() })?;
+        let spec = Self::spec_of(directory)?;
         let checkpoint = directory.join("checkpoints").join("best.safetensors");
         if !checkpoint.exists() {
             let status =
@@ -100,12 +95,47 @@ impl SavedRun {
         Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
     }
 
+    /// The resolved spec of the run in `directory`.
+    ///
+    /// # Errors
+    /// Where it is missing or damaged.
+    pub fn spec_of(directory: &Path) -> Result<Spec, SavedRunError> {
+        let path = directory.join(SPEC);
+        let text = std::fs::read_to_string(&path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
+        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
+        toml::from_str(&text).map_err(|error| SavedRunError::Spec { path, reason: error.message().to_owned() })
+    }
+
+    /// The files that the run in `directory` learned from; none where its spec cannot be read.
+    pub fn files_of(directory: &Path) -> Vec<PathBuf> {
+        Self::spec_of(directory).iter().flat_map(|spec| spec.dataset.files()).map(|(_, path)| path.to_owned()).collect()
+    }
+
     /// `rows` draws in data space, a pure function of the weights and `seed`.
     ///
     /// # Errors
     /// Where the device fails.
     pub fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix<f64>, DeviceError> {
         Ok(self.preprocessing.invert(&self.flow.sample(rows, seed)?))
+    }
+
+    /// The draws of [`SavedRun::sample`] a block at a time, for more rows than memory takes.
+    pub fn draws(&mut self, rows: usize, seed: u64) -> impl Iterator<Item = Result<Matrix<f64>, DeviceError>> + '_ {
+        /// Values of a block; its rows come to a multiple of `TOGETHER`, so that the same ones are computed side by side.
+        const VALUES: usize = 1 << 20;
+        const TOGETHER: usize = 1 << 10;
+        let features = self.columns.len();
+        let most = (VALUES / features / TOGETHER).max(1) * TOGETHER;
+        let mut rng = stream(seed, Purpose::Samples, 0);
+        (0..rows).step_by(most).map(move |start| {
+            let z = standard_normal(most.min(rows - start), features, &mut rng);
+            self.inverse(&z)
+        })
+    }
+
+    /// The files that the run learned from, where its spec found them.
+    pub fn files(&self) -> Vec<&Path> {
+        self.spec.dataset.files().into_iter().map(|(_, path)| path).collect()
     }
 
     /// log p of every row of `rows` (data space), nats, in data space; `noise`: as [`SavedRun::forward`].

@@ -56,38 +56,18 @@ pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 impl Architecture {
+    /// Number of trainable values of a model for data of `features` columns, counted without making any.
+    pub fn count(model: &Model, features: usize, seed: u64) -> usize {
+        let masks = masks(model.mask, features, model.depth, seed);
+        let trainable = entries(&masks, model, features).into_iter().filter(|(.., role)| *role == Role::Trainable);
+        trainable.map(|(_, shape, _)| shape.into_iter().fold(1, usize::saturating_mul)).fold(0, usize::saturating_add)
+    }
+
     /// Lays out a model for data of `features` columns. `seed` decides random masks only; all values are zero, see
     /// [`initialise`](super::initialise).
     pub fn new(model: &Model, features: usize, seed: u64) -> (Self, Parameters) {
         let masks = masks(model.mask, features, model.depth, seed);
-        let mut entries = Vec::new();
-        for (i, mask) in masks.iter().enumerate() {
-            let layer = if model.batch_norm { 2 * i } else { i };
-            for net in ["s", "t"] {
-                for (j, (inputs, outputs)) in sizes(mask, model).into_iter().enumerate() {
-                    if inputs > 0 {
-                        entries.push((
-                            format!("layers.{layer}.{net}.{j}.weight"),
-                            vec![inputs, outputs],
-                            Role::Trainable,
-                        ));
-                    }
-                    entries.push((format!("layers.{layer}.{net}.{j}.bias"), vec![outputs], Role::Trainable));
-                }
-            }
-            entries.push((format!("layers.{layer}.scale"), vec![mask.changed.len()], Role::Trainable));
-            if model.batch_norm {
-                for (name, role) in [
-                    ("log_gamma", Role::Trainable),
-                    ("beta", Role::Trainable),
-                    ("running_mean", Role::Statistic),
-                    ("running_variance", Role::Statistic),
-                ] {
-                    entries.push((format!("layers.{}.{name}", layer + 1), vec![features], role));
-                }
-            }
-        }
-        let parameters = Parameters::new(entries);
+        let parameters = Parameters::new(entries(&masks, model, features));
         let offset = |name: String| parameters.entry(&name).map_or(0, |e| e.offset);
         let mut layers = Vec::new();
         for mask in masks {
@@ -115,6 +95,34 @@ impl Architecture {
     }
 }
 
+/// Name, shape and role of every piece of the parameters.
+fn entries(masks: &[Mask], model: &Model, features: usize) -> Vec<(String, Vec<usize>, Role)> {
+    let mut entries = Vec::new();
+    for (i, mask) in masks.iter().enumerate() {
+        let layer = if model.batch_norm { 2 * i } else { i };
+        for net in ["s", "t"] {
+            for (j, (inputs, outputs)) in sizes(mask, model).into_iter().enumerate() {
+                if inputs > 0 {
+                    entries.push((format!("layers.{layer}.{net}.{j}.weight"), vec![inputs, outputs], Role::Trainable));
+                }
+                entries.push((format!("layers.{layer}.{net}.{j}.bias"), vec![outputs], Role::Trainable));
+            }
+        }
+        entries.push((format!("layers.{layer}.scale"), vec![mask.changed.len()], Role::Trainable));
+        if model.batch_norm {
+            for (name, role) in [
+                ("log_gamma", Role::Trainable),
+                ("beta", Role::Trainable),
+                ("running_mean", Role::Statistic),
+                ("running_variance", Role::Statistic),
+            ] {
+                entries.push((format!("layers.{}.{name}", layer + 1), vec![features], role));
+            }
+        }
+    }
+    entries
+}
+
 /// (inputs, outputs) of each map of the s or t network.
 fn sizes(mask: &Mask, model: &Model) -> Vec<(usize, usize)> {
     let (kept, changed) = (mask.kept.len(), mask.changed.len());
@@ -125,4 +133,23 @@ fn sizes(mask: &Mask, model: &Model) -> Vec<(usize, usize)> {
     sizes.extend((1..model.hidden_layers).map(|_| (model.width, model.width)));
     sizes.push((model.width, changed));
     sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{CouplingKind, MaskScheme};
+
+    #[test]
+    fn parameters_are_counted_as_they_are_laid_out() {
+        for (features, depth, width, hidden_layers, batch_norm) in
+            [(1, 3, 8, 1, false), (5, 4, 7, 2, true), (2, 2, 64, 3, false)]
+        {
+            let (coupling, activation) = (CouplingKind::Affine, Activation::Relu);
+            let model =
+                Model { mask: MaskScheme::Random, depth, width, hidden_layers, activation, coupling, batch_norm };
+            let count = Architecture::new(&model, features, 0).1.count();
+            assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
+        }
+    }
 }

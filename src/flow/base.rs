@@ -1,7 +1,17 @@
 //! The base density: a standard normal.
 
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::matrix::Matrix;
+
 /// ln √(2π).
 pub const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
+
+/// Draws of the base density, shape `[rows, features]`.
+pub fn standard_normal(rows: usize, features: usize, rng: &mut ChaCha8Rng) -> Matrix {
+    Matrix::new((0..rows * features).map(|_| StandardNormal.sample(rng)).collect(), features)
+}
 
 /// log N(z; 0, 1) of one row, nats, summed in f64.
 pub fn standard_normal_log_prob(z: &[f32]) -> f64 {

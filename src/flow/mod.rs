@@ -14,7 +14,7 @@ mod parameters;
 mod work;
 
 pub use architecture::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear};
-pub use base::{HALF_LN_TAU, standard_normal_log_prob};
+pub use base::{HALF_LN_TAU, standard_normal, standard_normal_log_prob};
 pub use build::{Built, StaticShape, build, static_shape};
 pub use gpus::{Gpu, gpu_count, gpus};
 pub use init::initialise;
@@ -25,7 +25,6 @@ pub use work::{Rows, Work};
 use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
-use rand_distr::{Distribution, StandardNormal};
 
 /// Where a batch lands in latent space.
 #[derive(Clone, Debug, Default)]
@@ -154,7 +153,6 @@ pub trait Flow {
     fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
         let features = self.architecture().features;
         let mut rng = stream(seed, Purpose::Samples, 0);
-        let z = (0..rows * features).map(|_| StandardNormal.sample(&mut rng)).collect();
-        self.inverse(&Matrix::new(z, features))
+        self.inverse(&standard_normal(rows, features, &mut rng))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::diagnostics::{Diagnostic, quoted};
+use super::keys;
 use super::kind::{Bound, Kind};
 use super::node::{Node, Value};
 use super::suggest::{choose, listed};
@@ -45,7 +46,9 @@ impl Kind {
                 fail(self.wrong_type(path, node).help(format!("write it without quotes: `{text}`")))
             }
             (Self::Choice { .. } | Self::Toy, Value::Text(text)) => match self.refuse(path, text) {
-                Some((message, help)) => fail(Diagnostic::error(place, message).help(help)),
+                Some((message, help)) => {
+                    fail(Diagnostic::error(place, message).help(self.swept(path, node).unwrap_or(help)))
+                }
                 None => Some(text.as_str().into()),
             },
             (Self::Name, Value::Text(text)) => match folder_name(text) {
@@ -134,8 +137,41 @@ impl Kind {
                 });
                 steps.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(toml::Value::from)
             }
-            _ => fail(self.wrong_type(path, node)),
+            (Self::Bool, Value::Text(text)) if truth(text).is_some() => {
+                let word = truth(text).unwrap_or_default();
+                fail(self.wrong_type(path, node).help(format!("write it `{word}`")))
+            }
+            _ => {
+                let problem = self.wrong_type(path, node);
+                fail(match self.swept(path, node) {
+                    Some(help) => problem.help(help),
+                    None => problem,
+                })
+            }
         }
+    }
+
+    /// How to compare the values of a list where the key takes one of them.
+    fn swept(&self, path: &str, node: &Node) -> Option<String> {
+        let items: Vec<String> = match &node.value {
+            Value::List(items) => items.iter().map(|item| item.value.to_string()).collect(),
+            Value::Text(text) if text.contains(',') => {
+                let words = self.choices().is_some();
+                let item = |item: &str| if words { format!("{item:?}") } else { item.to_owned() };
+                text.trim_matches(['[', ']']).split(',').map(|text| item(text.trim())).collect()
+            }
+            _ => return None,
+        };
+        // Long lists, and what is no list of plain values, would only be repeated.
+        let plain = |item: &String| !item.is_empty() && !item.contains(['[', '{', '\'']) && item.len() < 20;
+        if keys::is_not_swept(path) || items.is_empty() || items.len() > 20 || !items.iter().all(plain) {
+            return None;
+        }
+        let list = items.join(", ");
+        Some(match node.place.source.name.as_str() {
+            "--set" => format!("to compare values, sweep them: --set 'sweep.parameters.{path}=[{list}]'"),
+            _ => format!("to compare values, sweep them: `\"{path}\" = [{list}]` under `[sweep.parameters]`"),
+        })
     }
 
     /// Why a word is not among the choices, and what to do instead.
@@ -169,6 +205,15 @@ impl Kind {
 
     fn out_of_range(&self, path: &str, node: &Node, value: &str) -> Diagnostic {
         Diagnostic::error(&node.place, format!("{value} is out of range: `{path}` takes {self}"))
+    }
+}
+
+/// What other languages write for a boolean.
+fn truth(text: &str) -> Option<&'static str> {
+    match text.to_lowercase().as_str() {
+        "true" | "yes" | "on" => Some("true"),
+        "false" | "no" | "off" => Some("false"),
+        _ => None,
     }
 }
 

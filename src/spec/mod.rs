@@ -55,7 +55,7 @@ pub(crate) use resolved::{absolute, flat};
 pub(crate) use rules::is_pickle;
 pub use schema::schema;
 pub(crate) use source::Place;
-pub use starter::starter;
+pub use starter::{FileStart, starter};
 pub(crate) use suggest::{choose, counted, nearest};
 pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
 pub use types::*;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::diagnostics::Diagnostic;
-use super::node::{self, Node, Value};
+use super::keys;
+use super::kind::Kind;
+use super::node::{self, Entry, Node, Value};
 use super::settings::{Setting, Settings};
 use super::source::{Place, Source};
 
@@ -137,7 +139,8 @@ fn read_set(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Settings {
     }
     let value_text = text[equals + 1..].trim();
     let start = text.len() - text[equals + 1..].trim_start().len();
-    let value = match read_value(source, start, value_text) {
+    let kind = kind_of(&entries);
+    let value = match read_value(source, start, value_text).map(|value| as_meant(kind, value, value_text)) {
         Ok(value) => value,
         Err(found) => {
             problems.extend(found);
@@ -172,7 +175,42 @@ fn position_of_equals(text: &str) -> Option<usize> {
     None
 }
 
-/// A TOML value, or a bare word: what no shell user wants to quote.
+/// The kind of the key that `entries`, one inside the other, name; of several rows the first is enough to tell words from numbers.
+fn kind_of(entries: &[Entry]) -> Option<Kind> {
+    let mut path = Vec::new();
+    let mut here = entries.first();
+    while let Some(entry) = here {
+        path.push(entry.key.as_str());
+        here = match &entry.node.value {
+            Value::Table(inner) => inner.first(),
+            _ => None,
+        };
+    }
+    keys::rows(&path.join(".")).map(|(_, rows)| rows[0].kind)
+}
+
+/// `value` as a key of `kind` takes it, where the shell user wrote `text` without the quotes and brackets of TOML: `2024` for a name,
+/// `a,b` for a list of strings, `\t` for a tab.
+fn as_meant(kind: Option<Kind>, value: Node, text: &str) -> Node {
+    let place = value.place.clone();
+    let word = |text: &str| Value::Text(text.to_owned());
+    let quoted = text.starts_with(['"', '\'']);
+    let meant = match (kind, &value.value) {
+        (Some(Kind::Name | Kind::Path | Kind::Text(_)), it) if !matches!(it, Value::Text(_) | Value::List(_)) => {
+            word(text)
+        }
+        (Some(Kind::Character), Value::Text(it)) if it == "\\t" => word("\t"),
+        (Some(Kind::Texts), it) if !matches!(it, Value::List(_)) => {
+            let names =
+                if quoted { vec![text.trim_matches(['"', '\''])] } else { text.split(',').map(str::trim).collect() };
+            Value::List(names.into_iter().map(|name| Node { place: place.clone(), value: word(name) }).collect())
+        }
+        (_, it) => it.clone(),
+    };
+    Node { place, value: meant }
+}
+
+/// A TOML value, or a bare word: what no shell user wants to quote. The same holds in a list, of which the shell has taken the quotes.
 fn read_value(source: &Arc<Source>, start: usize, text: &str) -> Result<Node, Vec<Diagnostic>> {
     let place = Place { source: Arc::clone(source), span: start..start + text.len() };
     if text.is_empty() {
@@ -184,8 +222,26 @@ fn read_value(source: &Arc<Source>, start: usize, text: &str) -> Result<Node, Ve
         Err(_) if !looks_like_toml && !text.contains(['\n', '\r']) => {
             Ok(Node { place, value: Value::Text(text.to_owned()) })
         }
+        Err(problems) => match bare_list(text) {
+            Some(items) => {
+                let item =
+                    |item: &str| read_value(source, start + (item.as_ptr() as usize - text.as_ptr() as usize), item);
+                let items = items.into_iter().map(item).collect::<Result<_, _>>()?;
+                Ok(Node { place, value: Value::List(items) })
+            }
+            None => Err(problems),
+        },
         read => read,
     }
+}
+
+/// The words of `[moons, circles]`: a list of one level without quotes.
+fn bare_list(text: &str) -> Option<Vec<&str>> {
+    let inside = text.strip_prefix('[')?.strip_suffix(']')?;
+    let items: Vec<&str> = inside.split(',').map(str::trim).collect();
+    let bare =
+        !inside.contains(['"', '\'', '[', ']', '{', '}', '\n', '\r']) && items.iter().all(|item| !item.is_empty());
+    bare.then_some(items)
 }
 
 /// The numbers of `0,1,2`.

@@ -1,6 +1,8 @@
 //! What editors, shells and first-time users get: schema, messages as JSON, a starter, completions, man pages.
 
-use crate::workplace::Workplace;
+use std::fs;
+
+use crate::workplace::{Ended, Workplace};
 
 #[test]
 fn problems_come_as_one_json_object_a_line() {
@@ -31,6 +33,39 @@ fn a_starter_is_a_spec_that_runs_and_is_never_written_over() {
     assert_eq!(here.files(), before);
     here.runner("init study").expect(0);
     assert!(here.path("study.toml").exists());
+}
+
+#[test]
+fn a_starter_for_a_file_says_what_was_seen_in_it_passes_the_check_and_trains() {
+    let here = Workplace::new();
+    let mut text = "row;one;half;x;y;kind\n".to_owned();
+    for i in 0..200_u32 {
+        let (half, x) = (f64::from(i % 3) / 2.0, f64::from(i).sin());
+        text.push_str(&format!("{i};7;{half};{x};{};{}\n", x * x + f64::from(i * 7 % 11), ["a", "b"][i as usize % 2]));
+    }
+    here.write("my data.csv", text.replace(";0.5;", ";;"));
+    let numbers = |line: &str| line.replace(';', ",").trim_end_matches([',', 'a', 'b']).to_owned() + "\n";
+    here.write("plain.csv", text.lines().skip(1).map(numbers).collect::<String>());
+    let init = |data: &str| {
+        let mut command = here.command("init --data");
+        Ended::of(command.arg(data)).expect(0).stdout
+    };
+    let told = init("my data.csv");
+    assert!(told.contains("runner check my-data.toml") && told.contains("the number of the row: `row`"), "{told}");
+    let spec: toml::Table =
+        toml::from_str(&fs::read_to_string(here.path("my-data.toml")).expect("read")).expect("TOML");
+    let expected = "path = \"my data.csv\"\ndelimiter = \";\"\nheader = true\nmissing = \"drop\"\n\
+                    drop = [\"one\", \"row\"]\nlabel = \"kind\"\n";
+    for (key, value) in toml::from_str::<toml::Table>(expected).expect("TOML") {
+        assert_eq!(spec["dataset"][&key], value, "{key}");
+    }
+    init("plain.csv");
+    for name in ["my-data", "plain"] {
+        here.runner(&format!("check {name}.toml")).expect(0);
+        let short =
+            "--set training.steps=5 --set optimizer.schedule.warmup=0 --set model.depth=2 --set model.width=8 --quiet";
+        here.runner(&format!("{name}.toml {short}")).expect(0);
+    }
 }
 
 #[test]

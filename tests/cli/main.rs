@@ -19,4 +19,5 @@ mod plot;
 mod repeat;
 mod results;
 mod stopping;
+mod targets;
 mod trained;

@@ -12,8 +12,16 @@ use crate::toys::Toy;
 /// Rows drawn to find the mean and variance of a toy whose training rows are always fresh.
 const ROWS_FOR_SCALE: usize = 20_000;
 
-/// Draws the parts that `spec` asks for.
-pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataError> {
+/// Names of the features.
+pub fn columns(toy: &dyn Toy) -> Vec<String> {
+    (1..=toy.features()).map(|i| format!("x{i}")).collect()
+}
+
+/// Validation and test rows.
+type HeldOut = [Matrix<f64>; 2];
+
+/// The training rows, where they are not always fresh, and those of validation and test, data space.
+pub fn rows(spec: &spec::Dataset, toy: &dyn Toy) -> Result<(Option<Matrix<f64>>, HeldOut), DataError> {
     let rows = |part: &'static str, amount: &Amount| {
         match *amount {
             Amount::Rows(0) => Err(("0".to_owned(), "give at least one row")),
@@ -24,19 +32,29 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
         }
         .map_err(|(amount, problem)| DataError::Amount { part, amount, problem })
     };
-    let draw = |purpose, rows| toy_rows(&*toy, spec.seed, purpose, rows);
+    let draw = |purpose, rows| toy_rows(toy, spec.seed, purpose, rows);
 
     let validation = draw(Purpose::ValidationRows, rows("validation", &spec.validation)?);
     let test = draw(Purpose::TestRows, rows("test", &spec.test)?);
-    let fresh = matches!(spec.train, Amount::Fresh(_));
-    let train = draw(Purpose::TrainRows, if fresh { ROWS_FOR_SCALE } else { rows("train", &spec.train)? });
+    let train = match &spec.train {
+        Amount::Fresh(_) => None,
+        amount => Some(draw(Purpose::TrainRows, rows("train", amount)?)),
+    };
+    Ok((train, [validation, test]))
+}
+
+/// Draws the parts that `spec` asks for.
+pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataError> {
+    let (train, [validation, test]) = rows(spec, &*toy)?;
+    let fresh = train.is_none();
+    let train = train.unwrap_or_else(|| toy_rows(&*toy, spec.seed, Purpose::TrainRows, ROWS_FOR_SCALE));
     let identity = Preprocessing::identity(toy.features());
     let preprocessing = match spec.standardize {
         true => identity.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
         false => identity,
     };
     let parts = [(!fresh).then_some(&train), Some(&validation), Some(&test)];
-    let columns: Vec<String> = (1..=toy.features()).map(|i| format!("x{i}")).collect();
+    let columns = columns(&*toy);
     let provenance = Provenance::of(&columns, parts, Vec::new());
     let [validation, test] = [validation, test].map(|part| preprocessing.apply(&part));
     Ok(Dataset {

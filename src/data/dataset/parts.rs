@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::from_toy;
 use crate::data::error::DataError;
 use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
 use crate::data::split::split;
 use crate::matrix::Matrix;
 use crate::spec::{self, Amount};
+use crate::toys::toy;
 
 /// The rows of all three parts.
 #[derive(Debug)]
@@ -36,6 +38,21 @@ pub struct Part {
 }
 
 impl Parts {
+    /// The rows of what `spec` names, files as [`Parts::read`] or a toy: its parts come from no file, and the training part is empty
+    /// where its rows are always fresh.
+    ///
+    /// # Errors
+    /// As [`load`](super::load).
+    pub fn of(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
+        let Some(name) = &spec.name else { return Self::read(spec, folder, watch) };
+        let toy = toy(name, &spec.parameters)?;
+        let (train, [validation, test]) = from_toy::rows(spec, &*toy)?;
+        let part = |rows: Matrix<f64>| Part { path: PathBuf::new(), numbers: (1..=rows.rows()).collect(), rows };
+        let parts = [train.unwrap_or_default(), validation, test].map(part);
+        let columns = from_toy::columns(&*toy);
+        Ok(Self { columns, parts, levels: None, warnings: Vec::new(), unused_rows: 0 })
+    }
+
     /// Reads the files that `spec` names and splits the one that several parts share. Relative paths are looked up in `folder`,
     /// then in the working directory; `watch` hears how far reading is.
     ///

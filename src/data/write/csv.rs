@@ -1,23 +1,26 @@
 //! Comma-separated text with a header. Numbers have as many digits as reading them back exactly takes.
 
-use std::io::{self, Write};
+use std::io;
 
-use super::{Column, Sink};
+use super::{Blocks, Column, Sink};
 
-pub fn write(sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
-    let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
+    let names: Vec<String> = table.names.iter().map(|name| quoted(name)).collect();
     writeln!(sink, "{}", names.join(","))?;
-    for row in 0..columns.first().map_or(0, |(_, column)| column.len()) {
-        for (i, (_, column)) in columns.iter().enumerate() {
-            if i > 0 {
-                write!(sink, ",")?;
+    for columns in table.blocks {
+        let columns = columns?;
+        for row in 0..columns.first().map_or(0, Column::len) {
+            for (i, column) in columns.iter().enumerate() {
+                if i > 0 {
+                    write!(sink, ",")?;
+                }
+                match column {
+                    Column::F32(values) => write!(sink, "{:?}", values[row])?,
+                    Column::F64(values) => write!(sink, "{:?}", values[row])?,
+                }
             }
-            match column {
-                Column::F32(values) => write!(sink, "{:?}", values[row])?,
-                Column::F64(values) => write!(sink, "{:?}", values[row])?,
-            }
+            writeln!(sink)?;
         }
-        writeln!(sink)?;
     }
     Ok(())
 }

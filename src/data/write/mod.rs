@@ -1,8 +1,8 @@
 //! Writing tables of numbers. One file a format, one line in [`WRITERS`].
 
-use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::str::FromStr;
 
 use super::error::DataError;
 use crate::atomic::{WriteError, write_view};
@@ -20,11 +20,15 @@ pub enum Column {
 }
 
 impl Column {
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::F64(values) => values.len(),
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -50,21 +54,78 @@ where
     names.iter().enumerate().map(|(i, name)| (name.clone(), values(i).into())).collect()
 }
 
-type Sink<'a> = &'a mut BufWriter<File>;
+/// A table that may be larger than memory: its rows are made while it is written.
+pub struct Blocks<'a> {
+    pub names: &'a [String],
+    /// Of all blocks together.
+    pub rows: usize,
+    /// The rows a block at a time, each as columns in the order of `names`, of the same types in every block.
+    pub blocks: &'a mut dyn Iterator<Item = io::Result<Vec<Column>>>,
+}
 
-type WriteFn = fn(Sink, &[(String, Column)]) -> io::Result<()>;
+type Sink<'a> = &'a mut (dyn Write + Send);
 
 struct Writer {
+    format: TableFormat,
     /// With the dot, lower case.
     extension: &'static str,
-    write: WriteFn,
+    write: fn(Sink, Blocks) -> io::Result<()>,
 }
 
 const WRITERS: &[Writer] = &[
-    Writer { extension: ".parquet", write: parquet::write },
-    Writer { extension: ".csv", write: csv::write },
-    Writer { extension: ".npy", write: npy::write },
+    Writer { format: TableFormat::Parquet, extension: ".parquet", write: parquet::write },
+    Writer { format: TableFormat::Csv, extension: ".csv", write: csv::write },
+    Writer { format: TableFormat::Npy, extension: ".npy", write: npy::write },
 ];
+
+/// How a table is written: its name is the extension without the dot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableFormat {
+    Parquet,
+    Csv,
+    /// An array of shape `[rows, columns]` without the names.
+    Npy,
+}
+
+impl TableFormat {
+    /// The format that the extension of `path` names.
+    ///
+    /// # Errors
+    /// An unknown extension.
+    pub fn of(path: &Path) -> Result<Self, DataError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let told = WRITERS.iter().find(|writer| name.ends_with(writer.extension)).map(|writer| writer.format);
+        let known = || WRITERS.iter().map(|writer| writer.extension).collect::<Vec<_>>().join(", ");
+        told.ok_or_else(|| DataError::Extension { path: path.to_owned(), known: known(), hint: "" })
+    }
+
+    /// With the dot.
+    pub fn extension(self) -> &'static str {
+        // Every format has a row, which the tests go through.
+        WRITERS.iter().find(|writer| writer.format == self).map_or("", |writer| writer.extension)
+    }
+
+    /// Writes a table to `sink`.
+    ///
+    /// # Errors
+    /// Those of the sink and of the blocks.
+    pub fn write(self, sink: Sink, table: Blocks) -> io::Result<()> {
+        let writer = WRITERS.iter().find(|writer| writer.format == self);
+        // Every format has a row, which the tests go through.
+        writer.map_or(Ok(()), |writer| (writer.write)(sink, table))
+    }
+}
+
+impl FromStr for TableFormat {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let named = |writer: &&Writer| writer.extension[1..] == *name;
+        let known = || WRITERS.iter().map(|writer| &writer.extension[1..]).collect::<Vec<_>>().join(", ");
+        let found = WRITERS.iter().find(named).map(|writer| writer.format);
+        found.ok_or_else(|| format!("expected one of {}", known()))
+    }
+}
 
 /// Writes named columns of equal length to `path`, in the format of its extension: `.parquet`, `.csv`, or `.npy` (an
 /// array of shape `[rows, columns]` without the names). The file appears whole or not at all, replacing one of its name.
@@ -74,24 +135,30 @@ const WRITERS: &[Writer] = &[
 pub fn write_table(path: &Path, columns: &[(String, Column)]) -> Result<(), DataError> {
     let rows = columns.first().map_or(0, |(_, column)| column.len());
     assert!(columns.iter().all(|(_, column)| column.len() == rows), "columns of different lengths");
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let Some(writer) = WRITERS.iter().find(|writer| name.ends_with(writer.extension)) else {
-        let known: Vec<&str> = WRITERS.iter().map(|writer| writer.extension).collect();
-        return Err(DataError::Extension { path: path.to_owned(), known: known.join(", "), hint: "" });
-    };
+    let (names, columns): (Vec<String>, Vec<Column>) = columns.iter().cloned().unzip();
+    let blocks = &mut std::iter::once(Ok(columns));
+    write_blocks(path, TableFormat::of(path)?, Blocks { names: &names, rows, blocks })
+}
+
+/// Writes `table` to `path` as `format`. The file appears whole or not at all, replacing one of its name.
+///
+/// # Errors
+/// Whatever keeps the file from being written, and those of the blocks.
+pub fn write_blocks(path: &Path, format: TableFormat, table: Blocks) -> Result<(), DataError> {
     // A shorter word for it than the system's, which names the temporary file.
     if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
         let source = io::Error::new(ErrorKind::NotFound, format!("there is no folder `{}`", folder.display()));
         return Err(DataError::Write { path: path.to_owned(), source });
     }
-    let write = |file: &mut BufWriter<File>| (writer.write)(file, columns);
-    write_view(path, write).map_err(|WriteError { path, source }| DataError::Write { path, source })
+    write_view(path, |file| format.write(file, table))
+        .map_err(|WriteError { path, source }| DataError::Write { path, source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::{ReadOptions, read_table};
+    use std::fs::File;
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -110,6 +177,22 @@ mod tests {
             }
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), WRITERS.len(), "no temporary file is left");
+    }
+
+    #[test]
+    fn blocks_make_the_same_file_as_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a".to_string(), "b".to_string()];
+        let values = |rows: std::ops::Range<u8>| {
+            [1.0, -0.5].map(|factor| Column::F64(rows.clone().map(|i| f64::from(i) * factor).collect())).to_vec()
+        };
+        for writer in WRITERS {
+            let path = folder.path().join(format!("a{}", writer.extension));
+            let blocks = &mut [0..3, 3..4, 4..7].into_iter().map(|rows| Ok(values(rows)));
+            write_blocks(&path, writer.format, Blocks { names: &names, rows: 7, blocks }).unwrap();
+            let table = read_table(&path, &ReadOptions::default(), &|_, _, _| {}).unwrap();
+            assert_eq!((table.rows.rows(), table.rows.row(6)), (7, &[6.0, -3.0][..]), "{}", writer.extension);
+        }
     }
 
     #[test]

@@ -2,35 +2,39 @@
 
 use std::io;
 
-use npyz::WriterBuilder;
+use npyz::{AutoSerialize, WriterBuilder};
 
-use super::{Column, Sink};
+use super::{Blocks, Column, Sink};
 
-pub fn write(sink: Sink, columns: &[(String, Column)]) -> io::Result<()> {
-    let rows = columns.first().map_or(0, |(_, column)| column.len());
-    let shape = [rows as u64, columns.len() as u64];
-    let single: Option<Vec<&Vec<f32>>> = columns
-        .iter()
-        .map(|(_, column)| match column {
-            Column::F32(values) => Some(values),
-            Column::F64(_) => None,
-        })
-        .collect();
+pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
+    let mut blocks = table.blocks.peekable();
+    let is_single = |column: &Column| matches!(column, Column::F32(_));
+    let single = matches!(blocks.peek(), Some(Ok(columns)) if columns.iter().all(is_single));
+    let shape = [table.rows as u64, table.names.len() as u64];
     match single {
-        Some(columns) => {
-            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut *sink).begin_nd()?;
-            writer.extend((0..rows).flat_map(|row| columns.iter().map(move |column| column[row])))?;
-            writer.finish()?;
-        }
-        None => {
-            let value = |column: &Column, row: usize| match column {
-                Column::F32(values) => f64::from(values[row]),
-                Column::F64(values) => values[row],
-            };
-            let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut *sink).begin_nd()?;
-            writer.extend((0..rows).flat_map(|row| columns.iter().map(move |(_, column)| value(column, row))))?;
-            writer.finish()?;
+        true => values(sink, &shape, blocks, |column, row| match column {
+            Column::F32(values) => values[row],
+            Column::F64(values) => values[row] as f32,
+        }),
+        false => values(sink, &shape, blocks, |column, row| match column {
+            Column::F32(values) => f64::from(values[row]),
+            Column::F64(values) => values[row],
+        }),
+    }
+}
+
+fn values<T: AutoSerialize>(
+    mut sink: Sink,
+    shape: &[u64],
+    blocks: impl Iterator<Item = io::Result<Vec<Column>>>,
+    value: impl Fn(&Column, usize) -> T,
+) -> io::Result<()> {
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut sink).begin_nd()?;
+    for columns in blocks {
+        let columns = columns?;
+        for row in 0..columns.first().map_or(0, Column::len) {
+            writer.extend(columns.iter().map(|column| value(column, row)))?;
         }
     }
-    Ok(())
+    writer.finish()
 }

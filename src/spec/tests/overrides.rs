@@ -27,6 +27,53 @@ fn overrides_take_toml_values_and_bare_words_and_the_last_one_wins() {
 }
 
 #[test]
+fn words_need_no_quotes_where_a_key_takes_words() {
+    let overrides = Overrides::default()
+        .set("name=2024")
+        .set("training.kernel=fused")
+        .set("dataset.path=data.csv")
+        .set("dataset.drop=a")
+        .set("dataset.delimiter=\\t");
+    let spec = Folder::with("[dataset]\nname = \"moons\"\n")
+        .load(overrides)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .spec;
+    assert_eq!(
+        (spec.name.as_str(), spec.dataset.drop, spec.dataset.delimiter),
+        ("2024", vec!["a".to_owned()], Some('\t'))
+    );
+    let cases = [("b,a", vec!["b", "a"]), ("[b, a]", vec!["b", "a"]), ("[\"b\"]", vec!["b"]), ("\"b\"", vec!["b"])];
+    for (text, expected) in cases {
+        let overrides = Overrides::default().set("dataset.path=data.csv").set(format!("dataset.columns={text}"));
+        let spec = Folder::with("[dataset]\nname = \"moons\"\n")
+            .load(overrides)
+            .unwrap_or_else(|problems| panic!("{problems}"))
+            .spec;
+        assert_eq!(spec.dataset.columns.expect("columns"), expected, "{text}");
+    }
+}
+
+#[test]
+fn several_values_for_one_key_point_to_the_sweep_that_takes_them() {
+    let cases = [
+        ("model.depth=4,8", "sweep.parameters.model.depth=[4, 8]"),
+        ("model.depth=[4,8]", "sweep.parameters.model.depth=[4, 8]"),
+        ("model.mask=half,random", "sweep.parameters.model.mask=[\"half\", \"random\"]"),
+    ];
+    for (text, hint) in cases {
+        let problems = Folder::with(FILE).load(Overrides::default().set(text)).expect_err(text);
+        assert!(problems.to_string().contains(&format!("--set '{hint}'")), "{problems}");
+        let plan =
+            Folder::with(FILE).plan(Overrides::default().set(hint)).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(plan.trials.len(), 2, "{hint}");
+    }
+    let problems = Folder::with("[dataset]\nname = \"moons\"\n[model]\ndepth = [4, 8]\n")
+        .load(Overrides::default())
+        .expect_err("a list");
+    assert!(problems.to_string().contains("`\"model.depth\" = [4, 8]` under `[sweep.parameters]`"), "{problems}");
+}
+
+#[test]
 fn an_override_of_one_alternative_replaces_the_other() {
     let spec = resolved(Overrides::default().set("training.epochs=3"));
     assert_eq!((spec.training.steps, spec.training.epochs), (None, Some(3)));

@@ -1,0 +1,73 @@
+//! `runner split`: the rows that a run was trained, validated and tested on, as files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::output::tell;
+use super::target::Target;
+use super::{Exit, Failure};
+use crate::data::{Column, DataFile, Part, Parts, Provenance, TableFormat, matrix_columns};
+use crate::engine::SavedRun;
+use crate::record::Manifest;
+use crate::record::progress::{ProgressMode, loading};
+
+#[derive(Args, Debug)]
+pub(super) struct Split {
+    /// A run directory, results/<experiment>/<trial>/seed-<n>
+    run: PathBuf,
+    /// Where to: a folder for train, validation and test; files of these names in it are replaced
+    #[arg(short, long, value_name = "FOLDER")]
+    output: PathBuf,
+    /// How to write them: csv, parquet or npy
+    #[arg(long, value_name = "FORMAT", default_value = "csv")]
+    format: TableFormat,
+}
+
+impl Split {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let spec = SavedRun::spec_of(&self.run).map_err(Failure::usage)?;
+        let files: Vec<&Path> = spec.dataset.files().into_iter().map(|(_, path)| path).collect();
+        let extension = self.format.extension();
+        let target = |part| Target::new(&self.output.join(format!("{part}{extension}")), Some(self.format), &files);
+        let targets = [target("train")?, target("validation")?, target("test")?];
+        let parts = Parts::of(&spec.dataset, &spec.folder, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
+        self.warn_of_other_data(&parts);
+        fs::create_dir_all(&self.output).map_err(|error| {
+            Failure::Usage(format!("{}: cannot be made: {error}; name another folder with -o", self.output.display()))
+        })?;
+        for (target, part) in targets.into_iter().zip(&parts.parts) {
+            if part.rows.rows() == 0 {
+                tell("the training rows are drawn anew at every step: there is no file of them");
+                continue;
+            }
+            target.write(self.columns(&parts.columns, part))?;
+        }
+        Ok(Exit::Success)
+    }
+
+    /// The rows are those of the data as they are now.
+    fn warn_of_other_data(&self, parts: &Parts) {
+        let rows = parts.parts.each_ref().map(|part| (part.rows.rows() > 0).then_some(&part.rows));
+        let files =
+            parts.parts.iter().filter(|part| !part.path.as_os_str().is_empty()).map(|part| DataFile::at(&part.path));
+        let now = Provenance::of(&parts.columns, rows, files.collect());
+        let known = Manifest::read(&self.run).ok().and_then(|manifest| manifest.data);
+        if let Some(change) = known.and_then(|known| known.difference(&now)) {
+            tell(format_args!("warning: the data have changed since the run learned from them: {change}"));
+        }
+    }
+
+    /// The features as the file has them and, where the format names columns, the number of each row in the file.
+    fn columns(&self, names: &[String], part: &Part) -> Vec<(String, Column)> {
+        /// Never the name of a feature: it would be learned.
+        const ROW: &str = "row of the file";
+        let mut columns = matrix_columns(names, &part.rows);
+        if !part.path.as_os_str().is_empty() && self.format != TableFormat::Npy && !names.iter().any(|name| name == ROW)
+        {
+            columns.push((ROW.to_owned(), Column::F64(part.numbers.iter().map(|&number| number as f64).collect())));
+        }
+        columns
+    }
+}

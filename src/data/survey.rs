@@ -1,0 +1,179 @@
+//! What a file of unknown content holds, as far as a first spec for it must say.
+
+use std::path::Path;
+
+use super::error::{CellProblem, DataError, reading};
+use super::read::{ReadOptions, Table, Watch, read_table};
+use crate::matrix::Matrix;
+use crate::spec::{FileFormat, Missing};
+
+/// What was found in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Survey {
+    pub format: FileFormat,
+    /// Rows without missing values.
+    pub rows: usize,
+    /// Where it is not the one of the format.
+    pub delimiter: Option<char>,
+    /// Whether the first line names the columns, where the format lets that be asked.
+    pub header: Option<bool>,
+    /// Whether rows have missing values.
+    pub missing: bool,
+    /// Every column, in the file's order but for those of text, which come last.
+    pub columns: Vec<(String, Holds)>,
+}
+
+/// What the values of a column are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Holds {
+    Numbers,
+    /// Few different values at this distance, or at multiples of it.
+    Quantised(f64),
+    /// The same value in every row.
+    Constant(f64),
+    /// The row's own number.
+    Index,
+    Text,
+}
+
+impl Survey {
+    /// Reads the file at `path`, once more for each column of text in it.
+    ///
+    /// # Errors
+    /// What cannot be read or learned from, however it is read.
+    pub fn of(path: &Path, watch: &Watch) -> Result<Self, DataError> {
+        let format = FileFormat::of(path);
+        let delimiter = match format {
+            Some(FileFormat::Csv) => delimiter(path, ',')?,
+            Some(FileFormat::Tsv) => delimiter(path, '\t')?,
+            _ => None,
+        };
+        let mut options = ReadOptions { delimiter, ..ReadOptions::default() };
+        let (table, texts) = read_numbers(path, &mut options, watch)?;
+        // Bytes of images are dequantised by themselves.
+        let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.missing) };
+        let numbers = table.columns.iter().enumerate().map(|(i, name)| (name.clone(), holds(i)));
+        let columns = numbers.chain(texts.into_iter().map(|name| (name, Holds::Text))).collect();
+        Ok(Self {
+            // A file was read, so its format is known.
+            format: format.unwrap_or(FileFormat::Csv),
+            rows: table.rows.rows(),
+            delimiter: options.delimiter,
+            header: matches!(format, Some(FileFormat::Csv | FileFormat::Tsv)).then_some(table.named),
+            missing: options.missing == Missing::Drop,
+            columns,
+        })
+    }
+}
+
+/// Reads all columns that hold numbers; also returns the names of the others. `options` are told what it takes.
+fn read_numbers(path: &Path, options: &mut ReadOptions, watch: &Watch) -> Result<(Table, Vec<String>), DataError> {
+    loop {
+        match read_table(path, options, watch) {
+            Ok(table) => return Ok((table, std::mem::take(&mut options.selection.drop))),
+            Err(DataError::Cell { problem: CellProblem::Empty | CellProblem::Missing(_), .. })
+                if options.missing == Missing::Error =>
+            {
+                options.missing = Missing::Drop;
+            }
+            Err(
+                DataError::Cell { place: super::error::Place { column, .. }, problem: CellProblem::Text(..) }
+                | DataError::ColumnType { column, .. },
+            ) if !options.selection.drop.contains(&column) => options.selection.drop.push(column),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The character that separates the cells of the first line, where it is not `usual`.
+fn delimiter(path: &Path, usual: char) -> Result<Option<char>, DataError> {
+    use std::io::{BufRead, BufReader, Read};
+    const LONGEST: u64 = 1 << 20;
+    let file = std::fs::File::open(path).map_err(reading(path))?;
+    let mut start = BufReader::new(file);
+    let zipped = start.fill_buf().map_err(reading(path))?.starts_with(&[0x1f, 0x8b]);
+    let text: Box<dyn Read> =
+        if zipped { Box::new(flate2::bufread::MultiGzDecoder::new(start)) } else { Box::new(start) };
+    let mut line = Vec::new();
+    // A damaged archive is told by who reads it whole.
+    let _ = BufReader::new(text.take(LONGEST)).read_until(b'\n', &mut line);
+    let count = |c: char| line.iter().filter(|byte| **byte == c as u8).count();
+    let most = ['|', ';', '\t', ',', usual].into_iter().max_by_key(|c| count(*c)).unwrap_or(usual);
+    Ok((most != usual && count(usual) == 0).then_some(most))
+}
+
+/// What column `i` holds; where rows were left out for `missing` values, row numbers have gaps.
+fn held(rows: &Matrix<f64>, i: usize, missing: Missing) -> Holds {
+    let values = || rows.iter_rows().map(|row| row[i]);
+    // There is at least one row.
+    let first = rows.row(0)[i];
+    if values().all(|value| value == first) {
+        return Holds::Constant(first);
+    }
+    let whole = |value: f64| value.fract() == 0.0 && value >= 0.0;
+    let next = |one: f64, other: f64| if missing == Missing::Drop { other > one } else { other == one + 1.0 };
+    let ascends = values().zip(values().skip(1)).all(|(one, other)| whole(other) && next(one, other));
+    if rows.rows() > 2 && whole(first) && (first <= 1.0 || missing == Missing::Drop) && ascends {
+        return Holds::Index;
+    }
+    spacing(values().collect()).map_or(Holds::Numbers, Holds::Quantised)
+}
+
+/// The distance of which all differences are multiples, where values repeat as those of continuous columns do not.
+fn spacing(mut values: Vec<f64>) -> Option<f64> {
+    /// Rows a value, at least.
+    const REPEATED: usize = 20;
+    let rows = values.len();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    if values.len() * REPEATED > rows {
+        return None;
+    }
+    let gaps = || values.windows(2).map(|pair| pair[1] - pair[0]);
+    let step = gaps().fold(f64::INFINITY, f64::min);
+    // As it was written: 0.1 rather than 0.10000000000000009.
+    let step = format!("{step:.6e}").parse().unwrap_or(step);
+    gaps().all(|gap| ((gap / step).round() * step - gap).abs() <= 1e-3 * step).then_some(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(name: &str, text: &str) -> Result<Survey, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Survey::of(&path, &|_, _, _| {}).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn columns_are_told_by_what_they_hold() {
+        let mut text = "row;one;kind;half;x;word\n".to_owned();
+        for i in 0..60 {
+            text.push_str(&format!("{i};7;{};{};{};w{i}\n", ["a", "b"][i % 2], (i % 3) as f64 / 2.0, (i as f64).sin()));
+        }
+        let found = survey("a.csv", &text).unwrap();
+        let of = |name: &str| found.columns.iter().find(|(column, _)| column == name).unwrap().1;
+        let expected = [
+            ("row", Holds::Index),
+            ("one", Holds::Constant(7.0)),
+            ("kind", Holds::Text),
+            ("half", Holds::Quantised(0.5)),
+            ("x", Holds::Numbers),
+            ("word", Holds::Text),
+        ];
+        for (name, holds) in expected {
+            assert_eq!(of(name), holds, "{name}");
+        }
+        assert_eq!((found.rows, found.delimiter, found.header, found.missing), (60, Some(';'), Some(true), false));
+    }
+
+    #[test]
+    fn missing_values_and_missing_headers_are_seen() {
+        let found = survey("a.tsv", "0.5\t2.5\n\t4.5\n1.5\t8.25\n").unwrap();
+        assert_eq!((found.rows, found.header, found.missing, found.delimiter), (2, Some(false), true, None));
+        assert!(survey("a.csv", "a,b\n1,inf\n").unwrap_err().contains("not finite"));
+        assert!(survey("a.xyz", "a,b\n1,2\n").unwrap_err().contains("unknown kind of file"));
+    }
+}
