@@ -111,6 +111,8 @@ pub enum CellProblem {
     OutOfBounds { value: f64, low: f64, high: f64 },
     #[error("{} is beyond the range of 64-bit floats (1.8e308); rescale the column", sentence(.0))]
     TooLarge(String),
+    #[error("{} is too far from the training rows for the 32-bit floats of a flow; correct the value or remove the row", shown(*.0))]
+    TooFar(f64),
 }
 
 /// A number of a file as people write it, whatever its size.

@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_brightest_place_is_where_the_density_is_highest() {
-        let picture = density_picture(&grid(60, 40, |x, y| -f64::from(x * x + y * y)), "", ["x", "y"], 300.0).unwrap();
+        let picture = density_picture(&grid(60, 40, |x, y| -(x * x + y * y)), "", ["x", "y"], 300.0).unwrap();
         let image = image::load_from_memory(&picture.png).unwrap().to_rgb8();
         assert_eq!((picture.width, picture.height), image.dimensions());
         let yellow = |pixel: &image::Rgb<u8>| pixel.0.iter().zip(color(1.0)).all(|(&a, b)| a.abs_diff(b) < 4);

@@ -164,7 +164,12 @@ impl Kind {
         };
         // Long lists, and what is no list of plain values, would only be repeated.
         let plain = |item: &String| !item.is_empty() && !item.contains(['[', '{', '\'']) && item.len() < 20;
-        if keys::is_not_swept(path) || items.is_empty() || items.len() > 20 || !items.iter().all(plain) {
+        if matches!(self, Self::Pair { .. })
+            || keys::is_not_swept(path)
+            || items.is_empty()
+            || items.len() > 20
+            || !items.iter().all(plain)
+        {
             return None;
         }
         let list = items.join(", ");

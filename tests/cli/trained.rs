@@ -68,7 +68,7 @@ fn samples_come_in_three_formats_with_the_names_of_the_data() {
     assert!(close(&cells, &rows, 1e-6));
     let array = npyz::NpyFile::new(fs::File::open(here.path("a.npy")).expect("opened")).expect("an array");
     assert_eq!(array.shape(), [100, 2]);
-    let values: Vec<f64> = array.into_vec::<f32>().expect("floats").into_iter().map(f64::from).collect();
+    let values: Vec<f64> = array.into_vec().expect("floats");
     assert_eq!(values, rows);
     // Two moons lie in [-1, 2] × [-0.5, 1], give or take their noise.
     assert!(x.iter().filter(|x| (-1.5..2.5).contains(*x)).count() > 95);

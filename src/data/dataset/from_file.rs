@@ -44,10 +44,9 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     let to_model = |part: Part, purpose| {
         let model = preprocessing.apply_with_noise(&part.rows, &mut stream(spec.seed, purpose, 0));
         match model.as_slice().iter().position(|value| !value.is_finite()) {
-            // Standardised, a value is far below the end of 32-bit floats.
             Some(place) => {
                 let (row, column) = (place / columns.len(), place % columns.len());
-                let problem = CellProblem::TooLarge(part.rows.row(row)[column].to_string());
+                let problem = CellProblem::TooFar(part.rows.row(row)[column]);
                 Err(part.fault(row, &columns[column], problem))
             }
             None => Ok(model),

@@ -113,13 +113,13 @@ fn unknown_extension(path: &Path) -> DataError {
     DataError::Extension { path: path.to_owned(), known: FileFormat::extensions().join(", "), hint }
 }
 
-/// Whole numbers from here on are no longer all among 64-bit floats: 2⁵³.
+/// Whole numbers from here on may have been rounded: they are no longer all among 64-bit floats: 2⁵³.
 const LAST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A warning where whole numbers were rounded: those columns (of `columns`, with `rows`) that are `whole` in the file and reach
 /// beyond 2⁵³.
 fn rounded(path: &Path, columns: &[String], rows: &Matrix<f64>, whole: impl Fn(usize) -> bool) -> Option<String> {
-    let reaches = |column: usize| rows.iter_rows().any(|row| row[column].abs() > LAST_EXACT);
+    let reaches = |column: usize| rows.iter_rows().any(|row| row[column].abs() >= LAST_EXACT);
     let names = (0..columns.len()).filter(|&column| whole(column) && reaches(column));
     let names: Vec<String> = names.map(|column| quoted(&columns[column])).collect();
     (!names.is_empty()).then(|| {

@@ -45,9 +45,14 @@ fn outlier(column: usize, name: &str, parts: &[Part; 3]) -> Option<String> {
             shown(value),
             part.numbers[row],
             part.path.display(),
-            shown((distance / end).round())
+            times(distance / end)
         )
     })
+}
+
+/// How many times, in as many digits as matter.
+fn times(ratio: f64) -> String {
+    if ratio < 1e6 { format!("{ratio:.0}") } else { format!("{ratio:.0e}") }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn scan_piece(text: &[u8], layout: &Layout, source: &Source) -> Result<Piece, Fa
                 match source.value(value(&cell, decimal)) {
                     Ok(value) => {
                         values[start + slot] = value;
-                        rounded[slot] |= value.abs() > LAST_EXACT && !cell.iter().any(|byte| b".,eE".contains(byte));
+                        rounded[slot] |= value.abs() >= LAST_EXACT && !cell.iter().any(|byte| b".,eE".contains(byte));
                     }
                     Err(problem) => {
                         wrong.get_or_insert(FailureKind::Cell { column: found, problem });
