@@ -95,19 +95,22 @@ fn free_of_group() -> Option<f64> {
     let left = groups.lines().flat_map(|line| {
         let mut parts = line.splitn(3, ':').skip(1);
         let (controllers, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let (root, limit, used) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
-            _ => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+        let (root, limit, used, cached) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "),
+            _ => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
         };
         let in_force = controllers.is_empty() || controllers.split(',').any(|name| name == "memory");
         Path::new(path.trim_start_matches('/'))
             .ancestors()
             .filter(move |_| in_force)
             .filter_map(move |group| {
-                let number =
-                    |name: &str| fs::read_to_string(Path::new(root).join(group).join(name)).ok()?.trim().parse().ok();
-                let (limit, used): (f64, f64) = (number(limit)?, number(used)?);
-                Some((limit - used).max(0.0))
+                let text = |name: &str| fs::read_to_string(Path::new(root).join(group).join(name)).ok();
+                let number = |name: &str| text(name)?.trim().parse::<f64>().ok();
+                // Files that were read count as used, but are given up for whoever asks.
+                let given_up = text("memory.stat").and_then(|stat| {
+                    stat.lines().find_map(|line| line.strip_prefix(cached))?.trim().parse::<f64>().ok()
+                });
+                Some((number(limit)? - number(used)? + given_up.unwrap_or(0.0)).max(0.0))
             })
             .collect::<Vec<_>>()
     });

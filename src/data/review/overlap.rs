@@ -1,7 +1,10 @@
 //! Rows that stand in more than one part: a score on them says nothing of unseen data.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+
+use rayon::prelude::*;
 
 use crate::data::dataset::Part;
 use crate::data::split::PARTS;
@@ -21,11 +24,13 @@ pub fn overlap(parts: &[Part; 3], possible: f64) -> Vec<String> {
     if !findings.is_empty() {
         return findings;
     }
-    let (known, repeated) = distinct(&train.rows);
+    let mut known = hashes(&train.rows);
+    known.par_sort_unstable();
+    let repeated = known.windows(2).filter(|pair| pair[0] == pair[1]).count();
     // By chance rows rarely equal each other where there are more possible ones than pairs of them.
     let by_chance = possible < 2.0 * (train.rows.rows() as f64).ln();
     for (part, name) in held_out.iter().zip(&PARTS[1..]) {
-        let equal = part.rows.iter_rows().filter(|row| known.contains(&bits(row))).count();
+        let equal = hashes(&part.rows).into_iter().filter(|hash| known.binary_search(hash).is_ok()).count();
         let percent = |count: usize, of: usize| 100.0 * count as f64 / of.max(1) as f64;
         let share = percent(equal, part.rows.rows());
         if share >= WORTH_A_WORD && share > 1.5 * percent(repeated, train.rows.rows()) {
@@ -61,16 +66,15 @@ fn shared([(one, one_name), (other, other_name)]: [(&Part, &str); 2]) -> Option<
     })
 }
 
-/// A row's bits, for which −0 is 0.
-fn bits(row: &[f64]) -> Vec<u64> {
-    row.iter().map(|value| (value + 0.0).to_bits()).collect()
-}
-
-/// The different rows, and how many equal an earlier one.
-fn distinct(rows: &Matrix<f64>) -> (HashSet<Vec<u64>>, usize) {
-    let mut known = HashSet::with_capacity(rows.rows());
-    let repeated = rows.iter_rows().filter(|row| !known.insert(bits(row))).count();
-    (known, repeated)
+/// A number for every row, the same for equal rows, in which −0 is 0. That others share one is as good as impossible: it would
+/// take billions of rows.
+fn hashes(rows: &Matrix<f64>) -> Vec<u64> {
+    let hash = |row: &[f64]| {
+        let mut hasher = DefaultHasher::new();
+        row.iter().for_each(|value| (value + 0.0).to_bits().hash(&mut hasher));
+        hasher.finish()
+    };
+    rows.as_slice().par_chunks(rows.columns()).map(hash).collect()
 }
 
 #[cfg(test)]
