@@ -27,6 +27,9 @@ pub(super) struct Split {
 
 impl Split {
     pub fn execute(&self) -> Result<Exit, Failure> {
+        if self.output == Path::new("-") {
+            return Err(Failure::usage("-o -: three files do not fit into standard output; name a folder"));
+        }
         let spec = SavedRun::spec_of(&self.run).map_err(Failure::usage)?;
         let files: Vec<&Path> = spec.dataset.files().into_iter().map(|(_, path)| path).collect();
         let extension = self.format.extension();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::output::tell;
 use super::reading::Reading;
 use super::table::{read, read_data};
 use super::target::Target;
@@ -49,10 +50,25 @@ impl Transform {
             // A latent value is near 1, whatever the data.
             let rows = Matrix::new(rows.as_slice().iter().map(|&value| value as f32).collect(), latent.len());
             let x = run.inverse(&rows).map_err(Failure::run)?;
+            warn_of_lost_rows(x.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
             return target.write(matrix_columns(&run.columns, &x));
         }
         let rows = read_data(&self.data, &self.reading, &run, !self.continuous)?;
         let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        warn_of_lost_rows(z.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
         target.write(matrix_columns(&latent, &z))
+    }
+}
+
+/// Tells of rows that came out infinite or as no number.
+fn warn_of_lost_rows(are_finite: impl ExactSizeIterator<Item = bool>) {
+    let rows = are_finite.len();
+    let lost: Vec<usize> = are_finite.zip(1..).filter(|(is_finite, _)| !is_finite).map(|(_, row)| row).collect();
+    if let Some(first) = lost.first() {
+        tell(format_args!(
+            "warning: {} of {rows} rows are not finite (row {first} is the first, counted from 1): they are farther out than the \
+             flow can tell",
+            lost.len()
+        ));
     }
 }

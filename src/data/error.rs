@@ -53,7 +53,7 @@ pub enum DataError {
          leave it out with `drop = [{}]`, or set `dequantize` if its values are counts",
         path.display(),
         quoted(column),
-        shown(*value),
+        shown_as_held(*value),
         as_toml(column)
     )]
     Constant { path: PathBuf, column: String, value: f64 },
@@ -113,6 +113,12 @@ pub enum CellProblem {
     TooLarge(String),
     #[error("{} is too far from the training rows for the 32-bit floats of a flow; correct the value or remove the row", shown(*.0))]
     TooFar(f64),
+}
+
+/// The same, where whole numbers of the file may have been rounded to it.
+fn shown_as_held(value: f64) -> String {
+    let rounded = if value.abs() >= 9_007_199_254_740_992.0 { " (rounded to 64-bit floats)" } else { "" };
+    format!("{}{rounded}", shown(value))
 }
 
 /// A number of a file as people write it, whatever its size.

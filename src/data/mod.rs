@@ -23,7 +23,7 @@ pub use error::{CellProblem, DataError, Place};
 pub use logit::Logit;
 pub use preprocessing::Preprocessing;
 pub use provenance::{DataFile, Provenance};
-pub(crate) use quote::quoted;
+pub(crate) use quote::{printable, quoted};
 pub use read::{ReadOptions, Selection, Table, Watch, read_table};
 pub use survey::{Holds, Survey};
 pub use write::{Blocks, Column, TableFormat, matrix_columns, write_blocks, write_table};

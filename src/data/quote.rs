@@ -1,5 +1,6 @@
 //! Words of data files in messages: short, and with nothing in them that a terminal would obey.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Most characters shown of a name or a cell.
@@ -51,6 +52,38 @@ fn shown(text: &str, most: usize) -> String {
     shown
 }
 
+/// Lines for a terminal with nothing in them that it would obey, but for line ends, tabs and colours.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let harmless = |c: char| matches!(c, '\n' | '\t');
+    if text.chars().all(|c| harmless(c) || !is_unseen(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let taken = match colour(rest) {
+            0 if harmless(character) || !is_unseen(character) => character.len_utf8(),
+            0 => {
+                // Writing to a string cannot fail.
+                let _ = write!(shown, "\\u{:04x}", u32::from(character));
+                rest = &rest[character.len_utf8()..];
+                continue;
+            }
+            length => length,
+        };
+        shown.push_str(&rest[..taken]);
+        rest = &rest[taken..];
+    }
+    Cow::Owned(shown)
+}
+
+/// Length of the sequence that sets colours (ECMA-48, SGR) at the start of `text`; 0 where there is none.
+fn colour(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix("\u{1b}[") else { return 0 };
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(parameters.len());
+    if parameters[end..].starts_with('m') { end + 3 } else { 0 }
+}
+
 /// Control characters, and those that Unicode has for joining, hiding and turning text.
 fn is_unseen(character: char) -> bool {
     character.is_control()
@@ -75,6 +108,17 @@ mod tests {
             assert_eq!(quoted(word), expected);
         }
         assert_eq!(as_toml("a \"b\" \\ \u{1b}"), "\"a \\\"b\\\" \\\\ \\u001b\"");
+    }
+
+    #[test]
+    fn a_terminal_gets_lines_tabs_and_colours_and_obeys_nothing_else() {
+        for kept in ["plain\n\ttext ü", "\u{1b}[1;31mred\u{1b}[0m"] {
+            assert_eq!(printable(kept), kept);
+        }
+        assert_eq!(
+            printable("a\u{1b}[2Jb\u{9b}31m\rc\u{1b}]0;t\u{7}"),
+            "a\\u001b[2Jb\\u009b31m\\u000dc\\u001b]0;t\\u0007"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::line::{Overall, outcome, overall_line, pieces, running_line};
 pub use self::loading::loading;
+use crate::data::printable;
 use crate::train::{Event, Metrics, Sink, Status, Summary};
 
 const DRAWS_PER_SECOND: u8 = 10;
@@ -84,10 +85,11 @@ impl Progress {
 
     /// Prints a line on stderr without tearing the bars; in every mode. A closed stderr is no error.
     pub fn println(&self, line: impl AsRef<str>) {
+        let line = printable(line.as_ref());
         match &self.view.output {
             Output::Bars { bars, .. } => drop(bars.println(line)),
-            Output::Plain(writer) => drop(writeln_whole(&mut *locked(writer), line.as_ref())),
-            Output::Silent => drop(writeln_whole(&mut std::io::stderr(), line.as_ref())),
+            Output::Plain(writer) => drop(writeln_whole(&mut *locked(writer), &line)),
+            Output::Silent => drop(writeln_whole(&mut std::io::stderr(), &line)),
         }
     }
 

@@ -325,7 +325,8 @@ impl<'a> Run<'a> {
         let mut outcome = self.outcome(Status::Finished, None);
         let summary = &mut outcome.summary;
         summary.test_nll = Some(score.nll);
-        summary.test_nll_stderr = Some(score.standard_error);
+        // One row has no scatter.
+        summary.test_nll_stderr = (log_prob.len() > 1).then_some(score.standard_error);
         if let Some(toy) = &dataset.toy {
             summary.gap = Some(score.nll - toy.entropy());
             summary.bug = dataset.exact_log_density().and_then(|log_p| impossible(log_p, &log_prob));

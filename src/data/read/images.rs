@@ -61,9 +61,10 @@ fn files(source: &Source) -> Result<Files, DataError> {
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match &*extension {
+            // As macOS writes beside every file that it copies.
+            _ if name.starts_with('.') => {}
             "png" if path.is_file() => images.push(path),
             other if OTHER_IMAGES.contains(&other) => others.push(name),
-            _ if name.starts_with('.') => {}
             _ => rest.push(name),
         }
     }

@@ -5,7 +5,7 @@ use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerRe
 use super::contents::open;
 use super::{Source, Table, memory, rounded};
 use crate::data::error::{CellProblem, DataError};
-use crate::data::quote::as_toml;
+use crate::data::quote::{as_toml, quoted};
 use crate::matrix::Matrix;
 
 /// Reads the chosen columns, which must be booleans or numbers.
@@ -52,7 +52,16 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         let dtype = schema.get(&columns[column]).map(|field| &field.dtype);
         matches!(dtype, Some(ArrowDataType::Int64 | ArrowDataType::UInt64))
     };
-    let warnings = rounded(path, &columns, &rows, whole).into_iter().collect();
+    let mut warnings: Vec<String> = rounded(path, &columns, &rows, whole).into_iter().collect();
+    // As pandas stores the numbers of rows that no longer count from 0.
+    for name in columns.iter().filter(|name| name.starts_with("__index_level_")) {
+        warnings.push(format!(
+            "`{}`: column {} is an index that pandas stored; leave it out with `drop = [{}]`",
+            path.display(),
+            quoted(name),
+            as_toml(name)
+        ));
+    }
     Ok(Table { columns, rows, numbers: None, named: true, levels: None, warnings })
 }
 

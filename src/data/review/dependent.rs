@@ -1,6 +1,9 @@
 //! Columns that others determine: the rows lie on a plane, off which a density can fall to nothing and on which it then grows
 //! without bound.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::Look;
 use crate::data::quote::quoted;
 use crate::matrix::Matrix;
@@ -13,16 +16,26 @@ const UNEXPLAINED: f64 = 1e-8;
 const WEIGHT: f64 = 1e-3;
 /// Sentences, of which one a column.
 const MOST_FINDINGS: usize = 3;
+/// Ranges of the middle half beyond which a row is far outside.
+const FAR: f64 = 20.0;
 
 impl Look<'_> {
     /// Continuous columns that are a linear function of others, to a part in ten thousand.
     pub fn dependent(&self) -> Vec<String> {
+        let copies = self.copies();
+        if !copies.is_empty() {
+            return copies;
+        }
         let columns: Vec<usize> = self.continuous().take(MOST_COLUMNS).collect();
         // Fewer rows than columns always lie on a plane.
         if columns.len() < 2 || self.some.rows() <= 2 * columns.len() {
             return Vec::new();
         }
-        let correlation = correlation(self.some, &columns);
+        let near = self.without_far_rows(&columns);
+        if near.rows() <= 2 * columns.len() {
+            return Vec::new();
+        }
+        let correlation = correlation(&near, &columns);
         let name = |place: usize| quoted(&self.columns[columns[place]]);
         let sentence = |(place, others): (usize, Vec<usize>)| {
             let others: Vec<String> = others.into_iter().map(name).collect();
@@ -34,6 +47,46 @@ impl Look<'_> {
             )
         };
         dependencies(correlation, columns.len()).into_iter().take(MOST_FINDINGS).map(sentence).collect()
+    }
+}
+
+impl Look<'_> {
+    /// The rows without those that stand far outside in one of `columns`: a few such values make any two columns look alike.
+    fn without_far_rows(&self, columns: &[usize]) -> Matrix<f64> {
+        let limits: Vec<(f64, f64)> = columns
+            .iter()
+            .map(|&column| {
+                let sorted = self.sorted(column);
+                let at = |share: usize| sorted[(sorted.len() - 1) * share / 4];
+                let (middle, width) = (at(2), at(3) - at(1));
+                if width > 0.0 { (middle, FAR * width) } else { (middle, f64::INFINITY) }
+            })
+            .collect();
+        let near =
+            |row: &[f64]| columns.iter().zip(&limits).all(|(&i, (middle, most))| (row[i] - middle).abs() <= *most);
+        let chosen: Vec<usize> =
+            self.some.iter_rows().enumerate().filter(|(_, row)| near(row)).map(|(i, _)| i).collect();
+        self.some.select(&chosen)
+    }
+
+    /// Columns that are copies of earlier ones, however many there are.
+    pub fn copies(&self) -> Vec<String> {
+        let mut first: HashMap<Vec<u64>, usize> = HashMap::new();
+        let mut findings = Vec::new();
+        for column in self.continuous() {
+            let bits = self.some.iter_rows().map(|row| (row[column] + 0.0).to_bits()).collect();
+            match first.entry(bits) {
+                Entry::Occupied(earlier) => findings.push(format!(
+                    "{} is a copy of {}: on the line where both are equal a density grows without bound and the NLL falls for \
+                     ever; `drop` one of them",
+                    quoted(&self.columns[column]),
+                    quoted(&self.columns[*earlier.get()])
+                )),
+                Entry::Vacant(place) => drop(place.insert(column)),
+            }
+        }
+        findings.truncate(MOST_FINDINGS);
+        findings
     }
 }
 
@@ -112,6 +165,17 @@ mod tests {
         });
         assert!(sum.len() == 1 && ["`x0`", "`x1`", "`x3`"].iter().all(|name| sum[0].contains(name)), "{sum:?}");
         assert!(!sum[0].contains("`x2`"), "{sum:?}");
+    }
+
+    #[test]
+    fn copies_are_found_among_any_number_of_columns_and_missing_codes_make_none() {
+        let wide = findings(300, [0.0; 300], |i| {
+            std::array::from_fn(|column| normal(i * 311 + if column == 299 { 4 } else { column }, column % 4))
+        });
+        assert!(wide.len() == 1 && wide[0].contains("`x299` is a copy of `x4`"), "{wide:?}");
+        let coded =
+            findings(1000, [0.0; 2], |i| if i % 50 == 0 { [-99999.0; 2] } else { [normal(i, 0), normal(i, 1)] });
+        assert!(coded.iter().all(|text| !text.contains("linear") && !text.contains("copy")), "{coded:?}");
     }
 
     #[test]

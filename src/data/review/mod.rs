@@ -23,7 +23,7 @@ pub fn review(columns: &[String], parts: &[Part; 3], steps: &[f64], standardized
     findings.extend(look.dependent());
     findings.extend(look.spacing());
     findings.extend(outliers::outliers(columns, parts));
-    findings.extend(overlap::overlap(parts, look.possible_rows()));
+    findings.extend(overlap::overlap(parts, look.alike()));
     if !standardized {
         findings.extend(look.rounding());
     }
@@ -44,10 +44,17 @@ impl Look<'_> {
         (0..self.columns.len()).filter(|&column| self.steps[column] == 0.0)
     }
 
-    /// Logarithm of the number of different rows that the values of the columns could make.
-    fn possible_rows(&self) -> f64 {
-        let distinct = |column: usize| self.sorted(column).chunk_by(|a, b| a == b).count() as f64;
-        (0..self.columns.len()).map(|column| distinct(column).ln()).sum()
+    /// Logarithm of the probability that two rows are equal, were their columns independent of each other.
+    fn alike(&self) -> f64 {
+        let rows = self.some.rows() as f64;
+        let of_column = |column: usize| {
+            let sorted = self.sorted(column);
+            let pairs: f64 =
+                sorted.chunk_by(|a, b| a == b).map(|run| run.len() as f64 * (run.len() as f64 - 1.0)).sum();
+            // Where no pair is equal, one more row might have made one.
+            (pairs.max(1.0) / (rows * (rows - 1.0)).max(1.0)).ln()
+        };
+        (0..self.columns.len()).map(of_column).sum()
     }
 
     /// The values of a column, ascending.

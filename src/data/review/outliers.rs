@@ -5,11 +5,13 @@ use crate::data::error::shown;
 use crate::data::quote::quoted;
 
 /// Deviations (of the middle half) from the middle beyond which a value can be far outside.
-const FAR: f64 = 20.0;
+const FAR: f64 = 30.0;
 /// How many times as far as the values at the end of the rest.
-const APART: f64 = 10.0;
+const APART: f64 = 15.0;
 /// The interquartile range of a normal distribution, in deviations.
 const NORMAL_IQR: f64 = 1.349;
+/// Training rows with the same value far outside from which it is no accident.
+const ALIKE: usize = 3;
 /// Sentences, of which one a column.
 const MOST_FINDINGS: usize = 5;
 
@@ -29,24 +31,32 @@ fn outlier(column: usize, name: &str, parts: &[Part; 3]) -> Option<String> {
     if deviation == 0.0 || !deviation.is_finite() {
         return None;
     }
-    // The end of the rest: where a thousandth of the values, and two at least, lie beyond.
-    let beyond = (values.len() / 1000 + 2).min(last);
-    values.iter_mut().for_each(|value| *value = (*value - middle).abs());
-    let end = *values.select_nth_unstable_by(last - beyond, f64::total_cmp).1;
     let all =
         parts.iter().flat_map(|part| part.rows.iter_rows().enumerate().map(move |(i, row)| (part, i, row[column])));
     let (part, row, value) = all.max_by(|a, b| (a.2 - middle).abs().total_cmp(&(b.2 - middle).abs()))?;
+    // The end of the rest: where a thousandth of the other values, and two at least, lie beyond.
+    values.retain(|other| *other != value);
+    let repeated = last + 1 - values.len();
+    let beyond = values.len() / 1000 + 2;
+    values.iter_mut().for_each(|value| *value = (*value - middle).abs());
+    let place = values.len().checked_sub(beyond + 1)?;
+    let end = *values.select_nth_unstable_by(place, f64::total_cmp).1;
     let distance = (value - middle).abs();
-    (distance > FAR * deviation && distance > APART * end).then(|| {
-        format!(
-            "{} is {} in row {} of `{}`, {} times as far from the middle as nearly all other values: it sets the column's \
-             scale and its share of the mean NLL; correct the value or remove the row if it is wrong",
-            quoted(name),
-            shown(value),
-            part.numbers[row],
-            part.path.display(),
+    if distance <= FAR * deviation || distance <= APART * end {
+        return None;
+    }
+    let (name, value, file) = (quoted(name), shown(value), part.path.display());
+    let row = part.numbers[row];
+    Some(match repeated >= ALIKE {
+        true => format!(
+            "{name} is {value} in {repeated} training rows (row {row} of `{file}` is one), far outside all others: it looks like \
+             a code for a missing value; leave these rows out, or make the cells empty and set `missing = \"drop\"`"
+        ),
+        false => format!(
+            "{name} is {value} in row {row} of `{file}`, {} times as far from the middle as nearly all other values: it sets the \
+             column's scale and its share of the mean NLL; correct the value or remove the row if it is wrong",
             times(distance / end)
-        )
+        ),
     })
 }
 
@@ -66,6 +76,15 @@ mod tests {
         for (place, named) in places {
             let found = findings(2000, [0.0; 2], |i| [normal(i, 0), if i == place { 1e6 } else { normal(i, 1) }]);
             assert!(found.len() == 1 && found[0].contains(&format!("`x1` is 1000000 in {named}")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_for_missing_values_is_told_however_often_it_stands() {
+        for every in [4, 20, 400] {
+            let found =
+                findings(2000, [0.0; 2], |i| [if i % every == 0 { -9999.0 } else { normal(i, 0) }, normal(i, 1)]);
+            assert!(found.iter().any(|text| text.contains("looks like a code for a missing value")), "{found:?}");
         }
     }
 

@@ -12,39 +12,41 @@ use crate::matrix::Matrix;
 
 /// Share of the rows of a part, in percent, from which it is worth a word that they equal training rows.
 const WORTH_A_WORD: f64 = 1.0;
+/// Share of the rows, in percent, that may equal others by chance before nothing can be said.
+const CHANCE: f64 = 0.1;
 
-/// Parts that take the same rows of a file, and held-out rows that equal training rows. `possible`: logarithm of the number of
-/// different rows that could be.
-pub fn overlap(parts: &[Part; 3], possible: f64) -> Vec<String> {
+/// Parts that take the same rows of a file, and held-out rows that equal rows of another part. `alike`: logarithm of the
+/// probability that two rows are equal by chance.
+pub fn overlap(parts: &[Part; 3], alike: f64) -> Vec<String> {
     let mut findings = Vec::new();
-    let [train, held_out @ ..] = parts;
+    let hashed = parts.each_ref().map(|part| {
+        let mut hashes = hashes(&part.rows);
+        hashes.par_sort_unstable();
+        hashes
+    });
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
-        findings.extend(shared([(&parts[a], PARTS[a]), (&parts[b], PARTS[b])]));
-    }
-    if !findings.is_empty() {
-        return findings;
-    }
-    let mut known = hashes(&train.rows);
-    known.par_sort_unstable();
-    let repeated = known.windows(2).filter(|pair| pair[0] == pair[1]).count();
-    // By chance rows rarely equal each other where there are more possible ones than pairs of them.
-    let by_chance = possible < 2.0 * (train.rows.rows() as f64).ln();
-    for (part, name) in held_out.iter().zip(&PARTS[1..]) {
-        let equal = hashes(&part.rows).into_iter().filter(|hash| known.binary_search(hash).is_ok()).count();
-        let percent = |count: usize, of: usize| 100.0 * count as f64 / of.max(1) as f64;
-        let share = percent(equal, part.rows.rows());
-        if share >= WORTH_A_WORD && share > 1.5 * percent(repeated, train.rows.rows()) {
-            findings.push(format!(
-                "{share:.0} % of the {name} rows equal a training row in all columns learned: their likelihood says little of \
-                 unseen data; remove them from `{}`",
-                part.path.display()
-            ));
-        } else if share >= WORTH_A_WORD && !by_chance {
-            findings.push(format!(
-                "{share:.0} % of the {name} rows equal a training row in all columns learned; if they are copies of the same \
-                 thing, `duplicates = \"drop\"` leaves them out"
-            ));
+        if let Some(text) = shared([(&parts[a], PARTS[a]), (&parts[b], PARTS[b])]) {
+            findings.push(text);
+            continue;
         }
+        // A row meets each of the other part with this probability, so that many are met by chance.
+        let by_chance = 100.0 * (alike + (hashed[a].len() as f64).ln()).exp();
+        let equal = hashed[b].iter().filter(|hash| hashed[a].binary_search(hash).is_ok()).count();
+        let share = 100.0 * equal as f64 / hashed[b].len().max(1) as f64;
+        if share < WORTH_A_WORD || by_chance > CHANCE {
+            continue;
+        }
+        let repeated = hashed[a].windows(2).filter(|pair| pair[0] == pair[1]).count();
+        let of_one_file = parts[a].path == parts[b].path;
+        let remedy = match of_one_file && repeated > 0 {
+            true => "if they are copies, `duplicates = \"drop\"` leaves them out".to_owned(),
+            false => format!("remove them from `{}`", parts[b].path.display()),
+        };
+        findings.push(format!(
+            "{share:.0} % of the {} rows equal a {} row in all columns learned: their likelihood says little of unseen data; {remedy}",
+            PARTS[b],
+            if a == 0 { "training" } else { PARTS[a] },
+        ));
     }
     findings
 }
@@ -89,22 +91,26 @@ mod tests {
     #[test]
     fn parts_of_one_file_that_share_rows_are_told() {
         let parts = [(0..90), (90..95), (85..100)].map(|numbers| part("a.csv", numbers, |i| i as f64));
-        let found = overlap(&parts, 99.0);
+        let found = overlap(&parts, -99.0);
         assert!(found.len() == 2 && found[0].contains("`train` and `test` share 5 rows of `a.csv`"), "{found:?}");
         assert!(found[1].contains("`validation` and `test` share 5 rows"), "{found:?}");
     }
 
     #[test]
-    fn held_out_rows_that_equal_training_rows_are_counted() {
+    fn held_out_rows_that_equal_others_are_counted() {
         let files = [part("a.csv", 0..90, |i| i as f64), part("b.csv", 0..10, |i| 100.0 + i as f64)];
         let [train, validation] = files;
-        let found = overlap(&[train, validation, part("c.csv", 0..10, |i| if i < 4 { i as f64 } else { -1.0 })], 99.0);
-        assert!(found.len() == 1 && found[0].starts_with("40 % of the test rows"), "{found:?}");
-        // Whole numbers up to 9 cannot but come up again.
-        let few = [("a.csv", 0..90), ("b.csv", 0..10), ("c.csv", 0..10)]
-            .map(|(path, rows)| part(path, rows, |i| (i % 10) as f64));
-        assert_eq!(overlap(&few, 10f64.ln()), [""; 0]);
-        // Copies are told where chance does not explain them.
-        assert!(overlap(&few, 99.0).iter().all(|text| text.contains("duplicates = \"drop\"")));
+        let test = part("c.csv", 0..10, |i| if i < 4 { i as f64 } else { 100.0 });
+        let found = overlap(&[train, validation, test], -99.0);
+        assert!(found.len() == 2 && found[0].starts_with("40 % of the test rows equal a training row"), "{found:?}");
+        assert!(found[1].starts_with("60 % of the test rows equal a validation row"), "{found:?}");
+    }
+
+    #[test]
+    fn rows_that_are_equal_by_chance_are_not_told_and_copies_are() {
+        let all: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+        let few = [(0..90), (90..95), (95..100)].map(|rows| part("a.csv", rows, |i| all[i]));
+        assert_eq!(overlap(&few, (0.1f64).ln()), [""; 0]);
+        assert!(overlap(&few, -99.0).iter().all(|text| text.contains("duplicates = \"drop\"")));
     }
 }

@@ -5,7 +5,7 @@ use crate::data::error::shown;
 use crate::data::quote::quoted;
 
 /// Distinct values from which their distances tell their spacing.
-const ENOUGH: usize = 8;
+const ENOUGH: usize = 3;
 /// Share of the spacing by which distances may miss it: values were rounded when they were written.
 const ROUNDING: f64 = 1e-6;
 

@@ -13,6 +13,9 @@ const LONGEST_NAME: usize = 1024;
 /// Rows that are looked at to tell a header from a row.
 const LOOK_AT: usize = 200;
 
+/// What a spreadsheet writes, behind `#`, into cells that it cannot work out.
+const NO_COMMENTS: [&[u8]; 7] = [b"N/A", b"REF!", b"DIV/0!", b"VALUE!", b"NAME?", b"NUM!", b"NULL!"];
+
 type Row<'a> = Vec<Cow<'a, [u8]>>;
 
 /// The columns, and where the rows start.
@@ -34,7 +37,7 @@ pub fn read<'a>(text: &'a [u8], way: Way, header: Option<bool>) -> Result<Top<'a
     let mut scanner = Scanner::new(text, 1, way.delimiter);
     let comments = skip_comments(&mut scanner);
     let mut warnings = Vec::new();
-    let at_first = Scanner { ..scanner };
+    let (at_first, at_first_rest) = (Scanner { ..scanner }, scanner.rest);
     let first = scanner.row();
     if first.is_empty() {
         return Ok(Top { names: Vec::new(), named: false, rows: scanner, warnings });
@@ -42,21 +45,28 @@ pub fn read<'a>(text: &'a [u8], way: Way, header: Option<bool>) -> Result<Top<'a
     if let Some(fault) = scanner.fault {
         return Err(fault.problem().to_owned());
     }
+    let looks = first_line(&first, Scanner { ..scanner }, way);
+    // NumPy's `savetxt` writes names behind `#`.
+    let commented = comments.last().and_then(|comment| commented(comment, &first, way));
+    let commented = commented.filter(|_| header != Some(false) && matches!(looks, First::Values));
+    let left_out = comments.len() - usize::from(commented.is_some());
+    if left_out > 0 {
+        let lines = if left_out == 1 { "line at its top that starts" } else { "lines at its top that start" };
+        warnings.push(format!("{left_out} {lines} with `#` left out"));
+    }
     let kind = match header {
         Some(true) => First::Names,
         Some(false) => First::Values,
-        None => first_line(&first, Scanner { ..scanner }, way),
+        None => looks,
     };
-    if !comments.is_empty() {
-        let lines = if comments.len() == 1 { "line" } else { "lines" };
-        warnings.push(format!("{} {lines} at its top that start with `#` are left out", comments.len()));
-    }
-    let (named, cells, mut rows) = match (kind, comments.last().and_then(|comment| commented(comment, &first, way))) {
-        // NumPy's `savetxt` writes names behind `#`.
-        (First::Values, Some(names)) if header.is_none() => (true, names, at_first),
+    let (named, cells, mut rows) = match (kind, commented) {
+        (_, Some(names)) => (true, names, at_first),
         (First::Values, _) => (false, first, at_first),
         (First::Names | First::Either, _) => (true, first, scanner),
     };
+    if header == Some(true) && matches!(looks, First::Values) && !std::ptr::eq(rows.rest, at_first_rest) {
+        warnings.push("its header looks like a row of values; if it is one, set `header = false`".to_owned());
+    }
     if matches!(kind, First::Either) {
         warnings.push(
             "its first line is taken for the names of its columns, though some of it are numbers; \
@@ -120,7 +130,9 @@ fn counts_from_zero(cells: &[Cow<[u8]>]) -> bool {
 fn skip_comments<'a>(scanner: &mut Scanner<'a>) -> Vec<&'a [u8]> {
     let mut comments = Vec::new();
     scanner.skip_blank_lines();
-    while let [b'#', rest @ ..] = scanner.rest {
+    while let [b'#', rest @ ..] = scanner.rest
+        && !NO_COMMENTS.iter().any(|error| rest.starts_with(error))
+    {
         let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
         comments.push(&rest[..end]);
         scanner.rest = rest.get(end + 1..).unwrap_or_default();
