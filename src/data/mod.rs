@@ -24,6 +24,6 @@ pub use logit::Logit;
 pub use preprocessing::Preprocessing;
 pub use provenance::{DataFile, Provenance};
 pub(crate) use quote::quoted;
-pub use read::{ReadOptions, Selection, Table, Watch, read_table};
+pub use read::{Input, ReadOptions, Selection, Table, Watch, read_columns, read_input, read_table, typed};
 pub use survey::{Holds, Survey};
 pub use write::{Blocks, Column, TableFormat, matrix_columns, write_blocks, write_table};

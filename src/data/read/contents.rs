@@ -65,7 +65,7 @@ impl Source<'_> {
     pub(super) fn bytes(&self) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         // A file that grows while it is read ends where memory does.
-        open(self.path)?.take(memory::free()).read_to_end(&mut bytes).map_err(reading(self.path))?;
+        self.input.open()?.take(memory::free()).read_to_end(&mut bytes).map_err(reading(self.path))?;
         Ok(bytes)
     }
 

@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use polars::prelude::{NamedFrom, Series};
+
 use super::error::{CellProblem, DataError, Place, finite, reading};
 use super::quote::quoted;
 use crate::matrix::Matrix;
@@ -13,6 +15,7 @@ mod counting;
 mod csv;
 mod idx;
 mod images;
+mod input;
 mod memory;
 mod npy;
 mod npz;
@@ -22,6 +25,8 @@ mod rows;
 mod selection;
 mod signature;
 
+pub use csv::typed;
+pub use input::Input;
 pub use options::ReadOptions;
 pub use selection::Selection;
 
@@ -55,6 +60,7 @@ pub type Watch = dyn Fn(&Path, u64, u64) + Send + Sync;
 /// A file that is being read, and how.
 struct Source<'a> {
     path: &'a Path,
+    input: &'a Input,
     options: &'a ReadOptions,
     watch: &'a Watch,
 }
@@ -62,16 +68,26 @@ struct Source<'a> {
 struct Reader {
     format: FileFormat,
     read: fn(&Source) -> Result<Table, DataError>,
+    /// All columns as they are in the file; `None`: they are numbers, which `read` gives.
+    columns: Option<fn(&Source) -> Result<Vec<Series>, DataError>>,
 }
 
 const READERS: &[Reader] = &[
-    Reader { format: FileFormat::Csv, read: |source| csv::read(source, b',') },
-    Reader { format: FileFormat::Tsv, read: |source| csv::read(source, b'\t') },
-    Reader { format: FileFormat::Parquet, read: parquet::read },
-    Reader { format: FileFormat::Npy, read: npy::read },
-    Reader { format: FileFormat::Npz, read: npz::read },
-    Reader { format: FileFormat::Idx, read: idx::read },
-    Reader { format: FileFormat::Images, read: images::read },
+    Reader {
+        format: FileFormat::Csv,
+        read: |source| csv::read(source, b','),
+        columns: Some(|source| csv::columns(source, b',')),
+    },
+    Reader {
+        format: FileFormat::Tsv,
+        read: |source| csv::read(source, b'\t'),
+        columns: Some(|source| csv::columns(source, b'\t')),
+    },
+    Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns) },
+    Reader { format: FileFormat::Npy, read: npy::read, columns: None },
+    Reader { format: FileFormat::Npz, read: npz::read, columns: None },
+    Reader { format: FileFormat::Idx, read: idx::read, columns: None },
+    Reader { format: FileFormat::Images, read: images::read, columns: None },
 ];
 
 /// Reads the columns of `path` that `options` ask for; `watch` hears of it as it goes.
@@ -79,18 +95,17 @@ const READERS: &[Reader] = &[
 /// # Errors
 /// An unknown extension, a damaged file, a value that is missing, not a number or not finite: with file, row and column.
 pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
-    let told = || FileFormat::of(path).filter(|format| *format != FileFormat::Images || path.is_dir());
-    let format = options.format.or_else(told);
-    let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
-        return Err(unknown_extension(path));
-    };
-    if reader.format != FileFormat::Images {
-        let mut start = Vec::new();
-        contents::open(path)?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
-        // Those that may be gzipped look at what they unfold.
-        signature::check(path, &start, reader.format)?;
-    }
-    let mut table = (reader.read)(&Source { path, options, watch })?;
+    read_input(&Input::file(path), options, watch)
+}
+
+/// As [`read_table`], from a file or a stream.
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
+    let path = &*input.path;
+    let reader = reader_of(input, options)?;
+    let mut table = (reader.read)(&Source { path, input, options, watch })?;
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);
     if options.missing == Missing::Drop {
@@ -103,6 +118,38 @@ pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<T
         rows::keep_first(&mut table, most);
     }
     if table.rows.rows() == 0 { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(table) }
+}
+
+/// All columns of `input` as they are written there, text among them, whatever the options choose; numbers of a text are text.
+///
+/// # Errors
+/// As [`read_table`], and columns of a type that is not read.
+pub fn read_columns(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Vec<Series>, DataError> {
+    let path = &*input.path;
+    let reader = reader_of(input, options)?;
+    if let Some(columns) = reader.columns {
+        return columns(&Source { path, input, options, watch });
+    }
+    let table = (reader.read)(&Source { path, input, options, watch })?;
+    let values = |column: usize| table.rows.iter_rows().map(|row| row[column]).collect::<Vec<f64>>();
+    Ok(table.columns.iter().enumerate().map(|(i, name)| Series::new(name.into(), values(i))).collect())
+}
+
+/// Who reads `input`, once its first bytes are known to be of that format.
+fn reader_of(input: &Input, options: &ReadOptions) -> Result<&'static Reader, DataError> {
+    let path = &*input.path;
+    let told = || FileFormat::of(path).filter(|format| *format != FileFormat::Images || path.is_dir());
+    let format = options.format.or_else(told);
+    let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
+        return Err(unknown_extension(path));
+    };
+    if reader.format != FileFormat::Images {
+        let mut start = Vec::new();
+        input.open()?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
+        // Those that may be gzipped look at what they unfold.
+        signature::check(path, &start, reader.format)?;
+    }
+    Ok(reader)
 }
 
 fn unknown_extension(path: &Path) -> DataError {
