@@ -6,8 +6,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::{Source, memory};
+use super::Source;
 use crate::data::error::{DataError, reading};
+use crate::data::memory;
 
 /// Bytes that a compressed file may always unfold to.
 const ALWAYS: u64 = 1 << 28;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use polars::io::mmap::MmapBytesReader;
 
-use super::{contents, memory};
+use super::contents;
 use crate::data::error::{DataError, reading};
+use crate::data::memory;
 
 /// A file, or the bytes of something that can be read only once: a pipe, standard input.
 #[derive(Debug)]

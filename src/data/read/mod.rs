@@ -6,9 +6,10 @@ use std::path::Path;
 use polars::prelude::{NamedFrom, Series};
 
 use super::error::{CellProblem, DataError, Place, finite, reading};
+use super::memory;
 use super::quote::quoted;
 use crate::matrix::Matrix;
-use crate::spec::{Duplicates, FileFormat, Missing};
+use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
 
 mod contents;
 mod counting;
@@ -16,7 +17,6 @@ mod csv;
 mod idx;
 mod images;
 mod input;
-mod memory;
 mod npy;
 mod npz;
 mod options;
@@ -120,6 +120,16 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     if table.rows.rows() == 0 { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(table) }
 }
 
+/// What separates the cells of the text `path`, and its decimal sign, by the look of its first rows; `usual`: where nothing speaks
+/// against it.
+///
+/// # Errors
+/// A file that is no text or cannot be read.
+pub fn look(path: &Path, usual: char) -> Result<(char, Decimal), DataError> {
+    let (input, options) = (Input::file(path), ReadOptions::default());
+    csv::look(&Source { path, input: &input, options: &options, watch: &|_, _, _| {} }, usual as u8)
+}
+
 /// All columns of `input` as they are written there, text among them, whatever the options choose; numbers of a text are text.
 ///
 /// # Errors
@@ -190,6 +200,20 @@ impl Source<'_> {
         DataError::Damaged { path: self.path.to_owned(), format, problem: problem.to_string() }
     }
 
+    /// Holds memory to have room for `rows` × `columns` numbers, `copies` times.
+    fn room_for(&self, rows: usize, columns: usize, copies: u64) -> Result<(), DataError> {
+        let needed = (rows as u64).saturating_mul(8 * columns as u64).saturating_mul(copies);
+        let free = memory::free();
+        if needed <= free {
+            return Ok(());
+        }
+        let (needed, free) = (memory::shown(needed), memory::shown(free));
+        let problem = format!(
+            "has {rows} rows, which take {needed}, and {free} of memory are free; write fewer rows to it, or learn fewer `columns`"
+        );
+        Err(DataError::Refused { path: self.path.to_owned(), problem })
+    }
+
     /// A number as read: finite, or NaN for a missing one whose row is to be dropped.
     fn value(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         self.options.or_missing(value.and_then(finite))
@@ -210,6 +234,7 @@ impl Source<'_> {
         }
         let chosen = self.options.selection.resolve(self.path, names)?;
         let width = chosen.len();
+        self.room_for(rows, width, 1)?;
         let mut matrix = Matrix::zeros(rows, width);
         let blocks = matrix.as_mut_slice().par_chunks_mut(AT_ONCE * width).enumerate();
         // Of several faults the first row's is reported, whichever thread finds one first.
@@ -265,6 +290,15 @@ mod tests {
         let options = ReadOptions { format: Some(FileFormat::Csv), ..ReadOptions::default() };
         let table = read_table(&path, &options, &|_, _, _| {}).unwrap();
         assert_eq!(table.rows.as_slice(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn more_numbers_than_memory_holds_are_refused_with_both_sizes() {
+        let (input, options) = (Input::file(Path::new("a.npy")), ReadOptions::default());
+        let source = Source { path: &input.path, input: &input, options: &options, watch: &|_, _, _| {} };
+        let text = source.room_for(1 << 50, 2, 1).unwrap_err().to_string();
+        assert!(text.contains("`a.npy` has 1125899906842624 rows, which take 18.0 PB, and "), "{text}");
+        assert!(source.room_for(1000, 2, 2).is_ok());
     }
 
     #[test]

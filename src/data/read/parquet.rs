@@ -2,7 +2,7 @@
 
 use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader, Series};
 
-use super::{Source, Table, memory, rounded};
+use super::{Source, Table, rounded};
 use crate::data::error::{CellProblem, DataError};
 use crate::data::quote::as_toml;
 use crate::matrix::Matrix;
@@ -25,13 +25,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     }
     // A column of one value takes next to nothing in the file, however many rows it has.
     let rows = reader.num_rows().map_err(damaged)?;
-    let bytes = (rows as u64).saturating_mul(8 * columns.len() as u64);
-    if bytes > memory::free() {
-        let (bytes, free) = (memory::shown(bytes), memory::shown(memory::free()));
-        let problem =
-            format!("has {rows} rows, which take {bytes}, and {free} of memory are free; write fewer rows to it");
-        return Err(DataError::Refused { path: path.to_owned(), problem });
-    }
+    source.room_for(rows, columns.len(), 1)?;
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
 
     let mut rows = Matrix::zeros(frame.height(), columns.len());

@@ -17,7 +17,7 @@ use self::pieces::{Layout, scan};
 use super::{ReadOptions, Source, Table, rounded, signature};
 use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
-use crate::spec::FileFormat;
+use crate::spec::{Decimal, FileFormat};
 
 pub use self::columns::{columns, typed};
 
@@ -48,6 +48,8 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
+    // The pieces, and what they are put together to.
+    source.room_for(top.rows.rest.iter().filter(|byte| **byte == b'\n').count(), chosen.len(), 2)?;
     let mut values = Vec::new();
     let mut whole = vec![false; chosen.len()];
     let (mut rows, mut lines) = (0, top.rows.line - 1);
@@ -70,6 +72,16 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let rows = Matrix::new(values, chosen.len());
     warnings.extend(rounded(path, &columns, &rows, |column| whole[column]));
     Ok(Table { columns, rows, numbers: None, named: top.named, levels: None, warnings })
+}
+
+/// What separates the cells of the file and stands before its decimals, as its first rows look; `delimiter`: where they do not
+/// speak against it.
+pub fn look(source: &Source, delimiter: u8) -> Result<(char, Decimal), DataError> {
+    let bytes = source.contents()?;
+    let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
+    let (rest, present) = way(&text.bytes, source.options, delimiter);
+    let Way { delimiter, decimal } = guess::better(rest, present).unwrap_or(present);
+    Ok((char::from(delimiter), decimal))
 }
 
 /// How `text` is read, and the part of it that holds cells; `delimiter`: where nothing else tells it.
@@ -97,7 +109,7 @@ mod tests {
     use super::pieces::PIECE;
     use super::*;
     use crate::data::read::{Selection, read_table};
-    use crate::spec::{Decimal, Missing};
+    use crate::spec::Missing;
     use std::io::Write;
 
     fn parse_as(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table, String> {
@@ -285,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_several_columns_have_stays_with_the_first() {
+        let cases: [Reading; 3] = [
+            ("a,b,a\n1,2,3\n", &["a", "b", "a.1"], &[1.0, 2.0, 3.0], "the later `a` is called `a.1`"),
+            ("a,a,a\n1,2,3\n", &["a", "a.1", "a.2"], &[1.0, 2.0, 3.0], "the later `a` is called `a.2`"),
+            ("a,a.1,a\n1,2,3\n", &["a", "a.1", "a.2"], &[1.0, 2.0, 3.0], "the later `a` is called `a.2`"),
+        ];
+        for case in cases {
+            reads_as(case, &ReadOptions::default());
+        }
+        assert_eq!(parse_bytes(b"a,b,a\n1,2,x\n", &["a.1"]).unwrap().columns, ["a", "b"]);
+    }
+
+    #[test]
     fn whether_there_is_a_header_can_be_said() {
         let with = |header| ReadOptions { header: Some(header), ..ReadOptions::default() };
         let table = parse_as("a.csv", b"1,2\n3,4\n", &with(true)).unwrap();
@@ -326,7 +351,6 @@ mod tests {
             ("a,b\n\"1\n2\",3\n", "row 1 (line 2), column `a`"),
             ("a,b\n\"x\ny\",3\n1,2\n", "row 1 (line 2), column `a`"),
             ("a;b\n1;2\n", "separated by ';'"),
-            ("a,a\n1,2\n", "`a` appears twice"),
             ("\n\n", "holds no rows"),
         ];
         for (text, expected) in cases {
