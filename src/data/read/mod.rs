@@ -65,11 +65,14 @@ struct Source<'a> {
     watch: &'a Watch,
 }
 
+/// Reads all columns of a file.
+type Columns = fn(&Source) -> Result<Vec<Series>, DataError>;
+
 struct Reader {
     format: FileFormat,
     read: fn(&Source) -> Result<Table, DataError>,
     /// All columns as they are in the file; `None`: they are numbers, which `read` gives.
-    columns: Option<fn(&Source) -> Result<Vec<Series>, DataError>>,
+    columns: Option<Columns>,
 }
 
 const READERS: &[Reader] = &[
