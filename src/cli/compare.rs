@@ -1,6 +1,6 @@
 //! `runner compare`: trials side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::SPEC;
 use crate::record::{Manifest, read_runs, trial_columns};
-use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, rows};
-use crate::spec::{choose, flat, key_paths, nearest};
+use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, once_each, rows};
+use crate::spec::{choose, counted, flat, key_paths, nearest};
 
 #[derive(Args, Debug)]
 pub(super) struct Compare {
@@ -65,9 +65,10 @@ impl Compare {
             }
             runs.extend(found);
         }
-        // A run named twice counts once.
-        let mut seen = BTreeSet::new();
-        runs.retain(|run: &Row| seen.insert((run.experiment.clone(), run.trial.clone(), run.seed)));
+        let repeated = once_each(&mut runs);
+        if repeated > 0 {
+            tell(format_args!("note: {} of one spec and seed under a second name left out", counted(repeated, "run")));
+        }
         let by = if by.is_empty() { By::Trial } else { By::Keys(by) };
         let comparison = Comparison::new(&runs, &by, metric);
         has_metric(&comparison)?;

@@ -11,7 +11,7 @@ use super::output::{print, quoted};
 use super::{Exit, Failure};
 use crate::data::{Holds, Survey};
 use crate::record::progress::{ProgressMode, loading};
-use crate::spec::{FileStart, starter};
+use crate::spec::{Decimal, FileStart, starter};
 
 #[derive(Args, Debug)]
 pub(super) struct Init {
@@ -75,6 +75,10 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
     if let Some(delimiter) = survey.delimiter {
         values.insert("dataset.delimiter", delimiter.to_string().into());
         see(format!("cells are separated by {delimiter:?}"));
+    }
+    if survey.decimal != Decimal::Point {
+        values.insert("dataset.decimal", survey.decimal.sign().to_string().into());
+        see(format!("decimals stand behind {:?}", survey.decimal.sign()));
     }
     if let Some(header) = survey.header {
         values.insert("dataset.header", header.into());

@@ -95,6 +95,7 @@ fn placed(experiment: &ResolvedExperiment, error: &DataError) -> Option<Diagnost
             .into_iter()
             .find_map(|path| experiment.problem_at(path, Some(column), &text)),
         DataError::ColumnNumber { .. } => experiment.problem_at("dataset.label", None, &text),
+        DataError::TooLarge { part, .. } => experiment.problem_at(&format!("dataset.{part}"), None, &text),
         DataError::FewerThanBatch { .. } => experiment.problem_at("training.batch_size", None, &text),
         _ => None,
     }

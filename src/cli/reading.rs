@@ -1,10 +1,14 @@
 //! How commands read a data file: as the run's spec says, unless the command line says otherwise.
 
+use std::fs::File;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use clap::{ArgAction, Args};
 
-use crate::data::ReadOptions;
+use super::Failure;
+use super::target::is_stream;
+use crate::data::{Input, ReadOptions};
 use crate::spec::{Dataset, Decimal, FileFormat};
 
 /// The options of a spec's `[dataset]` that say how a file is read. Where the file has the format of the run's data, those
@@ -28,7 +32,40 @@ pub(super) struct Reading {
     decimal: Option<Decimal>,
 }
 
+/// Standard input as a file, where the system has one.
+const STANDARD_INPUT: &str = "/dev/stdin";
+
+/// The file that is read for `data`, so that it is not written over: `-` may stand for one, too.
+pub(super) fn file_of(data: &Path) -> &Path {
+    if is_stream(data) { Path::new(STANDARD_INPUT) } else { data }
+}
+
 impl Reading {
+    /// What `data` names: a file, standard input (`-`) or a pipe, which is read to its end.
+    pub fn open(&self, data: &Path, spec: &Dataset) -> Result<Input, Failure> {
+        let is_pipe = std::fs::metadata(data).is_ok_and(|about| about.file_type().is_fifo());
+        if !is_stream(data) && !is_pipe {
+            return Ok(Input::file(data));
+        }
+        match self.options(data, spec).format {
+            None => Err(Failure::Usage(format!(
+                "--data {}: it has no extension that tells its format; say which with --format csv",
+                data.display()
+            ))),
+            Some(FileFormat::Images) => {
+                Err(Failure::Usage(format!("--data {}: images are read from a folder; name it", data.display())))
+            }
+            Some(_) if is_stream(data) => {
+                Input::stream(Path::new("standard input"), std::io::stdin().lock()).map_err(Failure::usage)
+            }
+            Some(_) => {
+                let pipe = File::open(data)
+                    .map_err(|error| Failure::Usage(format!("--data {}: cannot be read: {error}", data.display())))?;
+                Input::stream(data, pipe).map_err(Failure::usage)
+            }
+        }
+    }
+
     /// How to read `path` beside a run of the data `spec`.
     pub fn options(&self, path: &Path, spec: &Dataset) -> ReadOptions {
         let format_of =

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::engine::SPEC;
+use crate::record::is_damaged_metrics;
 
 /// Refuses `target` where that would replace one of the files `read`, hide among the images of a folder of them, or replace a file
 /// of an experiment's or a run's own. Links and other spellings of a path do not matter.
@@ -78,7 +79,7 @@ fn is_run(folder: &Path) -> bool {
 fn is_of_run(name: &str) -> bool {
     const FILES: [&str; 6] =
         [SPEC, "manifest.json", "metrics.jsonl", "metrics.parquet", "samples.parquet", "checkpoints"];
-    FILES.contains(&name) || name.ends_with(".png") || is_of_tensorboard(name)
+    FILES.contains(&name) || is_damaged_metrics(name) || name.ends_with(".png") || is_of_tensorboard(name)
 }
 
 fn is_of_experiment(name: &str) -> bool {

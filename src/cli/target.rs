@@ -38,6 +38,10 @@ impl Target {
         }
     }
 
+    pub fn format(&self) -> TableFormat {
+        self.format
+    }
+
     /// Writes columns of equal length.
     pub fn write(&self, columns: Vec<(String, Column)>) -> Result<Exit, Failure> {
         let rows = columns.first().map_or(0, |(_, column)| column.len());

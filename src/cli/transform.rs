@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::output::tell;
-use super::reading::Reading;
+use super::reading::{Reading, file_of};
 use super::table::{read, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
@@ -17,7 +17,7 @@ use crate::matrix::Matrix;
 pub(super) struct Transform {
     /// A run directory, results/<experiment>/<trial>/seed-<n>
     run: PathBuf,
-    /// Rows to map: the data's columns, or z1, z2, … with --inverse
+    /// Rows to map: the data's columns, or z1, z2, … with --inverse; - is standard input (say its --format)
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     #[command(flatten)]
@@ -42,18 +42,19 @@ pub(super) struct Transform {
 impl Transform {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let reads: Vec<&Path> = run.files().into_iter().chain([self.data.as_path()]).collect();
+        let reads: Vec<&Path> = run.files().into_iter().chain([file_of(&self.data)]).collect();
         let target = Target::new(&self.output, self.output_format, &reads)?;
+        let input = self.reading.open(&self.data, &run.spec.dataset)?;
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();
         if self.inverse {
-            let rows = read(&self.data, &self.reading, &run, &latent)?;
+            let rows = read(&input, &self.reading, &run, &latent)?;
             // A latent value is near 1, whatever the data.
             let rows = Matrix::new(rows.as_slice().iter().map(|&value| value as f32).collect(), latent.len());
             let x = run.inverse(&rows).map_err(Failure::run)?;
             warn_of_lost_rows(x.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
             return target.write(matrix_columns(&run.columns, &x));
         }
-        let rows = read_data(&self.data, &self.reading, &run, !self.continuous)?;
+        let rows = read_data(&input, &self.reading, &run, !self.continuous)?;
         let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         warn_of_lost_rows(z.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
         target.write(matrix_columns(&latent, &z))

@@ -15,6 +15,11 @@ pub enum DataError {
     NoSource,
     #[error("`dataset.{part} = {amount}`: {problem}")]
     Amount { part: &'static str, amount: String, problem: &'static str },
+    #[error(
+        "`dataset.{part} = {rows}`: the rows of all parts take about {needed} of memory, and {free} are free; lower it{}",
+        if *part == "train" { ", or set `train = \"fresh\"`, which draws rows as they are needed" } else { "" }
+    )]
+    TooLarge { part: &'static str, rows: usize, needed: String, free: String },
     #[error("found no file {}", tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "))]
     NotFound { tried: Vec<PathBuf> },
     #[error("cannot read `{}`: {source}", path.display())]

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::error::{CellProblem, DataError, reading};
-use super::read::{ReadOptions, Table, Watch, read_table};
+use super::error::{CellProblem, DataError};
+use super::read::{ReadOptions, Table, Watch, look, read_table};
 use crate::matrix::Matrix;
-use crate::spec::{FileFormat, Missing};
+use crate::spec::{Decimal, FileFormat, Missing};
 
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,7 @@ pub struct Survey {
     pub rows: usize,
     /// Where it is not the one of the format.
     pub delimiter: Option<char>,
+    pub decimal: Decimal,
     /// Whether the first line names the columns, where the format lets that be asked.
     pub header: Option<bool>,
     /// Whether rows have missing values.
@@ -43,12 +44,17 @@ impl Survey {
     /// What cannot be read or learned from, however it is read.
     pub fn of(path: &Path, watch: &Watch) -> Result<Self, DataError> {
         let format = FileFormat::of(path);
-        let delimiter = match format {
-            Some(FileFormat::Csv) => delimiter(path, ',')?,
-            Some(FileFormat::Tsv) => delimiter(path, '\t')?,
+        let usual = match format {
+            Some(FileFormat::Csv) => Some(','),
+            Some(FileFormat::Tsv) => Some('\t'),
             _ => None,
         };
-        let mut options = ReadOptions { delimiter, ..ReadOptions::default() };
+        let mut options = ReadOptions::default();
+        if let Some(usual) = usual {
+            let (delimiter, decimal) = look(path, usual)?;
+            options.delimiter = (delimiter != usual).then_some(delimiter);
+            options.decimal = decimal;
+        }
         let (table, texts) = read_numbers(path, &mut options, watch)?;
         // Bytes of images are dequantised by themselves.
         let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.missing) };
@@ -59,6 +65,7 @@ impl Survey {
             format: format.unwrap_or(FileFormat::Csv),
             rows: table.rows.rows(),
             delimiter: options.delimiter,
+            decimal: options.decimal,
             header: matches!(format, Some(FileFormat::Csv | FileFormat::Tsv)).then_some(table.named),
             missing: options.missing == Missing::Drop,
             columns,
@@ -83,23 +90,6 @@ fn read_numbers(path: &Path, options: &mut ReadOptions, watch: &Watch) -> Result
             Err(error) => return Err(error),
         }
     }
-}
-
-/// The character that separates the cells of the first line, where it is not `usual`.
-fn delimiter(path: &Path, usual: char) -> Result<Option<char>, DataError> {
-    use std::io::{BufRead, BufReader, Read};
-    const LONGEST: u64 = 1 << 20;
-    let file = std::fs::File::open(path).map_err(reading(path))?;
-    let mut start = BufReader::new(file);
-    let zipped = start.fill_buf().map_err(reading(path))?.starts_with(&[0x1f, 0x8b]);
-    let text: Box<dyn Read> =
-        if zipped { Box::new(flate2::bufread::MultiGzDecoder::new(start)) } else { Box::new(start) };
-    let mut line = Vec::new();
-    // A damaged archive is told by who reads it whole.
-    let _ = BufReader::new(text.take(LONGEST)).read_until(b'\n', &mut line);
-    let count = |c: char| line.iter().filter(|byte| **byte == c as u8).count();
-    let most = ['|', ';', '\t', ',', usual].into_iter().max_by_key(|c| count(*c)).unwrap_or(usual);
-    Ok((most != usual && count(usual) == 0).then_some(most))
 }
 
 /// What column `i` holds; where rows were left out for `missing` values, row numbers have gaps.
@@ -167,6 +157,22 @@ mod tests {
             assert_eq!(of(name), holds, "{name}");
         }
         assert_eq!((found.rows, found.delimiter, found.header, found.missing), (60, Some(';'), Some(true), false));
+    }
+
+    #[test]
+    fn the_decimal_sign_is_seen_with_the_delimiter_and_with_words_beside() {
+        let cases = [
+            ("a;b;c\n1,5;2,25;x\n3,5;4;y\n2,5;4,5;x\n", Some(';'), Decimal::Comma, true),
+            ("1,5;2,25;x\n3,5;4;y\n2,5;4,5;x\n", Some(';'), Decimal::Comma, false),
+            ("1.5,2.25,x\n3.5,4,y\n2.5,4.5,x\n", None, Decimal::Point, false),
+            ("1.5 2.25\n3.5 4\n2.5 4.5\n", Some(' '), Decimal::Point, false),
+        ];
+        for (text, delimiter, decimal, header) in cases {
+            let found = survey("a.csv", text).unwrap();
+            assert_eq!((found.delimiter, found.decimal, found.header), (delimiter, decimal, Some(header)), "{text}");
+            assert_eq!(found.columns[0].1, Holds::Numbers, "{text}");
+            assert!(found.columns.get(2).is_none_or(|(_, holds)| *holds == Holds::Text), "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Whether the files of a run are still those of one run.
 
-use crate::plan::{has_hash, settings_hash};
+use crate::plan::{as_written, settings_hash};
 use crate::record::Manifest;
 use crate::spec::Spec;
 use crate::train::Origin;
@@ -36,7 +36,7 @@ pub enum Disagreement {
 /// Which of them is not: the one that two others speak against, if there is one.
 pub(super) fn agree(spec: &Spec, manifest: &Manifest, checkpoint: Option<&Origin>) -> Result<(), Disagreement> {
     let Some(checkpoint) = checkpoint else {
-        let same = spec.seeds == [manifest.seed] && has_hash(spec, &manifest.spec_hash);
+        let same = spec.seeds == [manifest.seed] && as_written(spec, &manifest.spec_hash).is_some();
         return same.then_some(()).ok_or(Disagreement::SpecOrManifest);
     };
     let of_spec = spec.seeds == [checkpoint.seed] && settings_hash(spec) == checkpoint.settings_hash;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
@@ -373,7 +373,7 @@ fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, co
     let from_scratch = local.fresh || matches!(standing, Standing::New | Standing::Ended(_));
     let job = Job { trial, dataset: &dataset, results: local.results, device, from_scratch, stop: local.stop };
     let progress = local.progress.clone();
-    let warn = Box::new(move |text: String| progress.println(format!("warning: {text}")));
+    let warn = Arc::new(move |text: String| progress.println(format!("warning: {text}")));
     match job.run(Box::new(local.progress.sink(label(trial))), warn, computed) {
         Ok(manifest) => {
             shout(&manifest, &label(trial), local.progress);

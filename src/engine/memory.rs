@@ -1,10 +1,9 @@
 //! The memory of this machine, promised to trials before they take it: one that asks for more than there is fails by itself, rather
 //! than to have the system end this process and all the trials in it.
 
-use std::fs;
-use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::data::free_memory;
 use crate::report::quantity::bytes;
 
 /// Bytes that trials have been promised; the process has one.
@@ -79,57 +78,9 @@ impl Drop for Promise<'_> {
     }
 }
 
-/// Bytes that this process can still take: the least that the machine, its control group and its own limit leave it. `None`: the
-/// system does not tell.
+/// Bytes that this process can still take. `None`: the system does not tell.
 pub fn free_bytes() -> Option<f64> {
-    [free_of_machine(), free_of_group(), free_of_process()].into_iter().flatten().reduce(f64::min)
-}
-
-fn free_of_machine() -> Option<f64> {
-    kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
-}
-
-/// What the limits of the control groups leave, from the process's own to the outermost (version 2, else version 1).
-fn free_of_group() -> Option<f64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let left = groups.lines().flat_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let (root, limit, used, cached) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "),
-            _ => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "),
-        };
-        let in_force = controllers.is_empty() || controllers.split(',').any(|name| name == "memory");
-        Path::new(path.trim_start_matches('/'))
-            .ancestors()
-            .filter(move |_| in_force)
-            .filter_map(move |group| {
-                let text = |name: &str| fs::read_to_string(Path::new(root).join(group).join(name)).ok();
-                let number = |name: &str| text(name)?.trim().parse::<f64>().ok();
-                // Files that were read count as used, but are given up for whoever asks.
-                let given_up = text("memory.stat").and_then(|stat| {
-                    stat.lines().find_map(|line| line.strip_prefix(cached))?.trim().parse::<f64>().ok()
-                });
-                Some((number(limit)? - number(used)? + given_up.unwrap_or(0.0)).max(0.0))
-            })
-            .collect::<Vec<_>>()
-    });
-    left.reduce(f64::min)
-}
-
-/// What `ulimit -v` leaves.
-fn free_of_process() -> Option<f64> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let limit = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
-    let limit: f64 = limit.split_whitespace().next()?.parse().ok()?;
-    let used = kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmSize:")?;
-    Some((limit - used).max(0.0))
-}
-
-/// The value of a line like `MemAvailable:   22555928 kB`, in bytes.
-fn kilobytes(text: &str, name: &str) -> Option<f64> {
-    let value: f64 = text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()?;
-    Some(value * 1024.0)
+    Some(free_memory()).filter(|free| *free < u64::MAX).map(|free| free as f64)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::trial::SPEC;
-use crate::plan::{Plan, Trial, spec_hash};
+use crate::plan::{Plan, Trial, as_written};
 use crate::record::Manifest;
-use crate::spec::Spec;
 
 /// `plan`, made from the spec file `path`. Where that lies in a run's folder of the plan's own experiment in `results`, the
 /// stored plan stays, and the run is the one that is there.
@@ -30,20 +29,12 @@ fn as_it_was(trial: &Trial, run: &Path) -> Option<Trial> {
     Some(Trial { id, spec, spec_hash: manifest.spec_hash, overrides: manifest.overrides, ..trial.clone() })
 }
 
-/// The spec that has `hash`, with its data files as it was written: the resolved one names them with absolute paths, whose ends
-/// are what was written.
-fn as_written(spec: &Spec, hash: &str) -> Option<Spec> {
-    let files = spec.dataset.files();
-    let folders = files.first().into_iter().flat_map(|(_, path)| path.ancestors().skip(1));
-    let candidates = folders.flat_map(|folder| ["", "."].map(|start| spec.with_files_from(folder, Path::new(start))));
-    std::iter::once(spec.clone()).chain(candidates.flatten()).find(|spec| spec_hash(spec) == hash)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::Overrides;
+    use crate::plan::spec_hash;
     use crate::spec::tests::Folder;
+    use crate::spec::{Overrides, Spec};
 
     #[test]
     fn the_paths_of_a_resolved_spec_are_found_again_as_they_were_written() {

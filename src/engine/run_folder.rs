@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::trial::{SPEC, Standing};
 use crate::plan::{Trial, spec_hash};
-use crate::record::RecordError;
+use crate::record::{RecordError, is_damaged_metrics};
 use crate::spec::Spec;
 
 /// What runs and the commands that look at them leave in a run's folder, beside pictures and TensorBoard's logs.
@@ -18,6 +18,7 @@ pub(super) fn stranger(directory: &Path) -> Option<String> {
     let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let is_known = |name: &str| {
         NAMES.contains(&name)
+            || is_damaged_metrics(name)
             || name.starts_with("events.out.tfevents.")
             || [".png", ".svg", ".tmp"].iter().any(|end| name.ends_with(end))
     };

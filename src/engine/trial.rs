@@ -15,7 +15,7 @@ use crate::flow::{self, Built};
 use crate::kernel::fused::Level;
 use crate::matrix::Matrix;
 use crate::plan::Trial;
-use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn};
+use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn, read_curve};
 use crate::spec::{Device, KernelChoice};
 use crate::train::{Ended, Event, Outcome, Sink, Status, TrainError, Training};
 
@@ -134,7 +134,7 @@ impl Job<'_> {
             ..Manifest::new(self.trial, shape.is_some(), instructions)
         };
         let mut sink = Whereabouts::of(Recorder::new(vec![
-            Box::new(MetricsJournal::new(&directory)),
+            Box::new(MetricsJournal::new(&directory, warn.clone())),
             Box::new(TensorBoard::new(&directory, self.trial, toml, warn)),
             Box::new(ManifestWriter::new(&directory, manifest.clone())),
             progress,
@@ -168,9 +168,17 @@ impl Job<'_> {
         let Trial { spec, seed, .. } = self.trial;
         let features = self.dataset.features();
         let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, self.device)?;
-        let Ended { outcome, unsaved } =
-            Training { spec, seed: *seed, dataset: self.dataset, flow: &mut *flow, checkpoints, sink, stop: self.stop }
-                .run()?;
+        let Ended { outcome, unsaved } = Training {
+            spec,
+            seed: *seed,
+            dataset: self.dataset,
+            flow: &mut *flow,
+            checkpoints,
+            seconds_so_far: read_curve(directory).0.last().map_or(0.0, |row| row.seconds),
+            sink,
+            stop: self.stop,
+        }
+        .run()?;
         if let Some(snapshot) = unsaved {
             // Of the best weights.
             let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };

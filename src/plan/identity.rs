@@ -23,19 +23,19 @@ pub fn settings_hash(spec: &Spec) -> String {
     hash(&spec.with_files(|_| PathBuf::from("data")))
 }
 
-/// Whether a run whose `spec.toml` is `spec` can have the [`spec_hash`] `expected`: a path that was relative to the folder of its
-/// spec has become an absolute one.
-pub fn has_hash(spec: &Spec, expected: &str) -> bool {
+/// The spec that has the [`spec_hash`] `expected`, where it is `spec` but for the paths of its data files: `spec.toml` in a run's
+/// folder names them by absolute paths, whose ends are what was written.
+pub fn as_written(spec: &Spec, expected: &str) -> Option<Spec> {
     let files = spec.dataset.files();
     let folders = files.iter().flat_map(|(_, path)| path.ancestors().skip(1));
     let relative_to = |folder: &Path, start: &str| {
         let shorten = |path: &Path| {
             path.strip_prefix(folder).map_or_else(|_| path.to_owned(), |rest| Path::new(start).join(rest))
         };
-        hash(&spec.with_files(shorten))
+        Spec { folder: folder.to_owned(), ..spec.with_files(shorten) }
     };
-    hash(spec) == expected
-        || folders.into_iter().any(|folder| ["", "."].iter().any(|start| relative_to(folder, start) == expected))
+    let relative = folders.flat_map(|folder| ["", "."].map(|start| relative_to(folder, start)));
+    std::iter::once(spec.clone()).chain(relative).find(|spec| hash(spec) == expected)
 }
 
 fn hash(spec: &Spec) -> String {

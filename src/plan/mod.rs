@@ -14,7 +14,7 @@ use crate::spec::Spec;
 pub use difference::Difference;
 pub use expand::{expand, prepare};
 pub(crate) use identity::hex;
-pub use identity::{has_hash, settings_hash, spec_hash};
+pub use identity::{as_written, settings_hash, spec_hash};
 pub use stored::StoredPlanError;
 
 /// Everything that one experiment runs.

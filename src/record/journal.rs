@@ -4,17 +4,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{RecordError, metrics_table};
+use super::{RecordError, Warn, metrics_table};
 use crate::atomic::{remove_leftovers, write_atomically};
 use crate::train::{Event, Metrics, Sink, Status};
 
 const JOURNAL: &str = "metrics.jsonl";
 const TABLE: &str = "metrics.parquet";
+/// What follows the name of a file of metrics in that of its copy, where some of it could not be read.
+const DAMAGED: &str = ".damaged";
 
 /// Keeps every [`Metrics`] row of a run: `metrics.jsonl`, one JSON object a line, until the run ends; then
 /// `metrics.parquet`. An interrupted run keeps its journal. Values that are not finite become null.
 pub struct MetricsJournal {
     directory: PathBuf,
+    warn: Warn,
     journal: Option<Journal>,
 }
 
@@ -25,9 +28,9 @@ struct Journal {
 }
 
 impl MetricsJournal {
-    /// For the run in `directory`, which is made at the first event.
-    pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), journal: None }
+    /// For the run in `directory`, which is made at the first event. `warn` hears of what of an earlier part of the run is lost.
+    pub fn new(directory: impl Into<PathBuf>, warn: Warn) -> Self {
+        Self { directory: directory.into(), warn, journal: None }
     }
 
     /// Opens the journal; of an earlier part of the run it keeps the rows up to `resumed_at`.
@@ -35,7 +38,7 @@ impl MetricsJournal {
         fs::create_dir_all(&self.directory).map_err(RecordError::write(&self.directory))?;
         remove_leftovers(&self.directory)?;
         let mut kept = match resumed_at {
-            Some(_) => read_metrics(&self.directory)?,
+            Some(_) => self.readable(read_curve(&self.directory))?,
             None => Vec::new(),
         };
         kept.retain(|row| resumed_at.is_some_and(|step| row.step <= step));
@@ -60,6 +63,26 @@ impl MetricsJournal {
         }
     }
 
+    /// What can be read of a curve. The weights do not depend on it, so what cannot costs no run: the file is kept beside its
+    /// successor, and the user told.
+    fn readable(&self, curve: (Vec<Metrics>, Option<RecordError>)) -> Result<Vec<Metrics>, RecordError> {
+        let (rows, damage) = curve;
+        let (path, what) = match &damage {
+            None => return Ok(rows),
+            Some(RecordError::Journal { path, line, .. }) => (path, format!("line {line} is not a row of metrics")),
+            Some(RecordError::Metrics { path, .. }) => (path, "it is not a table of metrics".to_owned()),
+            Some(_) => return damage.map_or(Ok(rows), Err),
+        };
+        let copy = keep_copy(path)?;
+        (self.warn)(format!(
+            "{}: {what}, so the curve lacks what stood there; {} rows of it could be read, and the file as it was is {}",
+            path.display(),
+            rows.len(),
+            copy.display()
+        ));
+        Ok(rows)
+    }
+
     /// Brings the journal to disk.
     fn sync(&mut self) -> Result<(), RecordError> {
         match &mut self.journal {
@@ -74,10 +97,7 @@ impl MetricsJournal {
             return Ok(());
         }
         let path = self.directory.join(JOURNAL);
-        let rows = match read_journal(&path) {
-            (rows, None) => rows,
-            (_, Some(damage)) => return Err(damage),
-        };
+        let rows = self.readable(read_journal(&path))?;
         metrics_table::write(&self.directory.join(TABLE), &rows)?;
         remove_if_there(&path)
     }
@@ -121,6 +141,25 @@ fn line(row: &Metrics) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(row)?;
     line.push(b'\n');
     Ok(line)
+}
+
+/// Copies a damaged file beside itself, under a name that is free, and returns that.
+fn keep_copy(path: &Path) -> Result<PathBuf, RecordError> {
+    let named = |number: usize| {
+        let number = if number > 1 { format!("-{number}") } else { String::new() };
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!("{DAMAGED}{number}"));
+        PathBuf::from(name)
+    };
+    // There are more numbers than files.
+    let copy = (1..).map(named).find(|copy| !copy.exists()).unwrap_or_else(|| named(0));
+    fs::copy(path, &copy).map_err(RecordError::write(&copy))?;
+    Ok(copy)
+}
+
+/// Whether a file of this name is the copy of a damaged file of metrics.
+pub fn is_damaged_metrics(name: &str) -> bool {
+    [JOURNAL, TABLE].iter().any(|file| name.strip_prefix(file).is_some_and(|rest| rest.starts_with(DAMAGED)))
 }
 
 fn remove_if_there(path: &Path) -> Result<(), RecordError> {

@@ -1,9 +1,15 @@
 //! The journal under kills, resumes and full disks.
 
+use std::sync::{Arc, Mutex};
+
 use polars::prelude::*;
 
 use super::*;
 use crate::train::Summary;
+
+fn journal(directory: &Path) -> MetricsJournal {
+    MetricsJournal::new(directory, Arc::new(|warning| panic!("{warning}")))
+}
 
 fn row(step: i64) -> Metrics {
     Metrics {
@@ -25,7 +31,7 @@ fn ended(status: Status) -> Event {
 
 /// A run that records rows at `steps` and then, if told, ends.
 fn run(directory: &Path, resumed_at: Option<i64>, steps: &[i64], end: Option<Status>) {
-    let mut sink = MetricsJournal::new(directory);
+    let mut sink = journal(directory);
     sink.record(&started(resumed_at)).expect("started");
     for &step in steps {
         sink.record(&Event::Metrics(row(step))).expect("recorded");
@@ -60,7 +66,7 @@ fn how_a_run_ends_decides_which_file_stays() {
 #[test]
 fn rows_are_readable_while_the_run_goes() {
     let folder = tempfile::tempdir().expect("folder");
-    let mut sink = MetricsJournal::new(folder.path().join("trial/seed-0"));
+    let mut sink = journal(&folder.path().join("trial/seed-0"));
     sink.record(&started(None)).expect("started");
     for step in 1..=3 {
         sink.record(&Event::Metrics(row(step))).expect("recorded");
@@ -127,9 +133,42 @@ fn damage_elsewhere_is_an_error_with_its_line() {
 }
 
 #[test]
+fn a_damaged_journal_or_table_is_kept_as_a_copy_and_the_run_goes_on_with_what_can_be_read() {
+    for (end, name) in [(None, JOURNAL), (Some(Status::Failed), TABLE)] {
+        let folder = tempfile::tempdir().expect("folder");
+        run(folder.path(), None, &[10, 20, 30, 40], end);
+        let path = folder.path().join(name);
+        let damaged = match name {
+            JOURNAL => fs::read_to_string(&path).expect("read").replacen("{\"step\":20", "rubbish", 1),
+            _ => "rubbish".to_owned(),
+        };
+        let copies = [".damaged", ".damaged-2"].map(|end| folder.path().join(format!("{name}{end}")));
+        for copy in &copies {
+            fs::write(&path, &damaged).expect("written");
+            let said = Arc::new(Mutex::new(Vec::new()));
+            let heard = Arc::clone(&said);
+            let warn = Arc::new(move |text| heard.lock().expect("whole").push(text));
+            let mut sink = MetricsJournal::new(folder.path(), warn);
+            sink.record(&started(Some(30))).expect("started");
+            sink.record(&Event::Metrics(row(50))).expect("recorded");
+            let expected = if name == JOURNAL { vec![10, 30, 50] } else { vec![50] };
+            assert_eq!(steps(folder.path()), expected, "{name}");
+            assert_eq!(fs::read_to_string(copy).expect("a copy"), damaged);
+            let said = said.lock().expect("whole").join("\n");
+            let parts = [name, if name == JOURNAL { "line 2 " } else { "no" }, &*copy.to_string_lossy()];
+            assert!(parts.iter().all(|part| said.contains(part)) && said.lines().count() == 1, "{said}");
+            drop(sink);
+            fs::remove_file(folder.path().join(JOURNAL)).expect("removed");
+        }
+        let names = copies.map(|copy| copy.file_name().expect("a name").to_string_lossy().into_owned());
+        assert!(names.iter().all(|name| is_damaged_metrics(name)) && !is_damaged_metrics(name));
+    }
+}
+
+#[test]
 fn table_has_the_named_columns_their_types_and_nulls() {
     let folder = tempfile::tempdir().expect("folder");
-    let mut sink = MetricsJournal::new(folder.path());
+    let mut sink = journal(folder.path());
     let full = Metrics { validation_nll: Some(-1.5), gradient_norm: Some(f64::NAN), scale_max: Some(0.25), ..row(2) };
     for event in [started(None), Event::Metrics(row(1)), Event::Metrics(full), ended(Status::Diverged)] {
         sink.record(&event).expect("recorded");
@@ -161,7 +200,7 @@ fn run_directory_without_rows_is_empty_and_without_directory_an_error() {
 #[test]
 fn full_disk_is_an_error_that_names_the_journal() {
     let folder = tempfile::tempdir().expect("folder");
-    let mut sink = MetricsJournal::new(folder.path());
+    let mut sink = journal(folder.path());
     sink.journal = Some(Journal::open(Path::new("/dev/full")).expect("opened"));
     let error = sink.record(&Event::Metrics(row(1))).expect_err("full");
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);

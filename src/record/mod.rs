@@ -27,7 +27,7 @@ mod trials;
 pub use bands::{Band, bands, remove_bands, write_bands};
 pub use error::RecordError;
 pub use hparams::{hparams, write_experiment};
-pub use journal::{MetricsJournal, read_curve, read_metrics};
+pub use journal::{MetricsJournal, is_damaged_metrics, read_curve, read_metrics};
 pub use manifest::{Manifest, ManifestWriter};
 pub use recorder::Recorder;
 pub use tensorboard::{TensorBoard, Warn};

@@ -358,15 +358,4 @@ mod tests {
         );
         assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()));
     }
-
-    #[test]
-    fn following_a_run_is_nearly_free() {
-        let progress = Progress::with_output(Output::Silent, 1);
-        let mut run = progress.sink("base-1 seed 0".into());
-        let begin = Instant::now();
-        for _ in 0..100_000 {
-            run.record(&metrics(50, Some(0.1))).unwrap();
-        }
-        assert!(begin.elapsed() < Duration::from_millis(500), "{:?} for 100,000 events", begin.elapsed());
-    }
 }

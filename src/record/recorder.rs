@@ -70,8 +70,8 @@ mod tests {
     fn run(directory: &Path, trial: &Trial, resumed_at: Option<i64>, steps: RangeInclusive<i64>, status: Status) {
         let warn = |warning| panic!("{warning}");
         let mut recorder = Recorder::new(vec![
-            Box::new(MetricsJournal::new(directory)),
-            Box::new(TensorBoard::new(directory, trial, "name = \"moons\"".to_owned(), Box::new(warn))),
+            Box::new(MetricsJournal::new(directory, std::sync::Arc::new(warn))),
+            Box::new(TensorBoard::new(directory, trial, "name = \"moons\"".to_owned(), std::sync::Arc::new(warn))),
             Box::new(ManifestWriter::new(directory, Manifest::new(trial, true, "avx2"))),
         ]);
         let mut events = vec![Event::Started { resumed_at, total_steps: 40, parameters: 7 }];

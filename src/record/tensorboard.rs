@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tensorboard_proto::event::Event as Record;
 use tensorboard_proto::summary::Summary_Value;
@@ -50,7 +51,7 @@ const PARAMETERS: (&str, &str) = ("cost/parameters", "Trained numbers of the flo
 const END: &str = ".end";
 
 /// Takes a sentence for the user.
-pub type Warn = Box<dyn FnMut(String) + Send>;
+pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
 /// Writes `events.out.tfevents.*` of one run: scalars, pictures, the spec as text, and its session of the HPARAMS tab.
 ///

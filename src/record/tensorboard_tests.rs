@@ -16,7 +16,7 @@ use crate::train::Picture;
 fn sink(directory: &Path) -> TensorBoard {
     let trial = sample::trial("depth=8-3f9a2c1d", 3, "\"model.depth\" = 8");
     let warn = |warning| panic!("{warning}");
-    TensorBoard::new(directory, &trial, "name = \"moons\"\n".to_owned(), Box::new(warn))
+    TensorBoard::new(directory, &trial, "name = \"moons\"\n".to_owned(), Arc::new(warn))
 }
 
 fn started(resumed_at: Option<i64>) -> Event {
@@ -201,7 +201,7 @@ fn first_error_warns_once_and_the_run_goes_on() {
     let (sender, warnings) = channel();
     let trial = sample::trial("base-3f9a2c1d", 3, "");
     let warn = move |warning: String| sender.send(warning).expect("heard");
-    let mut sink = TensorBoard::new(blocked.join("seed-3"), &trial, String::new(), Box::new(warn));
+    let mut sink = TensorBoard::new(blocked.join("seed-3"), &trial, String::new(), Arc::new(warn));
     send(&mut sink, [started(None), row(10), picture("density"), ended(Status::Finished)]);
     let warnings: Vec<String> = warnings.try_iter().collect();
     assert_eq!(warnings.len(), 1);
@@ -214,7 +214,7 @@ fn full_disk_warns_once_and_the_run_goes_on() {
     let folder = tempfile::tempdir().expect("folder");
     let (sender, warnings) = channel();
     let mut sink = sink(folder.path());
-    sink.warn = Box::new(move |warning| sender.send(warning).expect("heard"));
+    sink.warn = Arc::new(move |warning| sender.send(warning).expect("heard"));
     send(&mut sink, [started(None)]);
     sink.state = State::Open(EventsFile::full());
     send(&mut sink, [row(10), row(20), ended(Status::Finished)]);

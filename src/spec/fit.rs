@@ -2,6 +2,20 @@
 
 use super::resolve::Table;
 
+/// Keys whose defaults shrink.
+const FITTED: [&str; 5] = [
+    "training.batch_size",
+    "training.evaluate_every",
+    "training.log_every",
+    "optimizer.schedule.warmup",
+    "optimizer.schedule.every",
+];
+
+/// Whether the default of the key `path` is made to fit the length of the run, or its rows.
+pub(crate) fn fits_the_run(path: &str) -> bool {
+    FITTED.contains(&path)
+}
+
 /// Gives the training part of a file what the parts with files of their own leave.
 ///
 /// Shrinks defaults of keys that are not set so that they fit the number of training rows and steps, where these are

@@ -28,16 +28,6 @@ impl Spec {
         spec
     }
 
-    /// The spec with its data files named from `folder`, each beginning with `start`; `None` where one of them does not lie
-    /// below it.
-    pub(crate) fn with_files_from(&self, folder: &Path, start: &Path) -> Option<Self> {
-        let mut spec = Self { folder: folder.to_owned(), ..self.clone() };
-        for path in spec.dataset.files_mut() {
-            *path = start.join(path.strip_prefix(folder).ok()?);
-        }
-        Some(spec)
-    }
-
     /// Where a data file is: relative to the spec's folder, or, where it is not there, to the working directory.
     pub fn find(&self, path: &Path) -> PathBuf {
         let beside = self.folder.join(path);

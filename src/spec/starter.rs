@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::fit::fits_the_run;
 use super::keys::{self, Fallback, Key, SECTIONS, split};
 use super::variant::When;
 
 const HEAD: &str = "\
 # An experiment for runner. All keys stand here with their defaults: leave out what you do not change.
-# Lines that start with `# ` before a key are about it; `#key = …` is a key that is not set.
+# Lines that start with `# ` before a key are about it; `#key = …` is a key that is not set, with its default, if it has one,
+# which is made to fit where the run is short or the training rows are few.
 ";
 
 /// What a spec for a file says beside the defaults.
@@ -74,6 +76,8 @@ fn key(text: &mut String, path: &str, row: &Key, file: Option<&FileStart>) {
         (_, Some(file)) if file.values.contains_key(path) => file.values[path].to_string(),
         ("dataset.name", None) => "\"moons\"".to_owned(),
         _ => match row.default {
+            // Set, it would not fit a shorter run.
+            Fallback::Value(_) if fits_the_run(path) => return commented(text, name, row),
             Fallback::Value(value) => value.replace('\'', "\""),
             Fallback::Required | Fallback::Absent => return commented(text, name, row),
         },

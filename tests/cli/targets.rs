@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::workplace::{Workplace, numbers, parquet};
+use crate::workplace::{Ended, Workplace, numbers, parquet, texts};
 
 #[test]
 fn no_command_writes_over_its_input_its_data_or_the_results() {
@@ -125,4 +125,64 @@ fn a_toy_is_split_into_the_rows_it_drew() {
     let lines =
         |part: &str| fs::read_to_string(here.path(format!("parts/{part}.csv"))).map(|text| text.lines().count());
     assert_eq!((lines("validation").ok(), lines("test").ok(), lines("train").ok()), (Some(201), Some(501), None));
+}
+
+#[test]
+fn scores_stand_beside_the_columns_of_the_input_and_pipes_are_read() {
+    let here = Workplace::new();
+    let value = |i: u32| (f64::from(i).sin(), f64::from(i).cos());
+    let line = |i: u32| format!("{i:03},\"Ann, {i}\",{:?},{:?}", value(i).0, value(i).1);
+    let lines: Vec<String> = (1..=40).map(line).collect();
+    here.write("own.csv", format!("id,name,a,b\n{}\n", lines.join("\n")));
+    let spec = "[dataset]\npath = \"own.csv\"\ncolumns = [\"a\", \"b\"]\n[model]\ndepth = 2\nwidth = 8\n[training]\nsteps = 3\n";
+    here.write("own.toml", format!("{spec}batch_size = 8\n"));
+    here.runner("own.toml --quiet").expect(0);
+    let run = here.run_folder("results/own", 0).display().to_string();
+
+    here.runner(&format!("score {run} --data own.csv -o plain.csv")).expect(0);
+    let plain = fs::read_to_string(here.path("plain.csv")).expect("read");
+    here.runner(&format!("score {run} --data own.csv -o beside.csv --with-columns")).expect(0);
+    let beside = fs::read_to_string(here.path("beside.csv")).expect("read");
+    let expected = std::iter::once("id,name,a,b").chain(lines.iter().map(String::as_str)).zip(plain.lines());
+    assert!(beside.lines().eq(expected.map(|(row, score)| format!("{row},{score}"))), "{beside}");
+
+    // To Parquet the numbers are numbers, and from there they are copied with their types.
+    here.runner(&format!("score {run} --data own.csv -o beside.parquet --with-columns")).expect(0);
+    let table = parquet(here.path("beside.parquet"));
+    assert_eq!(texts(&table, "id")[6], "007");
+    assert_eq!(numbers(&table, "a"), (1..=40).map(|i| value(i).0).collect::<Vec<_>>());
+    let named = table.drop("log_prob").expect("it");
+    polars::prelude::ParquetWriter::new(fs::File::create(here.path("named.parquet")).expect("made"))
+        .finish(&mut named.clone())
+        .expect("written");
+    here.runner(&format!("score {run} --data named.parquet -o again.parquet --with-columns")).expect(0);
+    assert!(parquet(here.path("again.parquet")).equals(&table));
+    let twice = format!("score {run} --data beside.csv -o twice.csv --with-columns");
+    here.runner(&twice).expect(2).says(&["has a column `log_prob` already", "--with-columns"]);
+    here.runner(&twice.replace("twice.csv", "twice.npy")).expect(2).says(&["npy has no names"]);
+
+    // Standard input and pipes give what the file gives, and nothing else is on standard output.
+    let piped = |arguments: &str, file: &str| {
+        let mut command = here.command(arguments);
+        Ended::of(command.stdin(fs::File::open(here.path(file)).expect("a file")))
+    };
+    let scored = piped(&format!("score {run} --data - --format csv -o - --output-format csv"), "own.csv").expect(0);
+    assert_eq!(scored.stdout, plain);
+    piped(&format!("score {run} --data - -o a.csv"), "own.csv").expect(2).says(&["say which with --format csv"]);
+    let over = piped(&format!("score {run} --data - --format csv -o own.csv"), "own.csv").expect(2);
+    over.says(&["name another file with -o"]);
+    here.runner(&format!("transform {run} --data own.csv -o z.csv")).expect(0);
+    let latent = fs::read_to_string(here.path("z.csv")).expect("read");
+    let shell = |script: &str| {
+        let mut shell = std::process::Command::new("sh");
+        Ended::of(shell.args(["-c", script, env!("CARGO_BIN_EXE_runner")]).current_dir(here.path("")))
+    };
+    let through =
+        format!("mkfifo p; cat own.csv > p & \"$0\" transform {run} --data p --format csv -o - --output-format csv");
+    assert_eq!(shell(&through).expect(0).stdout, latent);
+    let back = format!("cat z.csv | \"$0\" transform {run} --data - --format csv --inverse -o back.csv");
+    shell(&back).expect(0);
+    assert_eq!(fs::read_to_string(here.path("back.csv")).expect("read").lines().count(), 41);
+    here.write("pipe.toml", "[dataset]\npath = \"p\"\nformat = \"csv\"\n");
+    here.runner("check pipe.toml").expect(2).says(&["is a pipe, not a file"]);
 }

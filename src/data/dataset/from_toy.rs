@@ -2,6 +2,7 @@
 
 use super::{Dataset, Train};
 use crate::data::error::DataError;
+use crate::data::memory;
 use crate::data::preprocessing::Preprocessing;
 use crate::data::provenance::Provenance;
 use crate::matrix::Matrix;
@@ -32,15 +33,31 @@ pub fn rows(spec: &spec::Dataset, toy: &dyn Toy) -> Result<(Option<Matrix<f64>>,
         }
         .map_err(|(amount, problem)| DataError::Amount { part, amount, problem })
     };
-    let draw = |purpose, rows| toy_rows(toy, spec.seed, purpose, rows);
-
-    let validation = draw(Purpose::ValidationRows, rows("validation", &spec.validation)?);
-    let test = draw(Purpose::TestRows, rows("test", &spec.test)?);
+    let validation = rows("validation", &spec.validation)?;
+    let test = rows("test", &spec.test)?;
     let train = match &spec.train {
         Amount::Fresh(_) => None,
-        amount => Some(draw(Purpose::TrainRows, rows("train", amount)?)),
+        amount => Some(rows("train", amount)?),
     };
-    Ok((train, [validation, test]))
+    room_for([("train", train.unwrap_or(0)), ("validation", validation), ("test", test)], toy.features())?;
+    let draw = |purpose, rows| toy_rows(toy, spec.seed, purpose, rows);
+    let held_out = [draw(Purpose::ValidationRows, validation), draw(Purpose::TestRows, test)];
+    Ok((train.map(|rows| draw(Purpose::TrainRows, rows)), held_out))
+}
+
+/// Holds memory to have room for the rows of all parts.
+fn room_for(parts: [(&'static str, usize); 3], features: usize) -> Result<(), DataError> {
+    /// A number as it is drawn and, of most rows, once more as the flow takes it.
+    const BYTES: u64 = 12;
+    let bytes = |rows: usize| (rows as u64).saturating_mul(BYTES * features as u64);
+    let needed = parts.iter().fold(0_u64, |sum, (_, rows)| sum.saturating_add(bytes(*rows)));
+    let free = memory::free();
+    if needed <= free {
+        return Ok(());
+    }
+    // Three parts have a largest.
+    let (part, rows) = parts.into_iter().max_by_key(|(_, rows)| *rows).unwrap_or(("train", 0));
+    Err(DataError::TooLarge { part, rows, needed: memory::shown(needed), free: memory::shown(free) })
 }
 
 /// Draws the parts that `spec` asks for.

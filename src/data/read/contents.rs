@@ -6,8 +6,9 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::{Source, memory};
+use super::Source;
 use crate::data::error::{DataError, reading};
+use crate::data::memory;
 
 /// Bytes that a compressed file may always unfold to.
 const ALWAYS: u64 = 1 << 28;
@@ -65,7 +66,7 @@ impl Source<'_> {
     pub(super) fn bytes(&self) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         // A file that grows while it is read ends where memory does.
-        open(self.path)?.take(memory::free()).read_to_end(&mut bytes).map_err(reading(self.path))?;
+        self.input.open()?.take(memory::free()).read_to_end(&mut bytes).map_err(reading(self.path))?;
         Ok(bytes)
     }
 

@@ -3,17 +3,20 @@
 use std::io::Read;
 use std::path::Path;
 
+use polars::prelude::{NamedFrom, Series};
+
 use super::error::{CellProblem, DataError, Place, finite, reading};
+use super::memory;
 use super::quote::quoted;
 use crate::matrix::Matrix;
-use crate::spec::{Duplicates, FileFormat, Missing};
+use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
 
 mod contents;
 mod counting;
 mod csv;
 mod idx;
 mod images;
-mod memory;
+mod input;
 mod npy;
 mod npz;
 mod options;
@@ -22,6 +25,8 @@ mod rows;
 mod selection;
 mod signature;
 
+pub use csv::typed;
+pub use input::Input;
 pub use options::ReadOptions;
 pub use selection::Selection;
 
@@ -55,23 +60,37 @@ pub type Watch = dyn Fn(&Path, u64, u64) + Send + Sync;
 /// A file that is being read, and how.
 struct Source<'a> {
     path: &'a Path,
+    input: &'a Input,
     options: &'a ReadOptions,
     watch: &'a Watch,
 }
 
+/// Reads all columns of a file.
+type Columns = fn(&Source) -> Result<Vec<Series>, DataError>;
+
 struct Reader {
     format: FileFormat,
     read: fn(&Source) -> Result<Table, DataError>,
+    /// All columns as they are in the file; `None`: they are numbers, which `read` gives.
+    columns: Option<Columns>,
 }
 
 const READERS: &[Reader] = &[
-    Reader { format: FileFormat::Csv, read: |source| csv::read(source, b',') },
-    Reader { format: FileFormat::Tsv, read: |source| csv::read(source, b'\t') },
-    Reader { format: FileFormat::Parquet, read: parquet::read },
-    Reader { format: FileFormat::Npy, read: npy::read },
-    Reader { format: FileFormat::Npz, read: npz::read },
-    Reader { format: FileFormat::Idx, read: idx::read },
-    Reader { format: FileFormat::Images, read: images::read },
+    Reader {
+        format: FileFormat::Csv,
+        read: |source| csv::read(source, b','),
+        columns: Some(|source| csv::columns(source, b',')),
+    },
+    Reader {
+        format: FileFormat::Tsv,
+        read: |source| csv::read(source, b'\t'),
+        columns: Some(|source| csv::columns(source, b'\t')),
+    },
+    Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns) },
+    Reader { format: FileFormat::Npy, read: npy::read, columns: None },
+    Reader { format: FileFormat::Npz, read: npz::read, columns: None },
+    Reader { format: FileFormat::Idx, read: idx::read, columns: None },
+    Reader { format: FileFormat::Images, read: images::read, columns: None },
 ];
 
 /// Reads the columns of `path` that `options` ask for; `watch` hears of it as it goes.
@@ -79,18 +98,17 @@ const READERS: &[Reader] = &[
 /// # Errors
 /// An unknown extension, a damaged file, a value that is missing, not a number or not finite: with file, row and column.
 pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
-    let told = || FileFormat::of(path).filter(|format| *format != FileFormat::Images || path.is_dir());
-    let format = options.format.or_else(told);
-    let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
-        return Err(unknown_extension(path));
-    };
-    if reader.format != FileFormat::Images {
-        let mut start = Vec::new();
-        contents::open(path)?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
-        // Those that may be gzipped look at what they unfold.
-        signature::check(path, &start, reader.format)?;
-    }
-    let mut table = (reader.read)(&Source { path, options, watch })?;
+    read_input(&Input::file(path), options, watch)
+}
+
+/// As [`read_table`], from a file or a stream.
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
+    let path = &*input.path;
+    let reader = reader_of(input, options)?;
+    let mut table = (reader.read)(&Source { path, input, options, watch })?;
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);
     if options.missing == Missing::Drop {
@@ -103,6 +121,48 @@ pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<T
         rows::keep_first(&mut table, most);
     }
     if table.rows.rows() == 0 { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(table) }
+}
+
+/// What separates the cells of the text `path`, and its decimal sign, by the look of its first rows; `usual`: where nothing speaks
+/// against it.
+///
+/// # Errors
+/// A file that is no text or cannot be read.
+pub fn look(path: &Path, usual: char) -> Result<(char, Decimal), DataError> {
+    let (input, options) = (Input::file(path), ReadOptions::default());
+    csv::look(&Source { path, input: &input, options: &options, watch: &|_, _, _| {} }, usual as u8)
+}
+
+/// All columns of `input` as they are written there, text among them, whatever the options choose; numbers of a text are text.
+///
+/// # Errors
+/// As [`read_table`], and columns of a type that is not read.
+pub fn read_columns(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Vec<Series>, DataError> {
+    let path = &*input.path;
+    let reader = reader_of(input, options)?;
+    if let Some(columns) = reader.columns {
+        return columns(&Source { path, input, options, watch });
+    }
+    let table = (reader.read)(&Source { path, input, options, watch })?;
+    let values = |column: usize| table.rows.iter_rows().map(|row| row[column]).collect::<Vec<f64>>();
+    Ok(table.columns.iter().enumerate().map(|(i, name)| Series::new(name.into(), values(i))).collect())
+}
+
+/// Who reads `input`, once its first bytes are known to be of that format.
+fn reader_of(input: &Input, options: &ReadOptions) -> Result<&'static Reader, DataError> {
+    let path = &*input.path;
+    let told = || FileFormat::of(path).filter(|format| *format != FileFormat::Images || path.is_dir());
+    let format = options.format.or_else(told);
+    let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
+        return Err(unknown_extension(path));
+    };
+    if reader.format != FileFormat::Images {
+        let mut start = Vec::new();
+        input.open()?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
+        // Those that may be gzipped look at what they unfold.
+        signature::check(path, &start, reader.format)?;
+    }
+    Ok(reader)
 }
 
 fn unknown_extension(path: &Path) -> DataError {
@@ -143,6 +203,20 @@ impl Source<'_> {
         DataError::Damaged { path: self.path.to_owned(), format, problem: problem.to_string() }
     }
 
+    /// Holds memory to have room for `rows` × `columns` numbers, `copies` times.
+    fn room_for(&self, rows: usize, columns: usize, copies: u64) -> Result<(), DataError> {
+        let needed = (rows as u64).saturating_mul(8 * columns as u64).saturating_mul(copies);
+        let free = memory::free();
+        if needed <= free {
+            return Ok(());
+        }
+        let (needed, free) = (memory::shown(needed), memory::shown(free));
+        let problem = format!(
+            "has {rows} rows, which take {needed}, and {free} of memory are free; write fewer rows to it, or learn fewer `columns`"
+        );
+        Err(DataError::Refused { path: self.path.to_owned(), problem })
+    }
+
     /// A number as read: finite, or NaN for a missing one whose row is to be dropped.
     fn value(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         self.options.or_missing(value.and_then(finite))
@@ -163,6 +237,7 @@ impl Source<'_> {
         }
         let chosen = self.options.selection.resolve(self.path, names)?;
         let width = chosen.len();
+        self.room_for(rows, width, 1)?;
         let mut matrix = Matrix::zeros(rows, width);
         let blocks = matrix.as_mut_slice().par_chunks_mut(AT_ONCE * width).enumerate();
         // Of several faults the first row's is reported, whichever thread finds one first.
@@ -218,6 +293,15 @@ mod tests {
         let options = ReadOptions { format: Some(FileFormat::Csv), ..ReadOptions::default() };
         let table = read_table(&path, &options, &|_, _, _| {}).unwrap();
         assert_eq!(table.rows.as_slice(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn more_numbers_than_memory_holds_are_refused_with_both_sizes() {
+        let (input, options) = (Input::file(Path::new("a.npy")), ReadOptions::default());
+        let source = Source { path: &input.path, input: &input, options: &options, watch: &|_, _, _| {} };
+        let text = source.room_for(1 << 50, 2, 1).unwrap_err().to_string();
+        assert!(text.contains("`a.npy` has 1125899906842624 rows, which take 18.0 PB, and "), "{text}");
+        assert!(source.room_for(1000, 2, 2).is_ok());
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::io::BufReader;
 
 use zip::ZipArchive;
 
-use super::contents::{open, unfold};
+use super::contents::unfold;
 use super::{Source, Table, npy};
 use crate::data::error::{DataError, near_names};
 use crate::data::quote::{listed, quoted};
 
 /// Reads the array that the options' `key` names, or the only one.
 pub fn read(source: &Source) -> Result<Table, DataError> {
-    let file = open(source.path)?;
+    let file = source.input.open()?;
     let damaged = |error: zip::result::ZipError| source.damaged("NPZ", error);
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
     let keys: Vec<String> =

@@ -1,9 +1,8 @@
 //! Parquet, through polars.
 
-use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader};
+use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader, Series};
 
-use super::contents::open;
-use super::{Source, Table, memory, rounded};
+use super::{Source, Table, rounded};
 use crate::data::error::{CellProblem, DataError};
 use crate::data::quote::{as_toml, quoted};
 use crate::matrix::Matrix;
@@ -12,7 +11,7 @@ use crate::matrix::Matrix;
 pub fn read(source: &Source) -> Result<Table, DataError> {
     let path = source.path;
     let damaged = |error: PolarsError| source.damaged("Parquet", error);
-    let mut reader = ParquetReader::new(open(path)?);
+    let mut reader = ParquetReader::new(source.input.open()?);
     let schema = reader.schema().map_err(damaged)?;
     let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
     let chosen = source.options.selection.resolve(path, &names)?;
@@ -26,13 +25,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     }
     // A column of one value takes next to nothing in the file, however many rows it has.
     let rows = reader.num_rows().map_err(damaged)?;
-    let bytes = (rows as u64).saturating_mul(8 * columns.len() as u64);
-    if bytes > memory::free() {
-        let (bytes, free) = (memory::shown(bytes), memory::shown(memory::free()));
-        let problem =
-            format!("has {rows} rows, which take {bytes}, and {free} of memory are free; write fewer rows to it");
-        return Err(DataError::Refused { path: path.to_owned(), problem });
-    }
+    source.room_for(rows, columns.len(), 1)?;
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
 
     let mut rows = Matrix::zeros(frame.height(), columns.len());
@@ -63,6 +56,24 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         ));
     }
     Ok(Table { columns, rows, numbers: None, named: true, levels: None, warnings })
+}
+
+/// All columns as they are: numbers, booleans and text.
+pub fn columns(source: &Source) -> Result<Vec<Series>, DataError> {
+    let damaged = |error: PolarsError| source.damaged("Parquet", error);
+    let mut reader = ParquetReader::new(source.input.open()?);
+    let schema = reader.schema().map_err(damaged)?;
+    for (name, field) in schema.iter() {
+        use ArrowDataType::{LargeUtf8, Utf8, Utf8View};
+        if refusal(&field.dtype, name).is_some() && !matches!(field.dtype, Utf8 | LargeUtf8 | Utf8View) {
+            let (path, column, found) = (source.path.to_owned(), name.to_string(), format!("{:?} values", field.dtype));
+            let hint =
+                "only numbers, booleans and text can be written beside the results: leave the column out of the file";
+            return Err(DataError::ColumnType { path, column, found, hint: hint.to_owned() });
+        }
+    }
+    let frame = reader.finish().map_err(damaged)?;
+    Ok(frame.columns().iter().map(|column| column.as_materialized_series().clone()).collect())
 }
 
 /// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some

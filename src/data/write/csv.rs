@@ -2,6 +2,8 @@
 
 use std::io;
 
+use polars::prelude::{AnyValue, Series};
+
 use super::{Blocks, Column, Sink};
 
 pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
@@ -17,12 +19,23 @@ pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
                 match column {
                     Column::F32(values) => write!(sink, "{:?}", values[row])?,
                     Column::F64(values) => write!(sink, "{:?}", values[row])?,
+                    Column::Copied(values) => write!(sink, "{}", cell(values, row)?)?,
                 }
             }
             writeln!(sink)?;
         }
     }
     Ok(())
+}
+
+/// A value of a copied column; nothing stands for one that is missing.
+fn cell(values: &Series, row: usize) -> io::Result<String> {
+    Ok(match values.get(row).map_err(io::Error::other)? {
+        AnyValue::Null => String::new(),
+        AnyValue::Float32(value) => format!("{value:?}"),
+        AnyValue::Float64(value) => format!("{value:?}"),
+        value => quoted(&value.str_value()),
+    })
 }
 
 fn quoted(name: &str) -> String {

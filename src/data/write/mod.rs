@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+use polars::prelude::Series;
+
 use super::error::DataError;
 use crate::atomic::{WriteError, write_view};
 use crate::matrix::Matrix;
@@ -17,6 +19,8 @@ mod parquet;
 pub enum Column {
     F32(Vec<f32>),
     F64(Vec<f64>),
+    /// Of any type, as another file has it.
+    Copied(Series),
 }
 
 impl Column {
@@ -24,6 +28,7 @@ impl Column {
         match self {
             Self::F32(values) => values.len(),
             Self::F64(values) => values.len(),
+            Self::Copied(values) => values.len(),
         }
     }
 

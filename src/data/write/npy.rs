@@ -3,6 +3,7 @@
 use std::io;
 
 use npyz::{AutoSerialize, WriterBuilder};
+use polars::prelude::Series;
 
 use super::{Blocks, Column, Sink};
 
@@ -15,12 +16,19 @@ pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
         true => values(sink, &shape, blocks, |column, row| match column {
             Column::F32(values) => values[row],
             Column::F64(values) => values[row] as f32,
+            Column::Copied(values) => number(values, row) as f32,
         }),
         false => values(sink, &shape, blocks, |column, row| match column {
             Column::F32(values) => f64::from(values[row]),
             Column::F64(values) => values[row],
+            Column::Copied(values) => number(values, row),
         }),
     }
+}
+
+/// A value of a copied column as far as it is a number.
+fn number(values: &Series, row: usize) -> f64 {
+    values.get(row).ok().and_then(|value| value.extract()).unwrap_or(f64::NAN)
 }
 
 fn values<T: AutoSerialize>(

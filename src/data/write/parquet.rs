@@ -30,6 +30,7 @@ fn frame(names: &[String], columns: Vec<Column>) -> io::Result<DataFrame> {
     let series = names.iter().zip(columns).map(|(name, column)| match column {
         Column::F32(values) => Series::new(name.into(), values),
         Column::F64(values) => Series::new(name.into(), values),
+        Column::Copied(values) => values.with_name(name.into()),
     });
     DataFrame::new(rows, series.map(PolarsColumn::from).collect()).map_err(io::Error::other)
 }

@@ -130,6 +130,7 @@ mod tests {
             metrics: BTreeMap::from([("test_nll", test_nll)]),
             keys: BTreeMap::from([("optimizer.name".into(), toml::Value::from(name))]),
             data: None,
+            spec_hash: None,
         };
         let rows = [row("adam", 0, 0.5), row("adamw", 0, 0.6), row("rmsprop", 0, 0.7), row("sgd", 0, 1e9)];
         let charts = swept_charts("e", &Comparison::new(&rows, &By::Trial, test_nll()));

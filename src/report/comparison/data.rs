@@ -82,6 +82,7 @@ mod tests {
             metrics: BTreeMap::from([("test_nll", test_nll), ("gap", test_nll)]),
             keys: toml::from_str(keys).expect("TOML"),
             data: data.map(|text| toml::from_str(text).expect("TOML")),
+            spec_hash: None,
         }
     }
 

@@ -199,6 +199,7 @@ mod tests {
             metrics: BTreeMap::from([("test_nll", test_nll), ("samples_per_second", 10.0 * test_nll)]),
             keys: BTreeMap::from([("model.depth".into(), depth.into()), ("device".into(), "cpu".into())]),
             data: None,
+            spec_hash: None,
         }
     }
 

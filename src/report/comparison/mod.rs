@@ -7,10 +7,12 @@ mod data;
 mod frame;
 mod groups;
 mod metric;
+mod repeated;
 mod rows;
 mod text;
 
 pub use data::DIGEST;
 pub use groups::{By, Comparison, Group, Over};
 pub use metric::{METRICS, Metric, metric, test_nll};
+pub use repeated::once_each;
 pub use rows::{FIXED, Row, RowError, rows};

@@ -17,12 +17,22 @@ pub struct Row {
     pub trial: String,
     pub seed: i64,
     pub status: Status,
+    /// What the trial computes; `None` in a table that does not tell.
+    pub spec_hash: Option<String>,
     /// Finite values of [`METRICS`] and of their errors over the rows of the test set, by the names of the columns.
     pub metrics: BTreeMap<&'static str, f64>,
     /// The other [`FIXED`] columns, and every swept or overridden key under its dotted name.
     pub keys: BTreeMap<String, toml::Value>,
     /// What says which data the run saw, by its dotted names; `None` where only the swept and overridden keys are known.
     pub data: Option<BTreeMap<String, toml::Value>>,
+}
+
+impl Row {
+    /// A run of which nothing else is known.
+    pub fn new(experiment: String, trial: String, seed: i64, status: Status) -> Self {
+        let (metrics, keys) = (BTreeMap::new(), BTreeMap::new());
+        Self { experiment, trial, seed, status, spec_hash: None, metrics, keys, data: None }
+    }
 }
 
 /// A table that is none of trials.
@@ -62,7 +72,8 @@ fn one(table: &DataFrame, row: usize) -> Result<Row, RowError> {
     let seed = cell("seed")?;
     let seed = seed.extract::<i64>().ok_or_else(|| wrong("seed", &seed, "an integer"))?;
     let (experiment, trial) = (text("experiment")?, text("trial")?);
-    let mut read = Row { experiment, trial, seed, status, metrics: BTreeMap::new(), keys: BTreeMap::new(), data: None };
+    let mut read = Row::new(experiment, trial, seed, status);
+    read.spec_hash = text("spec_hash").ok();
     for column in table.columns() {
         let name = column.name().as_str();
         let value = column.get(row).unwrap_or(AnyValue::Null);

@@ -162,6 +162,7 @@ mod tests {
             metrics: BTreeMap::from([("test_nll", test_nll), ("seconds", 12.0), ("samples_per_second", 85e3)]),
             keys: BTreeMap::new(),
             data: None,
+            spec_hash: None,
         };
         let rows = [
             row(names[0], 0, Finished, 0.5),
@@ -213,6 +214,7 @@ mod tests {
             metrics: BTreeMap::from([("test_nll", 0.50), ("test_nll_stderr", 0.04)]),
             keys: BTreeMap::new(),
             data: None,
+            spec_hash: None,
         };
         let table = |rows: &[Row], by: &By| Comparison::new(rows, by, metric("test_nll").expect("a metric")).text(None);
         // One seed: all that is known is the error over the test rows.

@@ -1,5 +1,6 @@
 //! Which delimiter and decimal sign fit a text better than those it is read with.
 
+use super::header::skip_comments;
 use super::number::{is_missing, number};
 use super::scanner::Scanner;
 use crate::spec::Decimal;
@@ -30,8 +31,8 @@ impl Fit {
     }
 }
 
-/// What to write in the spec so that `text` is read better than by `present`, if anything is; as the middle of a sentence.
-pub fn advice(text: &[u8], present: Way) -> Option<String> {
+/// The way in which `text` is read better than by `present`, if there is one.
+pub fn better(text: &[u8], present: Way) -> Option<Way> {
     let mut best: Option<(Way, Fit)> = None;
     let now = fit(text, present).unwrap_or(Fit { numbers: 0, columns: 1 });
     for decimal in [Decimal::Point, Decimal::Comma] {
@@ -47,7 +48,12 @@ pub fn advice(text: &[u8], present: Way) -> Option<String> {
             }
         }
     }
-    let (way, _) = best?;
+    best.map(|(way, _)| way)
+}
+
+/// What to write in the spec so that `text` is read better than by `present`, if anything is; as the middle of a sentence.
+pub fn advice(text: &[u8], present: Way) -> Option<String> {
+    let way = better(text, present)?;
     let mut settings = Vec::new();
     if way.delimiter != present.delimiter {
         settings.push(format!("`delimiter = {}`", written(way.delimiter)));
@@ -77,7 +83,7 @@ fn written(delimiter: u8) -> &'static str {
 fn fit(text: &[u8], way: Way) -> Option<Fit> {
     let mut scanner = Scanner::new(text, 1, way.delimiter);
     let mut rows = Vec::new();
-    scanner.skip_blank_lines();
+    skip_comments(&mut scanner);
     while !scanner.rest.is_empty() && rows.len() < LOOK_AT {
         rows.push(scanner.row());
         scanner.skip_blank_lines();
@@ -113,6 +119,7 @@ mod tests {
             ("a\tb\n1\t2\n", "by \"\\t\"; set `delimiter = \"\\t\"`"),
             ("a|b\n1|2\n", "by '|'; set `delimiter = '|'`"),
             ("1.0  2.0\n 3.0 4.0\n", "by ' '; set `delimiter = ' '`"),
+            ("# by me, in 2020\na;b\n1;2\n", "by ';'; set `delimiter = ';'`"),
             ("a,b\n\"1,5\",\"2,5\"\n", "another sign; set `decimal = ','`"),
         ];
         for (text, expected) in cases {

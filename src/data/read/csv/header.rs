@@ -1,6 +1,7 @@
 //! What stands above the rows: comments, and the names of the columns.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::guess::Way;
 use super::number::{is_missing, number};
@@ -127,7 +128,7 @@ fn counts_from_zero(cells: &[Cow<[u8]>]) -> bool {
 }
 
 /// The lines at the top that start with `#`, and the blank ones among them, are no rows.
-fn skip_comments<'a>(scanner: &mut Scanner<'a>) -> Vec<&'a [u8]> {
+pub fn skip_comments<'a>(scanner: &mut Scanner<'a>) -> Vec<&'a [u8]> {
     let mut comments = Vec::new();
     scanner.skip_blank_lines();
     while let [b'#', rest @ ..] = scanner.rest
@@ -155,7 +156,7 @@ fn all_trail(text: &[u8], delimiter: u8) -> bool {
     ends.into_iter().all(|end| *end == delimiter)
 }
 
-/// The names as a header has them; columns without one get that which pandas gives them.
+/// The names as a header has them; columns without one, or with one that an earlier column has, get that which pandas gives them.
 fn name(cells: &[Cow<[u8]>], warnings: &mut Vec<String>) -> Result<Vec<String>, String> {
     let mut names: Vec<String> = Vec::with_capacity(cells.len());
     let mut unnamed = Vec::new();
@@ -186,7 +187,38 @@ fn name(cells: &[Cow<[u8]>], warnings: &mut Vec<String>) -> Result<Vec<String>, 
             as_toml(&names[first])
         ));
     }
+    let twice = tell_apart(&mut names);
+    if !twice.is_empty() {
+        let called: Vec<String> = twice
+            .iter()
+            .take(20)
+            .map(|(name, called)| format!("the later {} is called {}", quoted(name), quoted(called)))
+            .collect();
+        warnings.push(format!("gives a name to several columns: {}", called.join(", ")));
+    }
     Ok(names)
+}
+
+/// Gives a column whose name an earlier one has a name of its own: `a.1`, `a.2`. Returns those names as they were and are.
+fn tell_apart(names: &mut [String]) -> Vec<(String, String)> {
+    let mut taken: HashSet<String> = names.iter().cloned().collect();
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut renamed = Vec::new();
+    for name in names {
+        let count = seen.entry(name.clone()).or_default();
+        if *count == 0 {
+            *count = 1;
+            continue;
+        }
+        let mut called = format!("{name}.{count}");
+        while !taken.insert(called.clone()) {
+            *count += 1;
+            called = format!("{name}.{count}");
+        }
+        *count += 1;
+        renamed.push((std::mem::replace(name, called.clone()), called));
+    }
+    renamed
 }
 
 fn headerless(cells: &[Cow<[u8]>]) -> String {

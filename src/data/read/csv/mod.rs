@@ -4,6 +4,7 @@
 //! (`pieces`, `number`). One scanner both reads and diagnoses, so that a message can always name row, line and column. A
 //! file without quotes is scanned in parallel pieces. Where a row does not fit, `guess` says what would.
 
+mod columns;
 mod guess;
 mod header;
 mod number;
@@ -13,10 +14,12 @@ mod text;
 
 use self::guess::Way;
 use self::pieces::{Layout, scan};
-use super::{Source, Table, rounded, signature};
+use super::{ReadOptions, Source, Table, rounded, signature};
 use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
-use crate::spec::FileFormat;
+use crate::spec::{Decimal, FileFormat};
+
+pub use self::columns::{columns, typed};
 
 /// Reads the chosen columns. `delimiter`: what separates cells where the options do not say. The first line is the header
 /// where they say so, or else unless it looks like a row.
@@ -26,10 +29,7 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     // What a gzipped file holds may be of another kind, too.
     signature::check(path, &bytes[..bytes.len().min(signature::START)], FileFormat::Csv)?;
     let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
-    // A spec takes nothing but ASCII.
-    let delimiter = options.delimiter.map_or(delimiter, |character| character as u8);
-    let (rest, delimiter) = excel_delimiter(&text.bytes).unwrap_or((&text.bytes, delimiter));
-    let way = Way { delimiter, decimal: options.decimal };
+    let (rest, way) = way(&text.bytes, options, delimiter);
     let better = || guess::advice(rest, way).map(|advice| source.damaged("CSV", advice));
 
     let top = header::read(rest, way, options.header).map_err(|problem| source.damaged("CSV", problem))?;
@@ -48,10 +48,12 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
+    // The pieces, and what they are put together to.
+    source.room_for(top.rows.rest.iter().filter(|byte| **byte == b'\n').count(), chosen.len(), 2)?;
     let mut values = Vec::new();
     let mut whole = vec![false; chosen.len()];
     let (mut rows, mut lines) = (0, top.rows.line - 1);
-    let layout = Layout { slots: &slots, width: chosen.len(), delimiter, decimal: way.decimal };
+    let layout = Layout { slots: &slots, width: chosen.len(), delimiter: way.delimiter, decimal: way.decimal };
     for piece in scan(top.rows.rest, &layout, source) {
         let piece = piece.map_err(|failure| {
             let error = failure.at(path, &names, rows, lines);
@@ -72,6 +74,24 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     Ok(Table { columns, rows, numbers: None, named: top.named, levels: None, warnings })
 }
 
+/// What separates the cells of the file and stands before its decimals, as its first rows look; `delimiter`: where they do not
+/// speak against it.
+pub fn look(source: &Source, delimiter: u8) -> Result<(char, Decimal), DataError> {
+    let bytes = source.contents()?;
+    let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
+    let (rest, present) = way(&text.bytes, source.options, delimiter);
+    let Way { delimiter, decimal } = guess::better(rest, present).unwrap_or(present);
+    Ok((char::from(delimiter), decimal))
+}
+
+/// How `text` is read, and the part of it that holds cells; `delimiter`: where nothing else tells it.
+fn way<'a>(text: &'a [u8], options: &ReadOptions, delimiter: u8) -> (&'a [u8], Way) {
+    // A spec takes nothing but ASCII.
+    let delimiter = options.delimiter.map_or(delimiter, |character| character as u8);
+    let (rest, delimiter) = excel_delimiter(text).unwrap_or((text, delimiter));
+    (rest, Way { delimiter, decimal: options.decimal })
+}
+
 /// Whether another delimiter or decimal sign may be the remedy.
 fn is_of_the_format(error: &DataError) -> bool {
     matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text(..), .. })
@@ -88,8 +108,8 @@ fn excel_delimiter(text: &[u8]) -> Option<(&[u8], u8)> {
 mod tests {
     use super::pieces::PIECE;
     use super::*;
-    use crate::data::read::{ReadOptions, Selection, read_table};
-    use crate::spec::{Decimal, Missing};
+    use crate::data::read::{Selection, read_table};
+    use crate::spec::Missing;
     use std::io::Write;
 
     fn parse_as(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table, String> {
@@ -277,6 +297,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_several_columns_have_stays_with_the_first() {
+        let cases: [Reading; 3] = [
+            ("a,b,a\n1,2,3\n", &["a", "b", "a.1"], &[1.0, 2.0, 3.0], "the later `a` is called `a.1`"),
+            ("a,a,a\n1,2,3\n", &["a", "a.1", "a.2"], &[1.0, 2.0, 3.0], "the later `a` is called `a.2`"),
+            ("a,a.1,a\n1,2,3\n", &["a", "a.1", "a.2"], &[1.0, 2.0, 3.0], "the later `a` is called `a.2`"),
+        ];
+        for case in cases {
+            reads_as(case, &ReadOptions::default());
+        }
+        assert_eq!(parse_bytes(b"a,b,a\n1,2,x\n", &["a.1"]).unwrap().columns, ["a", "b"]);
+    }
+
+    #[test]
     fn whether_there_is_a_header_can_be_said() {
         let with = |header| ReadOptions { header: Some(header), ..ReadOptions::default() };
         let table = parse_as("a.csv", b"1,2\n3,4\n", &with(true)).unwrap();
@@ -318,7 +351,6 @@ mod tests {
             ("a,b\n\"1\n2\",3\n", "row 1 (line 2), column `a`"),
             ("a,b\n\"x\ny\",3\n1,2\n", "row 1 (line 2), column `a`"),
             ("a;b\n1;2\n", "separated by ';'"),
-            ("a,a\n1,2\n", "`a` appears twice"),
             ("\n\n", "holds no rows"),
         ];
         for (text, expected) in cases {
