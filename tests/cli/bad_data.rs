@@ -99,7 +99,11 @@ fn rows_of_a_toy_beyond_memory_are_refused_with_both_sizes() {
         let script = format!("ulimit -v 8000000; exec \"$0\" {command} moons.toml");
         let mut shell = Command::new("sh");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_runner")]).current_dir(here.path(""));
-        let told = ["moons.toml:3", "take about 24.0 GB of memory, and ", " GB are free", "train = \"fresh\""];
+        let told = [
+            "`dataset.train = 1000000000`: the rows of all parts take about 24.0 GB of memory, and ",
+            " GB are free",
+            "train = \"fresh\"",
+        ];
         Ended::of(&mut shell).expect(2).says(&told);
         assert!(!here.path("results").exists());
     }
