@@ -1,6 +1,6 @@
 //! Files that are there whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    replace(path, folder_of(path), true, write).map_err(WriteError::at(path))
+    replace(path, true, write).map_err(WriteError::at(path))
 }
 
 /// As [`write_atomically`], but without waiting for the disk: for what can be made again from other files, should the power fail
@@ -50,19 +50,33 @@ pub fn write_atomically(
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_view(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), WriteError> {
-    replace(path, folder_of(path), false, write).map_err(WriteError::at(path))
+    replace(path, false, write).map_err(WriteError::at(path))
 }
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn replace(
-    path: &Path,
-    folder: &Path,
-    synced: bool,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
+/// Where a file is written that is called `path`: what a link of that name leads to, whether it is there yet or not.
+fn behind_links(path: &Path) -> PathBuf {
+    const MOST_LINKS: usize = 40;
+    let mut place = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(next) = fs::read_link(&place) else { break };
+        place = folder_of(&place).join(next);
+    }
+    place
+}
+
+fn replace(path: &Path, synced: bool, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let path = &behind_links(path);
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        // A device or a pipe is written to: a file in its place would be of no use to whoever is behind it.
+        let mut stream = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+        write(&mut stream)?;
+        return stream.flush();
+    }
+    let folder = folder_of(path);
     // `make_in` rather than `tempfile_in`: the file shall have the usual permissions, not 0600.
     let temporary = tempfile::Builder::new()
         .prefix(PREFIX)
@@ -148,6 +162,21 @@ mod tests {
         assert_eq!(io::Error::from(error).kind(), io::ErrorKind::StorageFull);
         assert_eq!(fs::read_to_string(&path).expect("read"), "old");
         assert_eq!(names(folder.path()), ["last.safetensors"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_what_they_lead_to_is_written_and_devices_are_written_to() {
+        let folder = tempfile::tempdir().expect("folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("old.csv"), "old").expect("written");
+        for (link, target) in [("link.csv", "old.csv"), ("new link.csv", "new.csv"), ("null", "/dev/null")] {
+            std::os::unix::fs::symlink(target, at(link)).expect("linked");
+            write_view(&at(link), |file| file.write_all(b"rows")).expect("written");
+            assert!(fs::symlink_metadata(at(link)).expect("there").is_symlink(), "{link}");
+        }
+        assert_eq!([at("old.csv"), at("new.csv")].map(|path| fs::read(path).expect("read")), [b"rows", b"rows"]);
+        assert!(!fs::metadata("/dev/null").expect("there").is_file());
     }
 
     #[test]

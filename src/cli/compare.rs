@@ -10,7 +10,8 @@ use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, SerRea
 
 use super::options::stdout_width;
 use super::output::{print, tell};
-use super::spare::spare;
+use super::spare::{learned_from, spare};
+use super::target::is_stream;
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::SPEC;
@@ -49,9 +50,11 @@ impl Compare {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let format = self.format()?;
         let metric = metric_named(&self.metric)?;
-        if let Some(path) = &self.output {
-            let tables: Vec<&Path> = self.paths.iter().map(PathBuf::as_path).filter(|path| path.is_file()).collect();
-            spare(path, &tables)?;
+        if let Some(path) = self.file() {
+            let (tables, folders): (Vec<_>, Vec<_>) = self.paths.iter().cloned().partition(|path| path.is_file());
+            let reads: Vec<PathBuf> =
+                tables.into_iter().chain(folders.iter().flat_map(|folder| learned_from(folder))).collect();
+            spare(path, &reads.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
         }
         let by = keys(&self.by)?;
         let mut runs = Vec::new();
@@ -86,23 +89,31 @@ impl Compare {
         Ok(Exit::Success)
     }
 
+    /// Where to, if not to standard output.
+    fn file(&self) -> Option<&PathBuf> {
+        self.output.as_ref().filter(|path| !is_stream(path))
+    }
+
     fn format(&self) -> Result<Format, Failure> {
-        let extension = self.output.as_ref().and_then(|path| path.extension()).and_then(|it| it.to_str());
-        match (self.format, extension) {
-            (Some(Format::Parquet), _) if self.output.is_none() => {
+        let extension = self.file().and_then(|path| path.extension()).and_then(|it| it.to_str()).map(str::to_lowercase);
+        match (self.format, extension.as_deref()) {
+            (Some(Format::Parquet), _) if self.file().is_none() => {
                 Err(Failure::usage("--format parquet: not for a terminal; name a file with --output FILE"))
             }
             (Some(format), _) => Ok(format),
             (None, Some("md")) => Ok(Format::Markdown),
             (None, Some("csv")) => Ok(Format::Csv),
             (None, Some("parquet")) => Ok(Format::Parquet),
-            (None, _) => Ok(Format::Table),
+            (None, Some("txt") | None) => Ok(Format::Table),
+            (None, Some(other)) => Err(Failure::Usage(format!(
+                "--output: `.{other}` tells no format; known: .txt, .md, .csv, .parquet; or say which with --format"
+            ))),
         }
     }
 
     fn write(&self, comparison: &Comparison, format: Format) -> Result<(), Failure> {
         let mut bytes = Vec::new();
-        let width = if self.output.is_none() { stdout_width() } else { None };
+        let width = if self.file().is_none() { stdout_width() } else { None };
         match format {
             Format::Table => bytes.extend(comparison.text(width).bytes()),
             Format::Markdown => bytes.extend(comparison.markdown().bytes()),
@@ -118,7 +129,7 @@ impl Compare {
         if matches!(format, Format::Table | Format::Markdown) {
             bytes.push(b'\n');
         }
-        match &self.output {
+        match self.file() {
             Some(path) => {
                 write_atomically(path, |file| file.write_all(&bytes)).map_err(Failure::usage)?;
                 tell(format_args!("wrote {}", path.display()));
@@ -164,8 +175,17 @@ fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
     for broken in &found.broken {
         tell(format_args!("warning: {broken}"));
     }
-    let mut runs = rows_of(&found.manifests)?;
-    for ((run, directory), manifest) in runs.iter_mut().zip(&found.directories).zip(&found.manifests) {
+    rows_with_specs(&found.manifests, &found.directories, wanted)
+}
+
+/// The runs of manifests that lie in `directories`, with what their resolved specs say of their data and of the keys `wanted`.
+pub(super) fn rows_with_specs(
+    manifests: &[Manifest],
+    directories: &[PathBuf],
+    wanted: &[String],
+) -> Result<Vec<Row>, Failure> {
+    let mut runs = rows_of(manifests)?;
+    for ((run, directory), manifest) in runs.iter_mut().zip(directories).zip(manifests) {
         let Ok(spec) = resolved(directory) else { continue };
         let missing = wanted.iter().filter(|key| !run.keys.contains_key(*key));
         let missing: Vec<_> = missing.filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))).collect();

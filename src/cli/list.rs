@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::Table;
 
-use super::output::{print, tell};
+use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
 use crate::engine::was_killed;
 use crate::plan::{Plan, Trial};
@@ -80,9 +80,11 @@ impl List {
                 let counts: Vec<String> = counts.iter().map(|(status, runs)| format!("{runs} {status}")).collect();
                 totals.push(format!("{}: {}", experiment.display(), counts.join(", ")));
                 if unasked > 0 {
-                    let (runs, experiment) = (counted(unasked, "run"), experiment.display());
                     tell(format_args!(
-                        "{experiment}: {runs} no longer asked for; `runner prune {experiment}` removes them"
+                        "{}: {} no longer asked for; `runner prune {}` removes them",
+                        experiment.display(),
+                        counted(unasked, "run"),
+                        quoted(&experiment)
                     ));
                 }
             }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::compare::{has_metric, metric_named, rows_of};
 use super::output::{print, tell};
-use super::spare::spare;
+use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::{Datasets, SavedRun};
@@ -44,7 +44,7 @@ impl Plot {
             )));
         };
         let folder = self.output.clone().unwrap_or_else(|| self.path.join("plots"));
-        let learned_from = runs.directories.first().map(|run| SavedRun::files_of(run)).unwrap_or_default();
+        let learned_from = learned_from(&self.path);
         let learned_from: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).collect();
         spare(&folder.join("curves.png"), &learned_from)?;
         std::fs::create_dir_all(&folder).map_err(|error| {

@@ -204,7 +204,11 @@ impl Run {
     fn print(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
         print(&plan.experiment)?;
         let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();
-        let comparison = Comparison::new(&compare::rows_of(&shown)?, &By::Trial, test_nll());
+        let folder = self.results.join(&plan.experiment);
+        let place = |run: &Manifest| folder.join(&run.trial).join(format!("seed-{}", run.seed));
+        let directories: Vec<PathBuf> = shown.iter().map(place).collect();
+        let rows = compare::rows_with_specs(&shown, &directories, &[])?;
+        let comparison = Comparison::new(&rows, &By::Trial, test_nll());
         print(comparison.text(stdout_width()))?;
         if let Some(note) = comparison.data_note() {
             tell(format_args!("note: {note}"));
@@ -217,7 +221,6 @@ impl Run {
                 if run.status == Status::Failed && steps > 0 { format!(" after step {steps}") } else { String::new() };
             tell(format_args!("{} seed {}: {}{place}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
-        let folder = self.results.join(&plan.experiment);
         print(format_args!("results      {}", folder.display()))?;
         print(format_args!("table        {}", folder.join("trials.parquet").display()))?;
         print(format_args!("TensorBoard  tensorboard --logdir {}", quoted(&folder)))

@@ -1,10 +1,11 @@
 //! `runner sample`: draw rows from a trained flow.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::spare::learned_from;
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Blocks, TableFormat, matrix_columns};
@@ -31,7 +32,9 @@ pub(super) struct Sample {
 impl Sample {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let target = Target::new(&self.output, self.format, &run.files())?;
+        let learned_from = learned_from(&self.run);
+        let learned_from: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).collect();
+        let target = Target::new(&self.output, self.format, &learned_from)?;
         let (names, rows) = (run.columns.clone(), self.n as usize);
         let blocks = &mut run.draws(rows, self.seed).map(|block| {
             let columns = matrix_columns(&names, &block.map_err(io::Error::other)?);

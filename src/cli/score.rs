@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::output::tell;
 use super::reading::{Reading, file_of};
+use super::spare::learned_from;
 use super::table::{copied, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
@@ -45,7 +46,8 @@ pub(super) struct Score {
 impl Score {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let reads: Vec<&Path> = run.files().into_iter().chain([file_of(&self.data)]).collect();
+        let learned_from = learned_from(&self.run);
+        let reads: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).chain([file_of(&self.data)]).collect();
         let target = Target::new(&self.output, self.output_format, &reads)?;
         if self.with_columns && target.format() == TableFormat::Npy {
             return Err(Failure::usage("--with-columns: npy has no names of columns; write a .csv or .parquet"));
@@ -61,7 +63,8 @@ impl Score {
         }
         let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
-        tell(format_args!("mean log_prob {mean:.6} nats over {} rows", log_prob.len()));
+        let mean = if mean.abs() < 1e6 { format!("{mean:.6}") } else { format!("{mean:e}") };
+        tell(format_args!("mean log_prob {mean} nats over {} rows", log_prob.len()));
         not_finite(&log_prob).into_iter().for_each(|text| tell(format_args!("warning: {text}")));
         columns.push((LOG_PROB.to_owned(), Column::F64(log_prob)));
         target.write(columns)

@@ -5,8 +5,11 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::engine::SPEC;
-use crate::record::is_damaged_metrics;
+use crate::engine::{SPEC, SavedRun};
+use crate::record::{is_damaged_metrics, read_runs};
+
+/// Folders of a run within the results: `<experiment>/<trial>/seed-<n>`.
+const RUN_DEPTH: usize = 3;
 
 /// Refuses `target` where that would replace one of the files `read`, hide among the images of a folder of them, or replace a file
 /// of an experiment's or a run's own. Links and other spellings of a path do not matter.
@@ -18,6 +21,10 @@ pub(super) fn spare(target: &Path, read: &[&Path]) -> Result<(), Failure> {
             source.display()
         )));
     }
+    if target.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) && target.is_file() {
+        let target = target.display();
+        return Err(Failure::Usage(format!("{target}: this would write over a spec; name another file with -o")));
+    }
     match places(target).iter().find_map(|place| owner(place)) {
         None => Ok(()),
         Some(owner) => Err(Failure::Usage(format!(
@@ -26,6 +33,22 @@ pub(super) fn spare(target: &Path, read: &[&Path]) -> Result<(), Failure> {
             owner.display()
         ))),
     }
+}
+
+/// The files that the runs in `path` (a run, or a folder of runs) learned from, and all other runs of the same results: whoever
+/// writes beside one may well meet the data of another.
+pub(super) fn learned_from(path: &Path) -> Vec<PathBuf> {
+    let is_experiment = |folder: &Path| folder.join("plan.json").is_file();
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // Results are the folder above the experiment that `path` lies in.
+    let results = place.ancestors().take(RUN_DEPTH).find(|folder| is_experiment(folder)).and_then(Path::parent);
+    let beside = results.and_then(|results| std::fs::read_dir(results).ok()).into_iter().flatten().flatten();
+    let experiments = beside.map(|entry| entry.path()).filter(|folder| is_experiment(folder));
+    let runs = std::iter::once(place.clone()).chain(experiments).flat_map(|folder| read_runs(&folder).directories);
+    let mut files: Vec<PathBuf> = runs.flat_map(|run| SavedRun::files_of(&run)).collect();
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// Whether two paths name one file, by whatever links.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::output::tell;
+use super::spare::learned_from;
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Column, DataFile, Part, Parts, Provenance, TableFormat, matrix_columns};
@@ -30,13 +31,14 @@ impl Split {
         if self.output == Path::new("-") {
             return Err(Failure::usage("-o -: three files do not fit into standard output; name a folder"));
         }
-        let spec = SavedRun::spec_of(&self.run).map_err(Failure::usage)?;
-        let files: Vec<&Path> = spec.dataset.files().into_iter().map(|(_, path)| path).collect();
+        let (spec, manifest, _) = SavedRun::checked(&self.run).map_err(Failure::usage)?;
+        let files = learned_from(&self.run);
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         let extension = self.format.extension();
         let target = |part| Target::new(&self.output.join(format!("{part}{extension}")), Some(self.format), &files);
         let targets = [target("train")?, target("validation")?, target("test")?];
         let parts = Parts::of(&spec.dataset, &spec.folder, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
-        self.warn_of_other_data(&parts);
+        warn_of_other_data(&manifest, &parts);
         fs::create_dir_all(&self.output).map_err(|error| {
             Failure::Usage(format!("{}: cannot be made: {error}; name another folder with -o", self.output.display()))
         })?;
@@ -50,18 +52,6 @@ impl Split {
         Ok(Exit::Success)
     }
 
-    /// The rows are those of the data as they are now.
-    fn warn_of_other_data(&self, parts: &Parts) {
-        let rows = parts.parts.each_ref().map(|part| (part.rows.rows() > 0).then_some(&part.rows));
-        let files =
-            parts.parts.iter().filter(|part| !part.path.as_os_str().is_empty()).map(|part| DataFile::at(&part.path));
-        let now = Provenance::of(&parts.columns, rows, files.collect());
-        let known = Manifest::read(&self.run).ok().and_then(|manifest| manifest.data);
-        if let Some(change) = known.and_then(|known| known.difference(&now)) {
-            tell(format_args!("warning: the data have changed since the run learned from them: {change}"));
-        }
-    }
-
     /// The features as the file has them and, where the format names columns, the number of each row in the file.
     fn columns(&self, names: &[String], part: &Part) -> Vec<(String, Column)> {
         /// Never the name of a feature: it would be learned.
@@ -72,5 +62,16 @@ impl Split {
             columns.push((ROW.to_owned(), Column::F64(part.numbers.iter().map(|&number| number as f64).collect())));
         }
         columns
+    }
+}
+
+/// The rows are those of the data as they are now.
+fn warn_of_other_data(manifest: &Manifest, parts: &Parts) {
+    let rows = parts.parts.each_ref().map(|part| (part.rows.rows() > 0).then_some(&part.rows));
+    let files =
+        parts.parts.iter().filter(|part| !part.path.as_os_str().is_empty()).map(|part| DataFile::at(&part.path));
+    let now = Provenance::of(&parts.columns, rows, files.collect());
+    if let Some(change) = manifest.data.as_ref().and_then(|known| known.difference(&now)) {
+        tell(format_args!("warning: the data have changed since the run learned from them: {change}"));
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::output::tell;
 use super::reading::{Reading, file_of};
+use super::spare::learned_from;
 use super::table::{read, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
@@ -42,7 +43,8 @@ pub(super) struct Transform {
 impl Transform {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
-        let reads: Vec<&Path> = run.files().into_iter().chain([file_of(&self.data)]).collect();
+        let learned_from = learned_from(&self.run);
+        let reads: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).chain([file_of(&self.data)]).collect();
         let target = Target::new(&self.output, self.output_format, &reads)?;
         let input = self.reading.open(&self.data, &run.spec.dataset)?;
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();

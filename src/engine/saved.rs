@@ -32,7 +32,7 @@ pub enum SavedRunError {
         path.display()
     )]
     NotARun { path: PathBuf },
-    #[error("{} has no checkpoints/best.safetensors: the run is {status}; name a finished one (see `runner list`)", path.display())]
+    #[error("{} has no checkpoints/best.safetensors, and the run is {status}: run its spec again, or name a run that has one (see `runner list`)", path.display())]
     NoWeights { path: PathBuf, status: &'static str },
     #[error(
         "{}: not a resolved spec: {reason}; put back what it was (the experiment's plan.json has it), or delete the run's folder \
@@ -71,17 +71,10 @@ impl SavedRun {
     /// # Errors
     /// Where a file is missing, damaged, or not what the run left.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
-        let spec = Self::spec_of(directory)?;
-        let checkpoint = directory.join("checkpoints").join("best.safetensors");
-        if !checkpoint.exists() {
-            let status =
-                Manifest::read(directory).map_or("unknown to its manifest", |manifest| manifest.status.as_str());
-            return Err(SavedRunError::NoWeights { path: directory.to_owned(), status });
-        }
-        let checkpoint = Checkpoint::read(&checkpoint)?;
-        let manifest = Manifest::read(directory)?;
-        agree(&spec, &manifest, checkpoint.origin()?.as_ref())
-            .map_err(|reason| SavedRunError::Disagreement { path: directory.to_owned(), reason })?;
+        let (spec, manifest, checkpoint) = Self::checked(directory)?;
+        let Some(checkpoint) = checkpoint else {
+            return Err(SavedRunError::NoWeights { path: directory.to_owned(), status: manifest.status.as_str() });
+        };
         let space = checkpoint.space()?;
         let seed = spec.seeds.first().copied().unwrap_or(0);
         let features = space.columns.len();
@@ -93,6 +86,22 @@ impl SavedRun {
         let mut flow = built?.flow;
         checkpoint.restore(&mut *flow, None)?;
         Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
+    }
+
+    /// The spec and the manifest of the run in `directory`, and its best weights if there are any yet, once they are known to be
+    /// of one run.
+    ///
+    /// # Errors
+    /// Where a file is missing, damaged, or not what the run left.
+    pub fn checked(directory: &Path) -> Result<(Spec, Manifest, Option<Checkpoint>), SavedRunError> {
+        let spec = Self::spec_of(directory)?;
+        let path = directory.join("checkpoints").join("best.safetensors");
+        let checkpoint = path.exists().then(|| Checkpoint::read(&path)).transpose()?;
+        let manifest = Manifest::read(directory)?;
+        let origin = checkpoint.as_ref().map(Checkpoint::origin).transpose()?.flatten();
+        agree(&spec, &manifest, origin.as_ref())
+            .map_err(|reason| SavedRunError::Disagreement { path: directory.to_owned(), reason })?;
+        Ok((spec, manifest, checkpoint))
     }
 
     /// The resolved spec of the run in `directory`.

@@ -4,21 +4,30 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// A flag that SIGINT and SIGTERM set. With the flag set already, they end the process with status 75.
+/// A flag that SIGINT, SIGTERM and SIGHUP (a terminal or connection that closes) set. With the flag set already, they end the process with status 75.
 ///
 /// # Errors
 /// Where the handlers cannot be installed.
 pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
         // Order matters: the second signal must find the flag set before this one sets it.
         flag::register_conditional_shutdown(signal, 75, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
     }
     Ok(stop)
+}
+
+/// Whether whoever started this process wants a signal to be ignored, as `nohup` does with SIGHUP. Known on Linux; elsewhere the
+/// answer is no.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// A flag that SIGUSR2 sets, and with it `stop`: batch systems send it shortly before the time of a job is up.

@@ -50,6 +50,14 @@ fn overridden(row: &Row) -> BTreeMap<String, toml::Value> {
 impl Comparison {
     /// What the reader must know where the groups saw different data.
     pub fn data_note(&self) -> Option<String> {
+        let mixed = self.groups.iter().filter(|group| group.mixes_data).count();
+        if mixed > 0 && !self.metric.across_data {
+            return Some(format!(
+                "{mixed} of {} rows hold runs on different data, and mix them in their means and errors; where a file has changed, \
+                 `--fresh` trains the earlier ones again",
+                self.groups.len()
+            ));
+        }
         let apart = self.groups.iter().filter(|group| !group.other_data.is_empty()).count();
         if apart == 0 || self.metric.across_data {
             return None;

@@ -70,6 +70,8 @@ pub struct Group {
     pub difference: Option<Estimate>,
     /// What says that the data differ from those of the best group, or among the runs of this one: dotted names.
     pub other_data: Vec<String>,
+    /// Whether its own runs saw different data, which a mean over them mixes.
+    pub mixes_data: bool,
 }
 
 /// What a run shares with its counterparts in other groups.
@@ -101,7 +103,9 @@ impl Comparison {
         if let Some(((best, best_rows), others)) = groups.split_first_mut() {
             let of_best = counterparts(best_rows, by, metric);
             best.other_data = differing(best_rows[0], best_rows.iter());
+            best.mixes_data = !best.other_data.is_empty();
             for (group, rows) in others {
+                group.mixes_data = !differing(rows[0], rows.iter()).is_empty();
                 group.other_data = differing(best_rows[0], best_rows.iter().chain(&*rows));
                 if metric.across_data || group.other_data.is_empty() {
                     group.difference = paired(&counterparts(rows, by, metric), &of_best);
@@ -143,6 +147,7 @@ impl Group {
             rows_errors: METRICS.iter().filter_map(|metric| Some((metric.name, rows_error(metric)?))).collect(),
             difference: None,
             other_data: Vec::new(),
+            mixes_data: false,
         }
     }
 
