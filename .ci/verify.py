@@ -267,8 +267,9 @@ def main():
     same = set(rows) == {(path.parent.name, int(path.name.removeprefix("seed-"))) for path in directories}
     check("trials.parquet has one row a run", lambda: (require(same, f"rows are {sorted(rows)}"), len(rows)))
 
-    log = check("experiment events", events, root)
-    # `EventAccumulator` reads the files of one folder, not those of the runs below.
+    log = check("experiment events", events, root / "aggregate")
+    check("no events in the folder of the experiment itself", lambda: (require(not list(root.glob("events.*")), "a run named ."), "none"))
+    # `EventAccumulator` reads the files of one folder, not those of the trials' bands below.
     experiment = check("experiment hparams", experiment_record, log) if log is not None else None
     for directory in directories:
         run(directory, rows.get((directory.parent.name, int(directory.name.removeprefix("seed-")))), experiment)
