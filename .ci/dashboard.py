@@ -80,6 +80,12 @@ try:
     assert [step for _, step, _ in points] == [step for step, _ in expected]
     assert all(abs(point[2] - nll) < 1e-5 for point, (_, nll) in zip(points, expected)), points
 
+    # No run without anything to see, and every curve says what it shows.
+    assert "." not in ask("runs"), ask("runs")
+    assert ask("plugin/text/tags")["aggregate"] == ["experiment"]
+    curves = {run: tags for run, tags in ask("plugin/scalars/tags").items() if not run.startswith("aggregate/")}
+    assert all(told["description"] for tags in curves.values() for told in tags.values()), curves
+
     layout = ask("plugin/custom_scalars/layout")
     assert layout["category"][0]["chart"][0]["margin"]["series"][0]["value"] == "nll/validation/mean", layout
     band = ask("plugin/scalars/scalars?" + urllib.parse.urlencode({"tag": "nll/validation/hi", "run": f"aggregate/{trials[0]['trial']}"}))

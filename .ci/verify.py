@@ -179,11 +179,16 @@ def curve(log, tag, curves):
 
 
 def image(log, tag):
+    """Few pictures while the run goes on, where it pays for them, and the one of its end, all of one size."""
     found = log.Images(tag)
-    require(len(found) == 1, f"{len(found)} images")
-    size, note = png(found[0].encoded_image_string)
-    require(size == (found[0].width, found[0].height), f"is {note}, says {found[0].width}x{found[0].height}")
-    return found, note
+    require(1 <= len(found) <= 8, f"{len(found)} images")
+    steps = [picture.step for picture in found]
+    require(all(a < b for a, b in zip(steps, steps[1:])), f"steps do not increase: {steps}")
+    for picture in found:
+        size, note = png(picture.encoded_image_string)
+        require(size == (picture.width, picture.height), f"is {note}, says {picture.width}x{picture.height}")
+    require(len({(picture.width, picture.height) for picture in found}) == 1, "sizes differ")
+    return found, f"{note} at steps {steps}"
 
 
 def spec_text(log):
@@ -267,8 +272,9 @@ def main():
     same = set(rows) == {(path.parent.name, int(path.name.removeprefix("seed-"))) for path in directories}
     check("trials.parquet has one row a run", lambda: (require(same, f"rows are {sorted(rows)}"), len(rows)))
 
-    log = check("experiment events", events, root)
-    # `EventAccumulator` reads the files of one folder, not those of the runs below.
+    log = check("experiment events", events, root / "aggregate")
+    check("no events in the folder of the experiment itself", lambda: (require(not list(root.glob("events.*")), "a run named ."), "none"))
+    # `EventAccumulator` reads the files of one folder, not those of the trials' bands below.
     experiment = check("experiment hparams", experiment_record, log) if log is not None else None
     for directory in directories:
         run(directory, rows.get((directory.parent.name, int(directory.name.removeprefix("seed-")))), experiment)

@@ -4,6 +4,7 @@
 mod agreement;
 mod datasets;
 mod estimate;
+mod glimpses;
 mod known_names;
 mod local;
 mod memory;

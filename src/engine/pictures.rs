@@ -15,6 +15,8 @@ use crate::train::{self, Picture};
 pub enum Detail {
     /// At the end of a run that was trained on so many `rows`: as much as a small share of the run pays for.
     Quick { rows: usize },
+    /// While a run that is to be trained on so many `rows` goes on: as large as at its end, and coarser.
+    Glimpse { rows: usize },
     /// When a picture is asked for by itself.
     Full,
 }
@@ -25,6 +27,7 @@ impl Detail {
         match self {
             // A row that is drawn costs a third of one that is trained on: half a hundredth of the run, or less.
             Self::Quick { rows } => (rows / 64).clamp(1_000, SAMPLES),
+            Self::Glimpse { .. } => 400,
             Self::Full => SAMPLES,
         }
     }
@@ -34,6 +37,7 @@ impl Detail {
         match self {
             // As much again, for not all cells are worth scoring.
             Self::Quick { rows } => ((rows / 40) as f64).sqrt().clamp(48.0, 120.0) as usize / BLOCK * BLOCK,
+            Self::Glimpse { .. } => 60,
             Self::Full => 240,
         }
     }
@@ -41,7 +45,8 @@ impl Detail {
     /// Rows of data and of samples in a scatter plot.
     fn points(self) -> usize {
         match self {
-            Self::Quick { rows } => (rows / 64).clamp(800, 2_000),
+            // The limits of the axes come from them: those of a run's pictures are the same.
+            Self::Quick { rows } | Self::Glimpse { rows } => (rows / 64).clamp(800, 2_000),
             Self::Full => 5_000,
         }
     }
@@ -49,7 +54,7 @@ impl Detail {
     /// Length of the longer side of a plane, pixels.
     fn side(self) -> f64 {
         match self {
-            Self::Quick { rows } => (rows as f64).sqrt().clamp(256.0, 480.0).round(),
+            Self::Quick { rows } | Self::Glimpse { rows } => (rows as f64).sqrt().clamp(256.0, 480.0).round(),
             Self::Full => 480.0,
         }
     }
@@ -109,21 +114,33 @@ impl<'a> View<'a> {
     /// # Errors
     /// Where a picture cannot be drawn.
     pub fn draw(&self, title: &str) -> Result<Vec<Picture>, ReportError> {
-        let &Self { dataset, ref data, ref samples, ref density, side } = self;
-        let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
-        Ok(match density {
-            Density::Line { x, log_prob } => {
-                vec![density_1d_picture(x, log_prob, data.as_slice(), title, names[0])?]
-            }
-            Density::Plane(grid) => {
-                let names = [names[0], names[1]];
-                vec![density_picture(grid, title, names, side)?, samples_picture(data, samples, title, names, side)?]
-            }
+        let mut pictures = vec![self.draw_first(title)?];
+        if let Density::Plane(_) = self.density {
+            let names = self.names();
+            pictures.push(samples_picture(&self.data, &self.samples, title, [names[0], names[1]], self.side)?);
+        }
+        Ok(pictures)
+    }
+
+    /// The first of them: of one or two features, the density.
+    ///
+    /// # Errors
+    /// Where it cannot be drawn.
+    pub fn draw_first(&self, title: &str) -> Result<Picture, ReportError> {
+        let Self { data, samples, .. } = self;
+        let names = self.names();
+        match &self.density {
+            Density::Line { x, log_prob } => density_1d_picture(x, log_prob, data.as_slice(), title, names[0]),
+            Density::Plane(grid) => density_picture(grid, title, [names[0], names[1]], self.side),
             Density::NotDrawn => match ImageShape::of(&names) {
-                Some(shape) => vec![images_picture(data, samples, shape, title)?],
-                None => vec![pair_picture(data, samples, title, &names)?],
+                Some(shape) => images_picture(data, samples, shape, title),
+                None => pair_picture(data, samples, title, &names),
             },
-        })
+        }
+    }
+
+    fn names(&self) -> Vec<&'a str> {
+        self.dataset.columns.iter().map(String::as_str).collect()
     }
 }
 
@@ -139,7 +156,7 @@ fn density_grid(
     let points = DensityGrid::points(x, y, cells, cells);
     let log_prob = match detail {
         Detail::Full => log_prob(flow, dataset, &points)?,
-        Detail::Quick { .. } => {
+        Detail::Quick { .. } | Detail::Glimpse { .. } => {
             let blocks = cells / BLOCK;
             let coarse = log_prob(flow, dataset, &DensityGrid::points(x, y, blocks, blocks))?;
             let visible = visible(&coarse, blocks);

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::glimpses::Glimpses;
 use super::pictures::{Detail, View};
 use super::run_folder::{ASIDE, without_manifest};
 use super::whereabouts::Whereabouts;
@@ -168,7 +169,14 @@ impl Job<'_> {
         let Trial { spec, seed, .. } = self.trial;
         let features = self.dataset.features();
         let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, self.device)?;
-        let Ended { outcome, unsaved } = Training {
+        let mut glimpses = Glimpses {
+            dataset: self.dataset,
+            title: self.title(),
+            seed: *seed,
+            device: self.device,
+            evaluate_every: spec.training.evaluate_every,
+        };
+        let training = Training {
             spec,
             seed: *seed,
             dataset: self.dataset,
@@ -176,9 +184,10 @@ impl Job<'_> {
             checkpoints,
             seconds_so_far: read_curve(directory).0.last().map_or(0.0, |row| row.seconds),
             sink,
+            onlooker: &mut glimpses,
             stop: self.stop,
-        }
-        .run()?;
+        };
+        let Ended { outcome, unsaved } = training.run()?;
         if let Some(snapshot) = unsaved {
             // Of the best weights.
             let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };
@@ -195,6 +204,11 @@ impl Job<'_> {
         Ok(outcome)
     }
 
+    /// Stands above the pictures.
+    fn title(&self) -> String {
+        format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed)
+    }
+
     /// Writes samples and pictures.
     fn show(
         &self,
@@ -206,8 +220,7 @@ impl Job<'_> {
     ) -> Result<(), TrainError> {
         write_table(&directory.join("samples.parquet"), &matrix_columns(&self.dataset.columns, samples))
             .map_err(std::io::Error::other)?;
-        let title = format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed);
-        for picture in view.draw(&title).map_err(std::io::Error::other)? {
+        for picture in view.draw(&self.title()).map_err(std::io::Error::other)? {
             let path = directory.join(format!("{}.png", picture.tag));
             write_view(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;

@@ -14,8 +14,8 @@ use super::{RecordError, events_file, read_curve, summaries};
 use crate::atomic::write_view;
 use crate::train::Metrics;
 
-/// Folder of an experiment with one TensorBoard run a trial.
-const FOLDER: &str = "aggregate";
+/// Folder of an experiment with what its runs have in common for TensorBoard: one run of bands a trial, and the record of all.
+pub(super) const AGGREGATE: &str = "aggregate";
 const MEAN: &str = "nll/validation/mean";
 const LOW: &str = "nll/validation/lo";
 const HIGH: &str = "nll/validation/hi";
@@ -78,7 +78,7 @@ pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<Vec<RecordError
         let values = [(MEAN, band.mean), (LOW, band.low), (HIGH, band.high)];
         events_file::summary(band.step, values.map(|(tag, value)| summaries::scalar(tag, value)).to_vec())
     }));
-    let directory = experiment_dir.join(FOLDER).join(trial);
+    let directory = experiment_dir.join(AGGREGATE).join(trial);
     fs::create_dir_all(&directory).map_err(RecordError::write(&directory))?;
     let path = events_file::new_path(&directory, "").map_err(RecordError::write(&directory))?;
     write_view(&path, |file| file.write_all(&events_file::encode(&events)?))?;
@@ -93,7 +93,7 @@ pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<Vec<RecordError
 
 /// Takes away the bands of a trial that has another name now. They are a view, so that one that stays is no failure.
 pub fn remove_bands(experiment_dir: &Path, trial: &str) {
-    let _ = fs::remove_dir_all(experiment_dir.join(FOLDER).join(trial));
+    let _ = fs::remove_dir_all(experiment_dir.join(AGGREGATE).join(trial));
 }
 
 /// Tells the CUSTOM SCALARS tab to draw the bands.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use protobuf::well_known_types::{ListValue, Value};
 use protobuf::{Message, RepeatedField};
@@ -12,7 +12,8 @@ use tensorboard_proto::api::{DataType, DatasetType, Experiment, HParamInfo, Metr
 use tensorboard_proto::plugin_hparams::{HParamsPluginData, SessionEndInfo, SessionStartInfo};
 use tensorboard_proto::summary::Summary_Value;
 
-use super::bands::layout;
+use super::bands::{AGGREGATE, layout};
+use super::overview::overview;
 use super::{RecordError, events_file, summaries};
 use crate::atomic::write_atomically;
 use crate::spec::Spec;
@@ -55,35 +56,49 @@ pub fn hparams(overrides: &BTreeMap<String, toml::Value>, spec: &Spec) -> BTreeM
     shown
 }
 
-/// Tells TensorBoard which hyperparameters and metrics the experiment in `directory` has, and how to draw its seed bands.
+/// Tells TensorBoard which hyperparameters and metrics the experiment in `experiment_dir` has, and how to draw its seed bands.
 /// `trials`: [`hparams`] of each trial whose runs are there or will be.
 ///
 /// TensorBoard hides trials with other values than the record names, and of several records it picks any one: so there
-/// is one, and it is replaced where it no longer holds.
+/// is one, and it is replaced where it no longer holds. In the folder of the experiment itself, where earlier releases kept it,
+/// TensorBoard shows it as a run named `.`.
 ///
 /// # Errors
 /// Where the directory cannot be made, listed or written to.
 pub fn write_experiment(
-    directory: &Path,
+    experiment_dir: &Path,
     name: &str,
     trials: &[BTreeMap<String, toml::Value>],
 ) -> Result<(), RecordError> {
+    let directory = &experiment_dir.join(AGGREGATE);
     fs::create_dir_all(directory).map_err(RecordError::write(directory))?;
+    remove_all(events_file::events_files(experiment_dir).map_err(RecordError::read(experiment_dir))?)?;
     let (record, layout) =
         experiment(name, trials).and_then(|it| Ok((it, layout()?))).map_err(RecordError::write(directory))?;
     // The name of the file says what is in it, so that it need not be read.
     let content = record.write_to_bytes().map_err(io::Error::other).map_err(RecordError::write(directory))?;
-    let digest = Sha256::digest(&content);
+    let overview = overview(name, trials);
+    let digest = Sha256::new().chain_update(&content).chain_update(&overview).finalize();
     let mark: String = digest.iter().take(8).fold(".".to_owned(), |mark, byte| format!("{mark}{byte:02x}"));
     let earlier = events_file::events_files(directory).map_err(RecordError::read(directory))?;
     if earlier.iter().any(|path| path.to_string_lossy().ends_with(&mark)) {
         return Ok(());
     }
     let path = events_file::new_path(directory, &mark).map_err(RecordError::write(directory))?;
-    let events = [events_file::file_version(), events_file::summary(0, vec![record, layout])];
+    // With something to read, for TensorBoard lists the folder among its runs.
+    let overview = summaries::text("experiment", overview);
+    let events = [events_file::file_version(), events_file::summary(0, vec![record, layout, overview])];
     write_atomically(&path, |file| file.write_all(&events_file::encode(&events)?))?;
-    for path in earlier {
-        fs::remove_file(&path).map_err(RecordError::write(&path))?;
+    remove_all(earlier)
+}
+
+fn remove_all(files: Vec<PathBuf>) -> Result<(), RecordError> {
+    for path in files {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RecordError::write(&path)(error)),
+            // Another process that lays out the same experiment may have been first.
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -195,7 +210,7 @@ mod tests {
     }
 
     fn experiment_in(folder: &Path) -> Experiment {
-        let files = events_files(folder).expect("listed");
+        let files = events_files(&folder.join(AGGREGATE)).expect("listed");
         assert_eq!(files.len(), 1);
         let events = read(&files[0]);
         assert_eq!(events.len(), 2);
@@ -240,12 +255,22 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let directory = folder.path().join("results/moons");
         write_experiment(&directory, "first", &[]).expect("written");
-        let file = events_files(&directory).expect("listed");
+        let listed = || events_files(&directory.join(AGGREGATE)).expect("listed");
+        let file = listed();
         write_experiment(&directory, "first", &[]).expect("left alone");
-        assert_eq!(events_files(&directory).expect("listed"), file);
+        assert_eq!(listed(), file);
         write_experiment(&directory, "first", &[table("depth = 8")]).expect("replaced");
         let experiment = experiment_in(&directory);
         assert_eq!((experiment.get_name(), experiment.get_hparam_infos().len()), ("first", 1));
+    }
+
+    #[test]
+    fn the_record_of_an_earlier_release_is_replaced() {
+        let folder = tempfile::tempdir().expect("folder");
+        fs::write(folder.path().join("events.out.tfevents.1.host.2.0.0123456789abcdef"), "").expect("written");
+        write_experiment(folder.path(), "moons", &[]).expect("written");
+        assert_eq!(events_files(folder.path()).expect("listed"), Vec::<PathBuf>::new());
+        assert_eq!(experiment_in(folder.path()).get_name(), "moons");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod hparams;
 mod journal;
 mod manifest;
 mod metrics_table;
+mod overview;
 pub mod progress;
 mod recorder;
 mod same_trial;

@@ -17,13 +17,16 @@ pub(super) fn scalar(tag: &str, value: f64) -> Summary_Value {
     summary
 }
 
-/// A point of a curve, with what the curve shows: TensorBoard asks the first point of a run.
-pub(super) fn described_scalar(tag: &str, value: f64, description: &str) -> Summary_Value {
-    let mut metadata = SummaryMetadata::new();
-    metadata.set_summary_description(description.to_owned());
-    let mut summary = scalar(tag, value);
-    summary.set_metadata(metadata);
-    summary
+/// A point of a curve, with what the curve shows: TensorBoard asks the first point of a run. It stands there twice, for
+/// TensorBoard's default server takes a description from a tensor alone, and Python's `EventAccumulator.Scalars` knows no tensors.
+pub(super) fn described_scalar(tag: &str, value: f64, description: &str) -> [Summary_Value; 2] {
+    let mut tensor = TensorProto::new();
+    tensor.set_dtype(DataType::DT_FLOAT);
+    tensor.set_tensor_shape(TensorShapeProto::new());
+    tensor.set_float_val(vec![value as f32]);
+    let mut described = plugin(tag, "scalars", Vec::new(), tensor);
+    described.mut_metadata().set_summary_description(description.to_owned());
+    [described, scalar(tag, value)]
 }
 
 /// A picture, as its PNG bytes.

@@ -106,7 +106,7 @@ impl TensorBoard {
             let spec = summaries::text("spec", format!("```toml\n{}\n```", self.spec.trim_end()));
             let (tag, description) = PARAMETERS;
             let parameters = summaries::described_scalar(tag, parameters as f64, description);
-            records.push(summary(0, vec![session, spec, parameters]));
+            records.push(summary(0, [session, spec].into_iter().chain(parameters).collect()));
         }
         let mut file = EventsFile::create(&self.directory)?;
         file.append(&records)?;
@@ -145,9 +145,9 @@ impl TensorBoard {
     fn points<T>(&mut self, tags: &[Tag<T>], from: &T) -> Vec<Summary_Value> {
         let known = tags.iter().filter_map(|&(tag, description, get)| Some((tag, description, get(from)?)));
         known
-            .map(|(tag, description, value)| match self.described.insert(tag) {
-                true => summaries::described_scalar(tag, value, description),
-                false => summaries::scalar(tag, value),
+            .flat_map(|(tag, description, value)| match self.described.insert(tag) {
+                true => summaries::described_scalar(tag, value, description).to_vec(),
+                false => vec![summaries::scalar(tag, value)],
             })
             .collect()
     }

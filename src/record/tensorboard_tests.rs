@@ -65,8 +65,10 @@ fn values(directory: &Path, tag: &str) -> Vec<(i64, Summary_Value)> {
     found
 }
 
+/// As plain numbers; what stands there as a tensor says the same once more.
 fn points(directory: &Path, tag: &str) -> Vec<(i64, f32)> {
-    values(directory, tag).into_iter().map(|(step, value)| (step, value.get_simple_value())).collect()
+    let plain = values(directory, tag).into_iter().filter(|(_, value)| value.has_simple_value());
+    plain.map(|(step, value)| (step, value.get_simple_value())).collect()
 }
 
 fn plugin_data(directory: &Path, tag: &str) -> Vec<HParamsPluginData> {
@@ -109,9 +111,12 @@ fn finished_run_has_every_tag_at_its_steps() {
     ];
     for (tag, expected) in curves {
         assert_eq!(points(&directory, tag), expected, "{tag}");
-        let described = |(_, value): &(i64, Summary_Value)| !value.get_metadata().get_summary_description().is_empty();
-        let descriptions: Vec<bool> = values(&directory, tag).iter().map(described).collect();
-        assert!(descriptions[0] && !descriptions[1..].contains(&true), "{tag}: TensorBoard asks the first point alone");
+        let all = values(&directory, tag);
+        let (step, first) = &all[0];
+        assert_eq!((*step, first.get_tensor().get_float_val()), (expected[0].0, &[expected[0].1][..]), "{tag}");
+        assert_eq!(first.get_metadata().get_plugin_data().get_plugin_name(), "scalars", "{tag}");
+        assert!(!first.get_metadata().get_summary_description().is_empty(), "{tag}: TensorBoard asks the first point");
+        assert!(all[1..].iter().all(|(_, value)| value.has_simple_value()), "{tag}");
     }
     for tag in ["density", "samples"] {
         let pictures = values(&directory, tag);

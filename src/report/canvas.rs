@@ -112,7 +112,7 @@ enum Mark {
     },
 }
 
-type Place = (f64, f64);
+pub(super) type Place = (f64, f64);
 type Point = (i32, i32);
 
 impl Canvas {

@@ -7,7 +7,8 @@ pub(super) struct Tick {
     pub label: String,
 }
 
-/// At most `at_most` ticks within `limits`, at multiples of 1, 2 or 5 times a power of ten.
+/// At most `at_most` ticks within `limits`, at multiples of 1, 2 or 5 times a power of ten; of other digits where there would be
+/// a lone tick, which tells no scale.
 ///
 /// Empty where the limits are so close together that no round number can tell them apart.
 pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
@@ -18,12 +19,13 @@ pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
         return Vec::new();
     }
     let power = 10f64.powf(raw.log10().floor());
-    [1.0, 2.0, 5.0, 10.0, 20.0]
-        .into_iter()
-        .map(|factor| multiples(low, high, factor * power))
-        .find(|values| values.len() <= at_most)
-        .map(|values| label(&values))
-        .unwrap_or_default()
+    let first = |factors: &[f64], at_least: usize| {
+        let mut values = factors.iter().map(|factor| multiples(low, high, factor * power));
+        values.find(|values| (at_least..=at_most).contains(&values.len()))
+    };
+    let (usual, others) = ([1.0, 2.0, 5.0, 10.0, 20.0], [3.0, 4.0, 6.0, 8.0, 30.0, 40.0]);
+    let values = first(&usual, 2).or_else(|| first(&others, 2)).or_else(|| first(&usual, 0));
+    values.map(|values| label(&values)).unwrap_or_default()
 }
 
 /// As many find room side by side.
@@ -97,7 +99,10 @@ mod tests {
 
     #[test]
     fn ticks_are_round_numbers_with_the_decimals_of_their_step() {
-        let cases: [([f64; 2], usize, &[&str]); 7] = [
+        let cases: [([f64; 2], usize, &[&str]); 9] = [
+            // Steps of 2 would be too many, and those of 5 leave a lone 0 or 50.
+            ([-4.4, 4.6], 4, &["−3", "0", "3"]),
+            ([13.0, 92.0], 2, &["40", "80"]),
             ([-1.4, 2.3], 5, &["−1", "0", "1", "2"]),
             ([0.0, 1.0], 6, &["0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
             ([-0.07, 0.07], 4, &["−0.05", "0", "0.05"]),

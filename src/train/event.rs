@@ -94,7 +94,7 @@ pub enum Event {
     Metrics(Metrics),
     /// Everything up to this step is safe in a checkpoint, and the run goes on or is interrupted. Its record must be as safe.
     Saved { step: i64 },
-    /// Drawn from the best weights, at the end.
+    /// At the end drawn from the best weights; before, from those of the step.
     Picture { step: i64, picture: Picture },
     /// The last event of every start. `reason` where the status is not `Finished`.
     Ended { status: Status, summary: Summary, reason: Option<String> },

@@ -9,6 +9,7 @@ use super::dealer::{Dealer, Stretch};
 use super::evaluate::{Score, evaluate, log_prob};
 use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::impossible::impossible;
+use super::onlooker::Onlooker;
 use super::restore::Checkpoint;
 use crate::atomic::sync;
 use crate::data::Dataset;
@@ -36,6 +37,8 @@ pub struct Training<'a> {
     pub seconds_so_far: f64,
     /// Who listens.
     pub sink: &'a mut dyn Sink,
+    /// Who looks at the flow at evaluations.
+    pub onlooker: &'a mut dyn Onlooker,
     /// Set from outside to stop at the next step, after saving.
     pub stop: &'a AtomicBool,
 }
@@ -251,6 +254,7 @@ impl<'a> Run<'a> {
                 self.setup.sink.record(&Event::Metrics(row))?;
             }
             if evaluation {
+                self.show(total_steps)?;
                 if training.patience > 0 && self.state.fruitless >= training.patience as u64 {
                     return Ok(End::Patience);
                 }
@@ -302,6 +306,15 @@ impl<'a> Run<'a> {
             (state.best_validation_nll, state.best_step, state.fruitless) = (Some(nll), state.step, 0);
         } else {
             state.fruitless += 1;
+        }
+        Ok(())
+    }
+
+    /// Hands on what the onlooker sees, if it looks.
+    fn show(&mut self, total_steps: u64) -> Result<(), TrainError> {
+        let (step, rows) = (self.state.step, self.dealer.batch_size());
+        if let Some(picture) = self.setup.onlooker.look(self.setup.flow, step, total_steps, rows)? {
+            self.setup.sink.record(&Event::Picture { step: step as i64, picture })?;
         }
         Ok(())
     }

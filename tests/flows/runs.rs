@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use realnvp_runner::data::{Dataset, load};
-use realnvp_runner::flow::{self, Flow};
+use realnvp_runner::flow::{self, DeviceError, Flow};
 use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::{Device, Overrides};
-use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Outcome, Sink, Status, Training};
+use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Onlooker, Outcome, Picture, Sink, Status, Training};
 
 use crate::emulated::{Emulated, Order};
 
@@ -72,14 +72,37 @@ impl Study {
     }
 
     fn run(&self, flow: &mut dyn Flow, checkpoints: &Path, stop_at: Option<i64>) -> (Outcome, Vec<Metrics>) {
+        self.run_before(&mut (), flow, checkpoints, stop_at)
+    }
+
+    fn run_before(
+        &self,
+        onlooker: &mut dyn Onlooker,
+        flow: &mut dyn Flow,
+        checkpoints: &Path,
+        stop_at: Option<i64>,
+    ) -> (Outcome, Vec<Metrics>) {
         let stop = Arc::new(AtomicBool::new(false));
         let mut curve = Curve { rows: Vec::new(), stop_at, stop: Arc::clone(&stop) };
         let (spec, dataset) = (&self.trial.spec, &self.dataset);
         let (seconds_so_far, sink) = (0.0, &mut curve);
-        let training = Training { spec, seed: 0, dataset, flow, checkpoints, seconds_so_far, sink, stop: &stop };
+        let training =
+            Training { spec, seed: 0, dataset, flow, checkpoints, seconds_so_far, sink, onlooker, stop: &stop };
         let Ended { outcome, unsaved } = training.run().expect("a run");
         unsaved.iter().try_for_each(|snapshot| snapshot.save()).expect("saved");
         (outcome, curve.rows)
+    }
+}
+
+/// Scores and draws rows, as a picture needs them, and keeps the steps at which it did.
+struct Curious<'a>(&'a Dataset, Vec<u64>);
+
+impl Onlooker for Curious<'_> {
+    fn look(&mut self, flow: &mut dyn Flow, step: u64, _: u64, _: usize) -> Result<Option<Picture>, DeviceError> {
+        flow.log_prob(&self.0.test)?;
+        flow.sample(70, 1)?;
+        self.1.push(step);
+        Ok(None)
     }
 }
 
@@ -111,6 +134,25 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
             assert!(near(ours.validation_nll, theirs.validation_nll), "{ours:?} {theirs:?}");
         }
         assert!(near(device.summary.test_nll, host.summary.test_nll));
+    }
+}
+
+#[test]
+fn a_run_that_is_looked_at_has_the_same_bits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let study = Study::new(folder.path(), "name = \"moons\"");
+    for on_device in [false, true] {
+        let mut curious = Curious(&study.dataset, Vec::new());
+        let [watched, alone] = ["watched", "alone"].map(|name| folder.path().join(format!("{name}-{on_device}")));
+        [&watched, &alone].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
+        let (_, seen) = study.run_before(&mut curious, &mut *study.flow(on_device), &watched, None);
+        let (_, unseen) = study.run(&mut *study.flow(on_device), &alone, None);
+        assert_eq!(curious.1, [25, 50, 75, 90], "every evaluation");
+        assert_eq!(untimed(&seen), untimed(&unseen));
+        for name in ["best.safetensors", "last.safetensors"] {
+            let bytes = |folder: &Path| std::fs::read(folder.join(name)).expect("a checkpoint");
+            assert!(bytes(&watched) == bytes(&alone), "{name}, on a device: {on_device}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, 
 use super::super::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted, text_width};
 use super::super::quantity::number;
 use super::super::ticks::{Tick, log_ticks};
+use super::mark::Mark;
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
 /// white paper.
@@ -42,8 +43,9 @@ pub(super) struct Series {
     pub line: Vec<(f64, f64)>,
     /// `(x, low, high)`, shaded between.
     pub band: Vec<(f64, f64, f64)>,
-    /// `(x, y)`, a disc each.
+    /// `(x, y)`, a mark each.
     pub dots: Vec<(f64, f64)>,
+    pub mark: Mark,
     /// `(x, low, high)`, a vertical line each.
     pub bars: Vec<(f64, f64, f64)>,
 }
@@ -113,7 +115,10 @@ impl Chart {
         draw_title(&mut canvas, &self.title, (left, 26.0), WIDTH + legend);
         let mut y = head + 10.0;
         for series in named {
-            canvas.fill(Rect { left: beside, top: y - 5.0, width: 14.0, height: 10.0 }, series.color);
+            match series.line.is_empty() {
+                true => series.mark.draw(&mut canvas, [(beside + 7.0, y)], series.color.to_rgba()),
+                false => canvas.fill(Rect { left: beside, top: y - 5.0, width: 14.0, height: 10.0 }, series.color),
+            }
             let name = fitted(&series.name, NUMBER, LEGEND);
             canvas.text(&name, Lettering::new(NUMBER, Along::Start, Across::Middle), (beside + 22.0, y));
             y += LINE_HEIGHT;
@@ -145,7 +150,7 @@ impl Chart {
             }
         }
         let dots = series.dots.iter().map(|&(x, y)| (self.along(x), y)).filter(|&(x, y)| panel.contains(x, y));
-        canvas.discs(dots.map(|(x, y)| panel.place(x, y)), 4.0, series.color.to_rgba());
+        series.mark.draw(canvas, dots.map(|(x, y)| panel.place(x, y)), series.color.to_rgba());
     }
 
     /// What the frame does not show and an arrow stands for: dots above or below it, and lines that end there.

@@ -1,10 +1,13 @@
 //! Quality against cost.
 
+use plotters::style::RGBColor;
+
 use super::super::comparison::{Comparison, Metric, metric};
 use super::super::outliers::limits_of_best;
 use super::super::statistics::Estimate;
 use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
 use super::legend_names;
+use super::mark::{MARKS, Mark};
 
 /// What a trial costs, and how to call it on an axis.
 const COSTS: [(&str, &str); 2] = [("seconds", "training time (s)"), ("parameters", "parameters")];
@@ -42,10 +45,11 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
         let bars = it.error.map(|error| (x, it.mean - error, it.mean + error));
         if sign * it.mean < best {
             best = sign * it.mean;
-            let color = COLORS[front.len() % COLORS.len()];
+            let (color, mark) = look(front.len());
             front.push(Series {
                 name,
                 color,
+                mark,
                 dots: vec![(x, it.mean)],
                 bars: bars.into_iter().collect(),
                 ..Series::default()
@@ -69,4 +73,21 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
         series: front.into_iter().chain([joined, behind]).collect(),
         notes: vec!["named: no cheaper trial is better".into()],
     })
+}
+
+/// Colour and mark of the i-th named trial: where the colours are used up they begin again with another mark.
+fn look(i: usize) -> (RGBColor, Mark) {
+    (COLORS[i % COLORS.len()], MARKS[i / COLORS.len() % MARKS.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_trials_look_different() {
+        let looks: Vec<_> = (0..20).map(look).collect();
+        assert!(looks.iter().enumerate().all(|(i, one)| !looks[..i].contains(one)), "{looks:?}");
+        assert_eq!((looks[7].0, looks[7].1), (COLORS[0], Mark::Square));
+    }
 }

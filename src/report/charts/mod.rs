@@ -5,6 +5,7 @@
 mod chart;
 mod cost;
 mod curves;
+mod mark;
 mod names;
 mod swept;
 

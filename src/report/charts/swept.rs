@@ -26,23 +26,30 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         Scale::Words(words) => words.iter().position(|word| *word == word_of(value)).map(|i| i as f64),
         Scale::Linear | Scale::Log => number(value),
     };
-    let mut trials = Series { color: BEHIND, ..Series::default() };
-    let mut best: Vec<(f64, f64)> = Vec::new();
+    let mut others = Series { color: BEHIND, ..Series::default() };
+    let mut best = Series { name: "best at each value".into(), color: COLORS[0], ..Series::default() };
     for (value, group) in &known {
         let (Some(x), Some(it)) = (place(value), group.estimates.get(metric.name)) else { continue };
-        trials.dots.push((x, it.mean));
-        trials.bars.extend(it.error.map(|error| (x, it.mean - error, it.mean + error)));
         // Groups come best first.
-        if best.iter().all(|(other, _)| *other != x) {
-            best.push((x, it.mean));
-        }
+        let is_best = best.dots.iter().all(|(other, _)| *other != x);
+        let series = if is_best { &mut best } else { &mut others };
+        series.dots.push((x, it.mean));
+        series.bars.extend(it.error.map(|error| (x, it.mean - error, it.mean + error)));
     }
-    best.sort_by(|a, b| a.0.total_cmp(&b.0));
+    best.dots.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Groups come best first.
     let y = limits_of_best(&known.iter().map(|(_, group)| group.estimates[metric.name]).collect::<Vec<_>>());
-    let line = if matches!(scale, Scale::Words(_)) { Vec::new() } else { best.clone() };
+    if !matches!(scale, Scale::Words(_)) {
+        best.line = best.dots.clone();
+    }
+    let mut notes = Vec::new();
+    if !others.dots.is_empty() {
+        notes.push("grey: other trials".to_owned());
+    }
+    if !(best.bars.is_empty() && others.bars.is_empty()) {
+        notes.push("± standard error".to_owned());
+    }
     let marked = marked(known.iter().map(|(value, _)| *value));
-    let best = Series { name: "best at each value".into(), color: COLORS[0], dots: best, line, ..Series::default() };
     Some(Chart {
         stem: key.to_owned(),
         title: title.to_owned(),
@@ -52,8 +59,8 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         marked,
         begins: None,
         y,
-        series: vec![best, trials],
-        notes: vec!["grey: all trials".into(), "± standard error".into()],
+        series: vec![best, others],
+        notes,
     })
 }
 
@@ -138,5 +145,6 @@ mod tests {
         assert!(chart.series.iter().all(|series| series.line.is_empty()));
         assert!(chart.y[1] < 1.0, "{:?}", chart.y);
         assert_eq!(chart.y_name, "test NLL (nats)");
+        assert!(chart.notes.is_empty(), "one trial a value and one seed a trial: {:?}", chart.notes);
     }
 }
