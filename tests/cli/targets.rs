@@ -25,7 +25,8 @@ fn no_command_writes_over_its_input_its_data_or_the_results() {
         format!("sample {run} -n 5 -o own.csv"),
         format!("sample {run} -n 5 -o {run}/samples.parquet"),
         format!("sample {run} -n 5 -o {run}/checkpoints/best.npy"),
-        "compare results/own -o results/own/plan.json".to_owned(),
+        "compare results/own -o results/own/plan.json --format csv".to_owned(),
+        "compare results/own -o own.csv".to_owned(),
         "compare results/own/trials.parquet -o results/own/trials.parquet".to_owned(),
         format!("plot {run} -o {run}"),
     ];

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn copies_are_found_among_any_number_of_columns_and_missing_codes_make_none() {
         let wide = findings(300, [0.0; 300], |i| {
-            std::array::from_fn(|column| normal(i * 311 + if column == 299 { 4 } else { column }, column % 4))
+            std::array::from_fn(|column| if column == 299 { 4 } else { column })
+                .map(|column| normal(i * 311 + column, column % 4))
         });
         assert!(wide.len() == 1 && wide[0].contains("`x299` is a copy of `x4`"), "{wide:?}");
         let coded =

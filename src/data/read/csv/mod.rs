@@ -244,9 +244,10 @@ mod tests {
 
     #[test]
     fn comments_at_the_top_are_left_out_unless_they_name_the_columns() {
-        let cases: [Reading; 5] = [
+        let cases: [Reading; 6] = [
             ("# made in 2020\n#\n\na,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "2 lines at its top"),
-            ("# a,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "1 line at its top"),
+            ("# a,b\n1,2\n", &["a", "b"], &[1.0, 2.0], ""),
+            ("# by me\n# a,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "1 line at its top"),
             ("#made by me\na,b\n1,2\n", &["a", "b"], &[1.0, 2.0], "1 line at its top"),
             ("sep=;\r\na;b\r\n1;2\r\n", &["a", "b"], &[1.0, 2.0], ""),
             ("sep=\t\na\tb\n1\t2\n", &["a", "b"], &[1.0, 2.0], ""),
@@ -254,6 +255,22 @@ mod tests {
         for case in cases {
             reads_as(case, &ReadOptions::default());
         }
+    }
+
+    #[test]
+    fn names_behind_a_comment_sign_stay_names_where_a_header_is_promised_and_faulty_cells_are_no_comments() {
+        let with = |header| ReadOptions { header: Some(header), ..ReadOptions::default() };
+        for text in ["# a,b\n1,2\n3,4\n", "#a,b\n1,2\n3,4\n", "# note\n# a,b\n1,2\n3,4\n"] {
+            let table = parse_as("a.csv", text.as_bytes(), &with(true)).unwrap();
+            assert_eq!(
+                (&table.columns[..], table.rows.as_slice()),
+                (&["a", "b"].map(String::from)[..], &[1.0, 2.0, 3.0, 4.0][..])
+            );
+        }
+        let table = parse_as("a.csv", b"1,2\n3,4\n", &with(true)).unwrap();
+        assert!(table.warnings[0].contains("looks like a row of values"), "{:?}", table.warnings);
+        let text = parse_as("a.csv", b"#N/A,1\n2,3\n", &with(false)).unwrap_err();
+        assert!(text.contains("row 1") && text.contains("`#N/A`"), "{text}");
     }
 
     #[test]
