@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use clap::Args;
 
@@ -9,7 +10,7 @@ use super::spare::learned_from;
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Blocks, TableFormat, matrix_columns};
-use crate::engine::SavedRun;
+use crate::engine::{SavedRun, stop_flag};
 
 #[derive(Args, Debug)]
 pub(super) struct Sample {
@@ -36,7 +37,12 @@ impl Sample {
         let learned_from: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).collect();
         let target = Target::new(&self.output, self.format, &learned_from)?;
         let (names, rows) = (run.columns.clone(), self.n as usize);
+        let stop = stop_flag().map_err(Failure::run)?;
         let blocks = &mut run.draws(rows, self.seed).map(|block| {
+            // A file that is only half there goes with the process that writes it.
+            if stop.load(Ordering::Relaxed) {
+                return Err(io::Error::other("stopped by a signal, and nothing was written"));
+            }
             let columns = matrix_columns(&names, &block.map_err(io::Error::other)?);
             Ok(columns.into_iter().map(|(_, column)| column).collect())
         });

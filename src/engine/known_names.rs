@@ -1,15 +1,17 @@
 //! A trial is what it computes, not what it is called: what is there already keeps its name, and its runs.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::plan::{Plan, Trial};
+use super::SavedRun;
+use crate::plan::{Plan, Trial, as_written, settings_hash};
 use crate::record::{Manifest, Runs};
-use crate::spec::counted;
+use crate::spec::{Spec, counted};
 
 /// `plan` with the names that its trials have in `results` already, where `runs` of its experiment are there. New seeds of a
 /// trial go to its others. `tell` hears of names that are not those the plan asks for.
 pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: impl Fn(String)) -> Plan {
+    let plan = &with_known_paths(plan, runs);
     let mut folders: BTreeMap<(&str, u64), String> = BTreeMap::new();
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
@@ -50,6 +52,40 @@ pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: 
         tell(format!("{}: {trials} there under another name: {there} (asked for as {asked}){others}", plan.experiment));
     }
     named
+}
+
+/// `plan` with the data files of its trials written as `runs` have them that are the same but for that: `data.csv` and
+/// `/home/me/data.csv` make one trial, not two.
+fn with_known_paths(plan: &Plan, runs: &Runs) -> Plan {
+    let hashes: BTreeSet<&str> = runs.manifests.iter().map(|run| run.spec_hash.as_str()).collect();
+    let is_new = |trial: &Trial| !hashes.contains(trial.spec_hash.as_str()) && !trial.spec.dataset.files().is_empty();
+    if hashes.is_empty() || !plan.trials.iter().any(is_new) {
+        return plan.clone();
+    }
+    let mut known: BTreeMap<String, (&str, Vec<PathBuf>)> = BTreeMap::new();
+    for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
+        if let Ok(spec) = SavedRun::spec_of(directory) {
+            known.entry(settings_hash(&spec)).or_insert_with(|| (&run.spec_hash, places(&spec)));
+        }
+    }
+    let as_known = |trial: &Trial| -> Option<Trial> {
+        let (hash, files) = known.get(&settings_hash(&trial.spec))?;
+        // As a run's own spec.toml has it: with absolute paths.
+        let absolute: Spec = toml::from_str(&trial.spec.to_toml()).ok()?;
+        let spec = as_written(&absolute, hash).filter(|_| *files == places(&trial.spec))?;
+        Some(Trial { spec, spec_hash: (*hash).to_owned(), ..trial.clone() })
+    };
+    let trials = plan.trials.iter().map(|trial| match is_new(trial) {
+        true => as_known(trial).unwrap_or_else(|| trial.clone()),
+        false => trial.clone(),
+    });
+    Plan { trials: trials.collect(), ..plan.clone() }
+}
+
+/// Where the data files of a spec are, whatever they are called.
+fn places(spec: &Spec) -> Vec<PathBuf> {
+    let files = spec.dataset.files().into_iter().map(|(_, path)| spec.find(path));
+    files.map(|path| path.canonicalize().unwrap_or(path)).collect()
 }
 
 /// Adds to the manifest of a run that is there already the keys that are swept or overridden only now, so that every table has

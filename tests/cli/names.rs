@@ -102,6 +102,24 @@ fn the_spec_of_a_run_run_in_place_is_that_run_and_leaves_the_plan_of_the_sweep()
 }
 
 #[test]
+fn a_copy_of_a_runs_spec_is_that_trial_though_it_names_the_data_otherwise() {
+    let here = Workplace::new();
+    let rows = (0..200).map(|i| format!("{:?},{:?}\n", (f64::from(i) * 0.7).sin(), (f64::from(i) * 1.1).cos()));
+    here.write("study/data.csv", "a,b\n".to_owned() + &rows.collect::<String>());
+    let spec = "seeds = 2\n[dataset]\npath = \"data.csv\"\n[model]\ndepth = 2\nwidth = 16\n[training]\nsteps = 20\n";
+    here.write("study/table.toml", spec);
+    here.runner("study/table.toml").expect(0);
+    let run = here.run_folder("results/table", 0);
+    fs::copy(run.join("spec.toml"), here.path("table.toml")).expect("copied");
+    here.runner("table.toml").expect(0).says(&["finished already, kept"]);
+    // A new seed goes to the others, and nothing is called superfluous.
+    here.runner("table.toml --seeds 0,1,2").expect(0);
+    assert_eq!(here.run_folder("results/table", 2).parent(), run.parent());
+    let listed = here.runner("list").expect(0);
+    assert!(!listed.stdout.contains("not asked for"), "{}", listed.stdout);
+}
+
+#[test]
 fn prune_removes_what_the_plan_no_longer_asks_for_and_nothing_else() {
     let here = Workplace::new();
     here.write("moons.toml", format!("seeds = 2\n{SMALL}{SWEEP}"));
