@@ -310,6 +310,21 @@ mod tests {
     }
 
     #[test]
+    fn parts_may_be_texts_of_different_kinds() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |from: usize, cell: char| {
+            (from..from + 50).fold(format!("a{cell}b\n"), |text, i| text + &format!("{i}{cell}{}\n", i * i % 97))
+        };
+        write(folder.path(), "train.csv", &rows(0, ','));
+        write(folder.path(), "test.tsv", &rows(200, '\t'));
+        let (path, test) = (Some("train.csv".into()), Amount::File("test.tsv".into()));
+        // As a spec resolves it.
+        let spec = spec::Dataset { path, test, delimiter: Some(','), ..file_spec("") };
+        let dataset = load(&spec, folder.path(), 10).unwrap();
+        assert_eq!((dataset.columns.len(), dataset.test.rows()), (2, 50));
+    }
+
+    #[test]
     fn bytes_of_idx_files_are_dequantised_and_stretched_without_being_asked() {
         let folder = tempfile::tempdir().unwrap();
         let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, 100, 0, 0, 0, 1, 0, 0, 0, 2];

@@ -8,7 +8,7 @@ use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
 use crate::data::split::split;
 use crate::matrix::Matrix;
-use crate::spec::{self, Amount};
+use crate::spec::{self, Amount, FileFormat};
 use crate::toys::toy;
 
 /// The rows of all three parts.
@@ -59,12 +59,11 @@ impl Parts {
     /// # Errors
     /// Files that cannot be read or do not have the same columns, and amounts that they cannot give.
     pub fn read(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
-        let options = ReadOptions::from(spec);
         let mut all =
             Self { columns: Vec::new(), parts: Default::default(), levels: None, warnings: Vec::new(), unused_rows: 0 };
         if let Some(path) = &spec.path {
             let path = resolve(path, folder)?;
-            let table = all.take_columns(read_table(&path, &options, watch)?, &path)?;
+            let table = all.take_columns(read_table(&path, &options(spec, &path), watch)?, &path)?;
             let indices = split(spec, table.rows.rows(), &path)?;
             all.unused_rows = table.rows.rows() - indices.iter().map(Vec::len).sum::<usize>();
             all.parts = indices.map(|chosen| Part {
@@ -76,7 +75,7 @@ impl Parts {
         for (i, (_, amount)) in spec.parts().into_iter().enumerate() {
             let Amount::File(path) = amount else { continue };
             let path = resolve(path, folder)?;
-            let table = all.take_columns(read_table(&path, &options, watch)?, &path)?;
+            let table = all.take_columns(read_table(&path, &options(spec, &path), watch)?, &path)?;
             let numbers = (0..table.rows.rows()).map(|row| table.number(row)).collect();
             all.parts[i] = Part { path, rows: table.rows, numbers };
         }
@@ -121,6 +120,16 @@ fn other_columns(path: &Path, expected: &[String], found: &[String]) -> DataErro
         _ => (format!("{} columns", expected.len()), found.len().to_string()),
     };
     DataError::OtherColumns { path: path.to_owned(), expected, found }
+}
+
+/// How to read the file of a part: as the spec says, but for the delimiter where the file is a text of another kind than the first.
+fn options(spec: &spec::Dataset, path: &Path) -> ReadOptions {
+    let first = spec.files().first().and_then(|(_, first)| FileFormat::of(first));
+    let options = ReadOptions::from(spec);
+    match spec.format.is_none() && FileFormat::of(path) != first {
+        true => ReadOptions { delimiter: None, ..options },
+        false => options,
+    }
 }
 
 /// Where `path` is: relative to `folder`, or to the working directory.

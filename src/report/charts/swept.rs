@@ -49,6 +49,13 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
     if !(best.bars.is_empty() && others.bars.is_empty()) {
         notes.push("± standard error".to_owned());
     }
+    let values = comparison.groups.iter().filter_map(|group| group.keys.get(key));
+    let lost = values.filter(|value| known.iter().all(|(other, _)| other != value)).map(word_of);
+    let lost: BTreeSet<String> = lost.collect();
+    if !lost.is_empty() {
+        let values = lost.into_iter().collect::<Vec<_>>().join(", ");
+        notes.push(format!("not drawn, for want of a finished run: {values}"));
+    }
     let marked = marked(known.iter().map(|(value, _)| *value));
     Some(Chart {
         stem: key.to_owned(),
@@ -146,5 +153,10 @@ mod tests {
         assert!(chart.y[1] < 1.0, "{:?}", chart.y);
         assert_eq!(chart.y_name, "test NLL (nats)");
         assert!(chart.notes.is_empty(), "one trial a value and one seed a trial: {:?}", chart.notes);
+
+        let lost = Row { status: Status::Diverged, metrics: BTreeMap::new(), ..row("lion", 0, 0.0) };
+        let rows: Vec<Row> = rows.into_iter().chain([lost]).collect();
+        let charts = swept_charts("e", &Comparison::new(&rows, &By::Trial, test_nll()));
+        assert_eq!(charts[0].notes, ["not drawn, for want of a finished run: lion"]);
     }
 }
