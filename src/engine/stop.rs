@@ -13,7 +13,9 @@ use signal_hook::flag;
 /// Where the handlers cannot be installed.
 pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
+    // A shell starts what runs in its background with SIGINT ignored, but who sends it means it; `nohup` means SIGHUP to be ignored.
+    let hangup = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup) {
         // Order matters: the second signal must find the flag set before this one sets it.
         flag::register_conditional_shutdown(signal, 75, Arc::clone(&stop))?;
         flag::register(signal, Arc::clone(&stop))?;
@@ -21,8 +23,7 @@ pub fn stop_flag() -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Whether whoever started this process wants a signal to be ignored, as `nohup` does with SIGHUP. Known on Linux; elsewhere the
-/// answer is no.
+/// Whether this process was started with a signal ignored. Known on Linux; elsewhere the answer is no.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
