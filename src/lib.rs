@@ -16,6 +16,7 @@ pub mod cli;
 pub mod data;
 pub mod engine;
 pub mod flow;
+mod hex;
 pub mod kernel;
 pub mod matrix;
 pub mod plan;

@@ -1,12 +1,12 @@
 //! Which data a run has learned from, so that others are noticed.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::matrix::Matrix;
 
 /// What tells data apart, and where they came from.
@@ -50,11 +50,7 @@ impl Provenance {
             hash.update(count(part.map_or(0, Matrix::rows)));
             update(&mut hash, part.map_or(&[], Matrix::as_slice));
         }
-        let sha256 = hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let sha256 = hex(&hash.finalize());
         let rows = |part: usize| parts[part].map(Matrix::rows);
         let [validation, test] = [1, 2].map(|part| rows(part).unwrap_or(0));
         Self { sha256, train: rows(0), validation, test, files }

@@ -65,8 +65,7 @@ pub enum SavedPictureError {
 
 impl SavedRun {
     /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`, once they and the manifest are known to be of one
-    /// run. The data are not needed. A run of a GPU
-    /// computes on the CPU where there is no such GPU: the weights are the same, and so are the numbers but for rounding.
+    /// run. The data are not needed. A run of a GPU computes on the CPU where there is no such GPU: the weights are the same, and so are the numbers but for rounding.
     ///
     /// # Errors
     /// Where a file is missing, damaged, or not what the run left.
@@ -140,11 +139,6 @@ impl SavedRun {
             let z = standard_normal(most.min(rows - start), features, &mut rng);
             self.inverse(&z)
         })
-    }
-
-    /// The files that the run learned from, where its spec found them.
-    pub fn files(&self) -> Vec<&Path> {
-        self.spec.dataset.files().into_iter().map(|(_, path)| path).collect()
     }
 
     /// log p of every row of `rows` (data space), nats, in data space; `noise`: as [`SavedRun::forward`].

@@ -1,11 +1,11 @@
 //! Names and hashes that tell trials apart: from what a trial is, never from its place in a list.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::hex;
 use crate::spec::Spec;
 
 /// Longest readable part of an id, in bytes; file systems take names of 255.
@@ -47,15 +47,6 @@ fn hash(spec: &Spec) -> String {
     // Sorted lines: neither the order of fields in the types nor that in the file may change an id.
     let text: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// Two digits a byte.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 fn flatten(prefix: &str, value: &serde_json::Value, lines: &mut BTreeMap<String, String>) {

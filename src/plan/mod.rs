@@ -13,7 +13,6 @@ use crate::spec::Spec;
 
 pub use difference::Difference;
 pub use expand::{expand, prepare};
-pub(crate) use identity::hex;
 pub use identity::{as_written, settings_hash, spec_hash};
 pub use stored::StoredPlanError;
 

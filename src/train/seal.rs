@@ -7,7 +7,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use crate::plan::hex;
+use crate::hex::hex;
 
 /// The metadata key of the checksum.
 pub(super) const SHA256: &str = "sha256";
