@@ -15,6 +15,7 @@ use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model};
 
+#[derive(Clone)]
 struct Case {
     features: usize,
     model: Model,
@@ -82,34 +83,66 @@ impl Case {
         OnDevice::new(architecture, parameters, Emulated::new(order)).expect("room")
     }
 
-    /// The same flow by every way to compute it that this build and machine have; with the feature `cuda` a GPU must be there.
+    fn on(&self, gpu: Gpu) -> Box<dyn Flow> {
+        let (architecture, parameters) = self.parameters();
+        gpu.flow(architecture, parameters)
+    }
+
+    /// The same flow by every way of ours to compute it that this build and machine have.
     fn all(&self) -> Vec<(&'static str, Box<dyn Flow>)> {
         let mut all: Vec<(&'static str, Box<dyn Flow>)> = vec![("composed", Box::new(self.composed()))];
         for level in Level::available() {
             all.push((level.as_str(), Box::new(self.fused(level))));
         }
-        all.push(("emulated", Box::new(self.emulated(Order::First))));
-        #[cfg(feature = "cuda")]
-        {
-            let (architecture, parameters) = self.parameters();
-            let driver = realnvp_runner::kernel::cuda::Driver::new(0).expect("a GPU");
-            all.push(("cuda", Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))));
-        }
-        // A build that is only checked has no kernels of dfdx.
-        #[cfg(all(feature = "cuda", not(feature = "cuda-ci")))]
-        {
-            let (architecture, parameters) = self.parameters();
-            let gpu = Cuda::try_build(0, 0).expect("a GPU");
-            let flow: Composed<usize, usize, f32, Cuda> =
-                Composed::new(architecture, parameters, self.features, self.model.width, gpu);
-            all.push(("cuda composed", Box::new(flow)));
-        }
+        all.extend(Gpu::all().into_iter().map(|gpu| (gpu.name(), self.on(gpu))));
         all
     }
 
     fn rows(&self, rows: usize) -> Matrix {
         let mut rng = stream(11, Purpose::Test, 1);
         Matrix::new((0..rows * self.features).map(|_| StandardNormal.sample(&mut rng)).collect(), self.features)
+    }
+}
+
+/// What works off a device's commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gpu {
+    Emulated,
+    #[cfg(feature = "cuda")]
+    Cuda,
+}
+
+impl Gpu {
+    /// Those of this build; with the feature `cuda` a GPU must be there. `cuda/verify` has no use for the emulation.
+    fn all() -> Vec<Self> {
+        let all = [
+            Self::Emulated,
+            #[cfg(feature = "cuda")]
+            Self::Cuda,
+        ];
+        let skipped = std::env::var_os("WITHOUT_EMULATION").is_some();
+        all.into_iter().filter(|gpu| !(skipped && *gpu == Self::Emulated)).collect()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Emulated => "emulated",
+            #[cfg(feature = "cuda")]
+            Self::Cuda => "cuda",
+        }
+    }
+
+    fn flow(self, architecture: Architecture, parameters: Parameters) -> Box<dyn Flow> {
+        match self {
+            Self::Emulated => {
+                Box::new(OnDevice::new(architecture, parameters, Emulated::new(Order::First)).expect("room"))
+            }
+            #[cfg(feature = "cuda")]
+            Self::Cuda => {
+                let driver = realnvp_runner::kernel::cuda::Driver::new(0).expect("a GPU");
+                Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))
+            }
+        }
     }
 }
 
@@ -267,47 +300,62 @@ fn gradient_is_the_slope_of_the_loss() {
     }
 }
 
+/// Holds flows to the composed one in f64: losses, every gradient, statistics, latents, health.
+fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn Flow>)>) {
+    // Batch statistics of one row have no spread: nothing to compare but rounding.
+    if rows == 1 && case.model.batch_norm {
+        return;
+    }
+    let x = case.rows(rows);
+    let mut exact = case.exact();
+    let count = exact.parameters().count();
+    let mut expected = vec![0.0; count];
+    let loss = exact.loss_and_gradient(&x, &mut expected).expect("gradient").nll;
+    let statistics = exact.parameters().values()[count..].to_vec();
+    let (latent, health) = (exact.forward(&x).expect("forward"), exact.health(&x).expect("health"));
+    for (path, mut flow) in flows {
+        let name = format!("{rows} rows, {path}, {}", case.name());
+        let mut gradient = Vec::new();
+        let Loss { nll, gradient_norm } = flow.loss_and_gradient(&x, &mut gradient).expect("gradient");
+        let norm = expected.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+        assert!((gradient_norm / norm - 1.0).abs() < 1e-4, "norm: {name}");
+        assert!((nll - loss).abs() < 1e-4 * (1.0 + loss.abs()), "{nll} vs {loss}: {name}");
+        // What normalisation cancels is rounding noise around zero; it is held to the size of the whole gradient.
+        // dfdx adds up in plain f32, which leaves more of it.
+        let part = if path.ends_with("composed") { 1e-1 } else { 1e-2 };
+        let floor = part * expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
+        for entry in exact.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
+            let error = difference(&gradient[entry.range()], &expected[entry.range()], floor);
+            assert!(error < 1e-4, "{error} in `{}`: {name}", entry.name);
+        }
+        assert!(difference(&flow.parameters().values()[count..], &statistics, 0.0) < 1e-5, "statistics: {name}");
+        let moved = flow.forward(&x).expect("forward");
+        assert!(difference(moved.z.as_slice(), latent.z.as_slice(), 0.0) < 1e-4, "z: {name}");
+        assert!(difference(&moved.log_det, &latent.log_det, 0.0) < 1e-4, "log_det: {name}");
+        for (a, b) in flow.health(&x).expect("health").iter().zip(&health) {
+            assert!((a.scale_max - b.scale_max).abs() < 1e-5 * (1.0 + b.scale_max) && a.finite == b.finite);
+        }
+    }
+}
+
 #[test]
 fn every_way_to_compute_a_flow_agrees_with_f64() {
     for case in table() {
+        [1, 50, 300].into_iter().for_each(|rows| agrees_with_f64(&case, rows, case.all()));
+    }
+}
+
+/// A build that is only checked has no kernels of dfdx.
+#[cfg(all(feature = "cuda", not(feature = "cuda-ci")))]
+#[test]
+fn dfdx_on_a_gpu_agrees_with_its_f64_on_the_cpu() {
+    for case in table() {
         for rows in [1, 50, 300] {
-            // Batch statistics of one row have no spread: nothing to compare but rounding.
-            if rows == 1 && case.model.batch_norm {
-                continue;
-            }
-            let x = case.rows(rows);
-            let mut exact = case.exact();
-            let count = exact.parameters().count();
-            let mut expected = vec![0.0; count];
-            let loss = exact.loss_and_gradient(&x, &mut expected).expect("gradient").nll;
-            let statistics = exact.parameters().values()[count..].to_vec();
-            let (latent, health) = (exact.forward(&x).expect("forward"), exact.health(&x).expect("health"));
-            for (path, mut flow) in case.all() {
-                let name = format!("{rows} rows, {path}, {}", case.name());
-                let mut gradient = Vec::new();
-                let Loss { nll, gradient_norm } = flow.loss_and_gradient(&x, &mut gradient).expect("gradient");
-                let norm = expected.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
-                assert!((gradient_norm / norm - 1.0).abs() < 1e-4, "norm: {name}");
-                assert!((nll - loss).abs() < 1e-4 * (1.0 + loss.abs()), "{nll} vs {loss}: {name}");
-                // What normalisation cancels is rounding noise around zero; it is held to the size of the whole gradient.
-                // dfdx adds up in plain f32, which leaves more of it.
-                let part = if matches!(path, "composed" | "cuda composed") { 1e-1 } else { 1e-2 };
-                let floor = part * expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
-                for entry in exact.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
-                    let error = difference(&gradient[entry.range()], &expected[entry.range()], floor);
-                    assert!(error < 1e-4, "{error} in `{}`: {name}", entry.name);
-                }
-                assert!(
-                    difference(&flow.parameters().values()[count..], &statistics, 0.0) < 1e-5,
-                    "statistics: {name}"
-                );
-                let moved = flow.forward(&x).expect("forward");
-                assert!(difference(moved.z.as_slice(), latent.z.as_slice(), 0.0) < 1e-4, "z: {name}");
-                assert!(difference(&moved.log_det, &latent.log_det, 0.0) < 1e-4, "log_det: {name}");
-                for (a, b) in flow.health(&x).expect("health").iter().zip(&health) {
-                    assert!((a.scale_max - b.scale_max).abs() < 1e-5 * (1.0 + b.scale_max) && a.finite == b.finite);
-                }
-            }
+            let (architecture, parameters) = case.parameters();
+            let gpu = Cuda::try_build(0, 0).expect("a GPU");
+            let flow: Composed<usize, usize, f32, Cuda> =
+                Composed::new(architecture, parameters, case.features, case.model.width, gpu);
+            agrees_with_f64(&case, rows, vec![("cuda composed", Box::new(flow))]);
         }
     }
 }

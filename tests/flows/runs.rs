@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use realnvp_runner::data::{Dataset, load};
 use realnvp_runner::flow::{self, DeviceError, Flow};
-use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::{Device, Overrides};
 use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Onlooker, Outcome, Picture, Sink, Status, Training};
 
-use crate::emulated::{Emulated, Order};
+use crate::Gpu;
 
 /// Keeps the curve; asks for a stop when it has come to a step.
 struct Curve {
@@ -39,7 +38,7 @@ struct Study {
 
 impl Study {
     /// 90 steps in unequal stretches, with everything that a checkpoint holds in use.
-    fn new(folder: &Path, dataset: &str) -> Self {
+    fn new(folder: &Path, dataset: &str, norm: bool) -> Self {
         let path = folder.join("study.toml");
         // Half steps on two waves, for what is dequantised.
         let wave = |i: i32, speed: f64| (f64::from(i) * speed).sin().mul_add(4.0, f64::from(i % 3)).round() / 2.0;
@@ -47,7 +46,7 @@ impl Study {
         std::fs::write(folder.join("rows.csv"), format!("a,b\n{rows}")).expect("written");
         let spec = format!(
             "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
-             [model]\ndepth = 3\nwidth = 16\nbatch_norm = true\n[optimizer]\nlearning_rate = 3e-3\n\
+             [model]\ndepth = 3\nwidth = 16\nbatch_norm = {norm}\n[optimizer]\nlearning_rate = 3e-3\n\
              schedule = {{ name = \"cosine\", warmup = 5 }}\n\
              [training]\nbatch_size = 32\nsteps = 90\nevaluate_every = 25\nlog_every = 10\n"
         );
@@ -58,16 +57,14 @@ impl Study {
         Self { trial, dataset }
     }
 
-    fn flow(&self, on_device: bool) -> Box<dyn Flow> {
+    /// A flow of the host, or of a device.
+    fn flow(&self, gpu: Option<Gpu>) -> Box<dyn Flow> {
         let spec = &self.trial.spec;
         let built = flow::build(&spec.model, spec.training.kernel, self.dataset.features(), 0, Device::Cpu);
         let host = built.expect("a flow").flow;
-        match on_device {
-            true => {
-                let (architecture, parameters) = (host.architecture().clone(), host.parameters().clone());
-                Box::new(OnDevice::new(architecture, parameters, Emulated::new(Order::First)).expect("room"))
-            }
-            false => host,
+        match gpu {
+            Some(gpu) => gpu.flow(host.architecture().clone(), host.parameters().clone()),
+            None => host,
         }
     }
 
@@ -113,15 +110,17 @@ fn untimed(rows: &[Metrics]) -> Vec<Metrics> {
 
 #[test]
 fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
-    for dataset in ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5"] {
+    let datasets = ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5"];
+    let all = datasets.into_iter().flat_map(|dataset| [false, true].map(|norm| (dataset, norm)));
+    for ((dataset, norm), gpu) in all.flat_map(|study| Gpu::all().into_iter().map(move |gpu| (study, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");
-        let study = Study::new(folder.path(), dataset);
-        let run = |on_device: bool| {
-            let checkpoints = folder.path().join(on_device.to_string());
+        let study = Study::new(folder.path(), dataset, norm);
+        let run = |gpu: Option<Gpu>| {
+            let checkpoints = folder.path().join(format!("{gpu:?}"));
             std::fs::create_dir(&checkpoints).expect("made");
-            study.run(&mut *study.flow(on_device), &checkpoints, None)
+            study.run(&mut *study.flow(gpu), &checkpoints, None)
         };
-        let ((host, host_curve), (device, device_curve)) = (run(false), run(true));
+        let ((host, host_curve), (device, device_curve)) = (run(None), run(Some(gpu)));
         assert_eq!((host.status, device.status), (Status::Finished, Status::Finished));
         let near = |a: Option<f64>, b: Option<f64>| match (a, b) {
             (Some(a), Some(b)) => (a - b).abs() < 2e-3 * (1.0 + b.abs()),
@@ -130,8 +129,8 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
         assert_eq!(device_curve.len(), host_curve.len());
         for (ours, theirs) in device_curve.iter().zip(&host_curve) {
             assert_eq!((ours.step, ours.epoch, ours.learning_rate), (theirs.step, theirs.epoch, theirs.learning_rate));
-            assert!(near(ours.train_nll, theirs.train_nll), "{ours:?} {theirs:?}");
-            assert!(near(ours.validation_nll, theirs.validation_nll), "{ours:?} {theirs:?}");
+            assert!(near(ours.train_nll, theirs.train_nll), "{gpu:?}: {ours:?} {theirs:?}");
+            assert!(near(ours.validation_nll, theirs.validation_nll), "{gpu:?}: {ours:?} {theirs:?}");
         }
         assert!(near(device.summary.test_nll, host.summary.test_nll));
     }
@@ -140,44 +139,46 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
 #[test]
 fn a_run_that_is_looked_at_has_the_same_bits() {
     let folder = tempfile::tempdir().expect("a folder");
-    let study = Study::new(folder.path(), "name = \"moons\"");
-    for on_device in [false, true] {
+    let study = Study::new(folder.path(), "name = \"moons\"", true);
+    for gpu in std::iter::once(None).chain(Gpu::all().into_iter().map(Some)) {
         let mut curious = Curious(&study.dataset, Vec::new());
-        let [watched, alone] = ["watched", "alone"].map(|name| folder.path().join(format!("{name}-{on_device}")));
+        let [watched, alone] = ["watched", "alone"].map(|name| folder.path().join(format!("{name}-{gpu:?}")));
         [&watched, &alone].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
-        let (_, seen) = study.run_before(&mut curious, &mut *study.flow(on_device), &watched, None);
-        let (_, unseen) = study.run(&mut *study.flow(on_device), &alone, None);
+        let (_, seen) = study.run_before(&mut curious, &mut *study.flow(gpu), &watched, None);
+        let (_, unseen) = study.run(&mut *study.flow(gpu), &alone, None);
         assert_eq!(curious.1, [25, 50, 75, 90], "every evaluation");
         assert_eq!(untimed(&seen), untimed(&unseen));
         for name in ["best.safetensors", "last.safetensors"] {
             let bytes = |folder: &Path| std::fs::read(folder.join(name)).expect("a checkpoint");
-            assert!(bytes(&watched) == bytes(&alone), "{name}, on a device: {on_device}");
+            assert!(bytes(&watched) == bytes(&alone), "{name}, {gpu:?}");
         }
     }
 }
 
 #[test]
 fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let study = Study::new(folder.path(), "name = \"moons\"");
-    let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
-    [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
-    let (whole, curve) = study.run(&mut *study.flow(true), &straight, None);
-    let (first, mut rows) = study.run(&mut *study.flow(true), &parts, Some(40));
-    assert_eq!((first.status, rows.last().map(|row| row.step)), (Status::Interrupted, Some(40)));
-    let (second, rest) = study.run(&mut *study.flow(true), &parts, None);
-    rows.extend(rest);
-    assert_eq!(untimed(&rows), untimed(&curve));
-    assert_eq!(second.summary.test_nll, whole.summary.test_nll);
+    for (norm, gpu) in [false, true].into_iter().flat_map(|norm| Gpu::all().into_iter().map(move |gpu| (norm, gpu))) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let study = Study::new(folder.path(), "name = \"moons\"", norm);
+        let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
+        [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
+        let (whole, curve) = study.run(&mut *study.flow(Some(gpu)), &straight, None);
+        let (first, mut rows) = study.run(&mut *study.flow(Some(gpu)), &parts, Some(40));
+        assert_eq!((first.status, rows.last().map(|row| row.step)), (Status::Interrupted, Some(40)));
+        let (second, rest) = study.run(&mut *study.flow(Some(gpu)), &parts, None);
+        rows.extend(rest);
+        assert_eq!(untimed(&rows), untimed(&curve), "{gpu:?}");
+        assert_eq!(second.summary.test_nll, whole.summary.test_nll);
 
-    // Its checkpoint is one of the host's: it is loaded there, and scored the same.
-    let mut scores = Vec::new();
-    for on_device in [false, true] {
-        let mut flow = study.flow(on_device);
-        let best = Checkpoint::read(&parts.join("best.safetensors")).expect("whole");
-        best.restore(&mut *flow, None).expect("restored");
-        scores.push(flow.log_prob(&study.dataset.test).expect("scored"));
+        // Its checkpoint is one of the host's: it is loaded there, and scored the same.
+        let mut scores = Vec::new();
+        for place in [None, Some(gpu)] {
+            let mut flow = study.flow(place);
+            let best = Checkpoint::read(&parts.join("best.safetensors")).expect("whole");
+            best.restore(&mut *flow, None).expect("restored");
+            scores.push(flow.log_prob(&study.dataset.test).expect("scored"));
+        }
+        let apart = scores[0].iter().zip(&scores[1]).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
+        assert!(apart < 1e-5, "{gpu:?}: {apart}");
     }
-    let apart = scores[0].iter().zip(&scores[1]).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
-    assert!(apart < 1e-5, "{apart}");
 }

@@ -7,7 +7,7 @@ use realnvp_runner::matrix::Matrix;
 use realnvp_runner::spec::{MaskScheme, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
 
 use crate::emulated::Order;
-use crate::{Case, case, difference, table};
+use crate::{Case, Gpu, case, difference, table};
 
 fn spec(name: OptimizerName) -> Spec {
     Spec {
@@ -22,6 +22,12 @@ fn spec(name: OptimizerName) -> Spec {
         alpha: Some(0.95),
         schedule: Schedule { name: ScheduleName::Constant, warmup: 0, every: None, factor: None },
     }
+}
+
+/// Every flow of the table on every device of this build.
+fn everywhere() -> Vec<(Case, Gpu)> {
+    let on = |gpu: Gpu| table().into_iter().map(move |case| (case, gpu));
+    Gpu::all().into_iter().flat_map(on).collect()
 }
 
 /// What is left of training: losses, weights and statistics, moments.
@@ -64,12 +70,12 @@ const NAMES: [OptimizerName; 4] =
 
 #[test]
 fn training_on_a_device_is_that_of_the_host() {
-    for (number, case) in table().into_iter().enumerate() {
+    for (number, (case, gpu)) in everywhere().into_iter().enumerate() {
         let name = NAMES[number % NAMES.len()];
-        let (mut host, mut device) = (case.fused(Level::detect()), case.emulated(Order::First));
+        let (mut host, mut device) = (case.fused(Level::detect()), case.on(gpu));
         let mut optimizers = [optimizer(&host, name), optimizer(&host, name)];
         let on_host = train(&mut host, &mut optimizers[0], work(&case, 3, &RATES, false));
-        let on_device = train(&mut device, &mut optimizers[1], work(&case, 3, &RATES, false));
+        let on_device = train(&mut *device, &mut optimizers[1], work(&case, 3, &RATES, false));
         assert_eq!(on_device.losses.len(), RATES.len());
         for (ours, theirs) in on_device.losses.iter().zip(&on_host.losses) {
             let apart = (ours.nll - theirs.nll).abs() / (1.0 + theirs.nll.abs());
@@ -87,16 +93,16 @@ fn training_on_a_device_is_that_of_the_host() {
 
 #[test]
 fn rows_on_the_device_and_rows_brought_there_are_the_same() {
-    for case in table() {
+    for (case, gpu) in everywhere() {
         let run = |held: bool| {
-            let mut flow = case.emulated(Order::First);
+            let mut flow = case.on(gpu);
             if held {
                 flow.hold(&case.rows(60)).expect("held");
             }
-            let mut optimizer = optimizer(&flow, OptimizerName::Adam);
-            train(&mut flow, &mut optimizer, work(&case, 0, &RATES, held))
+            let mut optimizer = optimizer(&*flow, OptimizerName::Adam);
+            train(&mut *flow, &mut optimizer, work(&case, 0, &RATES, held))
         };
-        assert_eq!(run(true), run(false), "{}", case.name());
+        assert_eq!(run(true), run(false), "{gpu:?}, {}", case.name());
     }
 }
 
@@ -118,54 +124,62 @@ fn the_order_of_threads_changes_no_bit() {
 
 #[test]
 fn training_goes_on_from_what_was_settled() {
-    let case = case(3, MaskScheme::Random, [3, 24, 2], false, true);
     // More steps than a device is given at a time.
     let rates: Vec<f64> = (0..70).map(|step| 1e-2 / f64::from(step + 1)).collect();
-    let mut flow = case.emulated(Order::First);
-    let mut once = optimizer(&flow, OptimizerName::Adam);
-    let straight = train(&mut flow, &mut once, work(&case, 0, &rates, false));
-    assert_eq!(straight.losses.len(), 70);
+    let plain = case(2, MaskScheme::Alternating, [3, 16, 2], false, false);
+    let normalised = case(3, MaskScheme::Random, [3, 24, 2], false, true);
+    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| [(&plain, gpu), (&normalised, gpu)]) {
+        let mut flow = case.on(gpu);
+        let mut once = optimizer(&*flow, OptimizerName::Adam);
+        let straight = train(&mut *flow, &mut once, work(case, 0, &rates, false));
+        assert_eq!(straight.losses.len(), 70);
 
-    let mut flow = case.emulated(Order::First);
-    let mut first = optimizer(&flow, OptimizerName::Adam);
-    let before = train(&mut flow, &mut first, work(&case, 0, &rates[..41], false));
-    // As after a kill: another flow, another optimizer, what the checkpoint holds.
-    let mut resumed = case.emulated(Order::First);
-    resumed.parameters_mut().values_mut().copy_from_slice(&before.values);
-    let mut second = optimizer(&resumed, OptimizerName::Adam);
-    second.moments_mut().iter_mut().zip(&before.moments).for_each(|(to, from)| to.copy_from_slice(from));
-    let after = train(&mut resumed, &mut second, work(&case, 41, &rates[41..], false));
-    assert_eq!([before.losses, after.losses].concat(), straight.losses);
-    assert_eq!((after.values, after.moments), (straight.values, straight.moments));
+        let mut flow = case.on(gpu);
+        let mut first = optimizer(&*flow, OptimizerName::Adam);
+        let before = train(&mut *flow, &mut first, work(case, 0, &rates[..41], false));
+        // As after a kill: another flow, another optimizer, what the checkpoint holds.
+        let mut resumed = case.on(gpu);
+        resumed.parameters_mut().values_mut().copy_from_slice(&before.values);
+        let mut second = optimizer(&*resumed, OptimizerName::Adam);
+        second.moments_mut().iter_mut().zip(&before.moments).for_each(|(to, from)| to.copy_from_slice(from));
+        let after = train(&mut *resumed, &mut second, work(case, 41, &rates[41..], false));
+        assert_eq!([before.losses, after.losses].concat(), straight.losses);
+        assert_eq!((after.values, after.moments), (straight.values, straight.moments));
+    }
 }
 
 #[test]
 fn nothing_is_changed_after_a_loss_that_is_no_number() {
     let case = case(2, MaskScheme::Alternating, [3, 16, 2], false, false);
-    let run = |rates: &[f64]| {
-        let mut flow = case.emulated(Order::First);
-        let mut optimizer =
-            Optimizer::new(&Spec { clip_norm: 0.0, ..spec(OptimizerName::Sgd) }, flow.parameters().count());
-        train(&mut flow, &mut optimizer, work(&case, 0, rates, false))
-    };
-    let far = [1e-3, 1e30, 1e-3, 1e-3];
-    let (diverged, before) = (run(&far), run(&far[..2]));
-    assert_eq!(diverged.losses.len(), 3, "{:?}", diverged.losses);
-    assert!(diverged.losses[..2].iter().all(Loss::is_finite) && !diverged.losses[2].is_finite());
-    assert_eq!((diverged.values, diverged.moments), (before.values, before.moments));
+    for gpu in Gpu::all() {
+        let run = |rates: &[f64]| {
+            let mut flow = case.on(gpu);
+            let mut optimizer =
+                Optimizer::new(&Spec { clip_norm: 0.0, ..spec(OptimizerName::Sgd) }, flow.parameters().count());
+            train(&mut *flow, &mut optimizer, work(&case, 0, rates, false))
+        };
+        let far = [1e-3, 1e30, 1e-3, 1e-3];
+        let (diverged, before) = (run(&far), run(&far[..2]));
+        assert_eq!(diverged.losses.len(), 3, "{gpu:?}: {:?}", diverged.losses);
+        assert!(diverged.losses[..2].iter().all(Loss::is_finite) && !diverged.losses[2].is_finite());
+        assert_eq!((diverged.values, diverged.moments), (before.values, before.moments));
+    }
 }
 
 #[test]
 fn a_batch_of_another_size_is_no_trouble() {
     let case = case(5, MaskScheme::Half, [2, 20, 1], true, true);
-    let mut flow = case.emulated(Order::First);
-    let mut optimizer = optimizer(&flow, OptimizerName::Adam);
-    for rows in [20, 7, 40] {
-        let batch = Matrix::new(case.rows(rows).into_vec(), 5);
-        let rows = Rows::Given(vec![batch.clone()]);
-        let trained = train(&mut flow, &mut optimizer, Work { first: 0, rows, rates: vec![0.0], gradient: Vec::new() });
-        let mut gradient = Vec::new();
-        let again = flow.loss_and_gradient(&batch, &mut gradient).expect("gradient");
-        assert_eq!(trained.losses, [again], "a rate of zero changes nothing but statistics");
+    for gpu in Gpu::all() {
+        let mut flow = case.on(gpu);
+        let mut optimizer = optimizer(&*flow, OptimizerName::Adam);
+        for rows in [20, 7, 40] {
+            let batch = Matrix::new(case.rows(rows).into_vec(), 5);
+            let rows = Rows::Given(vec![batch.clone()]);
+            let work = Work { first: 0, rows, rates: vec![0.0], gradient: Vec::new() };
+            let trained = train(&mut *flow, &mut optimizer, work);
+            let mut gradient = Vec::new();
+            let again = flow.loss_and_gradient(&batch, &mut gradient).expect("gradient");
+            assert_eq!(trained.losses, [again], "a rate of zero changes nothing but statistics: {gpu:?}");
+        }
     }
 }
