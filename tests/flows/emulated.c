@@ -17,6 +17,7 @@ static _Thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 
 #define KERNEL static
 #define __device__
+#define __forceinline__ inline
 #define __shared__ static _Thread_local
 
 enum { THREADS = 1024, STACK = 1 << 15 };
@@ -28,7 +29,7 @@ static _Thread_local struct {
     char* stacks;
     int begun[THREADS], ended[THREADS];
     /* Values that threads of a warp show each other. */
-    float shown[THREADS];
+    float shown[THREADS], summed[THREADS][32];
     int kernel;
     void** arguments;
 } state;
@@ -47,6 +48,22 @@ static float __shfl_xor_sync(unsigned mask, float value, int apart) {
     float other = state.shown[threadIdx.x ^ (unsigned)apart];
     __syncthreads();
     return other;
+}
+
+/* As many shuffles, but all threads meet twice for all of them. */
+#define GROUP_SUMS
+static void group_sums(float* values, int count, int lanes) {
+    float sums[32];
+    for (int i = 0; i < count; i++) state.summed[threadIdx.x][i] = values[i];
+    __syncthreads();
+    unsigned first = threadIdx.x / (unsigned)lanes * (unsigned)lanes;
+    for (int i = 0; i < count; i++) {
+        for (int lane = 0; lane < lanes; lane++) sums[lane] = state.summed[first + (unsigned)lane][i];
+        for (int apart = lanes / 2; apart > 0; apart /= 2)
+            for (int lane = 0; lane < apart; lane++) sums[lane] += sums[lane + apart];
+        values[i] = sums[0];
+    }
+    __syncthreads();
 }
 
 #include "kernels.cu"

@@ -75,7 +75,7 @@ fn declared(source: &str, name: &str) -> Declared {
         let argument = argument.split_whitespace().collect::<Vec<_>>().join(" ");
         argument[..argument.rfind(' ').expect("a type and a name")].to_owned()
     });
-    let meets = ["_sum(", "__syncthreads("].iter().any(|word| body.contains(word));
+    let meets = ["_sum(", "__syncthreads(", "_together("].iter().any(|word| body.contains(word));
     Declared { types: types.collect(), meets }
 }
 

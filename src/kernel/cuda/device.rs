@@ -47,6 +47,12 @@ kernels![
     Squares = "squares",
     Finish = "finish",
     Update = "update",
+    PassOne = "pass_1",
+    PassTwo = "pass_2",
+    PassFour = "pass_4",
+    PassEight = "pass_8",
+    WeightGradients = "weight_gradients",
+    Advance = "advance",
 ];
 
 /// The value of one argument of a kernel, in its first bytes as CUDA wants them.

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::device::{Address, Command, Device, Kernel, Memory};
-use super::layers::{Commands, Coupling, Layer, NULL, NetworkMemory, Passage, Reader, arguments};
+use super::layers::{Commands, Layer, NULL, NetworkMemory, Passage, Reader, arguments};
+use super::layout::Layout;
 use crate::flow::{Architecture, DeviceError};
 
 /// Which way rows go.
@@ -31,20 +32,15 @@ pub(super) struct Evaluation<D: Device> {
 }
 
 impl<D: Device> Evaluation<D> {
-    pub fn new(
-        device: &Rc<D>,
-        architecture: &Architecture,
-        layers: &[Layer],
-        rows: usize,
-    ) -> Result<Self, DeviceError> {
+    pub fn new(device: &Rc<D>, architecture: &Architecture, layout: &Layout, rows: usize) -> Result<Self, DeviceError> {
         let mut memory = Memory::new(device);
-        let largest = |of: fn(&Coupling) -> usize| layers.iter().filter_map(Layer::coupling).map(of).max().unwrap_or(0);
         let mut floats = |count: usize| memory.room::<f32>(count);
         let x = floats(rows * architecture.features)?;
         let log_det = floats(rows)?;
-        let out = floats(2 * rows * largest(Coupling::changed))?;
-        let kept = floats(rows * largest(Coupling::kept))?;
-        let hidden = [floats(2 * rows * architecture.width)?, floats(2 * rows * architecture.width)?];
+        let out = floats(2 * rows * layout.changed)?;
+        let hidden = [floats(2 * rows * layout.width)?, floats(2 * rows * layout.width)?];
+        // Places that no kept feature fills are zero.
+        let kept = memory.holding(&vec![0.0f32; rows * layout.kept])?;
         let control = memory.holding(&[0u32; 4])?;
         Ok(Self { rows, x, log_det, out, kept, hidden, control, _memory: memory })
     }
@@ -53,13 +49,15 @@ impl<D: Device> Evaluation<D> {
     pub fn commands(
         &self,
         architecture: &Architecture,
+        layout: &Layout,
         layers: &[&Layer],
         values: Address,
         rows: usize,
         way: Way,
     ) -> Vec<Vec<Command>> {
-        let reader = |layer: Option<&&Layer>| {
-            layer.and_then(|layer| layer.coupling()).map_or(Reader::NOBODY, |coupling| coupling.reader(self.kept))
+        let reader = |layer: Option<&&Layer>| match layer {
+            Some(Layer::Coupling(coupling)) => coupling.reader(layout, self.kept),
+            Some(Layer::BatchNorm(_)) | None => Reader::NOBODY,
         };
         let mut start = Commands::default();
         let first = reader(layers.first());
@@ -88,8 +86,8 @@ impl<D: Device> Evaluation<D> {
             match layer {
                 Layer::Coupling(coupling) => {
                     let memory = NetworkMemory { kept: self.kept, hidden: &self.hidden, out: self.out };
-                    coupling.networks(&mut commands, values, &memory, rows, architecture.activation);
-                    coupling.couple(&mut commands, values, self.out, &passage, next);
+                    coupling.networks(&mut commands, layout, values, &memory, rows, architecture.activation);
+                    coupling.couple(&mut commands, layout, values, self.out, &passage, next);
                 }
                 Layer::BatchNorm(norm) => norm.running(&mut commands, values, &passage, next),
             }

@@ -6,9 +6,10 @@ use bytemuck::{cast_slice, cast_slice_mut};
 
 use super::device::{Address, Device, Memory};
 use super::evaluation::{Evaluation, Way};
-use super::layers::{FLOAT, Layer, NULL};
-use super::step::{Control, Moments, Source, Step, Weights};
-use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
+use super::layers::{FLOAT, Layer, NULL, Tables};
+use super::layout::Layout;
+use super::step::{Brought, Moments, Source, Step};
+use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
 
@@ -24,11 +25,9 @@ const GIVEN_BYTES: usize = 64 << 20;
 /// The [`Parameters`] on the host are brought there when they have been changed, and back when training is
 /// [settled](Flow::settle).
 pub struct OnDevice<D: Device> {
-    architecture: Architecture,
+    placed: Placed,
     parameters: Parameters,
     newest: Newest,
-    layers: Vec<Layer>,
-    weights: Weights,
     held: Option<Held<D>>,
     training: Option<Training<D>>,
     /// For a gradient without an update.
@@ -36,6 +35,26 @@ pub struct OnDevice<D: Device> {
     evaluation: Option<Evaluation<D>>,
     memory: Memory<D>,
     device: Rc<D>,
+}
+
+/// A flow as a device sees it.
+pub(super) struct Placed {
+    pub architecture: Architecture,
+    pub layout: Layout,
+    pub layers: Vec<Layer>,
+    pub tables: Tables,
+    pub weights: Weights,
+}
+
+/// The weights of a flow on its device.
+#[derive(Clone, Copy)]
+pub(super) struct Weights {
+    /// All values, trainable first.
+    pub values: Address,
+    /// Shape `[count]`.
+    pub gradient: Address,
+    /// Trainable values.
+    pub count: usize,
 }
 
 /// Who has the newest weights.
@@ -70,18 +89,17 @@ impl<D: Device> OnDevice<D> {
     pub fn new(architecture: Architecture, parameters: Parameters, device: D) -> Result<Self, DeviceError> {
         let device = Rc::new(device);
         let mut memory = Memory::new(&device);
-        let layers = Layer::place(&architecture, &mut memory)?;
+        let layout = Layout::new(&architecture);
+        let (layers, tables) = Layer::place(&architecture, &layout, &mut memory)?;
         let weights = Weights {
-            values: memory.room::<f32>(parameters.values().len())?,
-            gradient: memory.room::<f32>(parameters.count())?,
-            count: parameters.count(),
+            values: memory.room::<f32>(layout.len)?,
+            gradient: memory.holding(&vec![0.0f32; layout.trainable])?,
+            count: layout.trainable,
         };
         Ok(Self {
-            architecture,
+            placed: Placed { architecture, layout, layers, tables, weights },
             parameters,
             newest: Newest::Host,
-            layers,
-            weights,
             held: None,
             training: None,
             single: None,
@@ -93,7 +111,8 @@ impl<D: Device> OnDevice<D> {
 
     fn upload(&mut self) -> Result<(), DeviceError> {
         if self.newest == Newest::Host {
-            self.memory.write(self.weights.values, self.parameters.values())?;
+            let values = self.placed.layout.to_device(self.parameters.values());
+            self.memory.write(self.placed.weights.values, &values)?;
             self.newest = Newest::Both;
         }
         Ok(())
@@ -101,7 +120,10 @@ impl<D: Device> OnDevice<D> {
 
     fn download(&mut self) -> Result<(), DeviceError> {
         if self.newest == Newest::Device {
-            self.device.read(self.weights.values, cast_slice_mut(self.parameters.values_mut()))?;
+            let Placed { layout, weights, .. } = &self.placed;
+            let mut values = vec![0.0f32; layout.len];
+            self.device.read(weights.values, cast_slice_mut(&mut values))?;
+            layout.to_host(&values, self.parameters.values_mut());
             self.newest = Newest::Both;
         }
         Ok(())
@@ -114,7 +136,7 @@ impl<D: Device> OnDevice<D> {
         }
         let made = match self.evaluation.take() {
             Some(evaluation) => evaluation,
-            None => Evaluation::new(&self.device, &self.architecture, &self.layers, rows)?,
+            None => Evaluation::new(&self.device, &self.placed.architecture, &self.placed.layout, rows)?,
         };
         Ok(self.evaluation.insert(made))
     }
@@ -122,18 +144,19 @@ impl<D: Device> OnDevice<D> {
     /// Takes rows through the flow, block by block.
     fn evaluate(&mut self, rows: &Matrix, way: Way) -> Result<Latent, DeviceError> {
         self.upload()?;
-        let (features, block) = (self.architecture.features, rows.rows().clamp(1, EVALUATION_ROWS));
+        let (features, block) = (self.placed.architecture.features, rows.rows().clamp(1, EVALUATION_ROWS));
         self.evaluation(block)?;
         let mut latent = Latent { z: Matrix::zeros(rows.rows(), features), log_det: vec![0.0; rows.rows()] };
         let Some(evaluation) = &self.evaluation else { return Ok(latent) };
-        let mut layers: Vec<&Layer> = self.layers.iter().collect();
+        let Placed { architecture, layout, layers, weights, .. } = &self.placed;
+        let mut layers: Vec<&Layer> = layers.iter().collect();
         if way == Way::Inverse {
             layers.reverse();
         }
         let outputs = latent.z.as_mut_slice().chunks_mut(block * features).zip(latent.log_det.chunks_mut(block));
         for (x, (z, log_det)) in rows.as_slice().chunks(block * features).zip(outputs) {
             self.device.write(evaluation.x, cast_slice(x))?;
-            let lists = evaluation.commands(&self.architecture, &layers, self.weights.values, log_det.len(), way);
+            let lists = evaluation.commands(architecture, layout, &layers, weights.values, log_det.len(), way);
             self.device.run(&lists.concat())?;
             self.device.read(evaluation.x, cast_slice_mut(z))?;
             self.device.read(evaluation.log_det, cast_slice_mut(log_det))?;
@@ -147,14 +170,13 @@ impl<D: Device> OnDevice<D> {
             self.training = None;
             let mut memory = Memory::new(&self.device);
             let mut moments = [NULL; 2];
-            for (address, moment) in moments.iter_mut().zip(optimizer.moments()) {
-                *address = memory.room::<f32>(moment.len())?;
+            for (address, _) in moments.iter_mut().zip(optimizer.moments()) {
+                *address = memory.room::<f32>(self.placed.layout.trainable)?;
             }
             let moments = Moments { first: moments[0], second: moments[1] };
-            let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.architecture.features)).clamp(1, STEPS);
-            let Self { architecture, layers, weights, .. } = self;
-            let step = Step::new(&self.device, architecture, layers, *weights, rows, source, steps)?;
-            let commands = step.commands(architecture, layers, *weights, Some((optimizer, moments)));
+            let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.features)).clamp(1, STEPS);
+            let step = Step::new(&self.device, &self.placed, rows, source, steps)?;
+            let commands = step.commands(&self.placed, Some((optimizer, moments)));
             let graph = self.device.record(&commands)?;
             self.training = Some(Training { step, graph, moments, has_moments: false, _memory: memory });
         }
@@ -162,7 +184,7 @@ impl<D: Device> OnDevice<D> {
         if !training.has_moments {
             let Moments { first, second } = training.moments;
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments()) {
-                self.device.write(address, cast_slice(moment))?;
+                self.device.write(address, cast_slice(&self.placed.layout.to_device(moment)))?;
             }
             training.has_moments = true;
         }
@@ -182,21 +204,15 @@ impl<D: Device> Training<D> {
     ) -> Result<usize, DeviceError> {
         let step = &self.step;
         let end = work.rates.len().min(at + step.steps);
-        match &work.rows {
-            Rows::Given(batches) => {
-                for (batch, slot) in batches[at..end].iter().zip(0..) {
-                    let bytes: &[u8] = cast_slice(batch.as_slice());
-                    device.write(step.given + slot * bytes.len() as u64, bytes)?;
-                }
-            }
-            Rows::Held(places) => device.write(step.places, cast_slice(&places[at * step.rows..end * step.rows]))?,
-        }
         let numbers = work.first + at as u64..;
         let constants =
             work.rates[at..end].iter().zip(numbers).map(|(&rate, number)| optimizer.constants(rate, number));
         let constants: Vec<[f32; 3]> = constants.collect();
-        device.write(step.constants, cast_slice(&constants))?;
-        device.write(step.control, bytemuck::bytes_of(&Control::default()))?;
+        let brought = match &work.rows {
+            Rows::Given(batches) => Brought::Rows(batches[at..end].iter().map(Matrix::as_slice).collect()),
+            Rows::Held(places) => Brought::Places(&places[at * step.rows..end * step.rows]),
+        };
+        step.begin(device, &constants, &brought)?;
         for _ in at..end {
             device.replay(&self.graph)?;
         }
@@ -210,7 +226,7 @@ impl<D: Device> Training<D> {
 
 impl<D: Device> Flow for OnDevice<D> {
     fn architecture(&self) -> &Architecture {
-        &self.architecture
+        &self.placed.architecture
     }
 
     fn parameters(&self) -> &Parameters {
@@ -235,17 +251,18 @@ impl<D: Device> Flow for OnDevice<D> {
         if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), Source::Given)) {
             self.single = None;
         }
-        let Self { architecture, layers, weights, device, .. } = self;
+        let Self { placed, device, .. } = self;
         let step = match self.single.take() {
             Some(step) => step,
-            None => Step::new(device, architecture, layers, *weights, x.rows(), Source::Given, 1)?,
+            None => Step::new(device, placed, x.rows(), Source::Given, 1)?,
         };
-        device.write(step.given, cast_slice(x.as_slice()))?;
-        device.write(step.control, bytemuck::bytes_of(&Control::default()))?;
-        device.run(&step.commands(architecture, layers, *weights, None))?;
-        let losses = step.losses(&**device)?;
-        gradient.resize(weights.count, 0.0);
-        device.read(weights.gradient, cast_slice_mut(gradient))?;
+        step.begin(device, &[[0.0; 3]], &Brought::Rows(vec![x.as_slice()]))?;
+        device.run(&step.commands(placed, None))?;
+        let losses = step.losses(device)?;
+        let mut found = vec![0.0f32; placed.weights.count];
+        device.read(placed.weights.gradient, cast_slice_mut(&mut found))?;
+        gradient.resize(self.parameters.count(), 0.0);
+        placed.layout.to_host(&found, gradient);
         self.single = Some(step);
         // Running statistics have moved.
         self.newest = Newest::Device;
@@ -286,7 +303,9 @@ impl<D: Device> Flow for OnDevice<D> {
         {
             let Moments { first, second } = training.moments;
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments_mut()) {
-                self.device.read(address, cast_slice_mut(moment))?;
+                let mut found = vec![0.0f32; self.placed.layout.trainable];
+                self.device.read(address, cast_slice_mut(&mut found))?;
+                self.placed.layout.to_host(&found, moment);
             }
         }
         Ok(())
@@ -317,20 +336,21 @@ impl<D: Device> Flow for OnDevice<D> {
         self.evaluation(rows.max(1))?;
         let Some(evaluation) = &self.evaluation else { return Ok(Vec::new()) };
         self.device.write(evaluation.x, cast_slice(x.as_slice()))?;
-        let layers: Vec<&Layer> = self.layers.iter().collect();
-        let lists = evaluation.commands(&self.architecture, &layers, self.weights.values, rows, Way::Forward);
+        let Placed { architecture, layout, layers, weights, .. } = &self.placed;
+        let layers: Vec<&Layer> = layers.iter().collect();
+        let lists = evaluation.commands(architecture, layout, &layers, weights.values, rows, Way::Forward);
         let mut health = Vec::new();
         let mut z = vec![0.0f32; x.as_slice().len()];
         for (at, commands) in lists.iter().enumerate() {
             self.device.run(commands)?;
-            let Some(layer) = at.checked_sub(1).map(|at| layers[at]) else { continue };
+            let Some(layer) = at.checked_sub(1).map(|at| (layers[at], &architecture.layers[at])) else { continue };
             self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
             let mut scale_max = 0.0;
-            if let Layer::Coupling(coupling) = layer {
-                let mut bounded = vec![0.0f32; rows * coupling.changed()];
+            if let (Layer::Coupling(coupling), flow::Layer::Coupling(place)) = layer {
+                let mut bounded = vec![0.0f32; rows * layout.changed];
                 self.device.read(evaluation.out, cast_slice_mut(&mut bounded))?;
-                let scale = &self.parameters.values()[coupling.place.scale..][..coupling.changed()];
-                let s = bounded.chunks_exact(scale.len()).flat_map(|row| row.iter().zip(scale).map(|(a, b)| a * b));
+                let scale = &self.parameters.values()[place.scale..][..coupling.changes];
+                let s = bounded.chunks_exact(layout.changed).flat_map(|row| row.iter().zip(scale).map(|(a, b)| a * b));
                 scale_max = s.map(|s| f64::from(s.abs())).fold(0.0, f64::max);
             }
             health.push(LayerHealth { finite: z.iter().all(|v| v.is_finite()), scale_max });

@@ -1,7 +1,8 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
 use super::device::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Memory, Product};
-use crate::flow::{self, Architecture, BATCH_NORM_EPSILON, CouplingLayer, DeviceError};
+use super::layout::{Layout, Norm};
+use crate::flow::{self, Architecture, BATCH_NORM_EPSILON, DeviceError, Mask};
 use crate::spec::Activation;
 
 /// No address.
@@ -59,59 +60,67 @@ pub(super) enum Layer {
 
 impl Layer {
     /// The layers of `architecture`; their tables lie in `memory`.
-    pub fn place<D: Device>(architecture: &Architecture, memory: &mut Memory<D>) -> Result<Vec<Self>, DeviceError> {
+    pub fn place<D: Device>(
+        architecture: &Architecture,
+        layout: &Layout,
+        memory: &mut Memory<D>,
+    ) -> Result<(Vec<Self>, Tables), DeviceError> {
         let features = architecture.features;
+        let masks: Vec<&Mask> = architecture.layers.iter().filter_map(mask).collect();
+        let table = |chosen: fn(&Mask) -> &Vec<usize>| {
+            let mut table = vec![-1i32; masks.len() * features];
+            for (mask, places) in masks.iter().zip(table.chunks_exact_mut(features)) {
+                chosen(mask).iter().zip(0..).for_each(|(&feature, at)| places[feature] = at);
+            }
+            table
+        };
+        let tables = Tables {
+            slot: memory.holding(&table(|mask| &mask.kept))?,
+            role: memory.holding(&table(|mask| &mask.changed))?,
+        };
+        let (mut couplings, mut norms) = (0.., layout.norms.iter());
         let place = |layer: &flow::Layer| {
-            Ok(match layer {
+            Some(match layer {
                 flow::Layer::Coupling(place) => {
-                    let table = |chosen: &[usize]| {
-                        let mut table = vec![-1i32; features];
-                        chosen.iter().zip(0..).for_each(|(&feature, at)| table[feature] = at);
-                        table
-                    };
-                    let slot = match place.mask.kept.as_slice() {
-                        [] => NULL,
-                        kept => memory.holding(&table(kept))?,
-                    };
-                    let role = memory.holding(&table(&place.mask.changed))?;
-                    Self::Coupling(Coupling { place: place.clone(), features, role, slot })
+                    let number = couplings.next()?;
+                    let at = 4 * (number * features) as u64;
+                    let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
+                    let changes = place.mask.changed.len();
+                    Self::Coupling(Coupling { number, features, role: tables.role + at, slot, changes })
                 }
-                &flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
-                    Self::BatchNorm(BatchNorm { features, log_gamma, beta, running_mean, running_variance })
-                }
+                flow::Layer::BatchNorm { .. } => Self::BatchNorm(BatchNorm { features, place: *norms.next()? }),
             })
         };
-        architecture.layers.iter().map(place).collect()
+        Ok((architecture.layers.iter().map_while(place).collect(), tables))
     }
+}
 
-    pub fn coupling(&self) -> Option<&Coupling> {
-        match self {
-            Self::Coupling(coupling) => Some(coupling),
-            Self::BatchNorm(_) => None,
-        }
+/// What every coupling does with every feature, shape `[couplings, features]`.
+#[derive(Clone, Copy)]
+pub(super) struct Tables {
+    /// Its place among the kept ones, or −1.
+    pub slot: Address,
+    /// Its place among the changed ones, or −1.
+    pub role: Address,
+}
+
+fn mask(layer: &flow::Layer) -> Option<&Mask> {
+    match layer {
+        flow::Layer::Coupling(coupling) => Some(&coupling.mask),
+        flow::Layer::BatchNorm { .. } => None,
     }
 }
 
 pub(super) struct Coupling {
-    pub place: CouplingLayer,
+    /// Which coupling of the flow it is, from 0.
+    pub number: usize,
     features: usize,
     /// Of every feature: its place among the changed ones, or −1.
     pub role: Address,
     /// Of every feature: its place among the kept ones, or −1. Null where none is kept.
     pub slot: Address,
-}
-
-/// The maps of the same depth in both networks of a coupling.
-#[derive(Clone, Copy)]
-pub(super) struct Pair {
-    pub inputs: usize,
-    pub outputs: usize,
-    /// Offset of the s network's weight.
-    pub weight: usize,
-    /// Offsets of both biases.
-    pub bias: [usize; 2],
-    /// Floats from the s network's weight to that of t.
-    pub stride: usize,
+    /// How many features it changes.
+    pub changes: usize,
 }
 
 /// Where a coupling's networks find and leave their numbers.
@@ -134,61 +143,46 @@ pub(super) struct Passage {
 }
 
 impl Coupling {
-    pub fn changed(&self) -> usize {
-        self.place.mask.changed.len()
-    }
-
-    pub fn kept(&self) -> usize {
-        self.place.mask.kept.len()
-    }
-
-    pub fn reader(&self, rows: Address) -> Reader {
-        Reader { slot: self.slot, kept: self.kept(), rows }
-    }
-
-    /// The maps of both networks, input to output.
-    pub fn pairs(&self) -> Vec<Pair> {
-        let pair = |(s, t): (&flow::Linear, &flow::Linear)| Pair {
-            inputs: s.inputs,
-            outputs: s.outputs,
-            weight: s.weight,
-            bias: [s.bias, t.bias],
-            stride: t.weight - s.weight,
-        };
-        self.place.s.iter().zip(&self.place.t).map(pair).collect()
+    pub fn reader(&self, layout: &Layout, rows: Address) -> Reader {
+        Reader { slot: self.slot, kept: layout.kept, rows }
     }
 
     /// Computes s and t, but for the last biases.
     pub fn networks(
         &self,
         commands: &mut Commands,
+        layout: &Layout,
         values: Address,
         memory: &NetworkMemory<'_>,
         rows: usize,
         activation: Activation,
     ) {
-        let pairs = self.pairs();
-        let last = pairs.len() - 1;
+        if !layout.has_networks() {
+            return;
+        }
+        let last = layout.maps.len() - 1;
         let mut input = Factor { address: memory.kept, transposed: false, stride: 0 };
-        for (at, pair) in pairs.iter().enumerate().filter(|(_, pair)| pair.inputs > 0) {
+        for (at, maps) in layout.maps.iter().enumerate() {
             let output = if at == last { memory.out } else { memory.hidden[at % memory.hidden.len()] };
-            let stride = rows * pair.outputs;
+            let stride = rows * maps.outputs;
+            let weights = values + FLOAT * maps.weight(self.number) as u64;
             commands.product(Product {
                 rows,
-                inner: pair.inputs,
-                columns: pair.outputs,
+                inner: maps.inputs,
+                columns: maps.outputs,
                 a: input,
-                b: Factor { address: values + FLOAT * pair.weight as u64, transposed: false, stride: pair.stride },
+                b: Factor { address: weights, transposed: false, stride: maps.stride() },
                 c: output,
                 stride,
                 count: 2,
             });
             if at < last {
                 let is_tanh = activation == Activation::Tanh;
+                let [s, t] = maps.bias(self.number);
                 commands.launch(
                     Kernel::Activate,
                     2 * stride,
-                    arguments![output, values, pair.bias[0], pair.bias[1], rows, pair.outputs, is_tanh],
+                    arguments![output, values, s, t, rows, maps.outputs, is_tanh],
                 );
             }
             input = Factor { address: output, transposed: false, stride };
@@ -196,11 +190,18 @@ impl Coupling {
     }
 
     /// Takes rows through, once s and t stand in `out`.
-    pub fn couple(&self, commands: &mut Commands, values: Address, out: Address, passage: &Passage, reader: Reader) {
+    pub fn couple(
+        &self,
+        commands: &mut Commands,
+        layout: &Layout,
+        values: Address,
+        out: Address,
+        passage: &Passage,
+        reader: Reader,
+    ) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
         let lanes = lanes(self.features);
-        let [s, t] = self.pairs().last().map_or([0; 2], |pair| pair.bias);
-        let has_networks = self.kept() > 0;
+        let [s, t] = layout.maps.last().map_or([0; 2], |maps| maps.bias(self.number));
         commands.launch(
             Kernel::Couple,
             rows * lanes,
@@ -209,7 +210,7 @@ impl Coupling {
                 values,
                 s,
                 t,
-                self.place.scale,
+                layout.scale(self.number),
                 x,
                 z,
                 log_det,
@@ -219,8 +220,8 @@ impl Coupling {
                 reader.rows,
                 rows,
                 self.features,
-                self.changed(),
-                has_networks,
+                layout.changed,
+                layout.has_networks(),
                 inverse,
                 lanes,
             ],
@@ -231,10 +232,7 @@ impl Coupling {
 #[derive(Clone, Copy)]
 pub(super) struct BatchNorm {
     pub features: usize,
-    pub log_gamma: usize,
-    pub beta: usize,
-    pub running_mean: usize,
-    pub running_variance: usize,
+    pub place: Norm,
 }
 
 impl BatchNorm {
@@ -242,6 +240,7 @@ impl BatchNorm {
     pub fn running(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
         let lanes = lanes(self.features);
+        let Norm { log_gamma, beta, running_mean, running_variance } = self.place;
         commands.launch(
             Kernel::NormaliseRunning,
             rows * lanes,
@@ -249,10 +248,10 @@ impl BatchNorm {
                 x,
                 z,
                 values,
-                self.log_gamma,
-                self.beta,
-                self.running_mean,
-                self.running_variance,
+                log_gamma,
+                beta,
+                running_mean,
+                running_variance,
                 log_det,
                 reader.slot,
                 reader.kept,

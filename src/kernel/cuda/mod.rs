@@ -4,8 +4,8 @@
 //! driver makes a CUDA graph of it that is launched as a whole, so that no launch waits for the host. Both networks of a
 //! coupling go through one batched product a layer. What is logged comes back after a stretch of steps.
 //!
-//! The layout: `kernels.cu` the kernels, [`device`](Device) what a GPU must do, `layers`, `step` and `evaluation` the commands,
-//! `flow` the whole, `driver` NVIDIA's driver and cuBLAS. All but the last is compiled on every machine, and tests work commands and
+//! The rooms: `kernels.cu` the kernels, [`device`](Device) what a GPU must do, `layout` where values stand there, `layers`, `step`
+//! and `evaluation` the commands, `flow` the whole, `driver` NVIDIA's driver and cuBLAS. All but the last is compiled on every machine, and tests work commands and
 //! kernels off on the CPU.
 
 mod device;
@@ -14,6 +14,7 @@ mod driver;
 mod evaluation;
 mod flow;
 mod layers;
+mod layout;
 mod step;
 
 pub use device::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Product};

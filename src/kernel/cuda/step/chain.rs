@@ -1,0 +1,443 @@
+//! A step layer after layer, a launch an operation.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Desk, Moments, Source, rule};
+use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
+use crate::kernel::Optimizer;
+use crate::kernel::cuda::device::{Address, BLOCK, Device, Factor, Kernel, Memory, Product};
+use crate::kernel::cuda::flow::{Placed, Weights};
+use crate::kernel::cuda::layers::{
+    BatchNorm, Commands, Coupling, FLOAT, Layer, NULL, NetworkMemory, Passage, Reader, arguments, lanes,
+};
+use crate::kernel::cuda::layout::{Layout, Norm};
+use crate::spec::Activation;
+
+/// Memory of a step for batches of `rows` rows.
+///
+/// What couplings leave for the way back stands coupling after coupling, as their weights do: the gradients of all weights of one
+/// depth are one batched product, once the way back is done.
+pub(super) struct Chain {
+    /// The rows before every layer and after the last, each shape `[rows, features]`.
+    x: Vec<Address>,
+    log_det: Address,
+    couplings: CouplingMemory,
+    /// Of every batch normalisation.
+    norms: Vec<NormMemory>,
+    /// The gradient with respect to rows, shape `[rows, features]`.
+    d: Address,
+    /// The gradient with respect to kept features, shape `[2, rows, kept]`.
+    d_kept: Address,
+    /// The rows' parts of the loss, f64.
+    row_loss: Address,
+    /// What batch normalisations add to log_det, shape `[norms, features]`, f64.
+    terms: Address,
+    /// Sums of squares of the gradient's parts, f64.
+    partial: Address,
+    partials: usize,
+    /// What is summed over rows: bias and scale gradients.
+    columns: Address,
+    column_blocks: usize,
+}
+
+/// What couplings leave for the way back.
+struct CouplingMemory {
+    /// Shape `[couplings, rows, kept]`.
+    kept: Address,
+    /// Hidden layers, each shape `[couplings, 2, rows, width]`.
+    hidden: Vec<Address>,
+    /// The gradients before their activations, of the same shapes.
+    d_hidden: Vec<Address>,
+    /// tanh of s and e^s, then the gradients of s before tanh and of t, shape `[couplings, 2, rows, changed]`.
+    out: Address,
+    /// Shape `[couplings, rows, changed]`.
+    product: Address,
+}
+
+/// What a batch normalisation leaves for the way back.
+#[derive(Clone, Copy)]
+struct NormMemory {
+    normal: Address,
+    inverse_deviation: Address,
+    term: Address,
+}
+
+/// Neighbouring columns to be summed over rows, as in `kernels.cu`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Columns {
+    from: Address,
+    to: Address,
+    stride: u32,
+    count: u32,
+}
+
+/// The largest [`Columns::count`].
+const COLUMNS: usize = 32;
+
+/// A piece of memory for each coupling.
+fn of_coupling(start: Address, coupling: usize, floats: usize) -> Address {
+    start + FLOAT * (coupling * floats) as u64
+}
+
+impl Chain {
+    pub fn new<D: Device>(memory: &mut Memory<D>, placed: &Placed, rows: usize) -> Result<Self, DeviceError> {
+        let Placed { architecture, layout, weights, .. } = placed;
+        let features = architecture.features;
+        let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * features)).collect::<Result<_, _>>()?;
+        let hidden_layers = layout.maps.len().saturating_sub(1);
+        let mut hidden = |_| memory.room::<f32>(2 * layout.couplings * rows * layout.width);
+        let [hidden, d_hidden] = [
+            (0..hidden_layers).map(&mut hidden).collect::<Result<Vec<_>, _>>()?,
+            (0..hidden_layers).map(&mut hidden).collect::<Result<Vec<_>, _>>()?,
+        ];
+        let couplings = CouplingMemory {
+            // Places that no kept feature fills are zero.
+            kept: memory.holding(&vec![0.0f32; layout.couplings * rows * layout.kept])?,
+            hidden,
+            d_hidden,
+            // What networks do not write, and columns that stand for nothing, are zero.
+            out: memory.holding(&vec![0.0f32; 2 * layout.couplings * rows * layout.changed])?,
+            product: memory.holding(&vec![0.0f32; layout.couplings * rows * layout.changed])?,
+        };
+        let terms = memory.room::<f64>(layout.norms.len() * features)?;
+        let norm = |number: usize| {
+            Ok(NormMemory {
+                normal: memory.room::<f32>(rows * features)?,
+                inverse_deviation: memory.room::<f64>(features)?,
+                term: terms + 8 * (number * features) as u64,
+            })
+        };
+        let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
+        let columns = columns(layout, &couplings, *weights, rows);
+        let partials = weights.count.div_ceil(8 * BLOCK).clamp(1, 512);
+        Ok(Self {
+            x,
+            log_det: memory.room::<f32>(rows)?,
+            norms,
+            d: memory.room::<f32>(rows * features)?,
+            d_kept: memory.room::<f32>(2 * rows * layout.kept)?,
+            row_loss: memory.room::<f64>(rows)?,
+            terms,
+            partial: memory.room::<f64>(partials)?,
+            partials,
+            columns: memory.holding(&columns)?,
+            column_blocks: columns.len(),
+            couplings,
+        })
+    }
+
+    pub fn commands(
+        &self,
+        commands: &mut Commands,
+        placed: &Placed,
+        rows: usize,
+        source: Source,
+        desk: &Desk,
+        update: Option<(&Optimizer, Moments)>,
+    ) {
+        let [_, control] = desk.control;
+        self.forward(commands, placed, rows, source, desk);
+        self.backward(commands, placed, rows);
+        self.weights_back(commands, placed, rows);
+        let Placed { architecture, layout, weights, .. } = placed;
+        if self.column_blocks > 0 {
+            commands.launch_blocks(Kernel::ColumnSums, self.column_blocks, arguments![self.columns, rows]);
+        }
+        let squares = arguments![weights.gradient, weights.count, self.partial];
+        commands.launch_blocks(Kernel::Squares, self.partials, squares);
+        let constant = architecture.features as f64 * HALF_LN_TAU;
+        let clip_norm = update.map_or(0.0, |(optimizer, _)| optimizer.clip_norm());
+        commands.launch_blocks(
+            Kernel::Finish,
+            1,
+            arguments![
+                self.partial,
+                self.partials,
+                self.row_loss,
+                rows,
+                self.terms,
+                layout.norms.len() * architecture.features,
+                constant,
+                clip_norm,
+                desk.losses,
+                control,
+            ],
+        );
+        if let Some((optimizer, moments)) = update {
+            let (rule, [a, b, c]) = rule(optimizer.rule());
+            let Weights { values, gradient, count } = *weights;
+            let Moments { first, second } = moments;
+            let decay = optimizer.weight_decay();
+            commands.launch(
+                Kernel::Update,
+                count,
+                arguments![values, gradient, first, second, count, rule, a, b, c, decay, desk.constants, control,],
+            );
+        }
+    }
+
+    /// Where a coupling's networks find and leave their numbers; the hidden layers, and the gradients before them.
+    fn of(&self, layout: &Layout, coupling: usize, rows: usize) -> Own {
+        let CouplingMemory { kept, hidden, d_hidden, out, product } = &self.couplings;
+        let wide = |starts: &[Address]| {
+            starts.iter().map(|&start| of_coupling(start, coupling, 2 * rows * layout.width)).collect()
+        };
+        Own {
+            kept: of_coupling(*kept, coupling, rows * layout.kept),
+            hidden: wide(hidden),
+            d_hidden: wide(d_hidden),
+            out: of_coupling(*out, coupling, 2 * rows * layout.changed),
+            product: of_coupling(*product, coupling, rows * layout.changed),
+        }
+    }
+
+    /// Who reads what layer `at` gives out.
+    fn reader(&self, placed: &Placed, at: usize, rows: usize) -> Reader {
+        match placed.layers.get(at) {
+            Some(Layer::Coupling(coupling)) => {
+                coupling.reader(&placed.layout, self.of(&placed.layout, coupling.number, rows).kept)
+            }
+            Some(Layer::BatchNorm(_)) | None => Reader::NOBODY,
+        }
+    }
+
+    fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: Source, desk: &Desk) {
+        let Placed { architecture, layout, layers, weights, .. } = placed;
+        let Architecture { features, activation, .. } = *architecture;
+        let ([_, control], values) = (desk.control, weights.values);
+        let (from, places) = match source {
+            Source::Given => (desk.rows, NULL),
+            Source::Held(held) => (held, desk.rows),
+        };
+        let first = self.reader(placed, 0, rows);
+        commands.launch(
+            Kernel::Draw,
+            rows * features,
+            arguments![
+                from,
+                places,
+                control,
+                self.x[0],
+                self.log_det,
+                first.slot,
+                first.kept,
+                first.rows,
+                rows,
+                features,
+            ],
+        );
+        let mut norms = self.norms.iter();
+        for (at, layer) in layers.iter().enumerate() {
+            let next = self.reader(placed, at + 1, rows);
+            let [x, z] = [self.x[at], self.x[at + 1]];
+            match layer {
+                Layer::Coupling(coupling) => {
+                    let own = self.of(layout, coupling.number, rows);
+                    let memory = NetworkMemory { kept: own.kept, hidden: &own.hidden, out: own.out };
+                    coupling.networks(commands, layout, values, &memory, rows, activation);
+                    let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
+                    coupling.couple(commands, layout, values, own.out, &passage, next);
+                }
+                Layer::BatchNorm(norm) => {
+                    let Some(&NormMemory { normal, inverse_deviation, term }) = norms.next() else { return };
+                    let Norm { log_gamma, beta, running_mean, running_variance } = norm.place;
+                    commands.launch_blocks(
+                        Kernel::Normalise,
+                        features,
+                        arguments![
+                            x,
+                            normal,
+                            z,
+                            values,
+                            log_gamma,
+                            beta,
+                            running_mean,
+                            running_variance,
+                            inverse_deviation,
+                            term,
+                            control,
+                            next.slot,
+                            next.kept,
+                            next.rows,
+                            rows,
+                            features,
+                            BATCH_NORM_EPSILON,
+                            BATCH_NORM_MOMENTUM,
+                        ],
+                    );
+                }
+            }
+        }
+    }
+
+    /// From the rows behind the last layer to the gradients with respect to what every map gave, and of normalisations.
+    fn backward(&self, commands: &mut Commands, placed: &Placed, rows: usize) {
+        let Placed { architecture, layout, layers, weights, .. } = placed;
+        let features = architecture.features;
+        let per_row = 1.0 / rows as f32;
+        let Weights { values, gradient, .. } = *weights;
+        let lanes = lanes(features);
+        commands.launch(
+            Kernel::Lose,
+            rows * lanes,
+            arguments![self.x[layers.len()], self.log_det, self.d, self.row_loss, per_row, rows, features, lanes],
+        );
+        let mut norms = self.norms.iter().rev();
+        for (at, layer) in layers.iter().enumerate().rev() {
+            // The coupling above has left what its networks found for the features they read.
+            let above = self.reader(placed, at + 1, rows);
+            match layer {
+                Layer::Coupling(coupling) => {
+                    let own = self.of(layout, coupling.number, rows);
+                    commands.launch(
+                        Kernel::CoupleBack,
+                        rows * features,
+                        arguments![
+                            own.out,
+                            values,
+                            layout.scale(coupling.number),
+                            self.x[at],
+                            self.d,
+                            own.product,
+                            coupling.role,
+                            above.slot,
+                            above.kept,
+                            self.d_kept,
+                            per_row,
+                            rows,
+                            features,
+                            layout.changed,
+                        ],
+                    );
+                    self.networks_back(commands, placed, coupling, &own, rows, at == 0);
+                }
+                Layer::BatchNorm(norm) => {
+                    let Some(&NormMemory { normal, inverse_deviation, .. }) = norms.next() else { return };
+                    let BatchNorm { place: Norm { log_gamma, beta, .. }, .. } = *norm;
+                    commands.launch_blocks(
+                        Kernel::NormaliseBack,
+                        features,
+                        arguments![
+                            normal,
+                            self.d,
+                            values,
+                            gradient,
+                            log_gamma,
+                            beta,
+                            inverse_deviation,
+                            above.slot,
+                            above.kept,
+                            self.d_kept,
+                            rows,
+                            features,
+                        ],
+                    );
+                }
+            }
+        }
+    }
+
+    /// From the gradients of s and t, in `own.out`, to those of hidden layers and of the kept features. Nobody asks for the kept
+    /// features of the `first` layer.
+    fn networks_back(
+        &self,
+        commands: &mut Commands,
+        placed: &Placed,
+        coupling: &Coupling,
+        own: &Own,
+        rows: usize,
+        first: bool,
+    ) {
+        let Placed { architecture, layout, weights, .. } = placed;
+        let is_tanh = architecture.activation == Activation::Tanh;
+        let first_map = if !layout.has_networks() { layout.maps.len() } else { usize::from(first) };
+        for (at, maps) in layout.maps.iter().enumerate().skip(first_map).rev() {
+            let output = own.d_hidden.get(at).copied().unwrap_or(own.out);
+            let to = if at == 0 { self.d_kept } else { own.d_hidden[at - 1] };
+            commands.product(Product {
+                rows,
+                inner: maps.outputs,
+                columns: maps.inputs,
+                a: Factor { address: output, transposed: false, stride: rows * maps.outputs },
+                b: Factor {
+                    address: weights.values + FLOAT * maps.weight(coupling.number) as u64,
+                    transposed: true,
+                    stride: maps.stride(),
+                },
+                c: to,
+                stride: rows * maps.inputs,
+                count: 2,
+            });
+            if at > 0 {
+                let count = 2 * rows * maps.inputs;
+                commands.launch(Kernel::ActivateBack, count, arguments![own.hidden[at - 1], to, count, is_tanh]);
+            }
+        }
+    }
+
+    /// The gradients of the networks' weights, of all couplings at once.
+    fn weights_back(&self, commands: &mut Commands, placed: &Placed, rows: usize) {
+        let Placed { layout, weights, .. } = placed;
+        let CouplingMemory { kept, hidden, d_hidden, out, .. } = &self.couplings;
+        for (at, maps) in layout.maps.iter().enumerate().filter(|_| layout.has_networks()) {
+            let d = d_hidden.get(at).copied().unwrap_or(*out);
+            let to = weights.gradient + FLOAT * maps.offset as u64;
+            let product = |input: Factor, d: Factor, c: Address, stride: usize, count: usize| Product {
+                rows: maps.inputs,
+                inner: rows,
+                columns: maps.outputs,
+                a: input,
+                b: d,
+                c,
+                stride,
+                count,
+            };
+            let one = rows * maps.outputs;
+            if at > 0 {
+                let input = Factor { address: hidden[at - 1], transposed: true, stride: rows * maps.inputs };
+                let d = Factor { address: d, transposed: false, stride: one };
+                commands.product(product(input, d, to, maps.stride(), 2 * layout.couplings));
+                continue;
+            }
+            // Both networks of a coupling read the same rows.
+            for net in 0..2 {
+                let input = Factor { address: *kept, transposed: true, stride: rows * maps.inputs };
+                let d = Factor { address: d + FLOAT * (net * one) as u64, transposed: false, stride: 2 * one };
+                let to = to + FLOAT * (net * maps.stride()) as u64;
+                commands.product(product(input, d, to, 2 * maps.stride(), layout.couplings));
+            }
+        }
+    }
+}
+
+/// The memory of one coupling.
+struct Own {
+    kept: Address,
+    hidden: Vec<Address>,
+    d_hidden: Vec<Address>,
+    out: Address,
+    product: Address,
+}
+
+/// What is summed over rows after the way back: gradients of biases, from those of their layers' outputs, and of scales.
+fn columns(layout: &Layout, memory: &CouplingMemory, weights: Weights, rows: usize) -> Vec<Columns> {
+    let mut all = Vec::new();
+    let mut add = |from: Address, offset: usize, width: usize| {
+        for start in (0..width).step_by(COLUMNS) {
+            let count = COLUMNS.min(width - start) as u32;
+            let to = weights.gradient + FLOAT * (offset + start) as u64;
+            all.push(Columns { from: from + FLOAT * start as u64, to, stride: width as u32, count });
+        }
+    };
+    for coupling in 0..layout.couplings {
+        for (at, maps) in layout.maps.iter().enumerate() {
+            let d = memory.d_hidden.get(at).copied().unwrap_or(memory.out);
+            for (net, bias) in maps.bias(coupling).into_iter().enumerate() {
+                add(of_coupling(d, 2 * coupling + net, rows * maps.outputs), bias, maps.outputs);
+            }
+        }
+        add(of_coupling(memory.product, coupling, rows * layout.changed), layout.scale(coupling), layout.changed);
+    }
+    all
+}
