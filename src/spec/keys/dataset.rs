@@ -2,6 +2,7 @@
 
 use super::row::{Row, amount, choice, float, integer, row};
 use crate::spec::keys::Fallback::{Absent, Value};
+use crate::spec::keys::Since::Later;
 use crate::spec::kind::Bound::{Exclusive, Inclusive, Open};
 use crate::spec::kind::Kind;
 use crate::spec::variant::When;
@@ -46,7 +47,7 @@ pub(super) static ROWS: &[Row] = &[
     row("dataset.delimiter", Kind::Character, Value("\"\\t\""), "",
         "What separates the cells of a line; a blank stands for any number of blanks and tabs.").when(When::Format(&["tsv"])),
     row("dataset.decimal", choice(&[".", ","]), Absent, "",
-        "What stands before the decimals of a number; a point where left out.").when(TEXT),
+        "What stands before the decimals of a number; a point where left out.").when(TEXT).since(Later),
     row("dataset.columns", Kind::Texts, Absent, "", "The columns to learn; all where left out.").when(When::File),
     row("dataset.drop", Kind::Texts, Value("[]"), "", "Columns to leave out.").when(When::File),
     row("dataset.label", Kind::Column, Absent, "",

@@ -9,6 +9,7 @@ mod experiment;
 mod model;
 mod optimizer;
 mod row;
+mod since;
 mod sweep;
 mod training;
 
@@ -16,6 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use self::row::Row;
+#[cfg(test)]
+pub(crate) use self::row::{choice, row};
+pub use self::since::Since;
 use super::diagnostics::Diagnostic;
 use super::kind::Kind;
 use super::node::{Node, Value as Written};
@@ -35,6 +39,8 @@ pub struct Key {
     pub when: When,
     /// Why its range ends where it does; empty where that needs no words.
     pub reason: &'static str,
+    /// Since when it is there, and with it what the hash of a spec has of it.
+    pub since: Since,
     value: Option<toml::Value>,
 }
 

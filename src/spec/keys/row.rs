@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fallback, Key};
+use super::{Fallback, Key, Since};
 use crate::spec::kind::{Bound, Kind};
 use crate::spec::node;
 use crate::spec::source::Source;
@@ -18,9 +18,10 @@ pub(crate) struct Row {
     doc: &'static str,
     when: When,
     reason: &'static str,
+    since: Since,
 }
 
-/// Path, kind, default, unit and meaning of a key that every variant uses.
+/// Path, kind, default, unit and meaning of a key that every variant uses, and that the first release had.
 pub(crate) const fn row(
     path: &'static str,
     kind: Kind,
@@ -28,7 +29,7 @@ pub(crate) const fn row(
     unit: &'static str,
     doc: &'static str,
 ) -> Row {
-    Row { path, kind, default, unit, doc, when: When::Always, reason: "" }
+    Row { path, kind, default, unit, doc, when: When::Always, reason: "", since: Since::First }
 }
 
 impl Row {
@@ -42,8 +43,13 @@ impl Row {
         Self { reason, ..self }
     }
 
+    /// It came later.
+    pub(crate) const fn since(self, since: Since) -> Self {
+        Self { since, ..self }
+    }
+
     pub(crate) fn key(self) -> Key {
-        let Self { path, kind, default, unit, doc, when, reason } = self;
+        let Self { path, kind, default, unit, doc, when, reason, since } = self;
         let value = match default {
             // A test holds every default to be valid TOML and of its key's kind.
             Fallback::Value(text) => {
@@ -53,7 +59,7 @@ impl Row {
             }
             Fallback::Required | Fallback::Absent => None,
         };
-        Key { path, kind, default, unit, doc, when, reason, value }
+        Key { path, kind, default, unit, doc, when, reason, since, value }
     }
 }
 
@@ -68,7 +74,7 @@ pub(super) const fn float(min: Bound, max: Bound) -> Kind {
     Kind::Float { min, max }
 }
 
-pub(super) const fn choice(of: &'static [&'static str]) -> Kind {
+pub(crate) const fn choice(of: &'static [&'static str]) -> Kind {
     Kind::Choice { of, refused: &[] }
 }
 
