@@ -13,7 +13,7 @@ mod since;
 mod sweep;
 mod training;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use self::row::Row;
@@ -156,6 +156,19 @@ pub(crate) fn is_not_swept(path: &str) -> bool {
     NOT_SWEPT.contains(&path) || path == "sweep" || path == "engine" || !is_of_trial(path)
 }
 
+/// The keys whose values decide which variant a spec is.
+pub(crate) fn selectors() -> impl Iterator<Item = &'static str> {
+    SELECTORS.iter().copied()
+}
+
+static SELECTORS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    let selector = |key: &Key| match key.when {
+        When::Is(path, _) => Some(path),
+        When::Always | When::Toy | When::File | When::Format(_) | When::Without(_) | When::With(_) => None,
+    };
+    keys().iter().filter_map(selector).collect()
+});
+
 static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {
     let mut groups: BTreeMap<&'static str, Vec<&'static Key>> = BTreeMap::new();
     for key in keys() {
@@ -189,6 +202,13 @@ mod tests {
             if let Some((section, _)) = key.path().rsplit_once('.') {
                 assert!(super::section(section).is_some(), "{}", key.path());
             }
+        }
+    }
+
+    #[test]
+    fn what_decides_the_variant_is_a_key() {
+        for selector in selectors() {
+            assert!(rows(selector).is_some(), "{selector}");
         }
     }
 
