@@ -1,7 +1,7 @@
 //! `runner`: a declarative experiment runner for Real NVP normalizing flows.
 //!
 //! A TOML spec says *what* to train (dataset, mask scheme, depth, s/t width, optimizer, seeds, sweep); the runner
-//! leaves TensorBoard logs, Parquet tables, checkpoints and pictures behind. The rooms below stand in the order in
+//! leaves TensorBoard logs, Parquet tables, checkpoints and pictures behind. `rooms.rs` has the rooms below in the order in
 //! which data pass through them.
 //!
 //! # Conventions
@@ -13,6 +13,7 @@
 
 pub mod atomic;
 pub mod cli;
+pub mod columns;
 pub mod data;
 pub mod engine;
 pub mod flow;
@@ -20,9 +21,12 @@ mod hex;
 pub mod kernel;
 pub mod matrix;
 pub mod plan;
+pub mod quantity;
 pub mod random;
 pub mod record;
 pub mod report;
+#[cfg(test)]
+mod rooms;
 pub mod spec;
 pub mod toys;
 pub mod train;

@@ -4,7 +4,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::data::free_memory;
-use crate::report::quantity::bytes;
+use crate::quantity::bytes;
 
 /// Bytes that trials have been promised; the process has one.
 #[derive(Debug)]

@@ -5,10 +5,11 @@ use rand::seq::SliceRandom;
 use crate::random::{Purpose, stream};
 use crate::spec::MaskScheme;
 
-/// A split of the features: kept ones condition the change of the others. Both lists ascend and are disjoint.
+/// What a coupling layer does with the features: kept ones condition the change of others, and one that is neither kept nor
+/// changed passes through. Both lists ascend and are disjoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// Features left as they are; empty for one-feature data.
+    /// Features that the s and t networks read, left as they are; empty for one-feature data.
     pub kept: Vec<usize>,
     /// Features mapped by x·exp(s) + t.
     pub changed: Vec<usize>,

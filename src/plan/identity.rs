@@ -7,12 +7,14 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 use crate::spec::Spec;
+use crate::spec::keys::{self, Key};
 
 /// Longest readable part of an id, in bytes; file systems take names of 255.
 const LONGEST: usize = 150;
 
 /// SHA-256, as 64 hex digits, of the resolved spec without `name` and `seeds`: equal for trials that compute the same. A
-/// data file counts with its path as the spec writes it, so that the same study has the same ids on every machine.
+/// data file counts with its path as the spec writes it, so that the same study has the same ids on every machine. A key that
+/// came after the first release counts only where it is not at its default, so that an upgrade leaves ids as they are.
 pub fn spec_hash(spec: &Spec) -> String {
     hash(spec)
 }
@@ -39,26 +41,36 @@ pub fn as_written(spec: &Spec, expected: &str) -> Option<Spec> {
 }
 
 fn hash(spec: &Spec) -> String {
-    let mut lines = BTreeMap::new();
     // A spec is plain data with string keys and finite numbers, so it has a JSON form.
     let value = serde_json::to_value(spec).expect("a spec has a JSON form");
-    flatten("", &value, &mut lines);
-    lines.retain(|key, _| key != "name" && key != "seeds");
+    digest(&value, |path| keys::rows(path).map(|(_, rows)| rows[0]))
+}
+
+/// The hash of a spec given as JSON; `row` is the table of keys.
+fn digest<'a>(spec: &serde_json::Value, row: impl Fn(&str) -> Option<&'a Key>) -> String {
+    let mut leaves = BTreeMap::new();
+    flatten("", spec, &mut leaves);
+    let hashed = |(path, value): (String, &serde_json::Value)| match row(&path) {
+        _ if path == "name" || path == "seeds" => None,
+        Some(key) => key.hashed(value).map(|(path, value)| (path.to_owned(), value)),
+        None => Some((path, value.to_string())),
+    };
     // Sorted lines: neither the order of fields in the types nor that in the file may change an id.
-    let text: String = lines.iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    let lines: BTreeMap<String, String> = leaves.into_iter().filter_map(hashed).collect();
+    let text: String = lines.iter().map(|(path, value)| format!("{path} = {value}\n")).collect();
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-fn flatten(prefix: &str, value: &serde_json::Value, lines: &mut BTreeMap<String, String>) {
+fn flatten<'a>(prefix: &str, value: &'a serde_json::Value, leaves: &mut BTreeMap<String, &'a serde_json::Value>) {
     match value {
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
                 let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-                flatten(&path, value, lines);
+                flatten(&path, value, leaves);
             }
         }
         leaf => {
-            lines.insert(prefix.to_owned(), leaf.to_string());
+            leaves.insert(prefix.to_owned(), leaf);
         }
     }
 }
@@ -126,7 +138,59 @@ pub(crate) fn digits_needed(ids: &[(String, String)]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::spec::keys::{Fallback, Since, choice, row};
+    use crate::spec::tests::plan;
+
+    const BATCH_NORM: &str = "[dataset]\nname = \"pinwheel\"\ntrain = 3_000\n[model]\nmask = \"random\"\nbatch_norm = true\n\
+                              [optimizer]\nname = \"sgd\"\nschedule = \"step\"\n[training]\nepochs = 3\n\
+                              kernel = \"composed\"\n";
+
+    /// Hashes that runner 0.1.0 gave, with which it named its results.
+    const HASHES: [(&str, &str); 3] = [
+        ("[dataset]\nname = \"moons\"\n", "7be43e4c1c28577ed3b0d1858edf4b7f341455a8c581a29da4a7c917e8cfec3d"),
+        (BATCH_NORM, "080167561990e32b28720456bfbf27c63ac4492584952d268722928122d18a8c"),
+        (
+            "[dataset]\npath = \"data.csv\"\ndecimal = \",\"\ndelimiter = \";\"\ntrain = 0.5\nlogit = 0.05\n\
+             dequantize = [1, 0]\n[optimizer]\nname = \"rmsprop\"\nmomentum = 0.5\n",
+            "355a82b2f00651d42f2da92789bb26645e017067ab3b57f0a26cbb235c0b4aff",
+        ),
+    ];
+
+    #[test]
+    fn specs_have_the_hashes_that_the_first_release_gave_them() {
+        for (text, hash) in HASHES {
+            assert_eq!(plan(text).expect("a plan").trials[0].spec_hash, hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_a_later_release_adds_leave_hashes_as_they_are_until_they_are_used() {
+        let precision = row("training.precision", choice(&["f32", "tf32"]), Fallback::Value("'f32'"), "", "");
+        let normalization =
+            row("model.normalization", choice(&["none", "batch", "act"]), Fallback::Value("'none'"), "", "");
+        let words = &[("none", "false"), ("batch", "true")];
+        let added = [precision.since(Since::Later), normalization.since(Since::InPlaceOf("model.batch_norm", words))];
+        let added = added.map(|row| row.key());
+        let table =
+            |path: &str| added.iter().find(|key| key.path() == path).or(keys::rows(path).map(|(_, rows)| rows[0]));
+        let hash_with = |text: &str, normalization: &str, precision: &str| {
+            let spec = &plan(text).expect("a plan").trials[0].spec;
+            let mut spec: Value = serde_json::to_value(spec).expect("JSON");
+            spec["model"].as_object_mut().expect("a table").remove("batch_norm");
+            spec["model"]["normalization"] = json!(normalization);
+            spec["training"]["precision"] = json!(precision);
+            digest(&spec, table)
+        };
+        let [(plain, of_plain), (batch, of_batch), _] = HASHES;
+        assert_eq!(hash_with(plain, "none", "f32"), of_plain);
+        assert_eq!(hash_with(batch, "batch", "f32"), of_batch);
+        let used = [hash_with(plain, "act", "f32"), hash_with(plain, "batch", "f32"), hash_with(plain, "none", "tf32")];
+        let different: BTreeSet<&str> = used.iter().map(String::as_str).chain([of_plain]).collect();
+        assert_eq!(different.len(), 4);
+    }
 
     #[test]
     fn keys_are_called_by_the_shortest_name_that_is_theirs_alone() {

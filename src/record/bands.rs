@@ -1,7 +1,5 @@
-//! What the seeds of one trial have in common: mean and band of their validation curves, for charts and TensorBoard's
-//! CUSTOM SCALARS tab.
+//! Mean and band of the validation curves of a trial's seeds, for TensorBoard's CUSTOM SCALARS tab.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,41 +10,13 @@ use tensorboard_proto::summary::Summary_Value;
 
 use super::{RecordError, events_file, read_curve, summaries};
 use crate::atomic::write_view;
-use crate::train::Metrics;
+use crate::train::bands;
 
 /// Folder of an experiment with what its runs have in common for TensorBoard: one run of bands a trial, and the record of all.
 pub(super) const AGGREGATE: &str = "aggregate";
 const MEAN: &str = "nll/validation/mean";
 const LOW: &str = "nll/validation/lo";
 const HIGH: &str = "nll/validation/hi";
-
-/// Validation NLL over seeds at one step, nats.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Band {
-    pub step: i64,
-    pub mean: f64,
-    /// Lowest seed.
-    pub low: f64,
-    /// Highest seed.
-    pub high: f64,
-}
-
-/// The band at every step at which any of `seeds` was evaluated, over those that were; ascending steps.
-pub fn bands(seeds: &[Vec<Metrics>]) -> Vec<Band> {
-    let mut at: BTreeMap<i64, Vec<f64>> = BTreeMap::new();
-    for row in seeds.iter().flatten() {
-        if let Some(nll) = row.validation_nll.filter(|nll| nll.is_finite()) {
-            at.entry(row.step).or_default().push(nll);
-        }
-    }
-    let band = |(step, values): (i64, Vec<f64>)| Band {
-        step,
-        mean: values.iter().sum::<f64>() / values.len() as f64,
-        low: values.iter().copied().fold(f64::INFINITY, f64::min),
-        high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-    };
-    at.into_iter().map(band).collect()
-}
 
 /// Writes the bands of `trial` for TensorBoard, `aggregate/<trial>` in `experiment_dir`, from the curves of all its seeds
 /// that are there; nothing where there are fewer than two. Returns what of the curves cannot be read.
@@ -120,17 +90,11 @@ pub(super) fn layout() -> io::Result<Summary_Value> {
 mod tests {
     use super::super::events_file::tests::read;
     use super::*;
+    use crate::train::Metrics;
 
     fn rows(values: &[(i64, f64)]) -> Vec<Metrics> {
         let row = |&(step, nll)| Metrics { step, validation_nll: Some(nll), ..Metrics::default() };
         values.iter().map(row).collect()
-    }
-
-    #[test]
-    fn a_band_spans_the_seeds_at_each_step() {
-        let found = bands(&[rows(&[(10, 2.0), (20, 1.0)]), rows(&[(10, 4.0), (20, f64::NAN)]), Vec::new()]);
-        let band = |step, low, mean, high| Band { step, mean, low, high };
-        assert_eq!(found, [band(10, 2.0, 3.0, 4.0), band(20, 1.0, 1.0, 1.0)]);
     }
 
     #[test]

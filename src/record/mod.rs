@@ -25,11 +25,11 @@ mod summaries;
 mod tensorboard;
 mod trials;
 
-pub use bands::{Band, bands, remove_bands, write_bands};
+pub use bands::{remove_bands, write_bands};
 pub use error::RecordError;
 pub use hparams::{hparams, write_experiment};
 pub use journal::{MetricsJournal, is_damaged_metrics, read_curve, read_metrics};
 pub use manifest::{Manifest, ManifestWriter};
 pub use recorder::Recorder;
 pub use tensorboard::{TensorBoard, Warn};
-pub use trials::{Runs, read_runs, trial_columns, value_column, write_trials};
+pub use trials::{Runs, read_runs, trial_columns, write_trials};

@@ -11,6 +11,7 @@ use super::metrics_table::encode;
 use super::same_trial::once_each;
 use super::{Manifest, RecordError};
 use crate::atomic::{sync, write_view};
+use crate::columns::value_column;
 use crate::train::Summary;
 
 /// The runs below a folder.
@@ -126,36 +127,6 @@ fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
         text("git_commit", |row| row.git_commit.as_deref()),
         text("spec_hash", |row| Some(&row.spec_hash)),
     ]
-}
-
-/// The values of a spec's key: integers, floats or booleans where all of them are; integers among floats become floats,
-/// any other mixture (and arrays) text.
-pub fn value_column(key: &str, values: &[Option<&toml::Value>]) -> Column {
-    typed(key, values, toml::Value::as_integer)
-        .or_else(|| typed(key, values, number))
-        .or_else(|| typed(key, values, toml::Value::as_bool))
-        .unwrap_or_else(|| {
-            let texts: Vec<_> = values.iter().map(|value| value.map(text)).collect();
-            Column::new(key.into(), texts)
-        })
-}
-
-/// A column of the type that `get` takes, if it takes every value.
-fn typed<T>(key: &str, values: &[Option<&toml::Value>], get: fn(&toml::Value) -> Option<T>) -> Option<Column>
-where
-    Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,
-{
-    let cells = values.iter().map(|value| value.map(|value| get(value).ok_or(())).transpose());
-    let cells: Vec<Option<T>> = cells.collect::<Result<_, ()>>().ok()?;
-    Some(Column::new(key.into(), cells))
-}
-
-fn number(value: &toml::Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
-}
-
-fn text(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

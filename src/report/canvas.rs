@@ -414,7 +414,7 @@ pub(super) fn fitted(text: &str, size: f64, width: f64) -> String {
     let letters = text.chars().count();
     (0..=letters)
         .rev()
-        .map(|kept| super::quantity::shortened(text, kept))
+        .map(|kept| crate::quantity::shortened(text, kept))
         .find(|shorter| text_width(shorter, size) <= width)
         .unwrap_or_default()
 }

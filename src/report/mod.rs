@@ -19,7 +19,6 @@ pub mod limits;
 mod marks;
 mod outliers;
 mod pairs;
-pub mod quantity;
 mod samples;
 pub mod statistics;
 mod ticks;

@@ -41,7 +41,7 @@ key that a variant does not use is an error there, and so are unknown keys, wron
 `runner check SPEC` shows all of them at once. `runner schema` prints this table as a JSON Schema, with which Taplo and
 Tombi complete and check specs in an editor.
 
-This page is generated from the table that the program checks specs with, `src/spec/keys.rs`.
+This page is generated from the table that the program checks specs with, `src/spec/keys/`.
 ";
 
 /// What a key means, with its unit.

@@ -45,8 +45,7 @@ pub(crate) struct Variant<'a> {
 
 impl<'a> Variant<'a> {
     pub fn of(settings: &'a Settings) -> Self {
-        let selectors = ["device", "dataset.name", "optimizer.name", "optimizer.schedule.name", "sweep.method"];
-        let chosen = selectors.into_iter().map(|path| (path, choice(settings, path))).collect();
+        let chosen = keys::selectors().map(|path| (path, choice(settings, path))).collect();
         Self { settings, chosen }
     }
 

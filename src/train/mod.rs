@@ -1,5 +1,6 @@
 //! The training loop: steps dealt out, schedule, checkpoints, health. It emits [`Event`]s and does not know who listens.
 
+mod bands;
 mod checkpoint;
 mod dealer;
 mod evaluate;
@@ -11,6 +12,7 @@ mod schedule;
 mod seal;
 mod training;
 
+pub use bands::{Band, bands};
 pub use checkpoint::{About, CheckpointError, Origin, Space, State, save};
 pub use dealer::{Dealer, Stretch};
 pub use evaluate::{Score, evaluate, log_prob, not_finite};

@@ -7,15 +7,15 @@ use super::transfer::{Float, Moved, Rows, ScaleAndShift, Upload, download, times
 use crate::flow::CouplingLayer;
 use crate::spec::Activation;
 
-/// x' = m·x + (1−m)·(x·exp(s(m·x)) + t(m·x)).
+/// x' = x·exp(s(k)) + t(k) for the changed features, where k are the kept ones; all features but the changed stay as they are.
 pub(crate) struct Coupling<F: Dim, W: Dim, E: Float, D: Device<E>> {
     place: CouplingLayer,
     s: Network<W, E, D>,
     t: Network<W, E, D>,
     /// Learned bound of s, shape `[changed]`.
     scale: Tensor<(usize,), E, D>,
-    /// m, shape `[features]`.
-    mask: Tensor<(F,), E, D>,
+    /// 0 for changed features and 1 for all others, shape `[features]`.
+    unchanged: Tensor<(F,), E, D>,
     /// x·`pick_kept` is the kept part, shape `[features, kept]`.
     pick_kept: Tensor<(F, usize), E, D>,
     /// x·`pick_changed` is the changed part, shape `[features, changed]`.
@@ -41,15 +41,15 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         };
         let mut put = vec![E::of(0.0); n * changed.len()];
         changed.iter().enumerate().for_each(|(j, &i)| put[j * n + i] = E::of(1.0));
-        let mut mask = vec![E::of(0.0); n];
-        kept.iter().for_each(|&i| mask[i] = E::of(1.0));
+        let mut unchanged = vec![E::of(1.0); n];
+        changed.iter().for_each(|&i| unchanged[i] = E::of(0.0));
         // A device tensor of no elements is not to be had: an unused column stands in where nothing is kept.
         let kept_matrix = if kept.is_empty() { vec![E::of(0.0); n] } else { pick(kept) };
         Ok(Self {
             s: Network::upload(upload, &place.s, width, activation)?,
             t: Network::upload(upload, &place.t, width, activation)?,
             scale: upload.tensor(place.scale, (changed.len(),))?,
-            mask: upload.device.try_tensor_from_vec(mask, (features,))?,
+            unchanged: upload.device.try_tensor_from_vec(unchanged, (features,))?,
             pick_kept: upload.device.try_tensor_from_vec(kept_matrix, (features, kept.len().max(1)))?,
             pick_changed: upload.device.try_tensor_from_vec(pick(changed), (features, changed.len()))?,
             put_changed: upload.device.try_tensor_from_vec(put, (changed.len(), features))?,
@@ -57,7 +57,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         })
     }
 
-    /// s and t of the kept half, each shape `[batch, changed]`.
+    /// s and t of the kept features, each shape `[batch, changed]`.
     fn s_and_t<T>(&self, x: &Rows<F, E, D, T>) -> Result<ScaleAndShift<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
@@ -79,8 +79,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         let log_det = s.retaped::<T>().try_sum::<(usize,), Axis<1>>()?;
         let changed = x.retaped::<T>().try_matmul(self.pick_changed.clone())?;
         let changed = s.try_exp()?.try_mul(changed)?.try_add(t)?;
-        let kept = times_rows(x, &self.mask)?;
-        Ok((kept.try_add(changed.try_matmul(self.put_changed.clone())?)?, log_det))
+        let unchanged = times_rows(x, &self.unchanged)?;
+        Ok((unchanged.try_add(changed.try_matmul(self.put_changed.clone())?)?, log_det))
     }
 
     /// z → x.
@@ -88,7 +88,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         let [s, t] = self.s_and_t(&z)?;
         let changed = z.clone().try_matmul(self.pick_changed.clone())?;
         let changed = changed.try_sub(t)?.try_mul(s.try_negate()?.try_exp()?)?;
-        times_rows(z, &self.mask)?.try_add(changed.try_matmul(self.put_changed.clone())?)
+        times_rows(z, &self.unchanged)?.try_add(changed.try_matmul(self.put_changed.clone())?)
     }
 
     /// max |s| over a batch.
@@ -102,5 +102,105 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         self.s.gradient(gradients, &self.place.s, out);
         self.t.gradient(gradients, &self.place.t, out);
         download(&gradients.get(&self.scale), self.place.scale, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::{Linear, Mask};
+
+    const FEATURES: usize = 4;
+    const CHANGED: usize = 2;
+    /// Weights of the loss Σ (weight·z) + Σ log_det.
+    const WEIGHTS: [f64; FEATURES] = [0.5, -1.5, 2.0, 3.0];
+    const ROWS: [[f64; FEATURES]; 3] = [[0.3, -4.0, 1.25, 7.0], [-1.1, 0.0, -0.6, -2.5], [2.0, 9.0, 0.0, 0.125]];
+    const SCALE: usize = 8;
+
+    /// A network of one hidden unit, or of its last bias alone, whose values start at `offset`.
+    struct Line {
+        values: [f64; 4],
+        offset: usize,
+    }
+
+    impl Line {
+        fn maps(&self, kept: usize) -> Vec<Linear> {
+            let map = |inputs, weight, bias| Linear { inputs, outputs: 1, weight, bias };
+            let last = map(kept, self.offset + 2, self.offset + 3);
+            if kept == 0 { vec![last] } else { vec![map(1, self.offset, self.offset + 1), last] }
+        }
+
+        /// Value and slope at the kept feature, if there is one.
+        fn at(&self, kept: Option<f64>) -> [f64; 2] {
+            let [weight, bias, last_weight, last_bias] = self.values;
+            let Some(x) = kept else { return [last_bias, 0.0] };
+            let h = (weight * x + bias).tanh();
+            [last_weight * h + last_bias, last_weight * (1.0 - h * h) * weight]
+        }
+    }
+
+    fn close(found: &[f64], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
+        assert!(found.iter().zip(expected).all(near), "{found:?} {expected:?}");
+    }
+
+    /// Against the closed form, with one kept feature and with none: the second and the last are neither kept nor changed.
+    #[test]
+    fn features_that_are_neither_kept_nor_changed_pass_through_untouched() {
+        let (s, t) = (
+            Line { values: [0.75, -0.25, 1.5, 0.125], offset: 0 },
+            Line { values: [-0.5, 1.0, 2.0, -0.75], offset: 4 },
+        );
+        let scale = 0.625;
+        let values: Vec<f32> = s.values.iter().chain(&t.values).chain([&scale]).map(|&v| v as f32).collect();
+        for kept in [vec![0], vec![]] {
+            let device = Cpu::default();
+            let place = CouplingLayer {
+                s: s.maps(kept.len()),
+                t: t.maps(kept.len()),
+                mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
+                scale: SCALE,
+            };
+            let upload = Upload::<f64, Cpu>::new(&device, &values);
+            let coupling = Coupling::upload(&upload, &place, FEATURES, 1, Activation::Tanh).expect("uploaded");
+
+            let (mut z, mut log_det, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+            let (mut d_scale, mut d_bias) = (0.0, 0.0);
+            for x in ROWS {
+                let kept = kept.first().map(|&i: &usize| x[i]);
+                let ([s, s_slope], [t, t_slope]) = (s.at(kept), t.at(kept));
+                let tanh = s.tanh();
+                let (s, s_slope) = (scale * tanh, scale * (1.0 - tanh * tanh) * s_slope);
+                let mut moved = x;
+                moved[CHANGED] = x[CHANGED] * s.exp() + t;
+                z.extend(moved);
+                log_det.push(s);
+                let d_s = WEIGHTS[CHANGED] * x[CHANGED] * s.exp() + 1.0;
+                let mut slope = WEIGHTS;
+                slope[CHANGED] *= s.exp();
+                slope[0] += d_s * s_slope + WEIGHTS[CHANGED] * t_slope;
+                slopes.extend(slope);
+                d_scale += d_s * tanh;
+                d_bias += WEIGHTS[CHANGED];
+            }
+
+            let x: Rows<usize, f64, Cpu> = device.tensor_from_vec(ROWS.concat(), (ROWS.len(), FEATURES));
+            let (found, found_log_det) = coupling.forward(x.leaky_trace()).expect("forward");
+            close(&found.as_vec(), &z);
+            close(&found_log_det.as_vec(), &log_det);
+            let weights: Tensor<(usize,), f64, Cpu> = device.tensor_from_vec(WEIGHTS.to_vec(), (FEATURES,));
+            let loss = found.matmul(weights).sum::<(), Axis<0>>() + found_log_det.sum::<(), Axis<0>>();
+            let gradients = loss.backward();
+            close(&gradients.get(&x).as_vec(), &slopes);
+            let mut flat = vec![0.0; values.len()];
+            coupling.gradient(&gradients, &mut flat);
+            for (index, expected) in [(SCALE, d_scale), (t.offset + 3, d_bias)] {
+                assert!((f64::from(flat[index]) - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{index}");
+            }
+
+            let z = device.tensor_from_vec(z, (ROWS.len(), FEATURES));
+            close(&coupling.inverse(z).expect("inverse").as_vec(), &ROWS.concat());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::report::quantity::{clock, count, duration, number, shortened};
+use crate::quantity::{clock, count, duration, number, shortened};
 use crate::train::{Metrics, Status, Summary};
 
 const BAR_WIDTH: usize = 20;

@@ -5,9 +5,9 @@ use plotters::style::{Color, RGBColor};
 use super::super::ReportError;
 use super::super::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, room_left};
 use super::super::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted, text_width};
-use super::super::quantity::number;
 use super::super::ticks::{Tick, log_ticks};
 use super::mark::Mark;
+use crate::quantity::number;
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
 /// white paper.

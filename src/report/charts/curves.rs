@@ -2,8 +2,7 @@
 
 use super::super::outliers::limits_around;
 use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
-use crate::record::bands;
-use crate::train::Metrics;
+use crate::train::{Metrics, bands};
 
 /// The curves of one trial, one a seed.
 #[derive(Clone, Debug)]

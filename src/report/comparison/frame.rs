@@ -4,7 +4,7 @@ use polars::prelude::{Column, DataFrame, PolarsResult};
 
 use super::super::statistics::Estimate;
 use super::{Comparison, Group, METRICS};
-use crate::record::value_column;
+use crate::columns::value_column;
 
 impl Comparison {
     /// One row a group: its labels and keys; `n`, `runs`, `diverged`, `failed`, `unfinished`; every metric that any group

@@ -1,7 +1,7 @@
 //! The numbers of a run that trials can be compared by.
 
-use super::super::quantity::{count, duration, with_error};
 use super::super::statistics::Estimate;
+use crate::quantity::{count, duration, with_error};
 
 /// A numeric column of `trials.parquet`.
 #[derive(Debug)]

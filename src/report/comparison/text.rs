@@ -2,8 +2,8 @@
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
-use super::super::quantity::{error_digits, shortened, with_error};
 use super::{Comparison, Group, METRICS, Metric};
+use crate::quantity::{error_digits, shortened, with_error};
 
 /// Both ends of a shortened name still tell: the first override, and the whole hash.
 const SHORTEST_NAME: usize = 24;

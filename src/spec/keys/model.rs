@@ -1,0 +1,22 @@
+//! `[model]`: the flow.
+
+use super::row::{Row, choice, integer, row};
+use crate::spec::keys::Fallback::Value;
+use crate::spec::kind::Kind;
+
+const NEEDS_IMAGES: &str = "needs image data, and this dataset has plain features";
+const MASK: Kind = Kind::Choice {
+    of: &["alternating", "half", "random"],
+    refused: &[("checkerboard", NEEDS_IMAGES), ("channel", NEEDS_IMAGES)],
+};
+
+#[rustfmt::skip]
+pub(super) static ROWS: &[Row] = &[
+    row("model.mask", MASK, Value("'alternating'"), "", "Which features a coupling layer keeps and which it changes."),
+    row("model.depth", integer(1, 1_024), Value("8"), "layers", "Number of coupling layers."),
+    row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the s and t networks."),
+    row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of the s and t networks."),
+    row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the s and t networks."),
+    row("model.coupling", choice(&["affine"]), Value("'affine'"), "", "Kind of coupling layer."),
+    row("model.batch_norm", Kind::Bool, Value("false"), "", "Batch normalisation as a flow layer after every coupling."),
+];

@@ -1,0 +1,23 @@
+//! `[training]`: how long, in which steps, and how often to look.
+
+use super::row::{MAX_STEPS, Row, choice, integer, row};
+use crate::spec::keys::Fallback::{Absent, Value};
+use crate::spec::variant::When;
+
+#[rustfmt::skip]
+pub(super) static ROWS: &[Row] = &[
+    row("training.batch_size", integer(1, 10_000_000), Value("256"), "rows",
+        "Rows a step; left out where there are fewer training rows: all of them."),
+    row("training.steps", integer(1, MAX_STEPS), Value("5_000"), "steps",
+        "Length of the run.").when(When::Without("training.epochs")),
+    row("training.epochs", integer(1, 1_000_000), Absent, "epochs",
+        "Length of the run in passes over the training rows, in place of `steps`."),
+    row("training.evaluate_every", integer(1, MAX_STEPS), Value("250"), "steps",
+        "Steps between evaluations on the validation rows; left out in a shorter run: all of it."),
+    row("training.log_every", integer(1, MAX_STEPS), Value("50"), "steps",
+        "Steps between rows of the training curve; left out in a shorter run: all of it."),
+    row("training.patience", integer(0, MAX_STEPS), Value("0"), "evaluations",
+        "Evaluations without a better validation NLL before stopping; 0 = off."),
+    row("training.kernel", choice(&["fused", "composed"]), Value("'fused'"), "",
+        "What computes: kernels written by hand, or plain dfdx operations."),
+];
