@@ -1,6 +1,11 @@
 //! The NVIDIA GPUs of this machine.
 
+#[cfg(feature = "cuda")]
+use std::ffi::CStr;
+
 use super::DeviceError;
+#[cfg(feature = "cuda")]
+use crate::kernel::cuda::{Failed, api};
 
 /// A GPU, as its driver tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +27,7 @@ pub struct Gpu {
 #[cfg(feature = "cuda")]
 pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
     (0..gpu_count()?)
-        .map(|ordinal| gpu(ordinal).map_err(|error| of_driver(&format!("cuda:{ordinal}"), &error)))
+        .map(|ordinal| gpu(ordinal).map_err(|failed| of_driver(&format!("cuda:{ordinal}"), failed)))
         .collect()
 }
 
@@ -32,37 +37,40 @@ pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
 /// As [`gpus`].
 #[cfg(feature = "cuda")]
 pub fn gpu_count() -> Result<usize, DeviceError> {
-    use cudarc::driver::result::{device, init};
-    let count = init().and_then(|()| device::get_count()).map_err(|error| of_driver("the NVIDIA driver", &error))?;
+    let mut count = 0;
+    // SAFETY: the driver writes an int.
+    let counted =
+        unsafe { Failed::driver(api::cuInit(0)).and_then(|()| Failed::driver(api::cuDeviceGetCount(&raw mut count))) };
+    counted.map_err(|failed| of_driver("the NVIDIA driver", failed))?;
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
 #[cfg(feature = "cuda")]
-fn gpu(ordinal: usize) -> Result<Gpu, cudarc::driver::DriverError> {
-    use std::ffi::CStr;
-
-    use cudarc::driver::{CudaDevice, result, sys};
+fn gpu(ordinal: usize) -> Result<Gpu, Failed> {
+    let (mut gpu, mut name, mut version, mut free, mut total) = (0, [0u8; 256], 0, 0, 0);
     let number = i32::try_from(ordinal).unwrap_or(i32::MAX);
-    let device = result::device::get(number)?;
-    let (mut name, mut version) = ([0u8; 256], 0);
-    // SAFETY: the driver is initialised; it writes a string that ends with a null of at most as many bytes, and an int.
+    let mut context = std::ptr::null_mut();
+    // SAFETY: the driver is initialised; it writes a string that ends with a null of at most as many bytes, and numbers.
     unsafe {
-        sys::cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, device).result()?;
-        sys::cuDriverGetVersion(&raw mut version).result()?;
+        Failed::driver(api::cuDeviceGet(&raw mut gpu, number))?;
+        Failed::driver(api::cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, gpu))?;
+        Failed::driver(api::cuDriverGetVersion(&raw mut version))?;
+        // Free memory is told within a context.
+        Failed::driver(api::cuDevicePrimaryCtxRetain(&raw mut context, gpu))?;
+        let told = Failed::driver(api::cuCtxSetCurrent(context))
+            .and_then(|()| Failed::driver(api::cuMemGetInfo_v2(&raw mut free, &raw mut total)));
+        api::cuCtxSetCurrent(std::ptr::null_mut());
+        api::cuDevicePrimaryCtxRelease_v2(gpu);
+        told?;
     }
     let name = CStr::from_bytes_until_nul(&name).unwrap_or_default().to_string_lossy().into_owned();
     let version = u32::try_from(version).unwrap_or(0);
-    // Free memory is told within a context, which lives as long as this.
-    let _context = CudaDevice::new(ordinal)?;
-    let (free, total) = result::mem_get_info()?;
     Ok(Gpu { ordinal, name, memory: [free, total], driver: [version / 1000, version % 1000 / 10] })
 }
 
 #[cfg(feature = "cuda")]
-fn of_driver(what: &str, error: &cudarc::driver::DriverError) -> DeviceError {
-    // Not the error itself: where the driver has no words for it, printing it panics.
-    let code = error.0;
-    DeviceError(format!("{what} does not work: {code:?}; see what `nvidia-smi` says, or use `--device cpu`"))
+fn of_driver(what: &str, failed: Failed) -> DeviceError {
+    DeviceError(format!("{what} does not work: {failed} (or use `--device cpu`)"))
 }
 
 /// See the one with the feature.

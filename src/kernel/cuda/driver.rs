@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_int, c_void};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cudarc::cublas::{result as blas, sys as blas_sys};
-use cudarc::driver::{CudaDevice, DriverError, result, sys};
-
+use super::api::{self, AS_IT_IS, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
 use super::device::{Address, BLOCK, Command, Device, Factor, Kernel, Product};
+use super::failed::Failed;
 use crate::flow::DeviceError;
 
 /// `kernels.cu`, compiled by `build.rs`; ends with a null.
@@ -17,8 +16,34 @@ const PTX: &str = concat!(include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx"))
 /// What NVIDIA recommends for Hopper; given to cuBLAS so that it allocates nothing while a graph is recorded.
 const WORKSPACE: usize = 32 << 20;
 
-/// The GPUs in use. They are kept to the end of the program: giving one back after it has failed would panic.
-static DEVICES: Mutex<BTreeMap<usize, Arc<CudaDevice>>> = Mutex::new(BTreeMap::new());
+/// What this process has of a GPU, one for all flows.
+#[derive(Clone, Copy)]
+struct Context(api::Context);
+
+// SAFETY: threads may share contexts.
+unsafe impl Send for Context {}
+
+impl Context {
+    /// That of GPU number `ordinal`.
+    fn new(ordinal: usize) -> Result<Self, Failed> {
+        let (mut gpu, mut context) = (0, std::ptr::null_mut());
+        // SAFETY: the driver has been started, as there is something to count.
+        unsafe {
+            Failed::driver(api::cuDeviceGet(&raw mut gpu, ordinal as c_int))?;
+            Failed::driver(api::cuDevicePrimaryCtxRetain(&raw mut context, gpu))?;
+        }
+        Ok(Self(context))
+    }
+
+    /// Makes it that of the calling thread, which may have worked on another GPU.
+    fn bind(self) -> Result<(), Failed> {
+        // SAFETY: contexts are kept.
+        Failed::driver(unsafe { api::cuCtxSetCurrent(self.0) })
+    }
+}
+
+/// The GPUs in use. They are kept to the end of the program, also where one has failed: it then says so to every flow.
+static CONTEXTS: Mutex<BTreeMap<usize, Context>> = Mutex::new(BTreeMap::new());
 
 /// Held while a graph is recorded, and for what waits for a whole GPU: the latter would void the recording, also that of
 /// another flow.
@@ -31,16 +56,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One GPU, with a stream of its own: flows of other threads compute beside it.
 pub struct Driver {
     ordinal: usize,
-    device: Arc<CudaDevice>,
-    stream: sys::CUstream,
-    module: sys::CUmodule,
-    functions: Vec<sys::CUfunction>,
-    blas: blas_sys::cublasHandle_t,
-    workspace: sys::CUdeviceptr,
+    context: Context,
+    stream: api::Stream,
+    module: api::Module,
+    functions: Vec<api::Function>,
+    blas: api::Blas,
+    workspace: Address,
 }
 
 /// A recorded list of commands.
-pub struct Graph(sys::CUgraphExec);
+pub struct Graph(api::GraphExec);
 
 impl Driver {
     /// GPU number `ordinal`.
@@ -53,52 +78,60 @@ impl Driver {
         if ordinal >= count {
             return Err(DeviceError(format!("there is no cuda:{ordinal}: this machine has {count}; see `nvidia-smi`")));
         }
-        let failed = |error: DriverError| failed(ordinal, error);
-        let device = match lock(&DEVICES).entry(ordinal) {
-            Entry::Occupied(known) => Arc::clone(known.get()),
-            Entry::Vacant(free) => Arc::clone(free.insert(CudaDevice::new(ordinal).map_err(failed)?)),
+        let failed = |failed: Failed| told(ordinal, failed);
+        let context = match lock(&CONTEXTS).entry(ordinal) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => *free.insert(Context::new(ordinal).map_err(failed)?),
         };
-        device.bind_to_thread().map_err(failed)?;
+        context.bind().map_err(failed)?;
         // Nothing yet; what it has by then goes with it where something fails.
         let mut driver = Self {
             ordinal,
-            device,
+            context,
             stream: std::ptr::null_mut(),
             module: std::ptr::null_mut(),
             functions: Vec::new(),
             blas: std::ptr::null_mut(),
             workspace: 0,
         };
-        let _recording = lock(&RECORDING);
-        driver.stream = result::stream::create(result::stream::StreamKind::NonBlocking).map_err(failed)?;
-        // SAFETY: the text ends with a null, and the context of the device is current.
-        driver.module = unsafe { result::module::load_data(PTX.as_ptr().cast::<c_void>()) }.map_err(failed)?;
-        let functions = Kernel::ALL.iter().map(|kernel| {
-            let name = CString::new(kernel.name()).unwrap_or_default();
-            // SAFETY: the module is loaded, and stays so as long as this driver.
-            unsafe { result::module::get_function(driver.module, name) }
-        });
-        driver.functions = functions.collect::<Result<_, _>>().map_err(failed)?;
-        driver.blas = blas::create_handle().map_err(|error| of_blas(ordinal, error))?;
-        // SAFETY: within the context of the device.
-        driver.workspace = unsafe { result::malloc_sync(WORKSPACE) }.map_err(failed)?;
-        // SAFETY: handle, stream and workspace live until this driver is dropped; both libraries' streams are one type.
-        unsafe {
-            blas::set_stream(driver.blas, driver.stream.cast()).map_err(|error| of_blas(ordinal, error))?;
-            blas_sys::cublasSetWorkspace_v2(driver.blas, driver.workspace as *mut c_void, WORKSPACE)
-                .result()
-                .map_err(|error| of_blas(ordinal, error))?;
-        }
+        driver.fill().map_err(failed)?;
         Ok(driver)
+    }
+
+    /// Gets all that a driver has.
+    fn fill(&mut self) -> Result<(), Failed> {
+        let _recording = lock(&RECORDING);
+        // SAFETY: the context is current. The text of the module ends with a null. Handle, stream and workspace live until this
+        // driver is dropped.
+        unsafe {
+            Failed::driver(api::cuStreamCreate(&raw mut self.stream, NON_BLOCKING))?;
+            Failed::driver(api::cuModuleLoadData(&raw mut self.module, PTX.as_ptr().cast()))?;
+            for kernel in Kernel::ALL {
+                let (name, mut function) = (CString::new(kernel.name()).unwrap_or_default(), std::ptr::null_mut());
+                Failed::driver(api::cuModuleGetFunction(&raw mut function, self.module, name.as_ptr()))?;
+                self.functions.push(function);
+            }
+            Failed::blas(api::cublasCreate_v2(&raw mut self.blas))?;
+            Failed::driver(api::cuMemAlloc_v2(&raw mut self.workspace, WORKSPACE))?;
+            Failed::blas(api::cublasSetStream_v2(self.blas, self.stream))?;
+            Failed::blas(api::cublasSetWorkspace_v2(self.blas, self.workspace as *mut c_void, WORKSPACE))
+        }
     }
 
     /// Makes this GPU that of the calling thread, which may have worked on another.
     fn here(&self) -> Result<(), DeviceError> {
-        self.device.bind_to_thread().map_err(|error| self.failed(error))
+        self.told(self.context.bind())
     }
 
-    fn failed(&self, error: DriverError) -> DeviceError {
-        failed(self.ordinal, error)
+    /// Says whose failure it is.
+    fn told<T>(&self, result: Result<T, Failed>) -> Result<T, DeviceError> {
+        result.map_err(|failed| told(self.ordinal, failed))
+    }
+
+    /// Waits until all is done that was asked for.
+    fn wait(&self) -> Result<(), DeviceError> {
+        // SAFETY: the stream is this driver's.
+        self.told(Failed::driver(unsafe { api::cuStreamSynchronize(self.stream) }))
     }
 
     fn enqueue(&self, commands: &[Command]) -> Result<(), DeviceError> {
@@ -107,18 +140,12 @@ impl Driver {
                 let mut pointers: Vec<*mut c_void> =
                     arguments.iter().map(|argument| std::ptr::from_ref(&argument.0).cast_mut().cast()).collect();
                 let function = self.functions[*kernel as usize];
+                let (blocks, threads, shared, no) = (*blocks as u32, BLOCK as u32, 0, std::ptr::null_mut());
+                let arguments = pointers.as_mut_ptr();
                 // SAFETY: arguments are those of the kernel, which a test holds them to; they are copied by the call.
-                unsafe {
-                    result::launch_kernel(
-                        function,
-                        (*blocks as u32, 1, 1),
-                        (BLOCK as u32, 1, 1),
-                        0,
-                        self.stream,
-                        &mut pointers,
-                    )
-                }
-                .map_err(|error| self.failed(error))
+                self.told(Failed::driver(unsafe {
+                    api::cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, self.stream, arguments, no)
+                }))
             }
             Command::Product(product) => self.product(product),
         })
@@ -143,10 +170,9 @@ impl Driver {
 
     /// cuBLAS's matrices are column-major, ours row-major: it computes Cᵀ = Bᵀ·Aᵀ.
     fn batched(&self, product: &Product) -> Result<(), DeviceError> {
-        use blas_sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
         let &Product { rows, inner, columns, a, b, c, stride, count } = product;
         let side = |factor: Factor, high: usize, wide: usize| {
-            let operation = if factor.transposed { CUBLAS_OP_T } else { CUBLAS_OP_N };
+            let operation = if factor.transposed { TRANSPOSED } else { AS_IT_IS };
             (operation, factor.address as *const f32, if factor.transposed { high } else { wide } as c_int)
         };
         let (operation_a, a_at, a_leading) = side(a, rows, inner);
@@ -154,8 +180,8 @@ impl Driver {
         let (one, zero) = (1.0f32, 0.0f32);
         if count == 1 {
             // SAFETY: as below.
-            return unsafe {
-                blas_sys::cublasSgemm_v2(
+            return self.told(Failed::blas(unsafe {
+                api::cublasSgemm_v2(
                     self.blas,
                     operation_b,
                     operation_a,
@@ -171,13 +197,11 @@ impl Driver {
                     c as *mut f32,
                     columns as c_int,
                 )
-            }
-            .result()
-            .map_err(|error| of_blas(self.ordinal, error));
+            }));
         }
         // SAFETY: addresses and sizes are those of allocated matrices; `one` and `zero` are read by the call.
-        unsafe {
-            blas_sys::cublasSgemmStridedBatched(
+        self.told(Failed::blas(unsafe {
+            api::cublasSgemmStridedBatched(
                 self.blas,
                 operation_b,
                 operation_a,
@@ -197,9 +221,7 @@ impl Driver {
                 stride as i64,
                 count as c_int,
             )
-        }
-        .result()
-        .map_err(|error| of_blas(self.ordinal, error))
+        }))
     }
 }
 
@@ -208,38 +230,36 @@ impl Device for Driver {
 
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
         self.here()?;
+        let mut address = 0;
         // SAFETY: within this GPU's context.
-        unsafe { result::malloc_sync(bytes) }.map_err(|error| {
-            let mebibytes = bytes.div_ceil(1 << 20);
-            DeviceError(format!("{} (asked for {mebibytes} MiB)", self.failed(error).0))
-        })
+        match Failed::driver(unsafe { api::cuMemAlloc_v2(&raw mut address, bytes) }) {
+            Ok(()) => Ok(address),
+            Err(failed) => {
+                let mebibytes = bytes.div_ceil(1 << 20);
+                Err(DeviceError(format!("{} (asked for {mebibytes} MiB)", told(self.ordinal, failed).0)))
+            }
+        }
     }
 
     fn free(&self, address: Address) {
         let _recording = lock(&RECORDING);
         // A GPU that is lost has lost its memory too.
         // SAFETY: allocated by `allocate`; freeing waits for what still uses it.
-        let _ = self.here().map(|()| unsafe { result::free_sync(address) });
+        let _ = self.here().map(|()| unsafe { api::cuMemFree_v2(address) });
     }
 
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError> {
         self.here()?;
         // SAFETY: waited for before `bytes` can go away.
-        unsafe {
-            result::memcpy_htod_async(to, bytes, self.stream)
-                .and_then(|()| result::stream::synchronize(self.stream))
-                .map_err(|error| self.failed(error))
-        }
+        let begun = unsafe { api::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), self.stream) };
+        self.told(Failed::driver(begun)).and_then(|()| self.wait())
     }
 
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<(), DeviceError> {
         self.here()?;
         // SAFETY: waited for before `bytes` is given back.
-        unsafe {
-            result::memcpy_dtoh_async(bytes, from, self.stream)
-                .and_then(|()| result::stream::synchronize(self.stream))
-                .map_err(|error| self.failed(error))
-        }
+        let begun = unsafe { api::cuMemcpyDtoHAsync_v2(bytes.as_mut_ptr().cast(), from, bytes.len(), self.stream) };
+        self.told(Failed::driver(begun)).and_then(|()| self.wait())
     }
 
     fn run(&self, commands: &[Command]) -> Result<(), DeviceError> {
@@ -254,79 +274,67 @@ impl Device for Driver {
         let products: Vec<Command> =
             commands.iter().filter(|command| matches!(command, Command::Product(_))).cloned().collect();
         self.enqueue(&products)?;
-        let check = |code: sys::CUresult| code.result().map_err(|error| self.failed(error));
+        let check = |code| self.told(Failed::driver(code));
         let _recording = lock(&RECORDING);
+        self.wait()?;
         let (mut graph, mut ready) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the stream is this driver's own; other threads have theirs, which the mode leaves alone.
         unsafe {
-            result::stream::synchronize(self.stream).map_err(|error| self.failed(error))?;
-            let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-            check(sys::cuStreamBeginCapture_v2(self.stream, mode))?;
+            check(api::cuStreamBeginCapture_v2(self.stream, CAPTURE_THREAD_LOCAL))?;
             let enqueued = self.enqueue(commands);
             // Ended in any case: a stream that is being recorded can do nothing else.
-            let ended = check(sys::cuStreamEndCapture(self.stream, &raw mut graph));
-            enqueued.and(ended)?;
-            let made = check(sys::cuGraphInstantiateWithFlags(&raw mut ready, graph, 0));
-            check(sys::cuGraphDestroy(graph))?;
-            made?;
+            let ended = check(api::cuStreamEndCapture(self.stream, &raw mut graph));
+            let made =
+                enqueued.and(ended).and_then(|()| check(api::cuGraphInstantiateWithFlags(&raw mut ready, graph, 0)));
+            // There may be one that does not hold all.
+            if !graph.is_null() {
+                api::cuGraphDestroy(graph);
+            }
+            made.map(|()| Graph(ready))
         }
-        Ok(Graph(ready))
     }
 
     fn replay(&self, graph: &Graph) -> Result<(), DeviceError> {
         // SAFETY: recorded by this driver.
-        unsafe { sys::cuGraphLaunch(graph.0, self.stream) }.result().map_err(|error| self.failed(error))
+        self.told(Failed::driver(unsafe { api::cuGraphLaunch(graph.0, self.stream) }))
     }
 }
 
 impl Drop for Graph {
     fn drop(&mut self) {
         // SAFETY: nobody else has it; one that is still running ends first.
-        let _ = unsafe { sys::cuGraphExecDestroy(self.0) };
+        unsafe { api::cuGraphExecDestroy(self.0) };
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if self.here().is_ok() {
-            let _recording = lock(&RECORDING);
-            // SAFETY: nothing made of them is left. What never came to be is null.
-            unsafe {
-                if !self.stream.is_null() {
-                    let _ = result::stream::synchronize(self.stream);
-                }
-                if !self.blas.is_null() {
-                    let _ = blas::destroy_handle(self.blas);
-                }
-                if self.workspace != 0 {
-                    let _ = result::free_sync(self.workspace);
-                }
-                if !self.module.is_null() {
-                    let _ = result::module::unload(self.module);
-                }
-                if !self.stream.is_null() {
-                    let _ = result::stream::destroy(self.stream);
-                }
+        if self.here().is_err() {
+            return;
+        }
+        let _recording = lock(&RECORDING);
+        // A GPU that has failed says so once more, which nobody needs to hear.
+        // SAFETY: nothing made of them is left. What never came to be is null.
+        unsafe {
+            if !self.stream.is_null() {
+                api::cuStreamSynchronize(self.stream);
+            }
+            if !self.blas.is_null() {
+                api::cublasDestroy_v2(self.blas);
+            }
+            if self.workspace != 0 {
+                api::cuMemFree_v2(self.workspace);
+            }
+            if !self.module.is_null() {
+                api::cuModuleUnload(self.module);
+            }
+            if !self.stream.is_null() {
+                api::cuStreamDestroy_v2(self.stream);
             }
         }
     }
 }
 
-fn failed(ordinal: usize, DriverError(code): DriverError) -> DeviceError {
-    use sys::CUresult::{CUDA_ERROR_OUT_OF_MEMORY, CUDA_ERROR_UNSUPPORTED_PTX_VERSION};
-    // Not the error itself: where the driver has no words for it, printing it panics.
-    let why = match code {
-        CUDA_ERROR_OUT_OF_MEMORY => {
-            "it is out of memory; use a smaller batch or width, or fewer `trials_per_gpu`".to_owned()
-        }
-        CUDA_ERROR_UNSUPPORTED_PTX_VERSION => {
-            "its driver is older than the toolkit that built this program; update the driver".to_owned()
-        }
-        code => format!("{code:?}; see what `nvidia-smi` says"),
-    };
-    DeviceError(format!("cuda:{ordinal}: {why}"))
-}
-
-fn of_blas(ordinal: usize, error: blas::CublasError) -> DeviceError {
-    DeviceError(format!("cuda:{ordinal}: cuBLAS: {:?}", error.0))
+fn told(ordinal: usize, failed: Failed) -> DeviceError {
+    DeviceError(format!("cuda:{ordinal}: {failed}"))
 }
