@@ -5,8 +5,9 @@
    The including file defines KERNELS, a switch over the kernels, and NAMED, their names, counts of arguments and whether threads
    wait for each other.
 
-   REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. CUDA_VISIBLE_DEVICES: none
-   where it is empty. */
+   REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. REHEARSAL_BUSY: the device
+   that another program has for itself. REHEARSAL_VERSION: the newest CUDA that the driver runs, by default 13000. CUDA_VISIBLE_DEVICES:
+   none where it is empty. */
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -25,9 +26,11 @@ enum {
     SUCCESS = 0,
     INVALID_VALUE = 1,
     OUT_OF_MEMORY = 2,
+    DEVICE_UNAVAILABLE = 46,
     NO_DEVICE = 100,
     INVALID_DEVICE = 101,
     INVALID_CONTEXT = 201,
+    UNSUPPORTED_PTX_VERSION = 222,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
     LAUNCH_FAILED = 719,
@@ -259,21 +262,12 @@ __attribute__((destructor)) static void account(void) {
     }
 }
 
-int cuGetErrorString(int error, const char** text) {
-    static __thread char buffer[32];
-    snprintf(buffer, sizeof buffer, "rehearsed error %d", error);
-    *text = buffer;
-    return SUCCESS;
-}
-
-int cuGetErrorName(int error, const char** text) { return cuGetErrorString(error, text); }
-
 /* Devices. */
 
 int cuInit(unsigned flags) { return flags ? INVALID_VALUE : devices() ? SUCCESS : NO_DEVICE; }
 
 int cuDriverGetVersion(int* version) {
-    *version = 13000;
+    *version = (int)setting("REHEARSAL_VERSION", 13000);
     return SUCCESS;
 }
 
@@ -293,15 +287,15 @@ int cuDeviceGetName(char* name, int length, int device) {
     return SUCCESS;
 }
 
-/* The only one that is asked for: whether memory comes from pools. */
-int cuDeviceGetAttribute(int* value, int attribute, int device) {
-    (void)attribute, (void)device;
-    *value = 1;
+int cuDeviceTotalMem_v2(size_t* bytes, int device) {
+    if (device < 0 || device >= devices()) return INVALID_DEVICE;
+    *bytes = memory();
     return SUCCESS;
 }
 
 int cuDevicePrimaryCtxRetain(Context** context, int device) {
     LOCKED;
+    if ((size_t)device == setting("REHEARSAL_BUSY", MOST_DEVICES)) return DEVICE_UNAVAILABLE;
     contexts[device].device = device;
     *context = &contexts[device];
     return SUCCESS;
@@ -312,16 +306,6 @@ int cuDevicePrimaryCtxRelease_v2(int device) { return device < 0 ? INVALID_DEVIC
 int cuCtxSetCurrent(Context* context) {
     current = context;
     return SUCCESS;
-}
-
-int cuCtxGetCurrent(Context** context) {
-    *context = current;
-    return SUCCESS;
-}
-
-int cuCtxSynchronize(void) {
-    HERE;
-    return wait_for_all(current);
 }
 
 /* Memory. */
@@ -380,20 +364,6 @@ int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Stream* stream) 
     OWN(stream);
     Work work = {.kind = TO_HOST, .copy = {to, (const void*)from, bytes}};
     enqueue(stream, &work);
-    return SUCCESS;
-}
-
-/* Events: nobody waits for one. */
-
-int cuEventCreate(void** event, unsigned flags) {
-    (void)flags;
-    HERE;
-    *event = malloc(1);
-    return SUCCESS;
-}
-
-int cuEventDestroy_v2(void* event) {
-    free(event);
     return SUCCESS;
 }
 
@@ -489,6 +459,7 @@ int cuGraphLaunch(Graph* ready, Stream* stream) {
 int cuModuleLoadData(void** module, const void* image) {
     (void)image;
     HERE;
+    if (setting("REHEARSAL_VERSION", 13000) < 13000) return UNSUPPORTED_PTX_VERSION;
     left[MODULES]++;
     *module = malloc(1);
     return SUCCESS;

@@ -48,6 +48,7 @@ unsafe extern "C" {
     pub fn cuDeviceGetCount(count: *mut c_int) -> Code;
     pub fn cuDeviceGet(device: *mut GpuHandle, ordinal: c_int) -> Code;
     pub fn cuDeviceGetName(name: *mut c_char, length: c_int, device: GpuHandle) -> Code;
+    pub fn cuDeviceTotalMem_v2(bytes: *mut usize, device: GpuHandle) -> Code;
     pub fn cuDevicePrimaryCtxRetain(context: *mut Context, device: GpuHandle) -> Code;
     pub fn cuDevicePrimaryCtxRelease_v2(device: GpuHandle) -> Code;
     pub fn cuCtxSetCurrent(context: Context) -> Code;

@@ -336,5 +336,12 @@ impl Drop for Driver {
 }
 
 fn told(ordinal: usize, failed: Failed) -> DeviceError {
-    DeviceError(format!("cuda:{ordinal}: {failed}"))
+    let versions = match (failed, crate::flow::driver_version()) {
+        (Failed::NEWER_PTX, Ok([major, minor])) => {
+            let toolkit = env!("CUDA_TOOLKIT");
+            format!(": CUDA {major}.{minor} and {toolkit}; update the driver, or build with an older toolkit")
+        }
+        _ => String::new(),
+    };
+    DeviceError(format!("cuda:{ordinal}: {failed}{versions}"))
 }

@@ -13,7 +13,7 @@ pub enum Failed {
 /// Words for what people meet; for all else the number, which NVIDIA's documentation of `CUresult` or `cublasStatus_t` lists.
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = match self {
+        let words = match *self {
             Self::Driver(2) => "it is out of memory; use a smaller batch or width, or fewer `trials_per_gpu`",
             Self::Driver(3 | 802 | 999) => "the driver cannot start; see what `nvidia-smi` says",
             Self::Driver(34) => {
@@ -31,7 +31,7 @@ impl std::fmt::Display for Failed {
             }
             Self::Driver(803 | 804) => "driver and kernel module are of different versions; restart the machine",
             Self::Driver(805..=810) => "CUDA's multi-process service does not answer, or serves too many programs",
-            Self::Driver(222) => "its driver is older than the toolkit that built this program",
+            Self::NEWER_PTX => "its driver is older than the toolkit that built this program",
             Self::Driver(code) if self.is_lasting() => {
                 let what = match code {
                     214 => "its memory has an error that cannot be corrected (ECC)",
@@ -58,6 +58,9 @@ impl std::fmt::Display for Failed {
 }
 
 impl Failed {
+    /// The program's kernels were compiled by a toolkit that is newer than the driver.
+    pub const NEWER_PTX: Self = Self::Driver(222);
+
     /// What an answer of the driver means.
     pub fn driver(code: Code) -> Result<(), Self> {
         if code == 0 { Ok(()) } else { Err(Self::Driver(code)) }
