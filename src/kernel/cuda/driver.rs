@@ -45,6 +45,9 @@ impl Context {
 /// The GPUs in use. They are kept to the end of the program, also where one has failed: it then says so to every flow.
 static CONTEXTS: Mutex<BTreeMap<usize, Context>> = Mutex::new(BTreeMap::new());
 
+/// Memory is asked for in pieces of this size: giving one back waits for the whole GPU, also for the work of other flows.
+const CHUNK: usize = 4 << 20;
+
 /// Held while a graph is recorded, and for what waits for a whole GPU: the latter would void the recording, also that of
 /// another flow.
 static RECORDING: Mutex<()> = Mutex::new(());
@@ -239,6 +242,10 @@ impl Device for Driver {
                 Err(DeviceError(format!("{} (asked for {mebibytes} MiB)", told(self.ordinal, failed).0)))
             }
         }
+    }
+
+    fn chunk(&self) -> usize {
+        CHUNK
     }
 
     fn free(&self, address: Address) {
