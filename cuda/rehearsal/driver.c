@@ -109,9 +109,9 @@ typedef struct {
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 static Context contexts[MOST_DEVICES];
 static Stream* streams;
-/* Of what was made and not given back: pieces of memory, streams, graphs, modules, handles of cuBLAS. */
-static int left[5];
-enum { PIECES, STREAMS, GRAPHS, MODULES, HANDLES };
+/* Of what was made and not given back: pieces of memory, pinned ones, streams, graphs, modules, handles of cuBLAS. */
+static int left[6];
+enum { PIECES, PINNED, STREAMS, GRAPHS, MODULES, HANDLES };
 static __thread Context* current;
 
 /* Every call is under the lock to its end. */
@@ -254,10 +254,10 @@ static int wait_for_all(Context* context) {
 }
 
 __attribute__((destructor)) static void account(void) {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         if (!left[i]) continue;
-        complain("left at the end: %d pieces of memory, %d streams, %d graphs, %d modules, %d handles of cuBLAS", left[PIECES],
-                 left[STREAMS], left[GRAPHS], left[MODULES], left[HANDLES]);
+        complain("left at the end: %d pieces of memory, %d pinned ones, %d streams, %d graphs, %d modules, %d handles of cuBLAS",
+                 left[PIECES], left[PINNED], left[STREAMS], left[GRAPHS], left[MODULES], left[HANDLES]);
         return;
     }
 }
@@ -351,6 +351,34 @@ int cuMemFree_v2(uint64_t address) {
     }
     complain("what was not allocated is freed");
     return INVALID_VALUE;
+}
+
+/* The size stands before what is given out. */
+enum { BEFORE_PINNED = 256 };
+
+int cuMemHostAlloc(void** address, size_t bytes, unsigned flags) {
+    HERE;
+    if (!bytes || flags) return INVALID_VALUE;
+    char* start = aligned_alloc(256, BEFORE_PINNED + (bytes + 255) / 256 * 256);
+    memset(start, 0xff, BEFORE_PINNED + bytes);
+    *(size_t*)start = bytes;
+    left[PINNED]++;
+    *address = start + BEFORE_PINNED;
+    return SUCCESS;
+}
+
+int cuMemFreeHost(void* address) {
+    HERE;
+    char* start = address;
+    size_t bytes = *(size_t*)(start - BEFORE_PINNED);
+    for (Stream* stream = streams; stream; stream = stream->next)
+        for (Work* work = stream->queue.first; work; work = work->next) {
+            const char* host = work->kind == TO_DEVICE ? work->copy.from : work->kind == TO_HOST ? work->copy.to : NULL;
+            if (host && host >= start && host < start + bytes) complain("pinned memory is freed that a copy still uses");
+        }
+    left[PINNED]--;
+    free(start - BEFORE_PINNED);
+    return SUCCESS;
 }
 
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Stream* stream) {

@@ -56,6 +56,8 @@ unsafe extern "C" {
     pub fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) -> Code;
     pub fn cuMemAlloc_v2(address: *mut Address, bytes: usize) -> Code;
     pub fn cuMemFree_v2(address: Address) -> Code;
+    pub fn cuMemHostAlloc(address: *mut *mut c_void, bytes: usize, flags: c_uint) -> Code;
+    pub fn cuMemFreeHost(address: *mut c_void) -> Code;
     pub fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void, bytes: usize, stream: Stream) -> Code;
     pub fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address, bytes: usize, stream: Stream) -> Code;
 

@@ -140,7 +140,7 @@ pub trait Device {
     /// Takes back what [`allocate`](Device::allocate) gave.
     fn free(&self, address: Address);
 
-    /// Copies `bytes` to the device.
+    /// Copies `bytes` to the device, which may have them only when it comes to them.
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError>;
 
     /// Fills `bytes` from the device, once all that was asked for before is done.

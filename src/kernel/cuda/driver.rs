@@ -1,5 +1,6 @@
 //! An NVIDIA GPU through the driver's interface and cuBLAS.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_int, c_void};
@@ -48,6 +49,9 @@ static CONTEXTS: Mutex<BTreeMap<usize, Context>> = Mutex::new(BTreeMap::new());
 /// Memory is asked for in pieces of this size: giving one back waits for the whole GPU, also for the work of other flows.
 const CHUNK: usize = 4 << 20;
 
+/// Bytes of a flow's pinned memory. Copies that are larger are few.
+const STAGE: usize = 1 << 20;
+
 /// Held while a graph is recorded, and for what waits for a whole GPU: the latter would void the recording, also that of
 /// another flow.
 static RECORDING: Mutex<()> = Mutex::new(());
@@ -65,6 +69,10 @@ pub struct Driver {
     functions: Vec<api::Function>,
     blas: api::Blas,
     workspace: Address,
+    /// The host's memory that the GPU copies from and to while the host goes on: [`STAGE`] bytes.
+    stage: *mut u8,
+    /// How many bytes of it may be in use until the stream has been waited for.
+    staged: Cell<usize>,
 }
 
 /// A recorded list of commands.
@@ -96,6 +104,8 @@ impl Driver {
             functions: Vec::new(),
             blas: std::ptr::null_mut(),
             workspace: 0,
+            stage: std::ptr::null_mut(),
+            staged: Cell::new(0),
         };
         driver.fill().map_err(failed)?;
         Ok(driver)
@@ -108,6 +118,9 @@ impl Driver {
         // driver is dropped.
         unsafe {
             Failed::driver(api::cuStreamCreate(&raw mut self.stream, NON_BLOCKING))?;
+            let mut stage = std::ptr::null_mut();
+            Failed::driver(api::cuMemHostAlloc(&raw mut stage, STAGE, 0))?;
+            self.stage = stage.cast();
             Failed::driver(api::cuModuleLoadData(&raw mut self.module, PTX.as_ptr().cast()))?;
             for kernel in Kernel::ALL {
                 let (name, mut function) = (CString::new(kernel.name()).unwrap_or_default(), std::ptr::null_mut());
@@ -134,7 +147,33 @@ impl Driver {
     /// Waits until all is done that was asked for.
     fn wait(&self) -> Result<(), DeviceError> {
         // SAFETY: the stream is this driver's.
-        self.told(Failed::driver(unsafe { api::cuStreamSynchronize(self.stream) }))
+        self.told(Failed::driver(unsafe { api::cuStreamSynchronize(self.stream) }))?;
+        self.staged.set(0);
+        Ok(())
+    }
+
+    /// Room for a copy of `bytes` bytes in pinned memory, its own until the next [`wait`](Self::wait). `None` where it is too large.
+    fn staged(&self, bytes: usize) -> Result<Option<*mut u8>, DeviceError> {
+        let room = bytes.next_multiple_of(size_of::<u64>());
+        if room > STAGE {
+            return Ok(None);
+        }
+        if self.staged.get() + room > STAGE {
+            self.wait()?;
+        }
+        let at = self.staged.replace(self.staged.get() + room);
+        // SAFETY: within what was allocated.
+        Ok(Some(unsafe { self.stage.add(at) }))
+    }
+
+    fn copy_to(&self, to: Address, from: *const u8, bytes: usize) -> Result<(), DeviceError> {
+        // SAFETY: who calls this keeps `from` until the stream has been waited for.
+        self.told(Failed::driver(unsafe { api::cuMemcpyHtoDAsync_v2(to, from.cast(), bytes, self.stream) }))
+    }
+
+    fn copy_from(&self, from: Address, to: *mut u8, bytes: usize) -> Result<(), DeviceError> {
+        // SAFETY: who calls this keeps `to` until the stream has been waited for.
+        self.told(Failed::driver(unsafe { api::cuMemcpyDtoHAsync_v2(to.cast(), from, bytes, self.stream) }))
     }
 
     fn enqueue(&self, commands: &[Command]) -> Result<(), DeviceError> {
@@ -257,16 +296,28 @@ impl Device for Driver {
 
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError> {
         self.here()?;
-        // SAFETY: waited for before `bytes` can go away.
-        let begun = unsafe { api::cuMemcpyHtoDAsync_v2(to, bytes.as_ptr().cast(), bytes.len(), self.stream) };
-        self.told(Failed::driver(begun)).and_then(|()| self.wait())
+        let Some(place) = self.staged(bytes.len())? else {
+            self.copy_to(to, bytes.as_ptr(), bytes.len())?;
+            return self.wait();
+        };
+        // SAFETY: there is room, which no copy that is still under way uses.
+        unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        self.copy_to(to, place, bytes.len())
     }
 
     fn read(&self, from: Address, bytes: &mut [u8]) -> Result<(), DeviceError> {
         self.here()?;
-        // SAFETY: waited for before `bytes` is given back.
-        let begun = unsafe { api::cuMemcpyDtoHAsync_v2(bytes.as_mut_ptr().cast(), from, bytes.len(), self.stream) };
-        self.told(Failed::driver(begun)).and_then(|()| self.wait())
+        let Some(place) = self.staged(bytes.len())? else {
+            // A copy to memory that is not pinned would wait by itself, at the expense of a core.
+            self.wait()?;
+            self.copy_from(from, bytes.as_mut_ptr(), bytes.len())?;
+            return self.wait();
+        };
+        self.copy_from(from, place, bytes.len())?;
+        self.wait()?;
+        // SAFETY: as many bytes as were copied there.
+        unsafe { place.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+        Ok(())
     }
 
     fn run(&self, commands: &[Command]) -> Result<(), DeviceError> {
@@ -331,6 +382,9 @@ impl Drop for Driver {
             }
             if self.workspace != 0 {
                 api::cuMemFree_v2(self.workspace);
+            }
+            if !self.stage.is_null() {
+                api::cuMemFreeHost(self.stage.cast());
             }
             if !self.module.is_null() {
                 api::cuModuleUnload(self.module);

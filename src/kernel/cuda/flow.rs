@@ -184,10 +184,8 @@ impl<D: Device> Training<D> {
         let end = work.rates.len().min(at + step.steps);
         match &work.rows {
             Rows::Given(batches) => {
-                for (batch, slot) in batches[at..end].iter().zip(0..) {
-                    let bytes: &[u8] = cast_slice(batch.as_slice());
-                    device.write(step.given + slot * bytes.len() as u64, bytes)?;
-                }
+                let batches: Vec<&[f32]> = batches[at..end].iter().map(Matrix::as_slice).collect();
+                device.write(step.given, cast_slice(&batches.concat()))?;
             }
             Rows::Held(places) => device.write(step.places, cast_slice(&places[at * step.rows..end * step.rows]))?,
         }
