@@ -79,6 +79,7 @@ typedef struct Context {
     int device;
     size_t used;
     struct Piece* pieces;
+    int modules;
 } Context;
 
 typedef struct Piece {
@@ -99,6 +100,11 @@ typedef struct Stream {
 
 typedef struct {
     Context* context;
+    Stream* stream;
+} Event;
+
+typedef struct {
+    Context* context;
     Queue queue;
 } Graph;
 
@@ -109,9 +115,10 @@ typedef struct {
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 static Context contexts[MOST_DEVICES];
 static Stream* streams;
-/* Of what was made and not given back: pieces of memory, pinned ones, streams, graphs, modules, handles of cuBLAS. */
+/* Of what was made and not given back: pieces of memory, pinned ones, streams, events, graphs, handles of cuBLAS. Modules go with
+   their contexts. */
 static int left[6];
-enum { PIECES, PINNED, STREAMS, GRAPHS, MODULES, HANDLES };
+enum { PIECES, PINNED, STREAMS, EVENTS, GRAPHS, HANDLES };
 static __thread Context* current;
 
 /* Every call is under the lock to its end. */
@@ -256,15 +263,18 @@ static int wait_for_all(Context* context) {
 __attribute__((destructor)) static void account(void) {
     for (int i = 0; i < 6; i++) {
         if (!left[i]) continue;
-        complain("left at the end: %d pieces of memory, %d pinned ones, %d streams, %d graphs, %d modules, %d handles of cuBLAS",
-                 left[PIECES], left[PINNED], left[STREAMS], left[GRAPHS], left[MODULES], left[HANDLES]);
+        complain("left at the end: %d pieces of memory, %d pinned ones, %d streams, %d events, %d graphs, %d handles of cuBLAS",
+                 left[PIECES], left[PINNED], left[STREAMS], left[EVENTS], left[GRAPHS], left[HANDLES]);
         return;
     }
 }
 
 /* Devices. */
 
-int cuInit(unsigned flags) { return flags ? INVALID_VALUE : devices() ? SUCCESS : NO_DEVICE; }
+int cuInit(unsigned flags) {
+    if (!getenv("CUDA_DEVICE_MAX_CONNECTIONS")) complain("more than 8 streams would wait for each other");
+    return flags ? INVALID_VALUE : devices() ? SUCCESS : NO_DEVICE;
+}
 
 int cuDriverGetVersion(int* version) {
     *version = (int)setting("REHEARSAL_VERSION", 13000);
@@ -417,6 +427,36 @@ int cuStreamSynchronize(Stream* stream) {
     return work_off(stream);
 }
 
+/* Events: whoever waits for one waits for its stream, which is as good. */
+
+int cuEventCreate(Event** event, unsigned flags) {
+    HERE;
+    if (flags != 3) return INVALID_VALUE;
+    *event = calloc(1, sizeof **event);
+    (*event)->context = current;
+    left[EVENTS]++;
+    return SUCCESS;
+}
+
+int cuEventRecord(Event* event, Stream* stream) {
+    OWN(stream);
+    if (event->context != current || stream->recorded) return INVALID_HANDLE;
+    event->stream = stream;
+    return SUCCESS;
+}
+
+int cuEventSynchronize(Event* event) {
+    HERE;
+    return event->stream ? work_off(event->stream) : SUCCESS;
+}
+
+int cuEventDestroy_v2(Event* event) {
+    LOCKED;
+    left[EVENTS]--;
+    free(event);
+    return SUCCESS;
+}
+
 int cuStreamDestroy_v2(Stream* stream) {
     OWN(stream);
     int result = work_off(stream);
@@ -488,15 +528,8 @@ int cuModuleLoadData(void** module, const void* image) {
     (void)image;
     HERE;
     if (setting("REHEARSAL_VERSION", 13000) < 13000) return UNSUPPORTED_PTX_VERSION;
-    left[MODULES]++;
+    if (current->modules++) complain("device %d has the kernels already", current->device);
     *module = malloc(1);
-    return SUCCESS;
-}
-
-int cuModuleUnload(void* module) {
-    LOCKED;
-    left[MODULES]--;
-    free(module);
     return SUCCESS;
 }
 

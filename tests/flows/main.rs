@@ -92,7 +92,8 @@ impl Case {
         #[cfg(feature = "cuda")]
         {
             let (architecture, parameters) = self.parameters();
-            let driver = realnvp_runner::kernel::cuda::Driver::new(0).expect("a GPU");
+            let driver =
+                realnvp_runner::kernel::cuda::Driver::new(0, self.features.max(self.model.width)).expect("a GPU");
             all.push(("cuda", Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))));
         }
         // A build that is only checked has no kernels of dfdx.

@@ -22,6 +22,7 @@ macro_rules! handles {
 handles![
     Context ContextBehind,
     Stream StreamBehind,
+    Event EventBehind,
     Module ModuleBehind,
     Function FunctionBehind,
     Graph GraphBehind,
@@ -34,6 +35,8 @@ pub type GpuHandle = c_int;
 
 /// Of streams: not in step with the default stream.
 pub const NON_BLOCKING: c_uint = 1;
+/// Of events: who waits for one sleeps, and nobody asks it for the time.
+pub const BLOCKING_WITHOUT_TIME: c_uint = 1 | 2;
 /// Of recording: calls of other threads are none of its business.
 pub const CAPTURE_THREAD_LOCAL: c_uint = 1;
 /// A factor as it stands in memory, and its transpose.
@@ -64,6 +67,10 @@ unsafe extern "C" {
     pub fn cuStreamCreate(stream: *mut Stream, flags: c_uint) -> Code;
     pub fn cuStreamSynchronize(stream: Stream) -> Code;
     pub fn cuStreamDestroy_v2(stream: Stream) -> Code;
+    pub fn cuEventCreate(event: *mut Event, flags: c_uint) -> Code;
+    pub fn cuEventRecord(event: Event, stream: Stream) -> Code;
+    pub fn cuEventSynchronize(event: Event) -> Code;
+    pub fn cuEventDestroy_v2(event: Event) -> Code;
     pub fn cuStreamBeginCapture_v2(stream: Stream, mode: c_uint) -> Code;
     pub fn cuStreamEndCapture(stream: Stream, graph: *mut Graph) -> Code;
     pub fn cuGraphInstantiateWithFlags(ready: *mut GraphExec, graph: Graph, flags: c_ulonglong) -> Code;
@@ -72,7 +79,6 @@ unsafe extern "C" {
     pub fn cuGraphLaunch(ready: GraphExec, stream: Stream) -> Code;
 
     pub fn cuModuleLoadData(module: *mut Module, image: *const c_void) -> Code;
-    pub fn cuModuleUnload(module: Module) -> Code;
     pub fn cuModuleGetFunction(function: *mut Function, module: Module, name: *const c_char) -> Code;
     pub fn cuLaunchKernel(
         function: Function,

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_int, c_void};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use super::api::{self, AS_IT_IS, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
+use super::api::{self, AS_IT_IS, BLOCKING_WITHOUT_TIME, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
 use super::device::{Address, BLOCK, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
 use crate::flow::DeviceError;
@@ -14,37 +15,25 @@ use crate::flow::DeviceError;
 /// `kernels.cu`, compiled by `build.rs`; ends with a null.
 const PTX: &str = concat!(include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx")), "\0");
 
-/// What NVIDIA recommends for Hopper; given to cuBLAS so that it allocates nothing while a graph is recorded.
-const WORKSPACE: usize = 32 << 20;
-
 /// What this process has of a GPU, one for all flows.
-#[derive(Clone, Copy)]
-struct Context(api::Context);
-
-// SAFETY: threads may share contexts.
-unsafe impl Send for Context {}
-
-impl Context {
-    /// That of GPU number `ordinal`.
-    fn new(ordinal: usize) -> Result<Self, Failed> {
-        let (mut gpu, mut context) = (0, std::ptr::null_mut());
-        // SAFETY: the driver has been started, as there is something to count.
-        unsafe {
-            Failed::driver(api::cuDeviceGet(&raw mut gpu, ordinal as c_int))?;
-            Failed::driver(api::cuDevicePrimaryCtxRetain(&raw mut context, gpu))?;
-        }
-        Ok(Self(context))
-    }
-
-    /// Makes it that of the calling thread, which may have worked on another GPU.
-    fn bind(self) -> Result<(), Failed> {
-        // SAFETY: contexts are kept.
-        Failed::driver(unsafe { api::cuCtxSetCurrent(self.0) })
-    }
+struct Shared {
+    context: api::Context,
+    /// By number of the kernel.
+    functions: Vec<api::Function>,
 }
 
+// SAFETY: threads may share contexts and what is loaded into them.
+unsafe impl Send for Shared {}
+// SAFETY: as above; nothing of it changes.
+unsafe impl Sync for Shared {}
+
 /// The GPUs in use. They are kept to the end of the program, also where one has failed: it then says so to every flow.
-static CONTEXTS: Mutex<BTreeMap<usize, Context>> = Mutex::new(BTreeMap::new());
+static SHARED: Mutex<BTreeMap<usize, &'static Shared>> = Mutex::new(BTreeMap::new());
+
+/// Flows on all GPUs together.
+static FLOWS: AtomicUsize = AtomicUsize::new(0);
+
+static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
 /// Memory is asked for in pieces of this size: giving one back waits for the whole GPU, also for the work of other flows.
 const CHUNK: usize = 4 << 20;
@@ -60,13 +49,52 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Shared {
+    /// That of GPU number `ordinal`, whose context becomes that of this thread.
+    fn of(ordinal: usize) -> Result<&'static Self, Failed> {
+        let mut all = lock(&SHARED);
+        let shared = match all.entry(ordinal) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => *free.insert(Box::leak(Box::new(Self::new(ordinal)?))),
+        };
+        shared.bind()?;
+        Ok(shared)
+    }
+
+    fn new(ordinal: usize) -> Result<Self, Failed> {
+        let (mut gpu, mut context, mut module) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the driver has been started, as there is something to count.
+        unsafe {
+            Failed::driver(api::cuDeviceGet(&raw mut gpu, ordinal as c_int))?;
+            Failed::driver(api::cuDevicePrimaryCtxRetain(&raw mut context, gpu))?;
+        }
+        let mut shared = Self { context, functions: Vec::new() };
+        shared.bind()?;
+        // SAFETY: the context is current; the text of the module, and the names, end with a null.
+        unsafe { Failed::driver(api::cuModuleLoadData(&raw mut module, PTX.as_ptr().cast()))? };
+        for kernel in Kernel::ALL {
+            let (name, mut function) = (CString::new(kernel.name()).unwrap_or_default(), std::ptr::null_mut());
+            // SAFETY: as above.
+            unsafe { Failed::driver(api::cuModuleGetFunction(&raw mut function, module, name.as_ptr()))? };
+            shared.functions.push(function);
+        }
+        Ok(shared)
+    }
+
+    /// Makes this GPU that of the calling thread, which may have worked on another.
+    fn bind(&self) -> Result<(), Failed> {
+        // SAFETY: contexts are kept.
+        Failed::driver(unsafe { api::cuCtxSetCurrent(self.context) })
+    }
+}
+
 /// One GPU, with a stream of its own: flows of other threads compute beside it.
 pub struct Driver {
     ordinal: usize,
-    context: Context,
+    shared: &'static Shared,
     stream: api::Stream,
-    module: api::Module,
-    functions: Vec<api::Function>,
+    /// For those who wait asleep.
+    done: api::Event,
     blas: api::Blas,
     workspace: Address,
     /// The host's memory that the GPU copies from and to while the host goes on: [`STAGE`] bytes.
@@ -79,64 +107,59 @@ pub struct Driver {
 pub struct Graph(api::GraphExec);
 
 impl Driver {
-    /// GPU number `ordinal`.
+    /// GPU number `ordinal`, for flows whose layers have up to `widest` values.
     ///
     /// # Errors
     /// Where there is none, or its driver is too old for this program.
-    pub fn new(ordinal: usize) -> Result<Self, DeviceError> {
+    pub fn new(ordinal: usize, widest: usize) -> Result<Self, DeviceError> {
         // Where the driver does not work at all, this says so.
         let count = crate::flow::gpu_count()?;
         if ordinal >= count {
             return Err(DeviceError(format!("there is no cuda:{ordinal}: this machine has {count}; see `nvidia-smi`")));
         }
         let failed = |failed: Failed| told(ordinal, failed);
-        let context = match lock(&CONTEXTS).entry(ordinal) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(free) => *free.insert(Context::new(ordinal).map_err(failed)?),
-        };
-        context.bind().map_err(failed)?;
+        let _recording = lock(&RECORDING);
+        let shared = Shared::of(ordinal).map_err(failed)?;
+        FLOWS.fetch_add(1, Ordering::Relaxed);
         // Nothing yet; what it has by then goes with it where something fails.
         let mut driver = Self {
             ordinal,
-            context,
+            shared,
             stream: std::ptr::null_mut(),
-            module: std::ptr::null_mut(),
-            functions: Vec::new(),
+            done: std::ptr::null_mut(),
             blas: std::ptr::null_mut(),
             workspace: 0,
             stage: std::ptr::null_mut(),
             staged: Cell::new(0),
         };
-        driver.fill().map_err(failed)?;
-        Ok(driver)
+        let filled = driver.fill(widest).map_err(failed);
+        // Dropping takes it too.
+        drop(_recording);
+        filled.map(|()| driver)
     }
 
     /// Gets all that a driver has.
-    fn fill(&mut self) -> Result<(), Failed> {
-        let _recording = lock(&RECORDING);
-        // SAFETY: the context is current. The text of the module ends with a null. Handle, stream and workspace live until this
-        // driver is dropped.
+    fn fill(&mut self, widest: usize) -> Result<(), Failed> {
+        // For cuBLAS, so that it allocates nothing while a graph is recorded. What NVIDIA recommends for Hopper, and for all before
+        // it: small products need no more, and many small flows share a GPU.
+        let workspace = if widest < 512 { 4 << 20 } else { 32 << 20 };
+        let mut stage = std::ptr::null_mut();
+        // SAFETY: the context is current. Handle, stream and workspace live until this driver is dropped.
         unsafe {
             Failed::driver(api::cuStreamCreate(&raw mut self.stream, NON_BLOCKING))?;
-            let mut stage = std::ptr::null_mut();
+            Failed::driver(api::cuEventCreate(&raw mut self.done, BLOCKING_WITHOUT_TIME))?;
             Failed::driver(api::cuMemHostAlloc(&raw mut stage, STAGE, 0))?;
             self.stage = stage.cast();
-            Failed::driver(api::cuModuleLoadData(&raw mut self.module, PTX.as_ptr().cast()))?;
-            for kernel in Kernel::ALL {
-                let (name, mut function) = (CString::new(kernel.name()).unwrap_or_default(), std::ptr::null_mut());
-                Failed::driver(api::cuModuleGetFunction(&raw mut function, self.module, name.as_ptr()))?;
-                self.functions.push(function);
-            }
             Failed::blas(api::cublasCreate_v2(&raw mut self.blas))?;
-            Failed::driver(api::cuMemAlloc_v2(&raw mut self.workspace, WORKSPACE))?;
+            Failed::driver(api::cuMemAlloc_v2(&raw mut self.workspace, workspace))?;
             Failed::blas(api::cublasSetStream_v2(self.blas, self.stream))?;
-            Failed::blas(api::cublasSetWorkspace_v2(self.blas, self.workspace as *mut c_void, WORKSPACE))
+            Failed::blas(api::cublasSetWorkspace_v2(self.blas, self.workspace as *mut c_void, workspace))
         }
     }
 
     /// Makes this GPU that of the calling thread, which may have worked on another.
     fn here(&self) -> Result<(), DeviceError> {
-        self.told(self.context.bind())
+        self.told(self.shared.bind())
     }
 
     /// Says whose failure it is.
@@ -144,10 +167,19 @@ impl Driver {
         result.map_err(|failed| told(self.ordinal, failed))
     }
 
-    /// Waits until all is done that was asked for.
+    /// Waits until all is done that was asked for. One that spins notices first, and takes a core: with many flows, they sleep.
     fn wait(&self) -> Result<(), DeviceError> {
-        // SAFETY: the stream is this driver's.
-        self.told(Failed::driver(unsafe { api::cuStreamSynchronize(self.stream) }))?;
+        let sleeps = 2 * FLOWS.load(Ordering::Relaxed) > *CORES;
+        // SAFETY: stream and event are this driver's.
+        let waited = unsafe {
+            if sleeps {
+                Failed::driver(api::cuEventRecord(self.done, self.stream))
+                    .and_then(|()| Failed::driver(api::cuEventSynchronize(self.done)))
+            } else {
+                Failed::driver(api::cuStreamSynchronize(self.stream))
+            }
+        };
+        self.told(waited)?;
         self.staged.set(0);
         Ok(())
     }
@@ -181,7 +213,7 @@ impl Driver {
             Command::Launch { kernel, blocks, arguments } => {
                 let mut pointers: Vec<*mut c_void> =
                     arguments.iter().map(|argument| std::ptr::from_ref(&argument.0).cast_mut().cast()).collect();
-                let function = self.functions[*kernel as usize];
+                let function = self.shared.functions[*kernel as usize];
                 let (blocks, threads, shared, no) = (*blocks as u32, BLOCK as u32, 0, std::ptr::null_mut());
                 let arguments = pointers.as_mut_ptr();
                 // SAFETY: arguments are those of the kernel, which a test holds them to; they are copied by the call.
@@ -367,6 +399,7 @@ impl Drop for Graph {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        FLOWS.fetch_sub(1, Ordering::Relaxed);
         if self.here().is_err() {
             return;
         }
@@ -386,8 +419,8 @@ impl Drop for Driver {
             if !self.stage.is_null() {
                 api::cuMemFreeHost(self.stage.cast());
             }
-            if !self.module.is_null() {
-                api::cuModuleUnload(self.module);
+            if !self.done.is_null() {
+                api::cuEventDestroy_v2(self.done);
             }
             if !self.stream.is_null() {
                 api::cuStreamDestroy_v2(self.stream);
