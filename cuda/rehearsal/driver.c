@@ -6,8 +6,9 @@
    wait for each other.
 
    REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. REHEARSAL_BUSY: the device
-   that another program has for itself. REHEARSAL_VERSION: the newest CUDA that the driver runs, by default 13000. CUDA_VISIBLE_DEVICES:
-   none where it is empty. */
+   that another program has for itself. REHEARSAL_FAIL_AFTER: after so many kernels the first device is lost, and answers all with the
+   same error. REHEARSAL_VERSION: the newest CUDA that the driver runs, by default 13000. CUDA_VISIBLE_DEVICES: none where it is
+   empty. */
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -33,6 +34,7 @@ enum {
     UNSUPPORTED_PTX_VERSION = 222,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
+    ILLEGAL_ADDRESS = 700,
     LAUNCH_FAILED = 719,
     CAPTURE_UNSUPPORTED = 900,
     CAPTURE_INVALIDATED = 901,
@@ -80,6 +82,9 @@ typedef struct Context {
     size_t used;
     struct Piece* pieces;
     int modules;
+    /* Kernels so far, and the error after which there are no more. */
+    size_t launched;
+    int lost;
 } Context;
 
 typedef struct Piece {
@@ -126,9 +131,10 @@ static void unlock(pthread_mutex_t** mutex) { pthread_mutex_unlock(*mutex); }
 #define LOCKED                                                                        \
     pthread_mutex_t* guard __attribute__((cleanup(unlock), unused)) = &one_at_a_time; \
     pthread_mutex_lock(guard)
-#define HERE \
-    LOCKED;  \
-    if (!current) return INVALID_CONTEXT
+#define HERE                              \
+    LOCKED;                               \
+    if (!current) return INVALID_CONTEXT; \
+    if (current->lost) return current->lost
 #define OWN(stream) \
     HERE;           \
     if (!(stream) || (stream)->context != current) return INVALID_HANDLE
@@ -221,6 +227,8 @@ static int work_off(Stream* stream) {
         void* pointers[MOST_ARGUMENTS];
         switch (work->kind) {
             case LAUNCH:
+                if (stream->context->device == 0 && ++stream->context->launched == setting("REHEARSAL_FAIL_AFTER", 0))
+                    result = stream->context->lost = ILLEGAL_ADDRESS;
                 for (int i = 0; i < MOST_ARGUMENTS; i++) pointers[i] = &work->launch.arguments[i];
                 if (launch(work->launch.kernel, work->launch.blocks, work->launch.threads, pointers,
                            kernels[work->launch.kernel].meets, 0)) {
@@ -260,7 +268,10 @@ static int wait_for_all(Context* context) {
     return SUCCESS;
 }
 
+/* Of a lost device nothing can be given back. */
 __attribute__((destructor)) static void account(void) {
+    for (int i = 0; i < MOST_DEVICES; i++)
+        if (contexts[i].lost) return;
     for (int i = 0; i < 6; i++) {
         if (!left[i]) continue;
         complain("left at the end: %d pieces of memory, %d pinned ones, %d streams, %d events, %d graphs, %d handles of cuBLAS",
@@ -560,7 +571,7 @@ int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned gr
 
 int cublasCreate_v2(Blas** handle) {
     LOCKED;
-    if (!current) return BLAS_NOT_INITIALISED;
+    if (!current || current->lost) return BLAS_NOT_INITIALISED;
     left[HANDLES]++;
     *handle = calloc(1, sizeof **handle);
     return SUCCESS;
@@ -568,7 +579,7 @@ int cublasCreate_v2(Blas** handle) {
 
 int cublasDestroy_v2(Blas* handle) {
     LOCKED;
-    int result = current ? wait_for_all(current) : INVALID_CONTEXT;
+    int result = !current ? INVALID_CONTEXT : current->lost ? current->lost : wait_for_all(current);
     left[HANDLES]--;
     free(handle);
     return result == SUCCESS ? SUCCESS : BLAS_EXECUTION_FAILED;
@@ -589,7 +600,7 @@ int cublasSgemmStridedBatched(Blas* handle, int at, int bt, int m, int n, int k,
                               long long astride, const float* b, int ldb, long long bstride, const float* beta, float* c,
                               int ldc, long long cstride, int count) {
     LOCKED;
-    if (!current || !handle->stream || handle->stream->context != current) return BLAS_EXECUTION_FAILED;
+    if (!current || current->lost || !handle->stream || handle->stream->context != current) return BLAS_EXECUTION_FAILED;
     int fits = lda >= (at ? k : m) && ldb >= (bt ? n : k) && ldc >= m;
     if (m < 1 || n < 1 || k < 1 || count < 1 || !fits) {
         complain("cuBLAS: op(A) %d x %d, op(B) %d x %d, leading dimensions %d, %d, %d", m, k, k, n, lda, ldb, ldc);

@@ -164,7 +164,12 @@ impl Driver {
 
     /// Says whose failure it is.
     fn told<T>(&self, result: Result<T, Failed>) -> Result<T, DeviceError> {
-        result.map_err(|failed| told(self.ordinal, failed))
+        result.map_err(|failed| {
+            // cuBLAS does not say what has happened to the GPU.
+            // SAFETY: the stream is this driver's.
+            let beneath = Failed::driver(unsafe { api::cuStreamSynchronize(self.stream) }).err();
+            told(self.ordinal, beneath.filter(|beneath| beneath.is_lasting()).unwrap_or(failed))
+        })
     }
 
     /// Waits until all is done that was asked for. One that spins notices first, and takes a core: with many flows, they sleep.

@@ -43,8 +43,8 @@ impl std::fmt::Display for Failed {
                 };
                 return write!(
                     f,
-                    "{what} (CUDA error {code}), and it does nothing more for this process; restart: the same command goes \
-                     on from the last checkpoints"
+                    "{what} (CUDA error {code}), and it does nothing more for this process; restart: the same \
+                     command goes on from the last checkpoints"
                 );
             }
             Self::Driver(code) => return write!(f, "CUDA error {code}; see what `nvidia-smi` says"),
