@@ -15,6 +15,7 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_CUDA_CI").is_some() {
         // Type-checked, or linked with what only pretends to be a GPU: see cuda/rehearse.
         std::fs::write(&ptx, "").expect("cargo's folder can be written");
+        println!("cargo:rustc-env=CUDA_TOOLKIT=13.0");
         println!("cargo:rerun-if-env-changed=REHEARSAL");
         if let Some(library) = std::env::var_os("REHEARSAL") {
             println!("cargo:rustc-link-search=native={}", library.display());
@@ -23,6 +24,7 @@ fn main() {
         return;
     }
     println!("cargo:rerun-if-env-changed=CUDA_COMPUTE_CAP");
+    println!("cargo:rustc-env=CUDA_TOOLKIT={}", toolkit());
     let query = ["--query-gpu=compute_cap", "--format=csv,noheader"];
     let answer =
         Command::new("nvidia-smi").args(query).output().expect("nvidia-smi, to know the GPU's compute capability");
@@ -37,4 +39,12 @@ fn main() {
         .status()
         .expect("nvcc, of the CUDA toolkit, on the PATH");
     assert!(status.success(), "nvcc does not compile {SOURCE}");
+}
+
+/// The toolkit's version, such as 13.0: what a driver must be as new as.
+fn toolkit() -> String {
+    let answer = Command::new("nvcc").arg("--version").output().expect("nvcc, of the CUDA toolkit, on the PATH");
+    let answer = String::from_utf8_lossy(&answer.stdout);
+    let version = answer.split_once("release ").and_then(|(_, rest)| rest.split([',', '\n']).next());
+    version.unwrap_or("of an unknown version").to_owned()
 }

@@ -5,8 +5,10 @@
    The including file defines KERNELS, a switch over the kernels, and NAMED, their names, counts of arguments and whether threads
    wait for each other.
 
-   REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. CUDA_VISIBLE_DEVICES: none
-   where it is empty. */
+   REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. REHEARSAL_BUSY: the device
+   that another program has for itself. REHEARSAL_FAIL_AFTER: after so many kernels the first device is lost, and answers all with the
+   same error. REHEARSAL_VERSION: the newest CUDA that the driver runs, by default 13000. CUDA_VISIBLE_DEVICES: none where it is
+   empty. */
 
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -25,11 +27,14 @@ enum {
     SUCCESS = 0,
     INVALID_VALUE = 1,
     OUT_OF_MEMORY = 2,
+    DEVICE_UNAVAILABLE = 46,
     NO_DEVICE = 100,
     INVALID_DEVICE = 101,
     INVALID_CONTEXT = 201,
+    UNSUPPORTED_PTX_VERSION = 222,
     INVALID_HANDLE = 400,
     NOT_FOUND = 500,
+    ILLEGAL_ADDRESS = 700,
     LAUNCH_FAILED = 719,
     CAPTURE_UNSUPPORTED = 900,
     CAPTURE_INVALIDATED = 901,
@@ -76,6 +81,10 @@ typedef struct Context {
     int device;
     size_t used;
     struct Piece* pieces;
+    int modules;
+    /* Kernels so far, and the error after which there are no more. */
+    size_t launched;
+    int lost;
 } Context;
 
 typedef struct Piece {
@@ -96,6 +105,11 @@ typedef struct Stream {
 
 typedef struct {
     Context* context;
+    Stream* stream;
+} Event;
+
+typedef struct {
+    Context* context;
     Queue queue;
 } Graph;
 
@@ -106,9 +120,10 @@ typedef struct {
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 static Context contexts[MOST_DEVICES];
 static Stream* streams;
-/* Of what was made and not given back: pieces of memory, streams, graphs, modules, handles of cuBLAS. */
-static int left[5];
-enum { PIECES, STREAMS, GRAPHS, MODULES, HANDLES };
+/* Of what was made and not given back: pieces of memory, pinned ones, streams, events, graphs, handles of cuBLAS. Modules go with
+   their contexts. */
+static int left[6];
+enum { PIECES, PINNED, STREAMS, EVENTS, GRAPHS, HANDLES };
 static __thread Context* current;
 
 /* Every call is under the lock to its end. */
@@ -116,9 +131,10 @@ static void unlock(pthread_mutex_t** mutex) { pthread_mutex_unlock(*mutex); }
 #define LOCKED                                                                        \
     pthread_mutex_t* guard __attribute__((cleanup(unlock), unused)) = &one_at_a_time; \
     pthread_mutex_lock(guard)
-#define HERE \
-    LOCKED;  \
-    if (!current) return INVALID_CONTEXT
+#define HERE                              \
+    LOCKED;                               \
+    if (!current) return INVALID_CONTEXT; \
+    if (current->lost) return current->lost
 #define OWN(stream) \
     HERE;           \
     if (!(stream) || (stream)->context != current) return INVALID_HANDLE
@@ -211,6 +227,8 @@ static int work_off(Stream* stream) {
         void* pointers[MOST_ARGUMENTS];
         switch (work->kind) {
             case LAUNCH:
+                if (stream->context->device == 0 && ++stream->context->launched == setting("REHEARSAL_FAIL_AFTER", 0))
+                    result = stream->context->lost = ILLEGAL_ADDRESS;
                 for (int i = 0; i < MOST_ARGUMENTS; i++) pointers[i] = &work->launch.arguments[i];
                 if (launch(work->launch.kernel, work->launch.blocks, work->launch.threads, pointers,
                            kernels[work->launch.kernel].meets, 0)) {
@@ -250,30 +268,27 @@ static int wait_for_all(Context* context) {
     return SUCCESS;
 }
 
+/* Of a lost device nothing can be given back. */
 __attribute__((destructor)) static void account(void) {
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < MOST_DEVICES; i++)
+        if (contexts[i].lost) return;
+    for (int i = 0; i < 6; i++) {
         if (!left[i]) continue;
-        complain("left at the end: %d pieces of memory, %d streams, %d graphs, %d modules, %d handles of cuBLAS", left[PIECES],
-                 left[STREAMS], left[GRAPHS], left[MODULES], left[HANDLES]);
+        complain("left at the end: %d pieces of memory, %d pinned ones, %d streams, %d events, %d graphs, %d handles of cuBLAS",
+                 left[PIECES], left[PINNED], left[STREAMS], left[EVENTS], left[GRAPHS], left[HANDLES]);
         return;
     }
 }
 
-int cuGetErrorString(int error, const char** text) {
-    static __thread char buffer[32];
-    snprintf(buffer, sizeof buffer, "rehearsed error %d", error);
-    *text = buffer;
-    return SUCCESS;
-}
-
-int cuGetErrorName(int error, const char** text) { return cuGetErrorString(error, text); }
-
 /* Devices. */
 
-int cuInit(unsigned flags) { return flags ? INVALID_VALUE : devices() ? SUCCESS : NO_DEVICE; }
+int cuInit(unsigned flags) {
+    if (!getenv("CUDA_DEVICE_MAX_CONNECTIONS")) complain("more than 8 streams would wait for each other");
+    return flags ? INVALID_VALUE : devices() ? SUCCESS : NO_DEVICE;
+}
 
 int cuDriverGetVersion(int* version) {
-    *version = 13000;
+    *version = (int)setting("REHEARSAL_VERSION", 13000);
     return SUCCESS;
 }
 
@@ -293,15 +308,15 @@ int cuDeviceGetName(char* name, int length, int device) {
     return SUCCESS;
 }
 
-/* The only one that is asked for: whether memory comes from pools. */
-int cuDeviceGetAttribute(int* value, int attribute, int device) {
-    (void)attribute, (void)device;
-    *value = 1;
+int cuDeviceTotalMem_v2(size_t* bytes, int device) {
+    if (device < 0 || device >= devices()) return INVALID_DEVICE;
+    *bytes = memory();
     return SUCCESS;
 }
 
 int cuDevicePrimaryCtxRetain(Context** context, int device) {
     LOCKED;
+    if ((size_t)device == setting("REHEARSAL_BUSY", MOST_DEVICES)) return DEVICE_UNAVAILABLE;
     contexts[device].device = device;
     *context = &contexts[device];
     return SUCCESS;
@@ -312,16 +327,6 @@ int cuDevicePrimaryCtxRelease_v2(int device) { return device < 0 ? INVALID_DEVIC
 int cuCtxSetCurrent(Context* context) {
     current = context;
     return SUCCESS;
-}
-
-int cuCtxGetCurrent(Context** context) {
-    *context = current;
-    return SUCCESS;
-}
-
-int cuCtxSynchronize(void) {
-    HERE;
-    return wait_for_all(current);
 }
 
 /* Memory. */
@@ -369,6 +374,34 @@ int cuMemFree_v2(uint64_t address) {
     return INVALID_VALUE;
 }
 
+/* The size stands before what is given out. */
+enum { BEFORE_PINNED = 256 };
+
+int cuMemHostAlloc(void** address, size_t bytes, unsigned flags) {
+    HERE;
+    if (!bytes || flags) return INVALID_VALUE;
+    char* start = aligned_alloc(256, BEFORE_PINNED + (bytes + 255) / 256 * 256);
+    memset(start, 0xff, BEFORE_PINNED + bytes);
+    *(size_t*)start = bytes;
+    left[PINNED]++;
+    *address = start + BEFORE_PINNED;
+    return SUCCESS;
+}
+
+int cuMemFreeHost(void* address) {
+    HERE;
+    char* start = address;
+    size_t bytes = *(size_t*)(start - BEFORE_PINNED);
+    for (Stream* stream = streams; stream; stream = stream->next)
+        for (Work* work = stream->queue.first; work; work = work->next) {
+            const char* host = work->kind == TO_DEVICE ? work->copy.from : work->kind == TO_HOST ? work->copy.to : NULL;
+            if (host && host >= start && host < start + bytes) complain("pinned memory is freed that a copy still uses");
+        }
+    left[PINNED]--;
+    free(start - BEFORE_PINNED);
+    return SUCCESS;
+}
+
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Stream* stream) {
     OWN(stream);
     Work work = {.kind = TO_DEVICE, .copy = {(void*)to, from, bytes}};
@@ -380,20 +413,6 @@ int cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Stream* stream) 
     OWN(stream);
     Work work = {.kind = TO_HOST, .copy = {to, (const void*)from, bytes}};
     enqueue(stream, &work);
-    return SUCCESS;
-}
-
-/* Events: nobody waits for one. */
-
-int cuEventCreate(void** event, unsigned flags) {
-    (void)flags;
-    HERE;
-    *event = malloc(1);
-    return SUCCESS;
-}
-
-int cuEventDestroy_v2(void* event) {
-    free(event);
     return SUCCESS;
 }
 
@@ -417,6 +436,36 @@ int cuStreamSynchronize(Stream* stream) {
         return CAPTURE_UNSUPPORTED;
     }
     return work_off(stream);
+}
+
+/* Events: whoever waits for one waits for its stream, which is as good. */
+
+int cuEventCreate(Event** event, unsigned flags) {
+    HERE;
+    if (flags != 3) return INVALID_VALUE;
+    *event = calloc(1, sizeof **event);
+    (*event)->context = current;
+    left[EVENTS]++;
+    return SUCCESS;
+}
+
+int cuEventRecord(Event* event, Stream* stream) {
+    OWN(stream);
+    if (event->context != current || stream->recorded) return INVALID_HANDLE;
+    event->stream = stream;
+    return SUCCESS;
+}
+
+int cuEventSynchronize(Event* event) {
+    HERE;
+    return event->stream ? work_off(event->stream) : SUCCESS;
+}
+
+int cuEventDestroy_v2(Event* event) {
+    LOCKED;
+    left[EVENTS]--;
+    free(event);
+    return SUCCESS;
 }
 
 int cuStreamDestroy_v2(Stream* stream) {
@@ -489,15 +538,9 @@ int cuGraphLaunch(Graph* ready, Stream* stream) {
 int cuModuleLoadData(void** module, const void* image) {
     (void)image;
     HERE;
-    left[MODULES]++;
+    if (setting("REHEARSAL_VERSION", 13000) < 13000) return UNSUPPORTED_PTX_VERSION;
+    if (current->modules++) complain("device %d has the kernels already", current->device);
     *module = malloc(1);
-    return SUCCESS;
-}
-
-int cuModuleUnload(void* module) {
-    LOCKED;
-    left[MODULES]--;
-    free(module);
     return SUCCESS;
 }
 
@@ -528,7 +571,7 @@ int cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned gr
 
 int cublasCreate_v2(Blas** handle) {
     LOCKED;
-    if (!current) return BLAS_NOT_INITIALISED;
+    if (!current || current->lost) return BLAS_NOT_INITIALISED;
     left[HANDLES]++;
     *handle = calloc(1, sizeof **handle);
     return SUCCESS;
@@ -536,7 +579,7 @@ int cublasCreate_v2(Blas** handle) {
 
 int cublasDestroy_v2(Blas* handle) {
     LOCKED;
-    int result = current ? wait_for_all(current) : INVALID_CONTEXT;
+    int result = !current ? INVALID_CONTEXT : current->lost ? current->lost : wait_for_all(current);
     left[HANDLES]--;
     free(handle);
     return result == SUCCESS ? SUCCESS : BLAS_EXECUTION_FAILED;
@@ -557,7 +600,7 @@ int cublasSgemmStridedBatched(Blas* handle, int at, int bt, int m, int n, int k,
                               long long astride, const float* b, int ldb, long long bstride, const float* beta, float* c,
                               int ldc, long long cstride, int count) {
     LOCKED;
-    if (!current || !handle->stream || handle->stream->context != current) return BLAS_EXECUTION_FAILED;
+    if (!current || current->lost || !handle->stream || handle->stream->context != current) return BLAS_EXECUTION_FAILED;
     int fits = lda >= (at ? k : m) && ldb >= (bt ? n : k) && ldc >= m;
     if (m < 1 || n < 1 || k < 1 || count < 1 || !fits) {
         complain("cuBLAS: op(A) %d x %d, op(B) %d x %d, leading dimensions %d, %d, %d", m, k, k, n, lda, ldb, ldc);

@@ -8,7 +8,7 @@ use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{Datasets, Slots};
-use crate::flow::gpus;
+use crate::flow::{DeviceError, gpus};
 use crate::record::progress::{ProgressMode, loading};
 use crate::spec::{Device, counted};
 
@@ -45,6 +45,9 @@ impl Check {
         let slots = Slots::new(wanted.len(), Ok(gpus.len()), wanted.len());
         for device in wanted {
             slots.take(device).map_err(Failure::usage)?;
+            if device != Device::Cpu && !gpus.iter().any(|gpu| gpu.serves(device)) {
+                return Err(Failure::run(DeviceError(format!("{device} cannot be used now"))));
+            }
         }
         Ok(Exit::Success)
     }

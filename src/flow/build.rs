@@ -97,7 +97,8 @@ impl Make {
     ) -> Result<Box<dyn Flow>, DeviceError> {
         use crate::kernel::cuda::{Driver, OnDevice};
         if kernel == KernelChoice::Fused {
-            return Ok(Box::new(OnDevice::new(self.architecture, self.parameters, Driver::new(ordinal)?)?));
+            let driver = Driver::new(ordinal, features.size().max(width.size()))?;
+            return Ok(Box::new(OnDevice::new(self.architecture, self.parameters, driver)?));
         }
         // Where the driver does not work at all, it says so itself.
         super::gpu_count()?;

@@ -1,6 +1,13 @@
 //! The NVIDIA GPUs of this machine.
 
+#[cfg(feature = "cuda")]
+use std::ffi::CStr;
+
 use super::DeviceError;
+use crate::kernel::cuda::Failed;
+#[cfg(feature = "cuda")]
+use crate::kernel::cuda::api;
+use crate::spec::Device;
 
 /// A GPU, as its driver tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,8 +16,10 @@ pub struct Gpu {
     pub ordinal: usize,
     /// Product name.
     pub name: String,
-    /// Memory in bytes: free now, and all.
-    pub memory: [usize; 2],
+    /// Memory in bytes.
+    pub memory: usize,
+    /// How much of it is free now; or why this program cannot use the GPU, as where another one has it for itself.
+    pub free: Result<usize, Failed>,
     /// The newest CUDA version that the driver can run: major and minor.
     pub driver: [u32; 2],
 }
@@ -22,7 +31,7 @@ pub struct Gpu {
 #[cfg(feature = "cuda")]
 pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
     (0..gpu_count()?)
-        .map(|ordinal| gpu(ordinal).map_err(|error| of_driver(&format!("cuda:{ordinal}"), &error)))
+        .map(|ordinal| gpu(ordinal).map_err(|failed| of_driver(&format!("cuda:{ordinal}"), failed)))
         .collect()
 }
 
@@ -32,37 +41,56 @@ pub fn gpus() -> Result<Vec<Gpu>, DeviceError> {
 /// As [`gpus`].
 #[cfg(feature = "cuda")]
 pub fn gpu_count() -> Result<usize, DeviceError> {
-    use cudarc::driver::result::{device, init};
-    let count = init().and_then(|()| device::get_count()).map_err(|error| of_driver("the NVIDIA driver", &error))?;
+    let mut count = 0;
+    // SAFETY: the driver writes an int.
+    let counted =
+        unsafe { Failed::driver(api::cuInit(0)).and_then(|()| Failed::driver(api::cuDeviceGetCount(&raw mut count))) };
+    counted.map_err(|failed| of_driver("the NVIDIA driver", failed))?;
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+/// The newest CUDA version that the driver can run: major and minor.
 #[cfg(feature = "cuda")]
-fn gpu(ordinal: usize) -> Result<Gpu, cudarc::driver::DriverError> {
-    use std::ffi::CStr;
-
-    use cudarc::driver::{CudaDevice, result, sys};
-    let number = i32::try_from(ordinal).unwrap_or(i32::MAX);
-    let device = result::device::get(number)?;
-    let (mut name, mut version) = ([0u8; 256], 0);
-    // SAFETY: the driver is initialised; it writes a string that ends with a null of at most as many bytes, and an int.
-    unsafe {
-        sys::cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, device).result()?;
-        sys::cuDriverGetVersion(&raw mut version).result()?;
-    }
-    let name = CStr::from_bytes_until_nul(&name).unwrap_or_default().to_string_lossy().into_owned();
+pub(crate) fn driver_version() -> Result<[u32; 2], Failed> {
+    let mut version = 0;
+    // SAFETY: the driver writes an int.
+    Failed::driver(unsafe { api::cuDriverGetVersion(&raw mut version) })?;
     let version = u32::try_from(version).unwrap_or(0);
-    // Free memory is told within a context, which lives as long as this.
-    let _context = CudaDevice::new(ordinal)?;
-    let (free, total) = result::mem_get_info()?;
-    Ok(Gpu { ordinal, name, memory: [free, total], driver: [version / 1000, version % 1000 / 10] })
+    Ok([version / 1000, version % 1000 / 10])
 }
 
 #[cfg(feature = "cuda")]
-fn of_driver(what: &str, error: &cudarc::driver::DriverError) -> DeviceError {
-    // Not the error itself: where the driver has no words for it, printing it panics.
-    let code = error.0;
-    DeviceError(format!("{what} does not work: {code:?}; see what `nvidia-smi` says, or use `--device cpu`"))
+fn gpu(ordinal: usize) -> Result<Gpu, Failed> {
+    let (mut gpu, mut name, mut memory) = (0, [0u8; 256], 0);
+    let number = i32::try_from(ordinal).unwrap_or(i32::MAX);
+    // SAFETY: the driver is initialised; it writes a string that ends with a null of at most as many bytes, and numbers.
+    unsafe {
+        Failed::driver(api::cuDeviceGet(&raw mut gpu, number))?;
+        Failed::driver(api::cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as i32, gpu))?;
+        Failed::driver(api::cuDeviceTotalMem_v2(&raw mut memory, gpu))?;
+    }
+    let name = CStr::from_bytes_until_nul(&name).unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Gpu { ordinal, name, memory, free: free_memory(gpu), driver: driver_version()? })
+}
+
+/// Told within a context alone, which not every program gets.
+#[cfg(feature = "cuda")]
+fn free_memory(gpu: api::GpuHandle) -> Result<usize, Failed> {
+    let (mut context, mut free, mut all) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: the driver writes what it is given places for; nothing of the context is left when it is given back.
+    unsafe {
+        Failed::driver(api::cuDevicePrimaryCtxRetain(&raw mut context, gpu))?;
+        let told = Failed::driver(api::cuCtxSetCurrent(context))
+            .and_then(|()| Failed::driver(api::cuMemGetInfo_v2(&raw mut free, &raw mut all)));
+        api::cuCtxSetCurrent(std::ptr::null_mut());
+        api::cuDevicePrimaryCtxRelease_v2(gpu);
+        told.map(|()| free)
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn of_driver(what: &str, failed: Failed) -> DeviceError {
+    DeviceError(format!("{what} does not work: {failed} (or use `--device cpu`)"))
 }
 
 /// See the one with the feature.
@@ -83,25 +111,51 @@ pub fn gpu_count() -> Result<usize, DeviceError> {
     Err(DeviceError::without_cuda())
 }
 
+impl Gpu {
+    /// Whether trials for `wanted` can compute on this one.
+    pub fn serves(&self, wanted: Device) -> bool {
+        self.free.is_ok() && (wanted == Device::Cuda(None) || wanted == Device::Cuda(Some(self.ordinal)))
+    }
+}
+
 impl std::fmt::Display for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [free, total] = self.memory.map(|bytes| bytes as f64 / f64::from(1 << 30));
+        let gib = |bytes: usize| bytes as f64 / f64::from(1 << 30);
         let Self { ordinal, name, driver: [major, minor], .. } = self;
-        write!(f, "cuda:{ordinal}: {name}, {free:.1} of {total:.1} GiB free, driver for CUDA {major}.{minor}")
+        write!(f, "cuda:{ordinal}: {name}, ")?;
+        if let Ok(free) = self.free {
+            write!(f, "{:.1} of ", gib(free))?;
+        }
+        write!(f, "{:.1} GiB", gib(self.memory))?;
+        match self.free {
+            Ok(_) => write!(f, " free, driver for CUDA {major}.{minor}"),
+            Err(why) => write!(f, ", driver for CUDA {major}.{minor}; cannot be used now: {why}"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_gpu_is_told_in_a_line() {
-        let gpu = super::Gpu { ordinal: 1, name: "NVIDIA H100".into(), memory: [40 << 30, 80 << 30], driver: [13, 0] };
+        let free = Ok(40 << 30);
+        let mut gpu = Gpu { ordinal: 1, name: "NVIDIA H100".into(), memory: 80 << 30, free, driver: [13, 0] };
         assert_eq!(gpu.to_string(), "cuda:1: NVIDIA H100, 40.0 of 80.0 GiB free, driver for CUDA 13.0");
+        assert!(gpu.serves(Device::Cuda(None)) && gpu.serves(Device::Cuda(Some(1))));
+        assert!(!gpu.serves(Device::Cuda(Some(0))));
+        gpu.free = Err(Failed::Driver(46));
+        let line = gpu.to_string();
+        assert!(
+            line.starts_with("cuda:1: NVIDIA H100, 80.0 GiB, driver for CUDA 13.0; cannot be used now: it is busy")
+        );
+        assert!(!gpu.serves(Device::Cuda(None)));
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn a_build_without_cuda_says_how_to_get_one() {
-        assert!(super::gpus().unwrap_err().to_string().contains("--features cuda"));
+        assert!(gpus().unwrap_err().to_string().contains("--features cuda"));
     }
 }

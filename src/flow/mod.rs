@@ -16,6 +16,8 @@ mod work;
 pub use architecture::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear};
 pub use base::{HALF_LN_TAU, standard_normal, standard_normal_log_prob};
 pub use build::{Built, StaticShape, build, static_shape};
+#[cfg(feature = "cuda")]
+pub(crate) use gpus::driver_version;
 pub use gpus::{Gpu, gpu_count, gpus};
 pub use init::initialise;
 pub use mask::{Mask, masks};

@@ -139,7 +139,8 @@ impl Gpu {
             }
             #[cfg(feature = "cuda")]
             Self::Cuda => {
-                let driver = realnvp_runner::kernel::cuda::Driver::new(0).expect("a GPU");
+                let widest = architecture.features.max(architecture.width);
+                let driver = realnvp_runner::kernel::cuda::Driver::new(0, widest).expect("a GPU");
                 Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))
             }
         }

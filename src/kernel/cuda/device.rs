@@ -3,6 +3,7 @@
 //! Commands are data. A driver turns a list of them into a graph that is launched at once; tests work the same list off on
 //! the CPU.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytemuck::Pod;
@@ -137,10 +138,15 @@ pub trait Device {
     /// Gives at least `bytes` bytes, whose contents are anything.
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError>;
 
+    /// Bytes that are best asked for at a time: less is cut from one piece of this size. 0: every piece is worth its own.
+    fn chunk(&self) -> usize {
+        0
+    }
+
     /// Takes back what [`allocate`](Device::allocate) gave.
     fn free(&self, address: Address);
 
-    /// Copies `bytes` to the device.
+    /// Copies `bytes` to the device, which may have them only when it comes to them.
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError>;
 
     /// Fills `bytes` from the device, once all that was asked for before is done.
@@ -156,21 +162,41 @@ pub trait Device {
     fn replay(&self, graph: &Self::Graph) -> Result<(), DeviceError>;
 }
 
+/// Where pieces of a chunk begin: what is read fastest from.
+const ALIGNMENT: usize = 256;
+
 /// Memory of a device, given back when this is dropped.
 pub(super) struct Memory<D: Device> {
     device: Rc<D>,
     allocated: Vec<Address>,
+    /// What is free of the newest chunk.
+    free: Range<Address>,
 }
 
 impl<D: Device> Memory<D> {
     pub fn new(device: &Rc<D>) -> Self {
-        Self { device: Rc::clone(device), allocated: Vec::new() }
+        Self { device: Rc::clone(device), allocated: Vec::new(), free: 0..0 }
     }
 
     /// Room for `count` values.
     pub fn room<T: Pod>(&mut self, count: usize) -> Result<Address, DeviceError> {
         // An address of its own even where nothing stands.
-        let address = self.device.allocate((count * size_of::<T>()).max(1))?;
+        let (bytes, chunk) = ((count * size_of::<T>()).max(1), self.device.chunk());
+        if bytes >= chunk {
+            return self.allocate(bytes);
+        }
+        let piece = bytes.next_multiple_of(ALIGNMENT) as Address;
+        if self.free.end - self.free.start < piece {
+            let start = self.allocate(chunk)?;
+            self.free = start..start + chunk as Address;
+        }
+        let address = self.free.start;
+        self.free.start += piece;
+        Ok(address)
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<Address, DeviceError> {
+        let address = self.device.allocate(bytes)?;
         self.allocated.push(address);
         Ok(address)
     }
@@ -191,5 +217,75 @@ impl<D: Device> Memory<D> {
 impl<D: Device> Drop for Memory<D> {
     fn drop(&mut self) {
         self.allocated.iter().for_each(|&address| self.device.free(address));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    const CHUNK: usize = 4 * ALIGNMENT;
+
+    /// Counts what it has given and does nothing else.
+    #[derive(Default)]
+    struct Counting(RefCell<Vec<usize>>, RefCell<usize>);
+
+    impl Device for Counting {
+        type Graph = ();
+
+        fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
+            let mut given = self.0.borrow_mut();
+            given.push(bytes);
+            Ok(given.len() as Address * 1_000_000 * ALIGNMENT as Address)
+        }
+
+        fn chunk(&self) -> usize {
+            CHUNK
+        }
+
+        fn free(&self, _: Address) {
+            *self.1.borrow_mut() += 1;
+        }
+
+        fn write(&self, _: Address, _: &[u8]) -> Result<(), DeviceError> {
+            Ok(())
+        }
+
+        fn read(&self, _: Address, _: &mut [u8]) -> Result<(), DeviceError> {
+            Ok(())
+        }
+
+        fn run(&self, _: &[Command]) -> Result<(), DeviceError> {
+            Ok(())
+        }
+
+        fn record(&self, _: &[Command]) -> Result<(), DeviceError> {
+            Ok(())
+        }
+
+        fn replay(&self, (): &()) -> Result<(), DeviceError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn small_pieces_share_chunks_and_never_overlap() {
+        let device = Rc::new(Counting::default());
+        let mut memory = Memory::new(&device);
+        let sizes = [0, 1, 256, 257, 300, CHUNK, 3 * CHUNK, CHUNK - 1, 2];
+        let mut pieces: Vec<Range<Address>> = Vec::new();
+        for bytes in sizes {
+            let address = memory.room::<u8>(bytes).unwrap();
+            assert!(address.is_multiple_of(ALIGNMENT as Address));
+            pieces.push(address..address + bytes.max(1) as Address);
+        }
+        // 0, 1 and 256 bytes leave no room for 257, which leave room for 300; larger pieces leave a chunk to those after them.
+        assert_eq!(*device.0.borrow(), [CHUNK, CHUNK, CHUNK, 3 * CHUNK, CHUNK, CHUNK]);
+        pieces.sort_by_key(|piece| piece.start);
+        assert!(pieces.windows(2).all(|pair| pair[0].end <= pair[1].start), "{pieces:?}");
+        drop(memory);
+        assert_eq!(*device.1.borrow(), 6, "all is given back");
     }
 }
