@@ -11,10 +11,10 @@ fn main() {
         return;
     }
     println!("cargo:rerun-if-changed={SOURCE}");
-    let ptx = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("kernels.ptx");
+    let kernels = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("kernels.fatbin");
     if std::env::var_os("CARGO_FEATURE_CUDA_CI").is_some() {
         // Type-checked, or linked with what only pretends to be a GPU: see cuda/rehearse.
-        std::fs::write(&ptx, "").expect("cargo's folder can be written");
+        std::fs::write(&kernels, "").expect("cargo's folder can be written");
         println!("cargo:rustc-env=CUDA_TOOLKIT=13.0");
         println!("cargo:rerun-if-env-changed=REHEARSAL");
         if let Some(library) = std::env::var_os("REHEARSAL") {
@@ -34,8 +34,11 @@ fn main() {
     let asked = std::env::var("CUDA_COMPUTE_CAP").ok().and_then(|capability| capability.parse().ok());
     let capability = asked.or(oldest).unwrap_or_else(|| panic!("nvidia-smi names no compute capability: {answer}"));
     let status = Command::new("nvcc")
-        .args(["--ptx", "-O3", "-arch", &format!("compute_{capability}"), SOURCE, "-o"])
-        .arg(&ptx)
+        // Machine code for this capability, and what newer GPUs' drivers compile themselves.
+        .args(["--fatbin", "-O3", "-gencode"])
+        .arg(format!("arch=compute_{capability},code=[sm_{capability},compute_{capability}]"))
+        .args([SOURCE, "-o"])
+        .arg(&kernels)
         .status()
         .expect("nvcc, of the CUDA toolkit, on the PATH");
     assert!(status.success(), "nvcc does not compile {SOURCE}");

@@ -27,7 +27,7 @@ fn case(features: usize, mask: MaskScheme, [depth, width, hidden_layers]: [usize
     Case { features, model: Model { mask, depth, width, hidden_layers, activation, coupling, batch_norm: norm } }
 }
 
-/// The table: masks, odd and even feature counts, one feature, narrow and wide sides, widths of whole and broken
+/// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
 /// registers, one to three hidden layers, both activations, with and without batch normalisation.
 fn table() -> Vec<Case> {
     use MaskScheme::{Alternating, Half, Random};
@@ -42,6 +42,8 @@ fn table() -> Vec<Case> {
         case(7, Alternating, [4, 32, 2], false, true),
         case(17, Random, [2, 40, 1], true, false),
         case(20, Alternating, [3, 48, 2], false, false),
+        case(6, Half, [2, 130, 2], false, false),
+        case(70, Alternating, [2, 20, 1], true, false),
     ]
 }
 
@@ -342,7 +344,7 @@ fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn F
 #[test]
 fn every_way_to_compute_a_flow_agrees_with_f64() {
     for case in table() {
-        [1, 50, 300].into_iter().for_each(|rows| agrees_with_f64(&case, rows, case.all()));
+        [1, 50, 300, 600].into_iter().for_each(|rows| agrees_with_f64(&case, rows, case.all()));
     }
 }
 

@@ -12,8 +12,8 @@ use super::device::{Address, BLOCK, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
 use crate::flow::DeviceError;
 
-/// `kernels.cu`, compiled by `build.rs`; ends with a null.
-const PTX: &str = concat!(include_str!(concat!(env!("OUT_DIR"), "/kernels.ptx")), "\0");
+/// `kernels.cu`, compiled by `build.rs`: machine code of one capability, and PTX for newer ones.
+const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
 
 /// What this process has of a GPU, one for all flows.
 struct Shared {
@@ -70,8 +70,8 @@ impl Shared {
         }
         let mut shared = Self { context, functions: Vec::new() };
         shared.bind()?;
-        // SAFETY: the context is current; the text of the module, and the names, end with a null.
-        unsafe { Failed::driver(api::cuModuleLoadData(&raw mut module, PTX.as_ptr().cast()))? };
+        // SAFETY: the context is current; the module is whole, and the names end with a null.
+        unsafe { Failed::driver(api::cuModuleLoadData(&raw mut module, KERNELS.as_ptr().cast()))? };
         for kernel in Kernel::ALL {
             let (name, mut function) = (CString::new(kernel.name()).unwrap_or_default(), std::ptr::null_mut());
             // SAFETY: as above.

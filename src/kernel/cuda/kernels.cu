@@ -459,18 +459,40 @@ typedef struct {
     int stride;
 } Shared;
 
-// out[net][r] = in[net][r] * weights[net], for both networks and R rows. in_net: floats from what s reads to what t reads.
-// room: R * 4 * BLOCK_THREADS floats. The sums stand in `out` when all threads have met.
-__device__ static __forceinline__ void multiply(const int R, Shared shared, int in_net, int inputs, const float* weights, int outputs) {
-    const int thread = threadIdx.x, per_net = outputs / 4, groups = 2 * per_net;
-    // Threads that share columns split the sum.
-    int parts = BLOCK_THREADS / groups;
-    parts = parts < inputs ? parts : inputs;
-    parts = parts < 32 ? parts : 32;
-    const int group = thread % groups, part = thread / groups;
-    if (part < parts) {
-        const int net = group / per_net, column = 4 * (group % per_net);
-        const float* from = weights + (long long)net * (inputs + 1) * outputs + column;
+// How the threads of a block share a map with so many outputs, both networks of it. Divisions are slow, so this is done once.
+typedef struct {
+    int outputs;
+    // From inputs to outputs: a thread has four columns; `groups` of them are all columns, `parts` threads split the sum of each.
+    int groups, group, parts, part;
+    // Back: `lanes` neighbouring threads share a row of the weights, `teams` of them work at a time.
+    int lanes, lane, teams, team;
+} Share;
+
+__device__ static Share share(int outputs) {
+    Share share;
+    share.outputs = outputs;
+    share.groups = outputs / 2;
+    share.parts = BLOCK_THREADS / share.groups < 32 ? BLOCK_THREADS / share.groups : 32;
+    share.group = threadIdx.x % share.groups;
+    share.part = threadIdx.x / share.groups;
+    share.lanes = 1;
+    while (share.lanes < outputs / 4 && share.lanes < 32) share.lanes *= 2;
+    share.lane = threadIdx.x % share.lanes;
+    share.teams = BLOCK_THREADS / share.lanes;
+    share.team = threadIdx.x / share.lanes;
+    return share;
+}
+
+// out[net][r] = activation(in[net][r] * weights[net] + bias[net]), for both networks and R rows; is_tanh: -1 for no activation.
+// in_net: floats from what s reads to what t reads. The hidden layer, [2, rows, outputs] from this block's first row on, of which
+// `valid` are there, is written to h, unless that is null. room: R * 4 * BLOCK_THREADS floats.
+__device__ static __forceinline__ void through_map(const int R, Shared shared, Share share, int in_net, int inputs,
+                                                const float* weights, float* h, long long h_net, int valid, int is_tanh) {
+    const int outputs = share.outputs, columns = 2 * outputs;
+    const long long weights_net = (long long)(inputs + 1) * outputs;
+    if (share.part < share.parts) {
+        const int net = 4 * share.group >= outputs, column = 4 * share.group - net * outputs;
+        const float* from = weights + net * weights_net + column;
         const float* read = shared.in + net * in_net;
         Four sums[8];
 #pragma unroll
@@ -479,8 +501,8 @@ __device__ static __forceinline__ void multiply(const int R, Shared shared, int 
             for (int j = 0; j < 4; j++) sums[r].v[j] = 0.0f;
         }
 #pragma unroll 8
-        for (int k = part; k < inputs; k += parts) {
-            const Four w = four(from + (long long)k * outputs);
+        for (int k = share.part; k < inputs; k += share.parts) {
+            const Four w = four(from + k * outputs);
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 const float h = read[r * shared.stride + k];
@@ -489,57 +511,69 @@ __device__ static __forceinline__ void multiply(const int R, Shared shared, int 
             }
         }
 #pragma unroll
-        for (int r = 0; r < R; r++) *(Four*)(shared.room + ((part * R + r) * groups + group) * 4) = sums[r];
+        for (int r = 0; r < R; r++) *(Four*)(shared.room + (share.part * R + r) * columns + 4 * share.group) = sums[r];
     }
     __syncthreads();
-    const int columns = 2 * outputs;
-    for (int at = thread; at < R * columns; at += BLOCK_THREADS) {
-        const int r = at / columns, column = at % columns;
-        float sum = 0.0f;
-#pragma unroll 8
-        for (int p = 0; p < parts; p++) sum += shared.room[(p * R + r) * columns + column];
-        shared.out[(column / outputs * R + r) * shared.stride + column % outputs] = sum;
+#pragma unroll 1
+    for (int column = threadIdx.x; column < columns; column += BLOCK_THREADS) {
+        const int net = column >= outputs, own = column - net * outputs;
+        const float bias = weights[net * weights_net + inputs * outputs + own];
+        float sums[8];
+#pragma unroll
+        for (int r = 0; r < R; r++) sums[r] = 0.0f;
+#pragma unroll 4
+        for (int part = 0; part < share.parts; part++) {
+#pragma unroll
+            for (int r = 0; r < R; r++) sums[r] += shared.room[(part * R + r) * columns + column];
+        }
+#pragma unroll
+        for (int r = 0; r < R; r++) {
+            const float value = is_tanh < 0 ? sums[r] + bias : activation(sums[r] + bias, is_tanh);
+            shared.out[(net * R + r) * shared.stride + own] = value;
+            if (h != NULL && r < valid) h[net * h_net + r * outputs + own] = value;
+        }
     }
+    __syncthreads();
 }
 
 #ifndef GROUP_SUMS
 // The sums over groups of `lanes` (a power of two, at most 32) neighbouring threads of each of `count` values, in all of them.
 __device__ static __forceinline__ void group_sums(float* values, const int count, int lanes) {
+    for (int apart = lanes / 2; apart > 0; apart /= 2) {
 #pragma unroll
-    for (int i = 0; i < count; i++) values[i] = group_sum(values[i], lanes);
+        for (int i = 0; i < count; i++) values[i] += __shfl_xor_sync(0xffffffffu, values[i], apart);
+    }
 }
 #endif
 
 // out[net][r] = in[net][r] * weights[net] transposed, from the outputs of a map to its inputs, each times the slope where the
-// activation gave h: [2, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation.
-__device__ static __forceinline__ void multiply_back(const int R, Shared shared, int inputs, const float* weights, int outputs,
-                                                     const float* h, long long h_net, int valid, int is_tanh) {
+// activation gave h: [2, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation. It is
+// written to d, of the shape of h, unless that is null.
+__device__ static __forceinline__ void back_through_map(const int R, Shared shared, Share share, int inputs, const float* weights,
+                                                     const float* h, float* d, long long h_net, int valid, int is_tanh) {
     enum { AT_ONCE = 4 };
-    const int per_row = outputs / 4;
-    // Neighbouring threads share a row of the weights.
-    int lanes = 1;
-    while (lanes < per_row && lanes < 32) lanes *= 2;
-    const int lane = threadIdx.x % lanes, teams = BLOCK_THREADS / lanes, team = threadIdx.x / lanes;
-    for (int start = 0; start < 2 * inputs; start += AT_ONCE * teams) {
+    const int outputs = share.outputs, lanes = share.lanes, lane = share.lane;
+    const long long weights_net = (long long)(inputs + 1) * outputs;
+#pragma unroll 1
+    for (int start = share.team; start < 2 * inputs + share.team; start += AT_ONCE * share.teams) {
         float sums[AT_ONCE * 8], slopes[AT_ONCE];
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            const int item = start + i * teams + team, net = item / inputs, k = item % inputs;
+            const int item = start + i * share.teams, net = item >= inputs, k = item - net * inputs;
             slopes[i] = 1.0f;
 #pragma unroll
             for (int r = 0; r < R; r++) sums[i * R + r] = 0.0f;
             if (item < 2 * inputs) {
-                if (h != NULL && lanes >= R && lane < valid && lane < R) {
-                    slopes[i] = activation_slope(h[net * h_net + (long long)lane * inputs + k], is_tanh);
-                }
-                const float* from = weights + ((long long)net * (inputs + 1) + k) * outputs;
-                for (int n = lane; n < per_row; n += lanes) {
-                    const Four w = four(from + 4 * n);
+                if (h != NULL && lane < R && lane < valid) slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh);
+                const float* from = weights + net * weights_net + k * outputs;
+#pragma unroll 2
+                for (int n = 4 * lane; n < outputs; n += 4 * lanes) {
+                    const Four w = four(from + n);
 #pragma unroll
                     for (int r = 0; r < R; r++) {
-                        const Four d = *(const Four*)(shared.in + (net * R + r) * shared.stride + 4 * n);
+                        const Four got = *(const Four*)(shared.in + (net * R + r) * shared.stride + n);
 #pragma unroll
-                        for (int j = 0; j < 4; j++) sums[i * R + r] += d.v[j] * w.v[j];
+                        for (int j = 0; j < 4; j++) sums[i * R + r] += got.v[j] * w.v[j];
                     }
                 }
             }
@@ -547,28 +581,30 @@ __device__ static __forceinline__ void multiply_back(const int R, Shared shared,
         group_sums(sums, AT_ONCE * R, lanes);
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            const int item = start + i * teams + team, net = item / inputs, k = item % inputs;
-            if (item < 2 * inputs) {
+            const int item = start + i * share.teams, net = item >= inputs, k = item - net * inputs;
+            if (item >= 2 * inputs) continue;
 #pragma unroll
-                for (int r = 0; r < R; r++) {
-                    if (r % lanes != lane) continue;
-                    float slope = slopes[i];
-                    if (h != NULL && lanes < R && r < valid) {
-                        slope = activation_slope(h[net * h_net + (long long)r * inputs + k], is_tanh);
-                    }
-                    shared.out[(net * R + r) * shared.stride + k] = slope * sums[i * R + r];
-                }
+            for (int r = 0; r < R; r++) {
+                if ((r & (lanes - 1)) != lane) continue;
+                float slope = slopes[i];
+                // Fewer threads than rows: a thread has several.
+                if (h != NULL && r >= lanes && r < valid) slope = activation_slope(h[net * h_net + r * inputs + k], is_tanh);
+                const float value = slope * sums[i * R + r];
+                shared.out[(net * R + r) * shared.stride + k] = value;
+                if (d != NULL && r < valid) d[net * h_net + r * inputs + k] = value;
             }
         }
     }
+    __syncthreads();
 }
 
 // Takes the R rows of a block, R a number known when compiled, through the flow and back. room: see `pass_*`.
 __device__ static __forceinline__ void pass_together(const int R, const Pass* all, float* room) {
     const Pass pass = *all;
     const int thread = threadIdx.x, features = pass.features, width = pass.width, kept = pass.kept, changed = pass.changed;
-    const long long first = (long long)blockIdx.x * R, rows = pass.rows;
+    const long long first = (long long)blockIdx.x * R, rows = pass.rows, half = rows * changed;
     const int valid = rows - first < R ? (int)(rows - first) : R;
+    const Share wide = share(width), narrow = share(changed);
     Shared shared;
     shared.stride = width > kept ? width : kept;
     shared.stride = shared.stride > changed ? shared.stride : changed;
@@ -580,87 +616,91 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     float* d = x + R * features;
     float* s = d + R * features;
     float* log_det = s + R * changed;
-    const long long half = rows * changed;
 
-    for (int at = thread; at < R * features; at += BLOCK_THREADS) {
-        const int r = at / features;
-        float value = 0.0f;
-        if (r < valid) {
-            const long long number = (long long)pass.control->step * rows + first + r;
-            value = pass.from[(pass.places == NULL ? number : pass.places[number]) * features + at % features];
-        }
-        x[at] = value;
-    }
     if (thread < R) log_det[thread] = 0.0f;
+    if (thread < features) {
+#pragma unroll
+        for (int r = 0; r < R; r++) {
+            const long long number = (long long)pass.control->step * rows + first + r;
+            const long long source = r >= valid ? 0 : pass.places == NULL ? number : pass.places[number];
+            x[r * features + thread] = r < valid ? pass.from[source * features + thread] : 0.0f;
+        }
+    }
     __syncthreads();
 
+#pragma unroll 1
     for (int c = 0; c < pass.couplings; c++) {
-        const int* slot = pass.slot + c * features;
-        const int* role = pass.role + c * features;
         // Places that stand for nothing are zero.
-        for (int at = thread; at < R * kept; at += BLOCK_THREADS) shared.in[at / kept * shared.stride + at % kept] = 0.0f;
-        __syncthreads();
-        for (int at = thread; at < R * changed; at += BLOCK_THREADS) s[at] = 0.0f;
-        for (int at = thread; at < R * features; at += BLOCK_THREADS) {
-            const int r = at / features, feature = at % features;
-            if (slot[feature] >= 0) shared.in[r * shared.stride + slot[feature]] = x[at];
-            if (r < valid) pass.x[(c * rows + first) * features + at] = x[at];
+        if (thread < kept) {
+#pragma unroll
+            for (int r = 0; r < R; r++) shared.in[r * shared.stride + thread] = 0.0f;
         }
         __syncthreads();
-        for (int at = thread; at < valid * kept; at += BLOCK_THREADS) {
-            pass.inputs[(c * rows + first) * kept + at] = shared.in[at / kept * shared.stride + at % kept];
+        if (thread < changed) {
+#pragma unroll
+            for (int r = 0; r < R; r++) s[r * changed + thread] = 0.0f;
         }
-        for (int depth = 0; depth <= pass.hidden_layers; depth++) {
-            const int inputs = depth == 0 ? kept : width, outputs = depth == pass.hidden_layers ? changed : width;
-            const long long stride = (long long)(inputs + 1) * outputs;
-            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * stride;
-            multiply(R, shared, depth == 0 ? 0 : R * shared.stride, inputs, weights, outputs);
-            if (depth < pass.hidden_layers) {
-                // Each thread meets the sums that it wrote itself.
-                float* hidden = pass.hidden + ((long long)(depth * pass.couplings + c) * 2 * rows + first) * width;
-                const int columns = 2 * outputs;
-                for (int at = thread; at < R * columns; at += BLOCK_THREADS) {
-                    const int r = at / columns, net = at % columns / outputs, column = at % outputs;
-                    float* value = shared.out + (net * R + r) * shared.stride + column;
-                    const float bias = weights[net * stride + (long long)inputs * outputs + column];
-                    *value = activation(*value + bias, pass.is_tanh);
-                    if (r < valid) hidden[(net * rows + r) * width + column] = *value;
-                }
-                float* other = shared.in;
-                shared.in = shared.out;
-                shared.out = other;
+        const int k = thread < features ? pass.slot[c * features + thread] : -1;
+        if (thread < features) {
+#pragma unroll
+            for (int r = 0; r < R; r++) {
+                const float value = x[r * features + thread];
+                if (k >= 0) shared.in[r * shared.stride + k] = value;
+                if (r < valid) pass.x[(c * rows + first + r) * features + thread] = value;
             }
-            __syncthreads();
         }
-        const long long last = (long long)(width + 1) * changed;
-        const float* bias = pass.values + map_offset(&pass, pass.hidden_layers) + 2 * c * last + (long long)width * changed;
-        const float* scale = pass.values + pass.scale + c * changed;
-        for (int at = thread; at < R * features; at += BLOCK_THREADS) {
-            const int r = at / features, j = role[at % features];
-            if (j < 0) continue;
-            const float bounded = tanhf(shared.out[r * shared.stride + j] + bias[j]);
-            const float t = shared.out[(R + r) * shared.stride + j] + bias[last + j];
-            const float bounded_s = scale[j] * bounded, factor = expf(bounded_s);
-            x[at] = x[at] * factor + t;
-            s[r * changed + j] = bounded_s;
-            if (r < valid) {
-                const long long place = (2 * c * rows + first + r) * changed + j;
-                pass.out[place] = bounded;
-                pass.out[place + half] = factor;
+        __syncthreads();
+        if (thread < kept) {
+#pragma unroll
+            for (int r = 0; r < R; r++) {
+                if (r < valid) pass.inputs[(c * rows + first + r) * kept + thread] = shared.in[r * shared.stride + thread];
+            }
+        }
+#pragma unroll 1
+        for (int depth = 0; depth <= pass.hidden_layers; depth++) {
+            const int last = depth == pass.hidden_layers, inputs = depth == 0 ? kept : width;
+            const Share own = last ? narrow : wide;
+            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (long long)(inputs + 1) * own.outputs;
+            float* hidden = pass.hidden + ((long long)(depth * pass.couplings + c) * 2 * rows + first) * width;
+            through_map(R, shared, own, depth == 0 ? 0 : R * shared.stride, inputs, weights, last ? NULL : hidden, rows * width, valid,
+                     last ? -1 : pass.is_tanh);
+            float* other = shared.in;
+            shared.in = shared.out;
+            shared.out = other;
+        }
+        const int j = thread < features ? pass.role[c * features + thread] : -1;
+        if (j >= 0) {
+            const float scale = pass.values[pass.scale + c * changed + j];
+#pragma unroll
+            for (int r = 0; r < R; r++) {
+                const float bounded = tanhf(shared.in[r * shared.stride + j]), t = shared.in[(R + r) * shared.stride + j];
+                const float bounded_s = scale * bounded, factor = expf(bounded_s);
+                x[r * features + thread] = x[r * features + thread] * factor + t;
+                s[r * changed + j] = bounded_s;
+                if (r < valid) {
+                    const long long place = (2 * c * rows + first + r) * changed + j;
+                    pass.out[place] = bounded;
+                    pass.out[place + half] = factor;
+                }
             }
         }
         __syncthreads();
         if (thread < R) {
             float total = 0.0f;
-            for (int j = 0; j < changed; j++) total += s[thread * changed + j];
+#pragma unroll 4
+            for (int i = 0; i < changed; i++) total += s[thread * changed + i];
             log_det[thread] += total;
         }
     }
     __syncthreads();
 
-    for (int at = thread; at < R * features; at += BLOCK_THREADS) d[at] = at / features < valid ? x[at] * pass.per_row : 0.0f;
+    if (thread < features) {
+#pragma unroll
+        for (int r = 0; r < R; r++) d[r * features + thread] = r < valid ? x[r * features + thread] * pass.per_row : 0.0f;
+    }
     if (thread < valid) {
         float total = 0.0f;
+#pragma unroll 1
         for (int feature = 0; feature < features; feature++) {
             const float value = x[thread * features + feature];
             total += 0.5f * value * value;
@@ -669,48 +709,57 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     }
     __syncthreads();
 
+#pragma unroll 1
     for (int c = pass.couplings - 1; c >= 0; c--) {
-        const int* slot = pass.slot + c * features;
-        const int* role = pass.role + c * features;
-        const float* scale = pass.values + pass.scale + c * changed;
-        for (int at = thread; at < 2 * R * changed; at += BLOCK_THREADS) shared.in[at / changed * shared.stride + at % changed] = 0.0f;
-        __syncthreads();
-        for (int at = thread; at < R * features; at += BLOCK_THREADS) {
-            const int r = at / features, j = role[at % features];
-            if (j < 0 || r >= valid) continue;
-            const long long place = (2 * c * rows + first + r) * changed + j;
-            const float bounded = pass.out[place];
-            const float d_t = d[at], d_s = d_t * pass.out[place + half] * pass.x[(c * rows + first) * features + at] - pass.per_row;
-            d[at] = d_t * pass.out[place + half];
-            pass.product[(c * rows + first + r) * changed + j] = d_s * bounded;
-            shared.in[r * shared.stride + j] = d_s * scale[j] * (1.0f - bounded * bounded);
-            shared.in[(R + r) * shared.stride + j] = d_t;
+        if (thread < changed) {
+#pragma unroll
+            for (int r = 0; r < 2 * R; r++) shared.in[r * shared.stride + thread] = 0.0f;
         }
         __syncthreads();
-        for (int at = thread; at < 2 * R * changed; at += BLOCK_THREADS) {
-            const int net = at / (R * changed), r = at / changed % R, j = at % changed;
-            if (r < valid) pass.d_out[((2 * c + net) * rows + first + r) * changed + j] = shared.in[(net * R + r) * shared.stride + j];
+        const int j = thread < features ? pass.role[c * features + thread] : -1;
+        if (j >= 0) {
+            const float scale = pass.values[pass.scale + c * changed + j];
+#pragma unroll
+            for (int r = 0; r < R; r++) {
+                if (r >= valid) continue;
+                const long long place = (2 * c * rows + first + r) * changed + j;
+                const float bounded = pass.out[place], factor = pass.out[place + half];
+                const float before = pass.x[(c * rows + first + r) * features + thread];
+                const float d_t = d[r * features + thread], d_s = d_t * factor * before - pass.per_row;
+                d[r * features + thread] = d_t * factor;
+                pass.product[(c * rows + first + r) * changed + j] = d_s * bounded;
+                shared.in[r * shared.stride + j] = d_s * scale * (1.0f - bounded * bounded);
+                shared.in[(R + r) * shared.stride + j] = d_t;
+            }
         }
-        for (int depth = pass.hidden_layers; depth >= 0; depth--) {
-            // Nobody asks for the gradient of the first rows.
-            if (depth == 0 && c == 0) break;
-            const int inputs = depth == 0 ? kept : width, outputs = depth == pass.hidden_layers ? changed : width;
-            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (long long)(inputs + 1) * outputs;
+        __syncthreads();
+        if (thread < changed) {
+#pragma unroll
+            for (int r = 0; r < R; r++) {
+                if (r >= valid) continue;
+                const long long place = (2 * c * rows + first + r) * changed + thread;
+                pass.d_out[place] = shared.in[r * shared.stride + thread];
+                pass.d_out[place + half] = shared.in[(R + r) * shared.stride + thread];
+            }
+        }
+        // Nobody asks for the gradient of the first rows.
+#pragma unroll 1
+        for (int depth = pass.hidden_layers; depth >= (c == 0); depth--) {
+            const int inputs = depth == 0 ? kept : width;
+            const Share own = depth == pass.hidden_layers ? narrow : wide;
+            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (long long)(inputs + 1) * own.outputs;
             const long long place = ((long long)((depth - 1) * pass.couplings + c) * 2 * rows + first) * width;
-            multiply_back(R, shared, inputs, weights, outputs, depth == 0 ? NULL : pass.hidden + place, rows * width, valid, pass.is_tanh);
-            __syncthreads();
+            back_through_map(R, shared, own, inputs, weights, depth == 0 ? NULL : pass.hidden + place,
+                          depth == 0 ? NULL : pass.d_hidden + place, rows * width, valid, pass.is_tanh);
             float* other = shared.in;
             shared.in = shared.out;
             shared.out = other;
-            for (int at = thread; depth > 0 && at < 2 * R * width; at += BLOCK_THREADS) {
-                const int net = at / (R * width), r = at / width % R, k = at % width;
-                if (r < valid) pass.d_hidden[place + (net * rows + r) * width + k] = shared.in[(net * R + r) * shared.stride + k];
-            }
         }
-        if (c > 0) {
-            for (int at = thread; at < R * features; at += BLOCK_THREADS) {
-                const int r = at / features, k = slot[at % features];
-                if (k >= 0) d[at] += shared.in[r * shared.stride + k] + shared.in[(R + r) * shared.stride + k];
+        const int k = c > 0 && thread < features ? pass.slot[c * features + thread] : -1;
+        if (k >= 0) {
+#pragma unroll
+            for (int r = 0; r < R; r++) {
+                d[r * features + thread] += shared.in[r * shared.stride + k] + shared.in[(R + r) * shared.stride + k];
             }
         }
         __syncthreads();
