@@ -14,6 +14,7 @@
 pub mod atomic;
 pub mod cli;
 pub mod columns;
+pub mod compute;
 pub mod data;
 pub mod engine;
 pub mod flow;

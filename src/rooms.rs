@@ -11,6 +11,7 @@ const ROOMS: &[&[&str]] = &[
     &["spec"],
     &["plan"],
     &["data"],
+    &["compute"],
     // The kernels take a flow apart, and a flow is built of kernels.
     &["flow", "kernel"],
     &["train"],

@@ -3,7 +3,7 @@
 //! Statistics are summed per group in f64 and added in the order of the groups, so they do not depend on threads.
 
 use super::lane::Lane;
-use super::panels::{Panel, Panels};
+use crate::compute::{Panel, Panels};
 use crate::flow::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
 
 /// Offsets of one layer's values in the flat vector.

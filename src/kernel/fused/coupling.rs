@@ -1,10 +1,10 @@
 //! The affine coupling layer on a lane, forward, backward and inverse (Dinh et al. 2017, equations 7 to 9).
 
-use super::buffer::Buffer;
-use super::elementwise::{exp_all, tanh_all};
 use super::network::{Network, Scratch};
-use super::panels::Panels;
-use super::simd::Level;
+use crate::compute::Buffer;
+use crate::compute::Level;
+use crate::compute::Panels;
+use crate::compute::{exp_all, tanh_all};
 use crate::flow::CouplingLayer;
 use crate::spec::Activation;
 
@@ -17,7 +17,7 @@ pub(crate) struct Coupling {
     t: Network,
 }
 
-/// What the way back needs of a layer's way forward. Every buffer is of rows in [panels](super::panels).
+/// What the way back needs of a layer's way forward. Every buffer is of rows in panels.
 #[derive(Default)]
 pub(crate) struct Cache {
     /// Kept features.

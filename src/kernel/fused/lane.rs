@@ -1,9 +1,9 @@
 //! A group of rows on its way through the flow: what one thread works on.
 
-use super::buffer::Buffer;
 use super::coupling::{Cache, Shared};
-use super::panels::Panels;
-use super::simd::Level;
+use crate::compute::Buffer;
+use crate::compute::Level;
+use crate::compute::Panels;
 
 /// Rows in a lane, where the batch allows: few enough to share a batch and to stay in the near caches.
 const ROWS: usize = 128;

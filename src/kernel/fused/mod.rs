@@ -8,23 +8,18 @@
 //! weights in and all gradients out. Weights are slices of the flat [`Parameters`](crate::flow::Parameters), which
 //! [`composed`](super::composed) makes its tensors of; tests hold the two together.
 //!
-//! The layout: `simd` registers and instruction sets, `buffer` and `panels` how rows lie in memory, `product` matrix products,
-//! `elementwise` exp and tanh, `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of
-//! rows, `flow` the whole.
+//! The layout: `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of rows, `flow` the
+//! whole; [`compute`](crate::compute) has what they compute with.
 
 // Kernels take buffers, strides and sizes one by one, as matrix libraries do.
 #![allow(clippy::too_many_arguments)]
 
 mod batch_norm;
-mod buffer;
 mod coupling;
-mod elementwise;
 mod flow;
 mod lane;
 mod network;
-mod panels;
-mod product;
-pub(crate) mod simd;
 
+pub use crate::compute::Level;
+pub(crate) use crate::compute::simd;
 pub use flow::Fused;
-pub use simd::Level;

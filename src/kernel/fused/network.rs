@@ -1,9 +1,9 @@
-//! The s and t networks, forward and backward, on rows in [panels](super::panels).
+//! The s and t networks, forward and backward, on rows in panels.
 
-use super::buffer::Buffer;
-use super::elementwise::tanh_all;
-use super::product::{Epilogue, View, outer, product};
-use super::simd::Level;
+use crate::compute::Buffer;
+use crate::compute::Level;
+use crate::compute::tanh_all;
+use crate::compute::{Epilogue, View, outer, product};
 use crate::flow::Linear;
 use crate::spec::Activation;
 

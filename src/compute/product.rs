@@ -388,9 +388,9 @@ unsafe fn put<S: Simd, const R: usize, const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::panels::Panels;
     use super::*;
-    use crate::kernel::fused::Level;
+    use crate::compute::Level;
+    use crate::compute::Panels;
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).collect()

@@ -299,8 +299,8 @@ mod x86 {
 macro_rules! dispatch {
     ($name:ident => $function:ident($($argument:ident: $type:ty),* $(,)?)) => {
         /// The same for the instruction set of `level`, which must be available.
-        pub(crate) fn $name(level: $crate::kernel::fused::simd::Level, $($argument: $type),*) {
-            use $crate::kernel::fused::simd;
+        pub(crate) fn $name(level: $crate::compute::simd::Level, $($argument: $type),*) {
+            use $crate::compute::simd;
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
             fn avx512($($argument: $type),*) {

@@ -58,7 +58,7 @@ dispatch!(tanh_all => tanh_generic(values: &mut [f32]));
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::fused::Level;
+    use crate::compute::Level;
 
     #[test]
     fn exp_and_tanh_agree_with_f64_at_every_level() {
