@@ -20,6 +20,7 @@ pub mod engine;
 pub mod flow;
 mod hex;
 pub mod kernel;
+pub mod layers;
 pub mod matrix;
 pub mod plan;
 pub mod quantity;

@@ -12,6 +12,7 @@ const ROOMS: &[&[&str]] = &[
     &["plan"],
     &["data"],
     &["compute"],
+    &["layers"],
     // The kernels take a flow apart, and a flow is built of kernels.
     &["flow", "kernel"],
     &["train"],

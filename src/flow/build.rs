@@ -2,7 +2,7 @@
 
 use dfdx::prelude::{Const, Cpu, Device as DfdxDevice, Dim};
 
-use super::{Architecture, DeviceError, Flow, Parameters, initialise};
+use super::{Architecture, DeviceError, Flow, Parameters};
 use crate::kernel::composed::Composed;
 use crate::kernel::fused::Fused;
 use crate::spec::{Device, KernelChoice, Model};
@@ -54,10 +54,10 @@ pub fn build(
     seed: u64,
     device: Device,
 ) -> Result<Built, DeviceError> {
-    let (architecture, mut parameters) = Architecture::new(model, features, seed);
-    initialise(&architecture, &mut parameters, seed);
+    let (architecture, parameters) = Architecture::new(model, features, seed);
+    let width = architecture.width;
     let maker = Make { architecture, parameters, kernel, device };
-    Ok(Built { flow: dispatch(maker, features, model.width)?, static_shape: static_shape(features, model.width) })
+    Ok(Built { flow: dispatch(maker, features, width)?, static_shape: static_shape(features, width) })
 }
 
 /// What the dispatch hands its dims to.

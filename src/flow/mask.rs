@@ -1,26 +1,10 @@
-//! Which features a coupling layer keeps and which it changes (Dinh et al. 2017, section 3.4).
+//! Which features the couplings of a flow keep and which they change (Dinh et al. 2017, section 3.4).
 
 use rand::seq::SliceRandom;
 
+use crate::layers::Mask;
 use crate::random::{Purpose, stream};
 use crate::spec::MaskScheme;
-
-/// What a coupling layer does with the features: kept ones condition the change of others, and one that is neither kept nor
-/// changed passes through. Both lists ascend and are disjoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mask {
-    /// Features that the s and t networks read, left as they are; empty for one-feature data.
-    pub kept: Vec<usize>,
-    /// Features mapped by x·exp(s) + t.
-    pub changed: Vec<usize>,
-}
-
-impl Mask {
-    fn new(features: usize, is_kept: impl Fn(usize) -> bool) -> Self {
-        let (kept, changed) = (0..features).partition(|&i| is_kept(i));
-        Self { kept, changed }
-    }
-}
 
 /// One mask a coupling layer: layers 2k and 2k+1 are complementary, so that every feature is changed.
 ///

@@ -8,20 +8,20 @@ mod architecture;
 mod base;
 mod build;
 mod gpus;
-mod init;
 mod mask;
-mod parameters;
+mod recipe;
 mod work;
 
-pub use architecture::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, CouplingLayer, Layer, Linear};
+pub use crate::layers::{
+    BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm, Coupling, Entry, Layer, Linear, Mask, Mlp, Parameters, Role,
+};
+pub use architecture::Architecture;
 pub use base::{HALF_LN_TAU, standard_normal, standard_normal_log_prob};
 pub use build::{Built, StaticShape, build, static_shape};
 #[cfg(feature = "cuda")]
 pub(crate) use gpus::driver_version;
 pub use gpus::{Gpu, gpu_count, gpus};
-pub use init::initialise;
-pub use mask::{Mask, masks};
-pub use parameters::{Entry, Parameters, Role};
+pub use mask::masks;
 pub use work::{Rows, Work};
 
 use crate::kernel::Optimizer;

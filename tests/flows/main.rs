@@ -8,7 +8,7 @@ use dfdx::prelude::*;
 use emulated::{Emulated, Order};
 use rand_distr::{Distribution as _, StandardNormal};
 use realnvp_runner::compute::Level;
-use realnvp_runner::flow::{self, Architecture, Flow, Loss, Parameters, Role, initialise};
+use realnvp_runner::flow::{self, Architecture, Flow, Loss, Parameters, Role};
 use realnvp_runner::kernel::composed::Composed;
 use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::Fused;
@@ -56,7 +56,6 @@ impl Case {
     /// Random weights everywhere, so that no test passes because a network is zero.
     fn parameters(&self) -> (Architecture, Parameters) {
         let (architecture, mut parameters) = Architecture::new(&self.model, self.features, 3);
-        initialise(&architecture, &mut parameters, 3);
         let mut rng = stream(7, Purpose::Test, 0);
         let trainable = parameters.count();
         for (i, value) in parameters.values_mut().iter_mut().enumerate() {

@@ -4,12 +4,12 @@ use dfdx::prelude::*;
 
 use super::network::Network;
 use super::transfer::{Float, Moved, Rows, ScaleAndShift, Upload, download, times_rows};
-use crate::flow::CouplingLayer;
+use crate::flow::Coupling as Place;
 use crate::spec::Activation;
 
 /// x' = x·exp(s(k)) + t(k) for the changed features, where k are the kept ones; all features but the changed stay as they are.
 pub(crate) struct Coupling<F: Dim, W: Dim, E: Float, D: Device<E>> {
-    place: CouplingLayer,
+    place: Place,
     s: Network<W, E, D>,
     t: Network<W, E, D>,
     /// Learned bound of s, shape `[changed]`.
@@ -27,7 +27,7 @@ pub(crate) struct Coupling<F: Dim, W: Dim, E: Float, D: Device<E>> {
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
     pub(crate) fn upload(
         upload: &Upload<'_, E, D>,
-        place: &CouplingLayer,
+        place: &Place,
         features: F,
         width: W,
         activation: Activation,
@@ -46,8 +46,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         // A device tensor of no elements is not to be had: an unused column stands in where nothing is kept.
         let kept_matrix = if kept.is_empty() { vec![E::of(0.0); n] } else { pick(kept) };
         Ok(Self {
-            s: Network::upload(upload, &place.s, width, activation)?,
-            t: Network::upload(upload, &place.t, width, activation)?,
+            s: Network::upload(upload, &place.s.maps, width, activation)?,
+            t: Network::upload(upload, &place.t.maps, width, activation)?,
             scale: upload.tensor(place.scale, (changed.len(),))?,
             unchanged: upload.device.try_tensor_from_vec(unchanged, (features,))?,
             pick_kept: upload.device.try_tensor_from_vec(kept_matrix, (features, kept.len().max(1)))?,
@@ -99,8 +99,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
 
     /// Copies the gradients to their places in the flat vector `out`.
     pub(crate) fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
-        self.s.gradient(gradients, &self.place.s, out);
-        self.t.gradient(gradients, &self.place.t, out);
+        self.s.gradient(gradients, &self.place.s.maps, out);
+        self.t.gradient(gradients, &self.place.t.maps, out);
         download(&gradients.get(&self.scale), self.place.scale, out);
     }
 }
@@ -108,7 +108,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Linear, Mask};
+    use crate::flow::{Linear, Mask, Mlp};
 
     const FEATURES: usize = 4;
     const CHANGED: usize = 2;
@@ -156,9 +156,10 @@ mod tests {
         let values: Vec<f32> = s.values.iter().chain(&t.values).chain([&scale]).map(|&v| v as f32).collect();
         for kept in [vec![0], vec![]] {
             let device = Cpu::default();
-            let place = CouplingLayer {
-                s: s.maps(kept.len()),
-                t: t.maps(kept.len()),
+            let mlp = |maps| Mlp { maps, activation: Activation::Tanh };
+            let place = Place {
+                s: mlp(s.maps(kept.len())),
+                t: mlp(t.maps(kept.len())),
                 mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
                 scale: SCALE,
             };

@@ -48,13 +48,16 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
                         self.width,
                         activation,
                     )?)),
-                    &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
-                        Layer::BatchNorm(BatchNorm::upload(
-                            &upload,
-                            [log_gamma, beta, running_mean, running_variance],
-                            self.features,
-                        )?)
-                    }
+                    &crate::flow::Layer::BatchNorm(crate::flow::BatchNorm {
+                        log_gamma,
+                        beta,
+                        running_mean,
+                        running_variance,
+                    }) => Layer::BatchNorm(BatchNorm::upload(
+                        &upload,
+                        [log_gamma, beta, running_mean, running_variance],
+                        self.features,
+                    )?),
                 });
             }
             self.layers = Some(layers);

@@ -5,7 +5,7 @@
 //! whole pieces of [`ALIGNED`] floats, so that a device reads four floats at a time. What is added is zero and stays so: a
 //! hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
 
-use crate::flow::{Architecture, CouplingLayer, Layer, Linear};
+use crate::flow::{Architecture, BatchNorm, Coupling, Layer, Linear};
 
 /// Floats that a device reads at once.
 const ALIGNED: usize = 4;
@@ -81,13 +81,12 @@ struct Piece {
 
 impl Layout {
     pub fn new(architecture: &Architecture) -> Self {
-        let couplings: Vec<&CouplingLayer> = architecture.layers.iter().filter_map(coupling).collect();
-        let widest = |of: fn(&CouplingLayer) -> usize| {
-            couplings.iter().map(|c| of(c)).max().unwrap_or(0).next_multiple_of(ALIGNED)
-        };
+        let couplings: Vec<&Coupling> = architecture.layers.iter().filter_map(coupling).collect();
+        let widest =
+            |of: fn(&Coupling) -> usize| couplings.iter().map(|c| of(c)).max().unwrap_or(0).next_multiple_of(ALIGNED);
         let (kept, changed) = (widest(|c| c.mask.kept.len()), widest(|c| c.mask.changed.len()));
         let width = architecture.width.next_multiple_of(ALIGNED);
-        let depth = couplings.iter().map(|c| c.s.len()).max().unwrap_or(0);
+        let depth = couplings.iter().map(|c| c.s.maps.len()).max().unwrap_or(0);
         let mut layout = Self {
             couplings: couplings.len(),
             kept,
@@ -105,7 +104,7 @@ impl Layout {
             let outputs = if at + 1 == depth { changed } else { width };
             let maps = Maps { offset: layout.len, inputs, outputs };
             for (number, coupling) in couplings.iter().enumerate() {
-                for (net, linear) in [&coupling.s[at], &coupling.t[at]].into_iter().enumerate() {
+                for (net, linear) in [&coupling.s.maps[at], &coupling.t.maps[at]].into_iter().enumerate() {
                     layout.place_map(linear, maps.weight(number) + net * maps.stride(), &maps);
                 }
             }
@@ -118,7 +117,7 @@ impl Layout {
         }
         let features = architecture.features;
         let norms = architecture.layers.iter().filter_map(|layer| match *layer {
-            Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
+            Layer::BatchNorm(BatchNorm { log_gamma, beta, running_mean, running_variance }) => {
                 Some([log_gamma, beta, running_mean, running_variance])
             }
             Layer::Coupling(_) => None,
@@ -195,7 +194,7 @@ impl Layout {
     }
 }
 
-fn coupling(layer: &Layer) -> Option<&CouplingLayer> {
+fn coupling(layer: &Layer) -> Option<&Coupling> {
     match layer {
         Layer::Coupling(coupling) => Some(coupling),
         Layer::BatchNorm { .. } => None,

@@ -5,12 +5,12 @@ use crate::compute::Buffer;
 use crate::compute::Level;
 use crate::compute::Panels;
 use crate::compute::{exp_all, tanh_all};
-use crate::flow::CouplingLayer;
+use crate::flow::Coupling as Place;
 use crate::spec::Activation;
 
 /// A coupling layer.
 pub(crate) struct Coupling {
-    place: CouplingLayer,
+    place: Place,
     features: usize,
     width: usize,
     s: Network,
@@ -52,8 +52,8 @@ fn both(fork: bool, s: impl FnOnce() + Send, t: impl FnOnce() + Send) {
 }
 
 impl Coupling {
-    pub fn new(place: &CouplingLayer, features: usize, width: usize, activation: Activation) -> Self {
-        let (s, t) = (Network::new(&place.s, width, activation), Network::new(&place.t, width, activation));
+    pub fn new(place: &Place, features: usize, width: usize, activation: Activation) -> Self {
+        let (s, t) = (Network::new(&place.s.maps, width, activation), Network::new(&place.t.maps, width, activation));
         assert!(s.range().end <= t.range().start, "the s network stands before the t network");
         Self { features, width, s, t, place: place.clone() }
     }

@@ -47,7 +47,12 @@ impl Fused {
                 couplings += 1;
                 Layer::Coupling(Box::new(Coupling::new(place, features, width, activation)), couplings - 1)
             }
-            &crate::flow::Layer::BatchNorm { log_gamma, beta, running_mean, running_variance } => {
+            &crate::flow::Layer::BatchNorm(crate::flow::BatchNorm {
+                log_gamma,
+                beta,
+                running_mean,
+                running_variance,
+            }) => {
                 norms += 1;
                 Layer::BatchNorm(BatchNorm { log_gamma, beta, running_mean, running_variance }, norms - 1)
             }

@@ -46,20 +46,9 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Lays out `entries` (name, shape, role) in the given order, trainable ones first, all values zero.
-    pub fn new(entries: Vec<(String, Vec<usize>, Role)>) -> Self {
-        let mut layout = Self::default();
-        for role in [Role::Trainable, Role::Statistic] {
-            for (name, shape, _) in entries.iter().filter(|e| e.2 == role) {
-                let entry = Entry { name: name.clone(), shape: shape.clone(), offset: layout.values.len(), role };
-                layout.values.resize(entry.range().end, 0.0);
-                layout.entries.push(entry);
-            }
-            if role == Role::Trainable {
-                layout.trainable = layout.values.len();
-            }
-        }
-        layout
+    /// `values` with the `trainable` ones first, and the names of its pieces.
+    pub(super) fn new(entries: Vec<Entry>, values: Vec<f32>, trainable: usize) -> Self {
+        Self { entries, values, trainable }
     }
 
     pub fn entries(&self) -> &[Entry] {
@@ -101,22 +90,5 @@ impl Parameters {
 
     pub fn slice_mut(&mut self, entry: &Entry) -> &mut [f32] {
         &mut self.values[entry.range()]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trainable_values_come_first_and_pieces_do_not_overlap() {
-        let p = Parameters::new(vec![
-            ("mean".into(), vec![3], Role::Statistic),
-            ("a".into(), vec![2, 3], Role::Trainable),
-            ("b".into(), vec![4], Role::Trainable),
-        ]);
-        assert_eq!(p.count(), 10);
-        let ranges: Vec<_> = p.entries().iter().map(|e| (e.name.as_str(), e.range())).collect();
-        assert_eq!(ranges, [("a", 0..6), ("b", 6..10), ("mean", 10..13)]);
     }
 }

@@ -1,0 +1,53 @@
+//! From a spec to a list of layers. Nothing else here, and no kernel, reads what the spec says of a model.
+
+use super::{Architecture, masks};
+use crate::layers::{self, BatchNorm, Coupling, Layer, Parameters, Scope};
+use crate::spec::{CouplingKind, Model};
+
+impl Architecture {
+    /// Number of trainable values of a model for data of `features` columns, counted without making any.
+    pub fn count(model: &Model, features: usize, seed: u64) -> usize {
+        layers::count(|scope| recipe(model, features, seed, scope))
+    }
+
+    /// Lays out a model for data of `features` columns. `seed` decides random masks and start values.
+    pub fn new(model: &Model, features: usize, seed: u64) -> (Self, Parameters) {
+        let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, features, seed, scope));
+        (Self { features, width: model.width, activation: model.activation, layers }, parameters)
+    }
+}
+
+/// The layers of `model`, which ask `scope` for their parameters.
+fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, batch_norm } = model;
+    let hidden = vec![width; hidden_layers];
+    let mut scope = scope.child("layers");
+    let mut layers = Vec::new();
+    for mask in masks(mask, features, depth, seed) {
+        let CouplingKind::Affine = coupling;
+        layers.push(Layer::Coupling(Coupling::lay_out(&mut scope.child(layers.len()), mask, &hidden, activation)));
+        if batch_norm {
+            layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+        }
+    }
+    layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Activation, MaskScheme};
+
+    #[test]
+    fn parameters_are_counted_as_they_are_laid_out() {
+        for (features, depth, width, hidden_layers, batch_norm) in
+            [(1, 3, 8, 1, false), (5, 4, 7, 2, true), (2, 2, 64, 3, false)]
+        {
+            let (coupling, activation) = (CouplingKind::Affine, Activation::Relu);
+            let model =
+                Model { mask: MaskScheme::Random, depth, width, hidden_layers, activation, coupling, batch_norm };
+            let count = Architecture::new(&model, features, 0).1.count();
+            assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Batch normalisation as a flow layer.
+
+use super::{Role, Scope};
+
+/// Added to variances.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+/// Share of the newest batch in the running statistics.
+pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// Batch normalisation with learned log-scale and shift (Dinh et al. 2017, section 3.7; Papamakarios et al. 2017, section
+/// 3.3). Offsets of its values, each shape `[features]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchNorm {
+    pub log_gamma: usize,
+    pub beta: usize,
+    pub running_mean: usize,
+    pub running_variance: usize,
+}
+
+impl BatchNorm {
+    /// Starts as the identity on normalised data.
+    pub fn lay_out(scope: &mut Scope<'_>, features: usize) -> Self {
+        Self {
+            log_gamma: scope.vector("log_gamma", features, Role::Trainable, 0.0),
+            beta: scope.vector("beta", features, Role::Trainable, 0.0),
+            running_mean: scope.vector("running_mean", features, Role::Statistic, 0.0),
+            running_variance: scope.vector("running_variance", features, Role::Statistic, 1.0),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Which features a coupling layer keeps and which it changes.
+
+/// What a coupling layer does with the features: kept ones condition the change of others, and one that is neither kept nor
+/// changed passes through. Both lists ascend and are disjoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Features that the networks read, left as they are; empty for one-feature data.
+    pub kept: Vec<usize>,
+    /// Features that the layer changes.
+    pub changed: Vec<usize>,
+}
+
+impl Mask {
+    /// Keeps the features of `0..features` that `is_kept` says, and changes the others.
+    pub fn new(features: usize, is_kept: impl Fn(usize) -> bool) -> Self {
+        let (kept, changed) = (0..features).partition(|&i| is_kept(i));
+        Self { kept, changed }
+    }
+}

@@ -1,0 +1,32 @@
+//! The affine coupling layer (Dinh et al. 2017, equations 7 to 9).
+
+mod mask;
+mod mlp;
+
+pub use mask::Mask;
+pub use mlp::Mlp;
+
+use super::{Role, Scope};
+use crate::spec::Activation;
+
+/// x' = m·x + (1−m)·(x·exp(s(m·x)) + t(m·x)), s = scale·tanh(·).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coupling {
+    pub mask: Mask,
+    /// The s network.
+    pub s: Mlp,
+    /// The t network.
+    pub t: Mlp,
+    /// Offset of the learned bound of s, shape `[changed]`.
+    pub scale: usize,
+}
+
+impl Coupling {
+    /// Starts as the identity: s = t = 0. `hidden`: how wide each hidden layer of the networks is.
+    pub fn lay_out(scope: &mut Scope<'_>, mask: Mask, hidden: &[usize], activation: Activation) -> Self {
+        let (kept, changed) = (mask.kept.len(), mask.changed.len());
+        let s = Mlp::lay_out(&mut scope.child("s"), kept, hidden, changed, activation);
+        let t = Mlp::lay_out(&mut scope.child("t"), kept, hidden, changed, activation);
+        Self { mask, s, t, scale: scope.vector("scale", changed, Role::Trainable, 1.0) }
+    }
+}
