@@ -46,6 +46,24 @@ impl DerefMut for Buffer {
     }
 }
 
+/// The beginning of `buffer` in pieces of these lengths.
+pub(crate) fn pieces<const N: usize>(mut buffer: &[f32], lengths: [usize; N]) -> [&[f32]; N] {
+    lengths.map(|length| {
+        let (piece, rest) = buffer.split_at(length);
+        buffer = rest;
+        piece
+    })
+}
+
+/// The beginning of `buffer` in pieces of these lengths, to write to.
+pub(crate) fn pieces_mut<const N: usize>(mut buffer: &mut [f32], lengths: [usize; N]) -> [&mut [f32]; N] {
+    lengths.map(|length| {
+        let (piece, rest) = std::mem::take(&mut buffer).split_at_mut(length);
+        buffer = rest;
+        piece
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::Buffer;

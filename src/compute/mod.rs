@@ -10,8 +10,8 @@ mod panels;
 mod product;
 pub(crate) mod simd;
 
-pub(crate) use buffer::Buffer;
+pub(crate) use buffer::{Buffer, pieces, pieces_mut};
 pub(crate) use elementwise::{exp_all, tanh_all};
-pub(crate) use panels::{Panel, Panels};
+pub(crate) use panels::Panels;
 pub(crate) use product::{Epilogue, View, outer, product};
 pub use simd::Level;

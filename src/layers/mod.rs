@@ -3,18 +3,98 @@
 //! Knows nothing of optimizers, files or specs of whole flows.
 
 mod batch_norm;
+pub(crate) mod composed;
 mod coupling;
+pub(crate) mod cpu;
 mod parameters;
 mod scope;
+
+use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
+
+use composed::{Compose, Composed, Float, Moved, Rows, Upload};
 
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use coupling::{Coupling, Mask, Mlp};
 pub use parameters::{Entry, Parameters, Role};
 pub use scope::{Linear, Scope, Start, count, lay_out};
 
-/// One invertible layer. Its offsets point into the flat vector of [`Parameters`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Layer {
-    Coupling(Coupling),
-    BatchNorm(BatchNorm),
+/// Declares the table of kinds: the list, and what computes each.
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// One invertible layer. Its offsets point into the flat vector of [`Parameters`].
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Layer {
+            $($kind($kind),)*
+        }
+
+        impl Layer {
+            /// How it is computed on the CPU.
+            pub(crate) fn on_cpu(&self) -> &dyn cpu::OnCpu {
+                match self {
+                    $(Self::$kind(layer) => layer,)*
+                }
+            }
+
+            /// Its composed form.
+            pub(crate) fn compose<F: Dim, W: Dim, E: Float, D: Device<E>>(
+                &self,
+                upload: &Upload<'_, E, D>,
+                features: F,
+                width: W,
+            ) -> Result<Form<F, W, E, D>, D::Err> {
+                Ok(match self {
+                    $(Self::$kind(layer) => Form::$kind(Box::new(layer.upload(upload, features, width)?)),)*
+                })
+            }
+        }
+
+        /// A layer in plain dfdx operations.
+        pub(crate) enum Form<F: Dim, W: Dim, E: Float, D: Device<E>> {
+            $($kind(Box<<$kind as Compose>::Form<F, W, E, D>>),)*
+        }
+
+        impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E, D> {
+            fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+            where
+                T: Tape<E, D> + Merge<T>,
+            {
+                match self {
+                    $(Self::$kind(layer) => layer.forward(x),)*
+                }
+            }
+
+            fn forward_training<T>(
+                &self,
+                x: Rows<F, E, D, T>,
+                values: &mut [f32],
+            ) -> Result<Moved<F, E, D, T>, D::Err>
+            where
+                T: Tape<E, D> + Merge<T>,
+            {
+                match self {
+                    $(Self::$kind(layer) => layer.forward_training(x, values),)*
+                }
+            }
+
+            fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
+                match self {
+                    $(Self::$kind(layer) => layer.inverse(z),)*
+                }
+            }
+
+            fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
+                match self {
+                    $(Self::$kind(layer) => layer.scale_max(x),)*
+                }
+            }
+
+            fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
+                match self {
+                    $(Self::$kind(layer) => layer.gradient(gradients, out),)*
+                }
+            }
+        }
+    };
 }
+
+kinds![Coupling, BatchNorm];

@@ -40,12 +40,19 @@ pub fn count<T>(walk: impl FnOnce(&mut Scope<'_>) -> T) -> usize {
 /// called twice and must ask for the same both times: only when everything trainable is counted is it known where statistics
 /// stand.
 pub fn lay_out<T>(seed: u64, walk: impl Fn(&mut Scope<'_>) -> T) -> (T, Parameters) {
-    let trainable = count(&walk);
-    let mut builder = Builder { ends: [0, trainable], maps: 0, laid: Some(Laid { seed, ..Laid::default() }) };
+    let mut counter = Builder { ends: [0, 0], maps: 0, laid: None };
+    walk(&mut counter.root());
+    let [trainable, statistics] = counter.ends;
+    let values = [Vec::with_capacity(trainable + statistics), Vec::with_capacity(statistics)];
+    let laid = Laid { seed, values, ..Laid::default() };
+    let mut builder = Builder { ends: [0, trainable], maps: 0, laid: Some(laid) };
     let layers = walk(&mut builder.root());
-    let Laid { entries, values, .. } = builder.laid.unwrap_or_default();
-    assert_eq!(values[0].len(), trainable, "both walks ask for the same");
-    (layers, Parameters::new(entries.concat(), values.concat(), trainable))
+    assert_eq!(builder.ends, [trainable, trainable + statistics], "both walks ask for the same");
+    let Laid { entries: [mut entries, more_entries], values: [mut values, more_values], .. } =
+        builder.laid.unwrap_or_default();
+    entries.extend(more_entries);
+    values.extend(more_values);
+    (layers, Parameters::new(entries, values, trainable))
 }
 
 struct Builder {

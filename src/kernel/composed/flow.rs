@@ -2,19 +2,13 @@
 
 use dfdx::prelude::*;
 
-use super::batch_norm::BatchNorm;
-use super::coupling::Coupling;
-use super::transfer::{Float, Moved, Rows, Upload};
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
 use crate::kernel::update::norm;
+use crate::layers::Form;
+use crate::layers::composed::{Composed as _, Float, Moved, Rows, Upload};
 use crate::matrix::Matrix;
 
-enum Layer<F: Dim, W: Dim, E: Float, D: Device<E>> {
-    Coupling(Box<Coupling<F, W, E, D>>),
-    BatchNorm(BatchNorm<F, E, D>),
-}
-
-type Layers<F, W, E, D> = Vec<Layer<F, W, E, D>>;
+type Layers<F, W, E, D> = Vec<Form<F, W, E, D>>;
 
 /// A flow whose tensors live on a dfdx device. The flat [`Parameters`] on the host are the truth; tensors are made of
 /// them when they have changed.
@@ -37,30 +31,9 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
     fn upload(&mut self) -> Result<&Layers<F, W, E, D>, D::Err> {
         if self.layers.is_none() {
             let upload = Upload::new(&self.device, self.parameters.values());
-            let activation = self.architecture.activation;
-            let mut layers = Vec::new();
-            for layer in &self.architecture.layers {
-                layers.push(match layer {
-                    crate::flow::Layer::Coupling(place) => Layer::Coupling(Box::new(Coupling::upload(
-                        &upload,
-                        place,
-                        self.features,
-                        self.width,
-                        activation,
-                    )?)),
-                    &crate::flow::Layer::BatchNorm(crate::flow::BatchNorm {
-                        log_gamma,
-                        beta,
-                        running_mean,
-                        running_variance,
-                    }) => Layer::BatchNorm(BatchNorm::upload(
-                        &upload,
-                        [log_gamma, beta, running_mean, running_variance],
-                        self.features,
-                    )?),
-                });
-            }
-            self.layers = Some(layers);
+            let layers = self.architecture.layers.iter();
+            let layers = layers.map(|layer| layer.compose(&upload, self.features, self.width));
+            self.layers = Some(layers.collect::<Result<_, _>>()?);
         }
         Ok(self.layers.get_or_insert_default())
     }
@@ -77,10 +50,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         let mut log_det = self.device.try_zeros_like(&(batch,))?.put_tape(T::default());
         let mut x = x;
         for layer in self.upload()? {
-            let (moved, more) = match layer {
-                Layer::Coupling(coupling) => coupling.forward(x)?,
-                Layer::BatchNorm(norm) => norm.forward(x)?,
-            };
+            let (moved, more) = layer.forward(x)?;
             (x, log_det) = (moved, log_det.try_add(more)?);
         }
         Ok((x, log_det))
@@ -93,10 +63,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
     pub fn inverse_tensor(&mut self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
         let mut x = z;
         for layer in self.upload()?.iter().rev() {
-            x = match layer {
-                Layer::Coupling(coupling) => coupling.inverse(x)?,
-                Layer::BatchNorm(norm) => norm.inverse(x)?,
-            };
+            x = layer.inverse(x)?;
         }
         Ok(x)
     }
@@ -118,10 +85,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         let mut log_det: Tensor<(usize,), E, D, OwnedTape<E, D>> =
             self.device.try_zeros_like(&(batch,))?.put_tape(OwnedTape::default());
         for layer in &layers {
-            let (moved, more) = match layer {
-                Layer::Coupling(coupling) => coupling.forward(x)?,
-                Layer::BatchNorm(norm) => norm.forward_training(x, self.parameters.values_mut())?,
-            };
+            let (moved, more) = layer.forward_training(x, self.parameters.values_mut())?;
             (x, log_det) = (moved, log_det.try_add(more)?);
         }
         let square = x.try_square()?.try_sum::<(usize,), Axis<1>>()?.try_mul(E::of(0.5))?;
@@ -129,10 +93,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         let value = nll.as_vec()[0].wide() + self.architecture.features as f64 * HALF_LN_TAU;
         let gradients = nll.try_backward()?;
         for layer in &layers {
-            match layer {
-                Layer::Coupling(coupling) => coupling.gradient(&gradients, gradient),
-                Layer::BatchNorm(norm) => norm.gradient(&gradients, gradient),
-            }
+            layer.gradient(&gradients, gradient);
         }
         self.layers = None;
         Ok(value)
@@ -179,14 +140,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Flow for Composed<F, W, E, D> {
         let mut x = self.tensor(x).map_err(failed)?;
         let mut health = Vec::new();
         for layer in self.upload().map_err(failed)? {
-            let mut scale_max = 0.0;
-            x = match layer {
-                Layer::Coupling(coupling) => {
-                    scale_max = coupling.scale_max(&x).map_err(failed)?;
-                    coupling.forward(x).map_err(failed)?.0
-                }
-                Layer::BatchNorm(norm) => norm.forward(x).map_err(failed)?.0,
-            };
+            let scale_max = layer.scale_max(&x).map_err(failed)?;
+            x = layer.forward(x).map_err(failed)?.0;
             health.push(LayerHealth { finite: x.as_vec().iter().all(|v| v.wide().is_finite()), scale_max });
         }
         Ok(health)

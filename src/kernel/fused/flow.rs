@@ -2,23 +2,23 @@
 
 use rayon::prelude::*;
 
-use super::batch_norm::{BatchNorm, Statistics};
-use super::coupling::{Cache, Coupling};
 use super::lane::{Lane, split};
-use crate::compute::Level;
-use crate::compute::Panels;
-use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
+use crate::compute::{Buffer, Level, Panels};
+use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, Layer, LayerHealth, Loss, Parameters};
 use crate::kernel::update::{CHUNK, square_sum};
+use crate::layers::cpu::{AcrossRows, ByRow, Context, Totals, Training};
 use crate::matrix::Matrix;
 
 /// Rows a lane takes at a time in evaluation.
 const EVALUATION_ROWS: usize = 256;
 
-enum Layer {
-    /// The layer and its number among the couplings.
-    Coupling(Box<Coupling>, usize),
-    /// The layer and its number among the batch normalisations.
-    BatchNorm(BatchNorm, usize),
+/// What lanes are for.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// Every layer leaves something for the way back.
+    Training,
+    /// Nothing is needed of a layer once the next one begins.
+    Evaluation,
 }
 
 /// A flow computed by this folder's kernels. It uses the threads of the rayon pool it is called from.
@@ -26,7 +26,6 @@ pub struct Fused {
     architecture: Architecture,
     parameters: Parameters,
     level: Level,
-    layers: Vec<Layer>,
     training: Vec<Lane>,
     evaluation: Vec<Lane>,
 }
@@ -40,40 +39,30 @@ impl Fused {
     /// A flow with a chosen instruction set, which must be one of [`Level::available`].
     pub fn with_level(architecture: Architecture, parameters: Parameters, level: Level) -> Self {
         assert!(Level::available().contains(&level), "this processor has no {}", level.as_str());
-        let Architecture { features, width, activation, .. } = architecture;
-        let (mut couplings, mut norms) = (0, 0);
-        let layers = architecture.layers.iter().map(|layer| match layer {
-            crate::flow::Layer::Coupling(place) => {
-                couplings += 1;
-                Layer::Coupling(Box::new(Coupling::new(place, features, width, activation)), couplings - 1)
-            }
-            &crate::flow::Layer::BatchNorm(crate::flow::BatchNorm {
-                log_gamma,
-                beta,
-                running_mean,
-                running_variance,
-            }) => {
-                norms += 1;
-                Layer::BatchNorm(BatchNorm { log_gamma, beta, running_mean, running_variance }, norms - 1)
-            }
-        });
-        let layers = layers.collect();
-        Self { architecture, parameters, level, layers, training: Vec::new(), evaluation: Vec::new() }
+        Self { architecture, parameters, level, training: Vec::new(), evaluation: Vec::new() }
     }
 
-    /// Makes lanes of the sizes `rows`, each with `caches` caches.
-    fn prepare(&self, lanes: &mut Vec<Lane>, rows: &[usize], one_cache: bool) {
+    /// Makes lanes of the sizes `rows`, which take rows through layers as `mode` says.
+    fn prepare(&self, lanes: &mut Vec<Lane>, rows: &[usize], mode: Mode) {
         lanes.resize_with(rows.len(), Lane::default);
         for (lane, &rows) in lanes.iter_mut().zip(rows) {
             let padded = Panels::new(self.level, rows).padded();
-            for layer in &self.layers {
-                if let Layer::Coupling(coupling, number) = layer {
-                    let number = if one_cache { 0 } else { *number };
-                    lane.caches.resize_with(lane.caches.len().max(number + 1), Cache::default);
-                    coupling.reserve(padded, &mut lane.caches[number], &mut lane.shared);
-                }
+            for (at, layer) in self.architecture.layers.iter().enumerate() {
+                let at = match mode {
+                    Mode::Training => at,
+                    Mode::Evaluation => 0,
+                };
+                lane.caches.resize_with(lane.caches.len().max(at + 1), Buffer::default);
+                lane.caches[at].at_least(layer.on_cpu().cache(padded, self.architecture.features));
+                lane.scratch.values.at_least(layer.on_cpu().scratch(padded));
             }
         }
+    }
+
+    /// What layers are given in evaluation.
+    fn context(&self, panels: Panels) -> Context<'_> {
+        let values = self.parameters.values();
+        Context { level: self.level, fork: false, values, panels, features: self.architecture.features }
     }
 
     /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
@@ -83,7 +72,7 @@ impl Fused {
         let mut lanes = std::mem::take(&mut self.evaluation);
         let threads = rayon::current_num_threads().min(rows.rows().div_ceil(EVALUATION_ROWS)).max(1);
         let sizes = vec![EVALUATION_ROWS.min(rows.rows()); threads];
-        self.prepare(&mut lanes, &sizes, true);
+        self.prepare(&mut lanes, &sizes, Mode::Evaluation);
         let mut z = Matrix::zeros(rows.rows(), features);
         let mut log_det = vec![0.0; rows.rows()];
         let share = rows.rows().div_ceil(threads).max(1);
@@ -110,75 +99,105 @@ impl Fused {
 
     /// One layer forward in evaluation mode, on a lane with one cache.
     fn forward_layer(&self, layer: &Layer, lane: &mut Lane) {
-        let values = self.parameters.values();
-        match layer {
-            Layer::Coupling(coupling, _) => {
-                let Lane { panels, x, log_det, caches, shared, .. } = lane;
-                coupling.forward(self.level, false, values, *panels, x, log_det, &mut caches[0], shared);
-            }
-            Layer::BatchNorm(norm, _) => {
-                norm.forward(values, self.architecture.features, lane.panels, &mut lane.x, &mut lane.log_det);
-            }
-        }
+        let Lane { panels, x, log_det, caches, scratch, .. } = lane;
+        layer.on_cpu().forward(&self.context(*panels), x, log_det, &mut caches[0], scratch);
     }
 
     /// Forward and backward on all lanes; each lane's part of the gradient and of the loss stays in it.
     fn train(&mut self, lanes: &mut [Lane], batch: usize) -> f64 {
-        let features = self.architecture.features;
+        let Self { architecture: Architecture { features, ref layers, .. }, ref mut parameters, level, .. } = *self;
         let per_row = 1.0 / batch as f32;
-        // Stretches of couplings between batch normalisations: within one, lanes need not wait for each other.
-        let stretches: Vec<&[Layer]> = self.layers.split(|layer| matches!(layer, Layer::BatchNorm(..))).collect();
-        let norms: Vec<(BatchNorm, usize)> = self
-            .layers
-            .iter()
-            .filter_map(|layer| match layer {
-                Layer::BatchNorm(norm, number) => Some((*norm, *number)),
-                Layer::Coupling(..) => None,
-            })
-            .collect();
-        let level = self.level;
-        // Threads that no lane needs take one of a layer's two networks.
-        let fork = rayon::current_num_threads() >= 2 * lanes.len();
-        let mut statistics: Vec<Statistics> = Vec::with_capacity(norms.len());
-        let last = stretches.len() - 1;
-        for (i, stretch) in stretches.iter().enumerate() {
-            let values = self.parameters.values();
-            each(lanes, |lane| {
-                forward_stretch(stretch, level, fork, values, lane);
-                if i == last {
-                    lane.start_back(per_row, features);
-                    backward_stretch(stretch, level, fork, values, lane);
+        // Stretches of layers that take each row for itself, within which lanes need not wait for each other.
+        let (mut stretches, mut between) = (vec![Vec::new()], Vec::new());
+        for (at, layer) in layers.iter().enumerate() {
+            match layer.on_cpu().training() {
+                Training::ByRow(layer) => stretches[between.len()].push((at, layer)),
+                Training::AcrossRows(layer) => {
+                    between.push((at, layer));
+                    stretches.push(Vec::new());
                 }
-            });
-            if let Some((norm, number)) = norms.get(i) {
-                statistics.push(norm.forward_training(lanes, features, *number, self.parameters.values_mut()));
             }
         }
-        let values = self.parameters.values();
-        for (i, (norm, number)) in norms.iter().enumerate().rev() {
-            norm.backward(lanes, features, *number, &statistics[i], values);
-            each(lanes, |lane| backward_stretch(stretches[i], level, fork, values, lane));
+        // Threads that no lane needs take a part of a layer's work.
+        let fork = rayon::current_num_threads() >= 2 * lanes.len();
+        let mut totals = Vec::with_capacity(between.len());
+        for (i, stretch) in stretches.iter().enumerate() {
+            let on = On { level, fork, values: parameters.values(), features };
+            each(lanes, |lane| {
+                on.forward(stretch, lane);
+                if i == between.len() {
+                    lane.start_back(per_row, features);
+                    on.backward(stretch, lane);
+                }
+            });
+            if let Some(&(at, layer)) = between.get(i) {
+                let found = on.forward_across(at, layer, lanes);
+                layer.keep(&found, parameters.values_mut());
+                totals.push(found);
+            }
+        }
+        let on = On { level, fork, values: parameters.values(), features };
+        for ((&(at, layer), stretch), totals) in between.iter().zip(&stretches).zip(totals).rev() {
+            on.backward_across(at, layer, totals, lanes);
+            each(lanes, |lane| on.backward(stretch, lane));
         }
         let total: f64 = lanes.iter().map(|lane| lane.loss(features)).sum();
         total / batch as f64 + features as f64 * HALF_LN_TAU
     }
 }
 
-fn forward_stretch(stretch: &[Layer], level: Level, fork: bool, values: &[f32], lane: &mut Lane) {
-    for layer in stretch {
-        if let Layer::Coupling(coupling, number) = layer {
-            let Lane { panels, x, log_det, caches, shared, .. } = lane;
-            coupling.forward(level, fork, values, *panels, x, log_det, &mut caches[*number], shared);
-        }
-    }
+/// What layers are given in training, but for the rows.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    level: Level,
+    fork: bool,
+    values: &'a [f32],
+    features: usize,
 }
 
-fn backward_stretch(stretch: &[Layer], level: Level, fork: bool, values: &[f32], lane: &mut Lane) {
-    for layer in stretch.iter().rev() {
-        if let Layer::Coupling(coupling, number) = layer {
-            let Lane { panels, weights, d, caches, shared, gradient, .. } = lane;
-            coupling.backward(level, fork, values, *panels, weights, d, &caches[*number], shared, gradient);
+impl<'a> On<'a> {
+    fn context(self, panels: Panels) -> Context<'a> {
+        let Self { level, fork, values, features } = self;
+        Context { level, fork, values, panels, features }
+    }
+
+    fn forward(self, stretch: &[(usize, &dyn ByRow)], lane: &mut Lane) {
+        let Lane { panels, x, log_det, caches, scratch, .. } = lane;
+        for &(at, layer) in stretch {
+            layer.forward(&self.context(*panels), x, log_det, &mut caches[at], scratch);
         }
+    }
+
+    fn backward(self, stretch: &[(usize, &dyn ByRow)], lane: &mut Lane) {
+        let Lane { panels, weights, d, caches, scratch, gradient, .. } = lane;
+        for &(at, layer) in stretch.iter().rev() {
+            layer.backward(&self.context(*panels), weights, d, &caches[at], scratch, gradient);
+        }
+    }
+
+    /// Layer `at` forward on all lanes, and what it found of the batch.
+    fn forward_across(self, at: usize, layer: &dyn AcrossRows, lanes: &mut [Lane]) -> Totals {
+        let rows = lanes.iter().map(|lane| lane.panels.rows).sum::<usize>() as f64;
+        let mut totals = Totals { rows, rounds: Vec::new() };
+        for _ in 0..layer.rounds() {
+            let sums = lanes.iter().map(|lane| layer.sums(&self.context(lane.panels), &totals, &lane.x));
+            let sums: Vec<_> = sums.collect();
+            totals.add(sums);
+        }
+        for lane in lanes {
+            let Lane { panels, x, log_det, caches, .. } = lane;
+            layer.forward(&self.context(*panels), &totals, x, log_det, &mut caches[at]);
+        }
+        totals
+    }
+
+    /// Layer `at` backward on all lanes, with what it found on its way forward.
+    fn backward_across(self, at: usize, layer: &dyn AcrossRows, mut totals: Totals, lanes: &mut [Lane]) {
+        totals.add(lanes.iter().map(|lane| layer.sums_back(&self.context(lane.panels), &lane.d, &lane.caches[at])));
+        for lane in &mut *lanes {
+            layer.backward(&self.context(lane.panels), &totals, &mut lane.d, &lane.caches[at]);
+        }
+        layer.gradients(self.values, &totals, &mut lanes.iter_mut().map(|lane| &mut lane.gradient[..]));
     }
 }
 
@@ -225,20 +244,16 @@ impl Flow for Fused {
     }
 
     fn forward(&mut self, x: &Matrix) -> Result<Latent, DeviceError> {
-        Ok(self.evaluate(x, |this, lane| this.layers.iter().for_each(|layer| this.forward_layer(layer, lane))))
+        Ok(self.evaluate(x, |this, lane| {
+            this.architecture.layers.iter().for_each(|layer| this.forward_layer(layer, lane))
+        }))
     }
 
     fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError> {
         let latent = self.evaluate(z, |this, lane| {
-            let values = this.parameters.values();
-            for layer in this.layers.iter().rev() {
-                let Lane { panels, x, caches, shared, .. } = lane;
-                match layer {
-                    Layer::Coupling(coupling, _) => {
-                        coupling.inverse(this.level, values, *panels, x, &mut caches[0], shared);
-                    }
-                    Layer::BatchNorm(norm, _) => norm.inverse(values, this.architecture.features, *panels, x),
-                }
+            let Lane { panels, x, caches, scratch, .. } = lane;
+            for layer in this.architecture.layers.iter().rev() {
+                layer.on_cpu().inverse(&this.context(*panels), x, &mut caches[0], scratch);
             }
         });
         Ok(latent.z)
@@ -249,7 +264,7 @@ impl Flow for Fused {
         assert!(x.columns() == features && x.rows() > 0);
         let mut lanes = std::mem::take(&mut self.training);
         let sizes = split(x.rows(), self.architecture.width);
-        self.prepare(&mut lanes, &sizes, false);
+        self.prepare(&mut lanes, &sizes, Mode::Training);
         // The first lane's part is where the sum will be.
         std::mem::swap(gradient, &mut lanes[0].gradient);
         let mut rest = x.as_slice();
@@ -268,18 +283,13 @@ impl Flow for Fused {
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
         let mut lanes = std::mem::take(&mut self.evaluation);
-        self.prepare(&mut lanes, &[x.rows()], true);
+        self.prepare(&mut lanes, &[x.rows()], Mode::Evaluation);
         let lane = &mut lanes[0];
         lane.start(self.level, x.as_slice(), self.architecture.features);
         let mut health = Vec::new();
-        for layer in &self.layers {
+        for layer in &self.architecture.layers {
             self.forward_layer(layer, lane);
-            let scale_max = match layer {
-                Layer::Coupling(coupling, _) => {
-                    f64::from(coupling.scale_max(self.parameters.values(), lane.panels, &lane.caches[0]))
-                }
-                Layer::BatchNorm(..) => 0.0,
-            };
+            let scale_max = layer.on_cpu().scale_max(&self.context(lane.panels), &lane.caches[0]);
             health.push(LayerHealth { finite: lane.x.iter().all(|v| v.is_finite()), scale_max });
         }
         self.evaluation = lanes;

@@ -1,9 +1,9 @@
 //! A group of rows on its way through the flow: what one thread works on.
 
-use super::coupling::{Cache, Shared};
 use crate::compute::Buffer;
 use crate::compute::Level;
 use crate::compute::Panels;
+use crate::layers::cpu::Scratch;
 
 /// Rows in a lane, where the batch allows: few enough to share a batch and to stay in the near caches.
 const ROWS: usize = 128;
@@ -28,11 +28,9 @@ pub(crate) struct Lane {
     pub weights: Vec<f32>,
     /// This lane's part of the gradient of the parameters.
     pub gradient: Vec<f32>,
-    /// One a coupling layer in training; a single one, used over and over, in evaluation.
-    pub caches: Vec<Cache>,
-    pub shared: Shared,
-    /// Normalised rows of each batch normalisation.
-    pub normalised: Vec<Vec<f32>>,
+    /// One a layer in training; a single one, used over and over, in evaluation.
+    pub caches: Vec<Buffer>,
+    pub scratch: Scratch,
 }
 
 /// Splits a batch into lanes: the numbers of rows. A function of the batch and the width of the networks alone, so that

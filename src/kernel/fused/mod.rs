@@ -8,17 +8,10 @@
 //! weights in and all gradients out. Weights are slices of the flat [`Parameters`](crate::flow::Parameters), which
 //! [`composed`](super::composed) makes its tensors of; tests hold the two together.
 //!
-//! The layout: `network` the s and t networks, `coupling` and `batch_norm` the layers, `lane` a group of rows, `flow` the
-//! whole; [`compute`](crate::compute) has what they compute with.
+//! The [layers](crate::layers) compute; here are `lane`, a group of rows, and `flow`, which takes lanes through the layers.
 
-// Kernels take buffers, strides and sizes one by one, as matrix libraries do.
-#![allow(clippy::too_many_arguments)]
-
-mod batch_norm;
-mod coupling;
 mod flow;
 mod lane;
-mod network;
 
 pub use crate::compute::Level;
 pub(crate) use crate::compute::simd;

@@ -1,5 +1,8 @@
 //! Batch normalisation as a flow layer.
 
+mod composed;
+mod cpu;
+
 use super::{Role, Scope};
 
 /// Added to variances.

@@ -1,5 +1,8 @@
 //! The affine coupling layer (Dinh et al. 2017, equations 7 to 9).
 
+mod affine;
+mod composed;
+mod cpu;
 mod mask;
 mod mlp;
 

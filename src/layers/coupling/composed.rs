@@ -1,15 +1,20 @@
-//! The affine coupling layer (Dinh et al. 2017, equations 7 to 9).
+//! The affine coupling in plain dfdx operations.
+//!
+//! The parts of a row are picked and put back by multiplication with 0/1 matrices, which is exact for finite values and runs
+//! on every device.
 
 use dfdx::prelude::*;
 
-use super::network::Network;
-use super::transfer::{Float, Moved, Rows, ScaleAndShift, Upload, download, times_rows};
-use crate::flow::Coupling as Place;
-use crate::spec::Activation;
+use super::Coupling;
+use super::mlp::Network;
+use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, download, times_rows};
+
+/// s and t of a batch, each shape `[batch, changed]`.
+type ScaleAndShift<E, D, T> = [Rows<usize, E, D, T>; 2];
 
 /// x' = x·exp(s(k)) + t(k) for the changed features, where k are the kept ones; all features but the changed stay as they are.
-pub(crate) struct Coupling<F: Dim, W: Dim, E: Float, D: Device<E>> {
-    place: Place,
+pub(crate) struct Form<F: Dim, W: Dim, E: Float, D: Device<E>> {
+    place: Coupling,
     s: Network<W, E, D>,
     t: Network<W, E, D>,
     /// Learned bound of s, shape `[changed]`.
@@ -24,15 +29,16 @@ pub(crate) struct Coupling<F: Dim, W: Dim, E: Float, D: Device<E>> {
     put_changed: Rows<F, E, D>,
 }
 
-impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
-    pub(crate) fn upload(
+impl Compose for Coupling {
+    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = Form<F, W, E, D>;
+
+    fn upload<F: Dim, W: Dim, E: Float, D: Device<E>>(
+        &self,
         upload: &Upload<'_, E, D>,
-        place: &Place,
         features: F,
         width: W,
-        activation: Activation,
-    ) -> Result<Self, D::Err> {
-        let (kept, changed) = (&place.mask.kept, &place.mask.changed);
+    ) -> Result<Form<F, W, E, D>, D::Err> {
+        let (kept, changed) = (&self.mask.kept, &self.mask.changed);
         let n = features.size();
         let pick = |chosen: &[usize]| {
             let mut matrix = vec![E::of(0.0); n * chosen.len()];
@@ -45,18 +51,20 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         changed.iter().for_each(|&i| unchanged[i] = E::of(0.0));
         // A device tensor of no elements is not to be had: an unused column stands in where nothing is kept.
         let kept_matrix = if kept.is_empty() { vec![E::of(0.0); n] } else { pick(kept) };
-        Ok(Self {
-            s: Network::upload(upload, &place.s.maps, width, activation)?,
-            t: Network::upload(upload, &place.t.maps, width, activation)?,
-            scale: upload.tensor(place.scale, (changed.len(),))?,
+        Ok(Form {
+            s: Network::upload(upload, &self.s, width)?,
+            t: Network::upload(upload, &self.t, width)?,
+            scale: upload.tensor(self.scale, (changed.len(),))?,
             unchanged: upload.device.try_tensor_from_vec(unchanged, (features,))?,
             pick_kept: upload.device.try_tensor_from_vec(kept_matrix, (features, kept.len().max(1)))?,
             pick_changed: upload.device.try_tensor_from_vec(pick(changed), (features, changed.len()))?,
             put_changed: upload.device.try_tensor_from_vec(put, (changed.len(), features))?,
-            place: place.clone(),
+            place: self.clone(),
         })
     }
+}
 
+impl<F: Dim, W: Dim, E: Float, D: Device<E>> Form<F, W, E, D> {
     /// s and t of the kept features, each shape `[batch, changed]`.
     fn s_and_t<T>(&self, x: &Rows<F, E, D, T>) -> Result<ScaleAndShift<E, D, T>, D::Err>
     where
@@ -69,9 +77,10 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         let s = times_rows(self.s.apply(kept, batch, changed)?.try_tanh()?, &self.scale)?;
         Ok([s, t])
     }
+}
 
-    /// x → z and log|det dz/dx|, shape `[batch]`.
-    pub(crate) fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E, D> {
+    fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
@@ -83,24 +92,28 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
         Ok((unchanged.try_add(changed.try_matmul(self.put_changed.clone())?)?, log_det))
     }
 
-    /// z → x.
-    pub(crate) fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
+    fn forward_training<T>(&self, x: Rows<F, E, D, T>, _: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        self.forward(x)
+    }
+
+    fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
         let [s, t] = self.s_and_t(&z)?;
         let changed = z.clone().try_matmul(self.pick_changed.clone())?;
         let changed = changed.try_sub(t)?.try_mul(s.try_negate()?.try_exp()?)?;
         times_rows(z, &self.unchanged)?.try_add(changed.try_matmul(self.put_changed.clone())?)
     }
 
-    /// max |s| over a batch.
-    pub(crate) fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
+    fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
         let [s, _] = self.s_and_t(x)?;
         Ok(s.as_vec().into_iter().map(|v| v.wide().abs()).fold(0.0, f64::max))
     }
 
-    /// Copies the gradients to their places in the flat vector `out`.
-    pub(crate) fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
-        self.s.gradient(gradients, &self.place.s.maps, out);
-        self.t.gradient(gradients, &self.place.t.maps, out);
+    fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
+        self.s.gradient(gradients, &self.place.s, out);
+        self.t.gradient(gradients, &self.place.t, out);
         download(&gradients.get(&self.scale), self.place.scale, out);
     }
 }
@@ -108,7 +121,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Coupling<F, W, E, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::{Linear, Mask, Mlp};
+    use crate::layers::{Linear, Mask, Mlp};
+    use crate::spec::Activation;
 
     const FEATURES: usize = 4;
     const CHANGED: usize = 2;
@@ -157,14 +171,14 @@ mod tests {
         for kept in [vec![0], vec![]] {
             let device = Cpu::default();
             let mlp = |maps| Mlp { maps, activation: Activation::Tanh };
-            let place = Place {
+            let place = Coupling {
                 s: mlp(s.maps(kept.len())),
                 t: mlp(t.maps(kept.len())),
                 mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
                 scale: SCALE,
             };
             let upload = Upload::<f64, Cpu>::new(&device, &values);
-            let coupling = Coupling::upload(&upload, &place, FEATURES, 1, Activation::Tanh).expect("uploaded");
+            let coupling = place.upload(&upload, FEATURES, 1).expect("uploaded");
 
             let (mut z, mut log_det, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
             let (mut d_scale, mut d_bias) = (0.0, 0.0);

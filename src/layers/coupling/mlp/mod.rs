@@ -1,5 +1,11 @@
 //! Multi-layer perceptrons: the networks that condition a coupling.
 
+mod composed;
+mod cpu;
+
+pub(super) use composed::Network;
+pub(super) use cpu::BackScratch;
+
 use crate::layers::{Linear, Scope, Start};
 use crate::spec::Activation;
 

@@ -1,9 +1,10 @@
-//! The s and t networks: multi-layer perceptrons.
+//! Perceptrons in plain dfdx operations.
 
 use dfdx::prelude::*;
 
-use super::transfer::{Float, Rows, Upload, add_rows, download};
-use crate::flow::Linear;
+use super::Mlp;
+use crate::layers::Linear;
+use crate::layers::composed::{Float, Rows, Upload, add_rows, download};
 use crate::spec::Activation;
 
 /// One perceptron: `[batch, kept] → [batch, changed]`.
@@ -44,14 +45,10 @@ impl<I: Dim, O: Dim, E: Float, D: Device<E>> Affine<I, O, E, D> {
 }
 
 impl<W: Dim, E: Float, D: Device<E>> Network<W, E, D> {
-    pub(crate) fn upload(
-        upload: &Upload<'_, E, D>,
-        maps: &[Linear],
-        width: W,
-        activation: Activation,
-    ) -> Result<Self, D::Err> {
-        let mut network = Self { activation, first: None, hidden: Vec::new(), last: None, constant: None };
-        match maps {
+    pub(crate) fn upload(upload: &Upload<'_, E, D>, mlp: &Mlp, width: W) -> Result<Self, D::Err> {
+        let mut network =
+            Self { activation: mlp.activation, first: None, hidden: Vec::new(), last: None, constant: None };
+        match &mlp.maps[..] {
             [] => {}
             [only] => network.constant = Some(upload.tensor(only.bias, (only.outputs,))?),
             [first, hidden @ .., last] => {
@@ -97,8 +94,8 @@ impl<W: Dim, E: Float, D: Device<E>> Network<W, E, D> {
     }
 
     /// Copies this network's gradients to their places in the flat vector `out`.
-    pub(crate) fn gradient(&self, gradients: &Gradients<E, D>, maps: &[Linear], out: &mut [f32]) {
-        match maps {
+    pub(crate) fn gradient(&self, gradients: &Gradients<E, D>, mlp: &Mlp, out: &mut [f32]) {
+        match &mlp.maps[..] {
             [] => {}
             [only] => {
                 if let Some(constant) = &self.constant {

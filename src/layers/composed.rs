@@ -1,4 +1,7 @@
-//! Between the flat host vector of parameters and tensors of any device and number type.
+//! Layers in plain dfdx operations, on dfdx's tape.
+//!
+//! Generic over the feature count `F` and the width `W` (compile-time `Const<N>` or run-time `usize`), the number type
+//! `E` and the device `D`.
 
 use dfdx::prelude::*;
 
@@ -31,11 +34,44 @@ impl Float for f64 {
 /// A batch on a tape, shape `[batch, C]`.
 pub(crate) type Rows<C, E, D, T = NoneTape> = Tensor<(usize, C), E, D, T>;
 
-/// s and t of a batch, each shape `[batch, changed]`.
-pub(crate) type ScaleAndShift<E, D, T> = [Rows<usize, E, D, T>; 2];
-
 /// A moved batch, shape `[batch, features]`, and its log|det|, shape `[batch]`.
 pub(crate) type Moved<F, E, D, T> = (Rows<F, E, D, T>, Tensor<(usize,), E, D, T>);
+
+/// A layer that has a composed form.
+pub(crate) trait Compose {
+    /// Its tensors, and what is done with them.
+    type Form<F: Dim, W: Dim, E: Float, D: Device<E>>: Composed<F, E, D>;
+
+    /// Makes the tensors; `width`: that of hidden layers, where there are any.
+    fn upload<F: Dim, W: Dim, E: Float, D: Device<E>>(
+        &self,
+        upload: &Upload<'_, E, D>,
+        features: F,
+        width: W,
+    ) -> Result<Self::Form<F, W, E, D>, D::Err>;
+}
+
+/// A layer in plain dfdx operations.
+pub(crate) trait Composed<F: Dim, E: Float, D: Device<E>> {
+    /// x → z and log|det dz/dx|, in evaluation.
+    fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>;
+
+    /// The same in training; running statistics in `values`, the flat vector, are moved.
+    fn forward_training<T>(&self, x: Rows<F, E, D, T>, values: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>;
+
+    /// z → x, in evaluation.
+    fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err>;
+
+    /// max |s| over a batch; 0 for a layer without s.
+    fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err>;
+
+    /// Copies the gradients to their places in `out`, which is as the flat vector.
+    fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]);
+}
 
 /// Makes tensors of pieces of the flat parameter vector.
 pub(crate) struct Upload<'a, E: Float, D: Device<E>> {

@@ -1,0 +1,106 @@
+//! Perceptrons on the CPU, forward and backward.
+
+use super::Mlp;
+use crate::compute::{Buffer, Epilogue, View, outer, product, tanh_all};
+use crate::layers::Linear;
+use crate::layers::cpu::Context;
+use crate::spec::Activation;
+
+/// Memory of a network on its way back.
+pub(in crate::layers::coupling) struct BackScratch<'a> {
+    /// Gradients of hidden activations, [`Mlp::widest`] values a row each.
+    pub now: &'a mut [f32],
+    pub next: &'a mut [f32],
+    pub product: &'a mut Buffer,
+}
+
+impl Mlp {
+    /// Hidden activations a row.
+    pub fn hidden(&self) -> usize {
+        self.hidden_maps().map(|map| map.outputs).sum()
+    }
+
+    /// Values a row of the widest hidden layer.
+    pub fn widest(&self) -> usize {
+        self.hidden_maps().map(|map| map.outputs).max().unwrap_or(0)
+    }
+
+    fn hidden_maps(&self) -> impl Iterator<Item = &Linear> {
+        self.maps.iter().rev().skip(1)
+    }
+
+    /// Where its values stand in the flat vector.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        let last = self.maps.last().expect("a network has a map");
+        self.maps[0].weight..last.bias + last.outputs
+    }
+
+    /// From `input` to `out`; `hidden` takes the activations, which the way back needs.
+    pub(in crate::layers::coupling) fn forward(
+        &self,
+        context: &Context<'_>,
+        input: &[f32],
+        hidden: &mut [f32],
+        out: &mut [f32],
+        scratch: &mut Buffer,
+    ) {
+        let &Context { level, values, panels, .. } = context;
+        let padded = panels.padded();
+        let mut affine = |map: &Linear, from: &[f32], to: &mut [f32], epilogue: Epilogue<'_>| {
+            let weights = View { data: &values[map.weight..map.bias], row: 1, column: map.outputs };
+            let bias = &values[map.bias..][..map.outputs];
+            product(level, weights, bias, map.outputs, map.inputs, from, padded, to, epilogue, scratch);
+        };
+        let (last, before) = self.maps.split_last().expect("a network has a map");
+        let (mut from, mut rest) = (input, hidden);
+        for map in before {
+            let (h, behind) = rest.split_at_mut(padded * map.outputs);
+            match self.activation {
+                Activation::Relu => affine(map, from, h, Epilogue::Relu),
+                Activation::Tanh => {
+                    affine(map, from, h, Epilogue::None);
+                    tanh_all(level, h);
+                }
+            }
+            (from, rest) = (h, behind);
+        }
+        affine(last, from, out, Epilogue::None);
+    }
+
+    /// From the gradient of `out` above to that of the weights, written to `gradient` (the network's
+    /// [range](Mlp::range)), and that of the inputs, written to `d_input`.
+    pub(in crate::layers::coupling) fn backward(
+        &self,
+        context: &Context<'_>,
+        [input, mut hidden]: [&[f32]; 2],
+        d_out: &[f32],
+        gradient: &mut [f32],
+        d_input: &mut [f32],
+        scratch: BackScratch<'_>,
+    ) {
+        let &Context { level, values, panels, .. } = context;
+        let (padded, origin) = (panels.padded(), self.maps[0].weight);
+        let BackScratch { mut now, mut next, product: brought } = scratch;
+        for (i, map) in self.maps.iter().enumerate().rev() {
+            let d_out = if i + 1 == self.maps.len() { d_out } else { &*now };
+            let from;
+            (hidden, from) = if i == 0 { (hidden, input) } else { hidden.split_at(hidden.len() - padded * map.inputs) };
+            let to = &mut gradient[map.weight - origin..map.bias + map.outputs - origin];
+            outer(level, from, d_out, padded, map.inputs, map.outputs, to, brought);
+            let weights = View { data: &values[map.weight..map.bias], row: map.outputs, column: 1 };
+            let mut back = |to: &mut [f32], epilogue: Epilogue<'_>| {
+                product(level, weights, &[], map.inputs, map.outputs, d_out, padded, to, epilogue, brought);
+            };
+            match (i, self.activation) {
+                (0, _) if map.inputs == 0 => {}
+                (0, _) => back(d_input, Epilogue::None),
+                (_, Activation::Relu) => back(next, Epilogue::WherePositive(from)),
+                (_, Activation::Tanh) => {
+                    back(next, Epilogue::None);
+                    next.iter_mut().zip(from).for_each(|(g, h)| *g *= 1.0 - h * h);
+                }
+            }
+            std::mem::swap(&mut now, &mut next);
+        }
+    }
+}
