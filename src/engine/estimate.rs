@@ -7,7 +7,7 @@ use crate::data::{Batches, Dataset};
 use crate::flow::{self, DeviceError};
 use crate::kernel::Optimizer;
 use crate::plan::Trial;
-use crate::spec::{Model, Spec};
+use crate::spec::Spec;
 use crate::train::{Dealer, Stretch};
 
 /// The expected cost of one run on one core.
@@ -30,19 +30,19 @@ pub struct Estimate {
 /// # Errors
 /// Where the device is not there.
 pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceError> {
-    static SECONDS_PER_WEIGHT: OnceLock<f64> = OnceLock::new();
+    static SECONDS_PER_MULTIPLICATION: OnceLock<f64> = OnceLock::new();
     let spec = &trial.spec;
     let features = dataset.features();
     let parameters = flow::Architecture::count(&spec.model, features, trial.seed);
     let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
     let batch = batches.batch_size() as f64;
-    let per_weight = match SECONDS_PER_WEIGHT.get() {
+    let multiplications = |trial: &Trial| multiplications(&trial.spec, features, trial.seed);
+    let per_multiplication = match SECONDS_PER_MULTIPLICATION.get() {
         Some(seconds) => *seconds,
         None => {
             let small = small_enough(trial, features);
-            let count = flow::Architecture::count(&small.spec.model, features, small.seed) as f64;
-            let seconds = on_one_core(|| step_seconds(&small, dataset))? / (count * batch);
-            *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
+            let seconds = on_one_core(|| step_seconds(&small, dataset))? / (multiplications(&small) * batch);
+            *SECONDS_PER_MULTIPLICATION.get_or_init(|| seconds)
         }
     };
     let per_epoch = batches.steps_per_epoch().unwrap_or(1);
@@ -60,7 +60,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
         static_shape: flow::static_shape(features, spec.model.width).is_some(),
         parameters,
         steps,
-        seconds: rows * parameters as f64 * per_weight,
+        seconds: rows * multiplications(trial) * per_multiplication,
         memory: training_bytes(trial, dataset) + 4.0 * held as f64 + 8.0 * train as f64,
     })
 }
@@ -69,10 +69,9 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
 pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
     let features = dataset.features();
     let batch = Batches::new(dataset, trial.spec.training.batch_size, trial.seed).batch_size() as f64;
-    let Model { depth, width, hidden_layers, batch_norm, .. } = trial.spec.model;
-    let layers = if features == 1 { 1 } else { depth } * if batch_norm { 2 } else { 1 };
-    let hidden = 2.0 * hidden_layers as f64 * width as f64;
-    let activations = batch * layers as f64 * (hidden + 8.0 * features as f64);
+    // A row, its gradient, and what the layers keep of it.
+    let kept = flow::Architecture::cost(&trial.spec.model, features, trial.seed).values;
+    let activations = batch * (kept as f64 + 2.0 * features as f64);
     // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
     let parameters = flow::Architecture::count(&trial.spec.model, features, trial.seed);
     4.0 * (9.0 * parameters as f64 + activations)
@@ -83,9 +82,7 @@ fn small_enough(trial: &Trial, features: usize) -> Trial {
     /// Multiplications of a step, forward.
     const AT_MOST: f64 = 2e9;
     let mut small = trial.clone();
-    let cost = |spec: &Spec| {
-        flow::Architecture::count(&spec.model, features, trial.seed) as f64 * spec.training.batch_size as f64
-    };
+    let cost = |spec: &Spec| multiplications(spec, features, trial.seed) * spec.training.batch_size as f64;
     while cost(&small.spec) > AT_MOST && small.spec.model.width > 64 {
         small.spec.model.width /= 2;
     }
@@ -93,6 +90,11 @@ fn small_enough(trial: &Trial, features: usize) -> Trial {
         small.spec.model.depth /= 2;
     }
     small
+}
+
+/// Multiplications of a row, forward.
+fn multiplications(spec: &Spec, features: usize, seed: u64) -> f64 {
+    flow::Architecture::cost(&spec.model, features, seed).multiplications as f64
 }
 
 fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {

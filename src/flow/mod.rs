@@ -1,5 +1,5 @@
-//! Real NVP: masks, s and t networks, coupling and normalisation layers, the base density, and the choice between
-//! compile-time and run-time shapes. Knows nothing of files or logging.
+//! Real NVP: from a spec to a list of [layers](crate::layers), the base density, and the choice between compile-time and
+//! run-time shapes. Knows nothing of files or logging.
 //!
 //! A flow is described by its [`Architecture`] and holds its weights as [`Parameters`]: one flat vector with named
 //! pieces, which is what optimizers, checkpoints and both kernels share. [`build`] turns a spec into a `Box<dyn Flow>`.

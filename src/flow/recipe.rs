@@ -1,13 +1,21 @@
 //! From a spec to a list of layers. Nothing else here, and no kernel, reads what the spec says of a model.
 
+use std::ops::Add;
+
 use super::{Architecture, masks};
-use crate::layers::{self, BatchNorm, Coupling, Layer, Parameters, Scope};
+use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Parameters, Scope};
 use crate::spec::{CouplingKind, Model};
 
 impl Architecture {
     /// Number of trainable values of a model for data of `features` columns, counted without making any.
     pub fn count(model: &Model, features: usize, seed: u64) -> usize {
-        layers::count(|scope| recipe(model, features, seed, scope))
+        layers::count(|scope| recipe(model, features, seed, scope)).1
+    }
+
+    /// What a row costs on its way through a model, which is not made.
+    pub fn cost(model: &Model, features: usize, seed: u64) -> Cost {
+        let (layers, _) = layers::count(|scope| recipe(model, features, seed, scope));
+        layers.iter().map(|layer| layer.cost(features)).fold(Cost::default(), Add::add)
     }
 
     /// Lays out a model for data of `features` columns. `seed` decides random masks and start values.
@@ -49,5 +57,25 @@ mod tests {
             let count = Architecture::new(&model, features, 0).1.count();
             assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
         }
+    }
+
+    #[test]
+    fn a_row_costs_what_the_layers_do_with_it() {
+        let model = Model {
+            mask: MaskScheme::Alternating,
+            depth: 2,
+            width: 10,
+            hidden_layers: 2,
+            activation: Activation::Relu,
+            coupling: CouplingKind::Affine,
+            batch_norm: true,
+        };
+        // Of five features one coupling keeps three and changes two, the other the reverse. The maps of a network, with biases;
+        // two multiplications for every feature changed; two for every feature normalised.
+        let networks = 2 * (4 * 10 + 11 * 10 + 11 * 2) + 2 * (3 * 10 + 11 * 10 + 11 * 3);
+        let multiplications = networks + 2 * (2 + 3) + 2 * 2 * 5;
+        // What is kept; hidden activations; tanh, t, exp(s) and what was there before; normalised rows.
+        let values = (3 + 2) + 2 * 2 * (10 + 10) + 4 * (2 + 3) + 2 * 5;
+        assert_eq!(Architecture::cost(&model, 5, 0), Cost { multiplications, values });
     }
 }

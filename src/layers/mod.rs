@@ -1,9 +1,11 @@
-//! The kinds of layers, one folder a kind: its parameters laid out in one walk, and how it is computed.
+//! The kinds of layers, one folder a kind: its parameters laid out in one walk (`mod.rs`), its kernels for the CPU (`cpu.rs`),
+//! and its composed form (`composed.rs`). The table of kinds is at the end of this file.
 //!
 //! Knows nothing of optimizers, files or specs of whole flows.
 
 mod batch_norm;
 pub(crate) mod composed;
+mod cost;
 mod coupling;
 pub(crate) mod cpu;
 mod parameters;
@@ -14,6 +16,7 @@ use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 use composed::{Compose, Composed, Float, Moved, Rows, Upload};
 
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
+pub use cost::Cost;
 pub use coupling::{Coupling, Mask, Mlp};
 pub use parameters::{Entry, Parameters, Role};
 pub use scope::{Linear, Scope, Start, count, lay_out};
@@ -32,6 +35,13 @@ macro_rules! kinds {
             pub(crate) fn on_cpu(&self) -> &dyn cpu::OnCpu {
                 match self {
                     $(Self::$kind(layer) => layer,)*
+                }
+            }
+
+            /// What a row of so many features costs.
+            pub fn cost(&self, features: usize) -> Cost {
+                match self {
+                    $(Self::$kind(layer) => layer.cost(features),)*
                 }
             }
 
@@ -97,4 +107,5 @@ macro_rules! kinds {
     };
 }
 
+// A new kind is one word here; what it lacks, the compiler says.
 kinds![Coupling, BatchNorm];

@@ -29,11 +29,11 @@ pub enum Start {
     Uniform,
 }
 
-/// Number of trainable values that `walk` asks for; none are made.
-pub fn count<T>(walk: impl FnOnce(&mut Scope<'_>) -> T) -> usize {
+/// What `walk` gives, and the number of trainable values that it asks for; none are made. Offsets of statistics are not yet
+/// known.
+pub fn count<T>(walk: impl FnOnce(&mut Scope<'_>) -> T) -> (T, usize) {
     let mut counter = Builder { ends: [0, 0], maps: 0, laid: None };
-    walk(&mut counter.root());
-    counter.ends[0]
+    (walk(&mut counter.root()), counter.ends[0])
 }
 
 /// Lays out what `walk` asks for, in its order but trainable values first; they have their start values by `seed`. `walk` is
@@ -168,7 +168,7 @@ mod tests {
             [("net.0.weight", 0..12), ("net.0.bias", 12..15), ("a", 15..21), ("b.c", 21..25), ("mean", 25..28)]
         );
         assert_eq!([map.weight, map.bias, a, b, mean], [0, 12, 15, 21, 25]);
-        assert_eq!((parameters.count(), count(walk)), (25, 25));
+        assert_eq!((parameters.count(), count(walk).1), (25, 25));
         let values = parameters.values();
         assert!(values[..15].iter().all(|v| *v != 0.0 && v.abs() <= 0.5));
         assert_eq!(values[15..], [[0.5; 6].as_slice(), &[0.0; 4], &[1.0; 3]].concat());

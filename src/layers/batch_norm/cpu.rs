@@ -41,7 +41,7 @@ impl BatchNorm {
 impl OnCpu for BatchNorm {
     /// The normalised rows.
     fn cache(&self, padded: usize, features: usize) -> usize {
-        padded * features
+        padded * self.cost(features).values
     }
 
     fn scratch(&self, _: usize) -> usize {

@@ -3,7 +3,7 @@
 mod composed;
 mod cpu;
 
-use super::{Role, Scope};
+use super::{Cost, Role, Scope};
 
 /// Added to variances.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
@@ -29,5 +29,10 @@ impl BatchNorm {
             running_mean: scope.vector("running_mean", features, Role::Statistic, 0.0),
             running_variance: scope.vector("running_variance", features, Role::Statistic, 1.0),
         }
+    }
+
+    /// What a row costs; the normalised row is kept.
+    pub(super) fn cost(&self, features: usize) -> Cost {
+        Cost { multiplications: 2 * features, values: features }
     }
 }

@@ -19,7 +19,7 @@ fn both(fork: bool, s: impl FnOnce() + Send, t: impl FnOnce() + Send) {
 impl Coupling {
     /// Lengths of the pieces of its cache: kept features; hidden activations of s and of t; tanh, t and exp(s) of the changed
     /// features; these before the layer.
-    fn cached(&self, padded: usize) -> [usize; 7] {
+    pub(super) fn cached(&self, padded: usize) -> [usize; 7] {
         let (kept, changed) = (self.mask.kept.len(), self.mask.changed.len());
         [kept, self.s.hidden(), self.t.hidden(), changed, changed, changed, changed].map(|values| values * padded)
     }

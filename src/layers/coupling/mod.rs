@@ -9,7 +9,7 @@ mod mlp;
 pub use mask::Mask;
 pub use mlp::Mlp;
 
-use super::{Role, Scope};
+use super::{Cost, Role, Scope};
 use crate::spec::Activation;
 
 /// x' = m·x + (1−m)·(x·exp(s(m·x)) + t(m·x)), s = scale·tanh(·).
@@ -31,5 +31,15 @@ impl Coupling {
         let s = Mlp::lay_out(&mut scope.child("s"), kept, hidden, changed, activation);
         let t = Mlp::lay_out(&mut scope.child("t"), kept, hidden, changed, activation);
         Self { mask, s, t, scale: scope.vector("scale", changed, Role::Trainable, 1.0) }
+    }
+
+    /// What a row costs.
+    pub(super) fn cost(&self, _features: usize) -> Cost {
+        let networks = self.s.multiplications().saturating_add(self.t.multiplications());
+        // The bound of s, and x·exp(s).
+        Cost {
+            multiplications: networks.saturating_add(2 * self.mask.changed.len()),
+            values: self.cached(1).iter().sum(),
+        }
     }
 }

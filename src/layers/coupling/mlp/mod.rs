@@ -36,4 +36,9 @@ impl Mlp {
         maps.push(scope.child(maps.len()).linear(before, outputs, Start::Zero));
         Self { maps, activation }
     }
+
+    /// Multiplications a row, forward.
+    pub fn multiplications(&self) -> usize {
+        self.maps.iter().map(Linear::multiplications).fold(0, usize::saturating_add)
+    }
 }
