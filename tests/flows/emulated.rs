@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use libloading::Library;
 use realnvp_runner::flow::DeviceError;
-use realnvp_runner::kernel::cuda::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Product};
+use realnvp_runner::kernel::cuda::{Address, Argument, Command, Device, Factor, Kernel, Product};
 
 /// Bytes around every piece of memory that nobody may touch.
 const FENCE: usize = 64;
@@ -146,7 +146,8 @@ impl Emulated {
         let (meets, order) = (c_int::from(declared.meets), self.order as c_int);
         // SAFETY: the arguments are as many as the kernel has, and pointers point to memory of this device.
         let code = unsafe {
-            (COMPILED.launch)(kernel as c_int, blocks as c_uint, BLOCK as c_uint, pointers.as_mut_ptr(), meets, order)
+            let threads = kernel.threads() as c_uint;
+            (COMPILED.launch)(kernel as c_int, blocks as c_uint, threads, pointers.as_mut_ptr(), meets, order)
         };
         assert_eq!(code, 0, "threads of {} do not meet at the same places", kernel.name());
         for piece in self.memory.borrow().values() {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::api::{self, AS_IT_IS, BLOCKING_WITHOUT_TIME, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
-use super::device::{Address, BLOCK, Command, Device, Factor, Kernel, Product};
+use super::device::{Address, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
 use crate::flow::DeviceError;
 
@@ -219,7 +219,7 @@ impl Driver {
                 let mut pointers: Vec<*mut c_void> =
                     arguments.iter().map(|argument| std::ptr::from_ref(&argument.0).cast_mut().cast()).collect();
                 let function = self.shared.functions[*kernel as usize];
-                let (blocks, threads, shared, no) = (*blocks as u32, BLOCK as u32, 0, std::ptr::null_mut());
+                let (blocks, threads, shared, no) = (*blocks as u32, kernel.threads() as u32, 0, std::ptr::null_mut());
                 let arguments = pointers.as_mut_ptr();
                 // SAFETY: arguments are those of the kernel, which a test holds them to; they are copied by the call.
                 self.told(Failed::driver(unsafe {

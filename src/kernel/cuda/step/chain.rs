@@ -11,7 +11,6 @@ use crate::kernel::cuda::layers::{
     BatchNorm, Commands, Coupling, FLOAT, Layer, NULL, NetworkMemory, Passage, Reader, arguments, lanes,
 };
 use crate::kernel::cuda::layout::{Layout, Norm};
-use crate::spec::Activation;
 
 /// Memory of a step for batches of `rows` rows.
 ///
@@ -350,29 +349,12 @@ impl Chain {
         first: bool,
     ) {
         let Placed { architecture, layout, weights, .. } = placed;
-        let is_tanh = architecture.activation == Activation::Tanh;
         let first_map = if !layout.has_networks() { layout.maps.len() } else { usize::from(first) };
         for (at, maps) in layout.maps.iter().enumerate().skip(first_map).rev() {
             let output = own.d_hidden.get(at).copied().unwrap_or(own.out);
             let to = if at == 0 { self.d_kept } else { own.d_hidden[at - 1] };
-            commands.product(Product {
-                rows,
-                inner: maps.outputs,
-                columns: maps.inputs,
-                a: Factor { address: output, transposed: false, stride: rows * maps.outputs },
-                b: Factor {
-                    address: weights.values + FLOAT * maps.weight(coupling.number) as u64,
-                    transposed: true,
-                    stride: maps.stride(),
-                },
-                c: to,
-                stride: rows * maps.inputs,
-                count: 2,
-            });
-            if at > 0 {
-                let count = 2 * rows * maps.inputs;
-                commands.launch(Kernel::ActivateBack, count, arguments![own.hidden[at - 1], to, count, is_tanh]);
-            }
+            let activated = if at == 0 { None } else { Some((architecture.activation, own.hidden[at - 1])) };
+            coupling.backward_map(commands, maps, weights.values, output, to, rows, activated);
         }
     }
 

@@ -77,10 +77,12 @@ pub(super) struct Whole {
 /// The kernels: rows of a block, and the floats that they have room for together.
 const KERNELS: [(usize, Kernel, usize); 4] = [
     (1, Kernel::PassOne, 4096),
-    (2, Kernel::PassTwo, 6144),
-    (4, Kernel::PassFour, 10240),
+    (2, Kernel::PassTwo, 8192),
+    (4, Kernel::PassFour, 12288),
     (8, Kernel::PassEight, 12288),
 ];
+/// Floats that the threads of a block leave of a sum, at most.
+const ROOM: usize = 8192;
 
 /// Blocks that a large GPU works off at a time: more rows a block read the weights less often, fewer keep more of it busy.
 const BLOCKS: usize = 132;
@@ -91,8 +93,13 @@ impl Whole {
         let layout = &placed.layout;
         let features = placed.architecture.features;
         let widest = layout.width.max(layout.kept).max(layout.changed);
-        let fits = layout.norms.is_empty() && layout.has_networks() && features <= FEATURES && widest <= WIDEST;
-        let room = |rows: usize| rows * (4 * BLOCK + 4 * widest + 2 * features + layout.changed + 1);
+        // The kernels count in 32 bits.
+        let activations = layout.maps.len() * 2 * layout.couplings * rows * widest.max(features);
+        let counted = activations.max(layout.len) <= i32::MAX as usize;
+        let fits =
+            layout.norms.is_empty() && layout.has_networks() && features <= FEATURES && widest <= WIDEST && counted;
+        let sums = |rows: usize| ROOM.min(4 * rows * Kernel::PassOne.threads());
+        let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * features + layout.changed + 1);
         let possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
         let enough = possible.clone().find(|(a_block, ..)| rows.div_ceil(*a_block) <= BLOCKS);
         let (rows_a_block, ..) = enough.or(possible.last()).filter(|_| fits)?;
