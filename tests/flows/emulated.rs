@@ -89,12 +89,18 @@ pub enum Order {
 /// See the module.
 pub struct Emulated {
     order: Order,
+    /// Flows that share it.
+    sharing: usize,
     memory: RefCell<BTreeMap<Address, Box<[u8]>>>,
 }
 
 impl Emulated {
     pub fn new(order: Order) -> Self {
-        Self { order, memory: RefCell::default() }
+        Self::shared(order, 1)
+    }
+
+    pub fn shared(order: Order, sharing: usize) -> Self {
+        Self { order, sharing, memory: RefCell::default() }
     }
 
     /// The `bytes` bytes at `address`, which must lie in one piece of memory.
@@ -159,6 +165,10 @@ impl Emulated {
 
 impl Device for Emulated {
     type Graph = Vec<Command>;
+
+    fn sharing(&self) -> usize {
+        self.sharing
+    }
 
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
         // What is read before it was written is not a number.

@@ -144,6 +144,11 @@ pub trait Device {
     /// Commands prepared to be run many times.
     type Graph;
 
+    /// Flows that share the device now, this one among them.
+    fn sharing(&self) -> usize {
+        1
+    }
+
     /// Gives at least `bytes` bytes, whose contents are anything.
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError>;
 

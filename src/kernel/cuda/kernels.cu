@@ -119,8 +119,8 @@ KERNEL void activate_back(const float* h, float* d, long long count, int is_tanh
 // All sizes are whole pieces of four floats. A block has a tile of 32 rows and 32 columns of one network.
 KERNEL void affine(const float* in, long long in_net, const float* weights, long long map, const float* h, float* out, int rows,
                                   int inner, int columns, int is_back, int then) {
-    enum { SIDE = 32, PITCH = 9 };
-    __shared__ Four room[1024];
+    enum { SIDE = 32, TERMS = 64, PITCH = TERMS / 4 + 1 };
+    __shared__ Four room[2 * SIDE * PITCH];
     Four* left = room;
     Four* right = room + SIDE * PITCH;
     const int thread = threadIdx.x, across = (columns + SIDE - 1) / SIDE, down = (rows + SIDE - 1) / SIDE;
@@ -128,35 +128,39 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
     const int first_row = tile / across * SIDE, first_column = tile % across * SIDE;
     in += net * in_net;
     weights += net * map;
-    // Each thread brings four values of both sides of the next 32 terms.
-    const int high = thread / 8, wide = 4 * (thread % 8);
+    // Each thread brings four values of both sides of the next 64 terms, twice.
+    const int high = thread / 8, wide = thread % 8;
     const int row_there = first_row + high < rows;
-    const float* in_from = in + (long long)(first_row + high) * inner + wide;
-    const int column_there = is_back ? first_column + high < columns : first_column + wide < columns;
-    const float* weights_from = is_back ? weights + (long long)(first_column + high) * inner + wide
-                                        : weights + (long long)high * columns + first_column + wide;
+    const float* in_from = in + (long long)(first_row + high) * inner;
+    const int column_there = is_back ? first_column + high < columns : first_column + 4 * wide < columns;
+    const float* weights_from = is_back ? weights + (long long)(first_column + high) * inner : weights + first_column + 4 * wide;
     // Four teams of 64 threads share the terms; a thread has the rows `row`, 8 further, ... and four columns.
     const int team = thread / 64, row = thread % 64 / 8, column = thread % 8;
-    Four sums[4], next_left, next_right;
+    Four sums[4], next_left[2], next_right[2];
 #pragma unroll
     for (int i = 0; i < 4; i++) {
 #pragma unroll
         for (int j = 0; j < 4; j++) sums[i].v[j] = 0.0f;
     }
 #pragma unroll 1
-    for (int start = -SIDE; start < inner; start += SIDE) {
+    for (int start = -TERMS; start < inner; start += TERMS) {
         // They are on their way while those before are added up.
-        const int next = start + SIDE;
 #pragma unroll
-        for (int j = 0; j < 4; j++) next_left.v[j] = next_right.v[j] = 0.0f;
-        if (row_there && next + wide < inner) next_left = four(in_from + next);
-        if (column_there && next + (is_back ? wide : high) < inner) {
-            next_right = four(weights_from + (is_back ? (long long)next : (long long)next * columns));
+        for (int half = 0; half < 2; half++) {
+            const int across_term = start + TERMS + 32 * half + 4 * wide, down_term = start + TERMS + 32 * half + high;
+#pragma unroll
+            for (int j = 0; j < 4; j++) next_left[half].v[j] = next_right[half].v[j] = 0.0f;
+            if (row_there && across_term < inner) next_left[half] = four(in_from + across_term);
+            if (is_back) {
+                if (column_there && across_term < inner) next_right[half] = four(weights_from + across_term);
+            } else {
+                if (column_there && down_term < inner) next_right[half] = four(weights_from + (long long)down_term * columns);
+            }
         }
         if (start >= 0) {
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                const int at = 2 * team + half;
+            for (int part = 0; part < TERMS / 16; part++) {
+                const int at = TERMS / 16 * team + part;
                 Four a[4], b[4];
 #pragma unroll
                 for (int i = 0; i < 4; i++) a[i] = left[(row + 8 * i) * PITCH + at];
@@ -173,8 +177,11 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
             }
         }
         __syncthreads();
-        left[high * PITCH + wide / 4] = next_left;
-        right[is_back ? high * PITCH + wide / 4 : high * 8 + wide / 4] = next_right;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            left[high * PITCH + 8 * half + wide] = next_left[half];
+            right[is_back ? high * PITCH + 8 * half + wide : (32 * half + high) * 8 + wide] = next_right[half];
+        }
         __syncthreads();
     }
 #pragma unroll
@@ -564,15 +571,14 @@ typedef struct {
     int lanes, lane, teams, team;
 } Share;
 
-// The most threads that split a sum, and the floats that all of them leave.
-enum { PARTS = 16, ROOM = 8192 };
+// The most threads that split a sum: the same for any number of rows a block, which therefore changes no bit.
+enum { PARTS = 16 };
 
-__device__ static Share share(const int R, int outputs) {
+__device__ static Share share(int outputs) {
     const int groups = outputs / 2, columns = 2 * outputs, thread = threadIdx.x;
     Share share;
     share.outputs = outputs;
     share.parts = PASS_THREADS / groups < PARTS ? PASS_THREADS / groups : PARTS;
-    if (share.parts * R * columns > ROOM) share.parts = ROOM / (R * columns);
     share.group = thread % groups;
     share.part = thread / groups;
     share.column = thread % columns;
@@ -591,17 +597,20 @@ __device__ static Share share(const int R, int outputs) {
 // `valid` are there, is written to h, unless that is null.
 __device__ static __forceinline__ void through_map(const int R, Shared shared, Share share, int in_net, int inputs,
                                                    const float* weights, float* h, int h_net, int valid, int is_tanh) {
+    // There is room for the sums of four rows.
+    const int at_once = R < 4 ? R : 4;
     const int outputs = share.outputs, columns = 2 * outputs, weights_net = (inputs + 1) * outputs;
-    if (share.part < share.parts) {
+    const int adds = share.part < share.parts;
+    Four sums[8];
+#pragma unroll
+    for (int r = 0; r < R; r++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[r].v[j] = 0.0f;
+    }
+    if (adds) {
         const int net = 4 * share.group >= outputs, column = 4 * share.group - net * outputs;
         const float* from = weights + net * weights_net + column;
         const float* read = shared.in + net * in_net;
-        Four sums[8];
-#pragma unroll
-        for (int r = 0; r < R; r++) {
-#pragma unroll
-            for (int j = 0; j < 4; j++) sums[r].v[j] = 0.0f;
-        }
 #pragma unroll 4
         for (int k = share.part; k < inputs; k += share.parts) {
             const Four w = four(from + k * outputs);
@@ -612,24 +621,29 @@ __device__ static __forceinline__ void through_map(const int R, Shared shared, S
                 for (int j = 0; j < 4; j++) sums[r].v[j] += value * w.v[j];
             }
         }
+    }
 #pragma unroll
-        for (int r = 0; r < R; r++) *(Four*)(shared.room + (share.part * R + r) * columns + 4 * share.group) = sums[r];
-    }
-    __syncthreads();
-    if (share.first_row < share.row_step) {
-        const int net = share.column >= outputs, own = share.column - net * outputs;
-        const float bias = weights[net * weights_net + inputs * outputs + own];
-#pragma unroll 1
-        for (int r = share.first_row; r < R; r += share.row_step) {
-            float sum = 0.0f;
-#pragma unroll 4
-            for (int part = 0; part < share.parts; part++) sum += shared.room[(part * R + r) * columns + share.column];
-            const float value = is_tanh < 0 ? sum + bias : activation(sum + bias, is_tanh);
-            shared.out[(net * R + r) * shared.stride + own] = value;
-            if (h != NULL && r < valid) h[net * h_net + r * outputs + own] = value;
+    for (int first = 0; first < R; first += at_once) {
+#pragma unroll
+        for (int r = 0; r < at_once; r++) {
+            if (adds) *(Four*)(shared.room + (share.part * at_once + r) * columns + 4 * share.group) = sums[first + r];
         }
+        __syncthreads();
+        if (share.first_row < share.row_step) {
+            const int net = share.column >= outputs, own = share.column - net * outputs;
+            const float bias = weights[net * weights_net + inputs * outputs + own];
+#pragma unroll 1
+            for (int r = share.first_row; r < at_once; r += share.row_step) {
+                float sum = 0.0f;
+#pragma unroll 4
+                for (int part = 0; part < share.parts; part++) sum += shared.room[(part * at_once + r) * columns + share.column];
+                const float value = is_tanh < 0 ? sum + bias : activation(sum + bias, is_tanh);
+                shared.out[(net * R + first + r) * shared.stride + own] = value;
+                if (h != NULL && first + r < valid) h[net * h_net + (first + r) * outputs + own] = value;
+            }
+        }
+        __syncthreads();
     }
-    __syncthreads();
 }
 
 #ifndef GROUP_SUMS
@@ -698,12 +712,12 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     const Pass pass = *all;
     const int thread = threadIdx.x, features = pass.features, width = pass.width, kept = pass.kept, changed = pass.changed;
     const int first = blockIdx.x * R, rows = pass.rows, half = rows * changed, valid = rows - first < R ? rows - first : R;
-    const Share wide = share(R, width), narrow = share(R, changed);
+    const Share wide = share(width), narrow = share(changed);
     Shared shared;
     shared.stride = width > kept ? width : kept;
     shared.stride = shared.stride > changed ? shared.stride : changed;
     shared.room = room;
-    shared.in = room + (4 * R * PASS_THREADS < ROOM ? 4 * R * PASS_THREADS : ROOM);
+    shared.in = room + 4 * (R < 4 ? R : 4) * PASS_THREADS;
     shared.out = shared.in + 2 * R * shared.stride;
     // The rows, their gradients, and s.
     float* x = shared.out + 2 * R * shared.stride;
