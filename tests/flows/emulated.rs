@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use libloading::Library;
 use realnvp_runner::flow::DeviceError;
-use realnvp_runner::kernel::cuda::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Product};
+use realnvp_runner::kernel::cuda::{Address, Argument, Command, Device, Factor, Kernel, Product};
 
 /// Bytes around every piece of memory that nobody may touch.
 const FENCE: usize = 64;
@@ -89,12 +89,18 @@ pub enum Order {
 /// See the module.
 pub struct Emulated {
     order: Order,
+    /// Flows that share it.
+    sharing: usize,
     memory: RefCell<BTreeMap<Address, Box<[u8]>>>,
 }
 
 impl Emulated {
     pub fn new(order: Order) -> Self {
-        Self { order, memory: RefCell::default() }
+        Self::shared(order, 1)
+    }
+
+    pub fn shared(order: Order, sharing: usize) -> Self {
+        Self { order, sharing, memory: RefCell::default() }
     }
 
     /// The `bytes` bytes at `address`, which must lie in one piece of memory.
@@ -146,7 +152,8 @@ impl Emulated {
         let (meets, order) = (c_int::from(declared.meets), self.order as c_int);
         // SAFETY: the arguments are as many as the kernel has, and pointers point to memory of this device.
         let code = unsafe {
-            (COMPILED.launch)(kernel as c_int, blocks as c_uint, BLOCK as c_uint, pointers.as_mut_ptr(), meets, order)
+            let threads = kernel.threads() as c_uint;
+            (COMPILED.launch)(kernel as c_int, blocks as c_uint, threads, pointers.as_mut_ptr(), meets, order)
         };
         assert_eq!(code, 0, "threads of {} do not meet at the same places", kernel.name());
         for piece in self.memory.borrow().values() {
@@ -158,6 +165,10 @@ impl Emulated {
 
 impl Device for Emulated {
     type Graph = Vec<Command>;
+
+    fn sharing(&self) -> usize {
+        self.sharing
+    }
 
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError> {
         // What is read before it was written is not a number.

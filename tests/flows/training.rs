@@ -6,7 +6,9 @@ use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::spec::{MaskScheme, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
 
-use crate::emulated::Order;
+use realnvp_runner::kernel::cuda::OnDevice;
+
+use crate::emulated::{Emulated, Order};
 use crate::{Case, Gpu, case, difference, table};
 
 fn spec(name: OptimizerName) -> Spec {
@@ -119,6 +121,23 @@ fn the_order_of_threads_changes_no_bit() {
             (trained, latent.z.clone(), latent.log_det, flow.inverse(&latent.z).expect("inverse"))
         };
         assert_eq!(run(Order::First), run(Order::Last), "{}", case.name());
+    }
+}
+
+#[test]
+fn how_many_flows_share_a_device_changes_no_bit() {
+    for case in table() {
+        let run = |sharing| {
+            let (architecture, parameters) = case.parameters();
+            let mut flow =
+                OnDevice::new(architecture, parameters, Emulated::shared(Order::First, sharing)).expect("room");
+            let mut gradient = Vec::new();
+            let loss = flow.loss_and_gradient(&case.rows(140), &mut gradient).expect("gradient");
+            (loss, gradient)
+        };
+        // Blocks of 2, 4 and, where there is room, 8 rows.
+        let alone = run(1);
+        assert!(alone == run(2) && alone == run(9), "{}", case.name());
     }
 }
 

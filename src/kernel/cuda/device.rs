@@ -13,7 +13,7 @@ use crate::flow::DeviceError;
 /// A place in a device's memory, in bytes.
 pub type Address = u64;
 
-/// Threads of a block, for every kernel.
+/// Threads of a block, for all kernels but a few.
 pub const BLOCK: usize = 256;
 
 /// Declares the kernels of `kernels.cu`.
@@ -25,6 +25,14 @@ macro_rules! kernels {
 
         impl Kernel {
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Threads of a block: of those that take rows through a whole flow there are few.
+            pub fn threads(self) -> usize {
+                match self {
+                    Self::PassOne | Self::PassTwo | Self::PassFour | Self::PassEight => 2 * BLOCK,
+                    _ => BLOCK,
+                }
+            }
 
             /// Its name in the source.
             pub fn name(self) -> &'static str {
@@ -38,6 +46,7 @@ kernels![
     Draw = "draw",
     Activate = "activate",
     ActivateBack = "activate_back",
+    Affine = "affine",
     Couple = "couple",
     CoupleBack = "couple_back",
     Normalise = "normalise",
@@ -118,7 +127,7 @@ pub struct Product {
 /// Something a device does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A kernel on `blocks` blocks of [`BLOCK`] threads.
+    /// A kernel on `blocks` blocks.
     Launch {
         kernel: Kernel,
         blocks: usize,
@@ -134,6 +143,11 @@ pub enum Command {
 pub trait Device {
     /// Commands prepared to be run many times.
     type Graph;
+
+    /// Flows that share the device now, this one among them.
+    fn sharing(&self) -> usize {
+        1
+    }
 
     /// Gives at least `bytes` bytes, whose contents are anything.
     fn allocate(&self, bytes: usize) -> Result<Address, DeviceError>;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::api::{self, AS_IT_IS, BLOCKING_WITHOUT_TIME, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
-use super::device::{Address, BLOCK, Command, Device, Factor, Kernel, Product};
+use super::device::{Address, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
 use crate::flow::DeviceError;
 
@@ -219,7 +219,7 @@ impl Driver {
                 let mut pointers: Vec<*mut c_void> =
                     arguments.iter().map(|argument| std::ptr::from_ref(&argument.0).cast_mut().cast()).collect();
                 let function = self.shared.functions[*kernel as usize];
-                let (blocks, threads, shared, no) = (*blocks as u32, BLOCK as u32, 0, std::ptr::null_mut());
+                let (blocks, threads, shared, no) = (*blocks as u32, kernel.threads() as u32, 0, std::ptr::null_mut());
                 let arguments = pointers.as_mut_ptr();
                 // SAFETY: arguments are those of the kernel, which a test holds them to; they are copied by the call.
                 self.told(Failed::driver(unsafe {
@@ -230,25 +230,8 @@ impl Driver {
         })
     }
 
-    fn product(&self, product: &Product) -> Result<(), DeviceError> {
-        let Product { rows, inner, columns, a, b, c, stride, count } = *product;
-        // A few tiles with long sums, as weights' gradients are, leave most of a GPU idle. Where it computes one product at
-        // a time, cuBLAS cuts the sums among more blocks.
-        const TILE: usize = 128;
-        let tiles = rows.div_ceil(TILE) * columns.div_ceil(TILE) * count;
-        if tiles >= 100 || inner < 8 * TILE {
-            return self.batched(product);
-        }
-        let moved =
-            |factor: Factor, at: usize| Factor { address: factor.address + 4 * (at * factor.stride) as u64, ..factor };
-        (0..count).try_for_each(|at| {
-            let c = c + 4 * (at * stride) as u64;
-            self.batched(&Product { a: moved(a, at), b: moved(b, at), c, count: 1, ..*product })
-        })
-    }
-
     /// cuBLAS's matrices are column-major, ours row-major: it computes Cᵀ = Bᵀ·Aᵀ.
-    fn batched(&self, product: &Product) -> Result<(), DeviceError> {
+    fn product(&self, product: &Product) -> Result<(), DeviceError> {
         let &Product { rows, inner, columns, a, b, c, stride, count } = product;
         let side = |factor: Factor, high: usize, wide: usize| {
             let operation = if factor.transposed { TRANSPOSED } else { AS_IT_IS };
@@ -318,6 +301,10 @@ impl Device for Driver {
                 Err(DeviceError(format!("{} (asked for {mebibytes} MiB)", told(self.ordinal, failed).0)))
             }
         }
+    }
+
+    fn sharing(&self) -> usize {
+        FLOWS.load(Ordering::Relaxed).div_ceil(lock(&SHARED).len().max(1))
     }
 
     fn chunk(&self) -> usize {

@@ -56,6 +56,15 @@ __device__ static double block_sum(double value) {
     return sums[0];
 }
 
+// Four floats that stand together.
+typedef struct {
+    float v[4];
+} __attribute__((aligned(16))) Four;
+
+__device__ static Four four(const float* from) {
+    return *(const Four*)from;
+}
+
 // Brings the rows of a step to x: those at `places`, or, where it is null, the next ones. Starts log_det.
 KERNEL void draw(const float* from, const unsigned* places, const Control* control, float* x, float* log_det,
                                 const int* slot, int kept, float* kept_rows, int rows, int features) {
@@ -101,6 +110,109 @@ KERNEL void activate_back(const float* h, float* d, long long count, int is_tanh
     const long long at = thread_number();
     if (at >= count) return;
     d[at] = activation_slope(h[at], is_tanh) * d[at];
+}
+
+// A map of both networks of a coupling, with what comes behind it, for sizes that leave most of a GPU idle in a general product.
+// Forward, out[net][row] = activation(in[net][row] * W[net] + b[net]), W of shape [inner, columns]. Back (`is_back`),
+// out[net][row] = in[net][row] * W[net] transposed, W of shape [columns, inner], times the slope where the activation gave h.
+// `then`: 1 relu, 2 tanh, 0 neither activation nor bias. in_net, map: floats from s to t, of `in` and of the weights.
+// All sizes are whole pieces of four floats. A block has a tile of 32 rows and 32 columns of one network.
+KERNEL void affine(const float* in, long long in_net, const float* weights, long long map, const float* h, float* out, int rows,
+                                  int inner, int columns, int is_back, int then) {
+    enum { SIDE = 32, TERMS = 64, PITCH = TERMS / 4 + 1 };
+    __shared__ Four room[2 * SIDE * PITCH];
+    Four* left = room;
+    Four* right = room + SIDE * PITCH;
+    const int thread = threadIdx.x, across = (columns + SIDE - 1) / SIDE, down = (rows + SIDE - 1) / SIDE;
+    const int tile = blockIdx.x % (across * down), net = blockIdx.x / (across * down);
+    const int first_row = tile / across * SIDE, first_column = tile % across * SIDE;
+    in += net * in_net;
+    weights += net * map;
+    // Each thread brings four values of both sides of the next 64 terms, twice.
+    const int high = thread / 8, wide = thread % 8;
+    const int row_there = first_row + high < rows;
+    const float* in_from = in + (long long)(first_row + high) * inner;
+    const int column_there = is_back ? first_column + high < columns : first_column + 4 * wide < columns;
+    const float* weights_from = is_back ? weights + (long long)(first_column + high) * inner : weights + first_column + 4 * wide;
+    // Four teams of 64 threads share the terms; a thread has the rows `row`, 8 further, ... and four columns.
+    const int team = thread / 64, row = thread % 64 / 8, column = thread % 8;
+    Four sums[4], next_left[2], next_right[2];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[i].v[j] = 0.0f;
+    }
+#pragma unroll 1
+    for (int start = -TERMS; start < inner; start += TERMS) {
+        // They are on their way while those before are added up.
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            const int across_term = start + TERMS + 32 * half + 4 * wide, down_term = start + TERMS + 32 * half + high;
+#pragma unroll
+            for (int j = 0; j < 4; j++) next_left[half].v[j] = next_right[half].v[j] = 0.0f;
+            if (row_there && across_term < inner) next_left[half] = four(in_from + across_term);
+            if (is_back) {
+                if (column_there && across_term < inner) next_right[half] = four(weights_from + across_term);
+            } else {
+                if (column_there && down_term < inner) next_right[half] = four(weights_from + (long long)down_term * columns);
+            }
+        }
+        if (start >= 0) {
+#pragma unroll
+            for (int part = 0; part < TERMS / 16; part++) {
+                const int at = TERMS / 16 * team + part;
+                Four a[4], b[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++) a[i] = left[(row + 8 * i) * PITCH + at];
+#pragma unroll
+                for (int i = 0; i < 4; i++) b[i] = is_back ? right[(column + 8 * i) * PITCH + at] : right[(4 * at + i) * 8 + column];
+#pragma unroll
+                for (int k = 0; k < 4; k++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+#pragma unroll
+                        for (int j = 0; j < 4; j++) sums[i].v[j] += a[i].v[k] * (is_back ? b[j].v[k] : b[k].v[j]);
+                    }
+                }
+            }
+        }
+        __syncthreads();
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            left[high * PITCH + 8 * half + wide] = next_left[half];
+            right[is_back ? high * PITCH + 8 * half + wide : (32 * half + high) * 8 + wide] = next_right[half];
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) room[(team * 4 + i) * 64 + thread % 64] = sums[i];
+    __syncthreads();
+    // Now a team has the rows of one i.
+    Four total = room[team * 64 + thread % 64];
+#pragma unroll
+    for (int other = 1; other < 4; other++) {
+        const Four more = room[(other * 4 + team) * 64 + thread % 64];
+#pragma unroll
+        for (int j = 0; j < 4; j++) total.v[j] += more.v[j];
+    }
+    const int own_row = first_row + row + 8 * team;
+    if (own_row >= rows) return;
+    const long long place = ((long long)net * rows + own_row) * columns;
+    if (is_back) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            const int own = first_column + column + 8 * j;
+            if (own < columns) out[place + own] = then == 0 ? total.v[j] : total.v[j] * activation_slope(h[place + own], then == 2);
+        }
+    } else if (first_column + 4 * column < columns) {
+        const int own = first_column + 4 * column;
+        if (then > 0) {
+            const Four bias = four(weights + (long long)inner * columns + own);
+#pragma unroll
+            for (int j = 0; j < 4; j++) total.v[j] = activation(total.v[j] + bias.v[j], then == 2);
+        }
+        *(Four*)(out + place + own) = total;
+    }
 }
 
 // The affine coupling, x to z or back; x and z may be the same. out, [2, rows, changed]: s before tanh and t, both without their
@@ -404,17 +516,8 @@ KERNEL void update(float* values, const float* gradient, float* first, float* se
 // From here on: a whole step in three launches, for flows of couplings whose weights a multiprocessor reads quickly. `pass_*` takes
 // rows through the flow and back, a few rows a block; `weight_gradients` sums over rows; `advance` finishes and updates.
 
-// Four floats that stand together.
-typedef struct {
-    float v[4];
-} __attribute__((aligned(16))) Four;
-
-__device__ static Four four(const float* from) {
-    return *(const Four*)from;
-}
-
-// Threads of a block.
-enum { BLOCK_THREADS = 256 };
+// Threads of a block of `pass_*`, of which there are few blocks, and of all other kernels.
+enum { PASS_THREADS = 512, BLOCK_THREADS = 256 };
 
 // What `pass_*` needs to know. Sizes are whole pieces of four floats; `kept`, `width` and `changed` are those of every coupling.
 // Arrays of activations stand depth after depth, coupling after coupling, s before t, row after row.
@@ -445,10 +548,9 @@ typedef struct {
 } Pass;
 
 // Offset of the first map of a depth: 0 reads rows, `hidden_layers` gives s and t.
-__device__ static offset_t map_offset(const Pass* pass, int depth) {
+__device__ static int map_offset(const Pass* pass, int depth) {
     if (depth == 0) return 0;
-    const offset_t first = (offset_t)(pass->kept + 1) * pass->width, between = (offset_t)(pass->width + 1) * pass->width;
-    return 2 * pass->couplings * (first + (depth - 1) * between);
+    return 2 * pass->couplings * ((pass->kept + 1) * pass->width + (depth - 1) * (pass->width + 1) * pass->width);
 }
 
 // Rows of a block in shared memory: values of a network's layer, [2, R, stride], and room for what threads add up.
@@ -462,78 +564,86 @@ typedef struct {
 // How the threads of a block share a map with so many outputs, both networks of it. Divisions are slow, so this is done once.
 typedef struct {
     int outputs;
-    // From inputs to outputs: a thread has four columns; `groups` of them are all columns, `parts` threads split the sum of each.
-    int groups, group, parts, part;
+    // From inputs to outputs: a thread has four columns of which `parts` threads split the sum; then one column of some rows.
+    int group, parts, part;
+    int column, first_row, row_step;
     // Back: `lanes` neighbouring threads share a row of the weights, `teams` of them work at a time.
     int lanes, lane, teams, team;
 } Share;
 
+// The most threads that split a sum: the same for any number of rows a block, which therefore changes no bit.
+enum { PARTS = 16 };
+
 __device__ static Share share(int outputs) {
+    const int groups = outputs / 2, columns = 2 * outputs, thread = threadIdx.x;
     Share share;
     share.outputs = outputs;
-    share.groups = outputs / 2;
-    share.parts = BLOCK_THREADS / share.groups < 32 ? BLOCK_THREADS / share.groups : 32;
-    share.group = threadIdx.x % share.groups;
-    share.part = threadIdx.x / share.groups;
+    share.parts = PASS_THREADS / groups < PARTS ? PASS_THREADS / groups : PARTS;
+    share.group = thread % groups;
+    share.part = thread / groups;
+    share.column = thread % columns;
+    share.first_row = thread / columns;
+    share.row_step = PASS_THREADS / columns;
     share.lanes = 1;
     while (share.lanes < outputs / 4 && share.lanes < 32) share.lanes *= 2;
-    share.lane = threadIdx.x % share.lanes;
-    share.teams = BLOCK_THREADS / share.lanes;
-    share.team = threadIdx.x / share.lanes;
+    share.lane = thread % share.lanes;
+    share.teams = PASS_THREADS / share.lanes;
+    share.team = thread / share.lanes;
     return share;
 }
 
 // out[net][r] = activation(in[net][r] * weights[net] + bias[net]), for both networks and R rows; is_tanh: -1 for no activation.
 // in_net: floats from what s reads to what t reads. The hidden layer, [2, rows, outputs] from this block's first row on, of which
-// `valid` are there, is written to h, unless that is null. room: R * 4 * BLOCK_THREADS floats.
+// `valid` are there, is written to h, unless that is null.
 __device__ static __forceinline__ void through_map(const int R, Shared shared, Share share, int in_net, int inputs,
-                                                const float* weights, float* h, long long h_net, int valid, int is_tanh) {
-    const int outputs = share.outputs, columns = 2 * outputs;
-    const long long weights_net = (long long)(inputs + 1) * outputs;
-    if (share.part < share.parts) {
+                                                   const float* weights, float* h, int h_net, int valid, int is_tanh) {
+    // There is room for the sums of four rows.
+    const int at_once = R < 4 ? R : 4;
+    const int outputs = share.outputs, columns = 2 * outputs, weights_net = (inputs + 1) * outputs;
+    const int adds = share.part < share.parts;
+    Four sums[8];
+#pragma unroll
+    for (int r = 0; r < R; r++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[r].v[j] = 0.0f;
+    }
+    if (adds) {
         const int net = 4 * share.group >= outputs, column = 4 * share.group - net * outputs;
         const float* from = weights + net * weights_net + column;
         const float* read = shared.in + net * in_net;
-        Four sums[8];
-#pragma unroll
-        for (int r = 0; r < R; r++) {
-#pragma unroll
-            for (int j = 0; j < 4; j++) sums[r].v[j] = 0.0f;
-        }
-#pragma unroll 8
+#pragma unroll 4
         for (int k = share.part; k < inputs; k += share.parts) {
             const Four w = four(from + k * outputs);
 #pragma unroll
             for (int r = 0; r < R; r++) {
-                const float h = read[r * shared.stride + k];
+                const float value = read[r * shared.stride + k];
 #pragma unroll
-                for (int j = 0; j < 4; j++) sums[r].v[j] += h * w.v[j];
+                for (int j = 0; j < 4; j++) sums[r].v[j] += value * w.v[j];
             }
         }
-#pragma unroll
-        for (int r = 0; r < R; r++) *(Four*)(shared.room + (share.part * R + r) * columns + 4 * share.group) = sums[r];
     }
-    __syncthreads();
+#pragma unroll
+    for (int first = 0; first < R; first += at_once) {
+#pragma unroll
+        for (int r = 0; r < at_once; r++) {
+            if (adds) *(Four*)(shared.room + (share.part * at_once + r) * columns + 4 * share.group) = sums[first + r];
+        }
+        __syncthreads();
+        if (share.first_row < share.row_step) {
+            const int net = share.column >= outputs, own = share.column - net * outputs;
+            const float bias = weights[net * weights_net + inputs * outputs + own];
 #pragma unroll 1
-    for (int column = threadIdx.x; column < columns; column += BLOCK_THREADS) {
-        const int net = column >= outputs, own = column - net * outputs;
-        const float bias = weights[net * weights_net + inputs * outputs + own];
-        float sums[8];
-#pragma unroll
-        for (int r = 0; r < R; r++) sums[r] = 0.0f;
+            for (int r = share.first_row; r < at_once; r += share.row_step) {
+                float sum = 0.0f;
 #pragma unroll 4
-        for (int part = 0; part < share.parts; part++) {
-#pragma unroll
-            for (int r = 0; r < R; r++) sums[r] += shared.room[(part * R + r) * columns + column];
+                for (int part = 0; part < share.parts; part++) sum += shared.room[(part * at_once + r) * columns + share.column];
+                const float value = is_tanh < 0 ? sum + bias : activation(sum + bias, is_tanh);
+                shared.out[(net * R + first + r) * shared.stride + own] = value;
+                if (h != NULL && first + r < valid) h[net * h_net + (first + r) * outputs + own] = value;
+            }
         }
-#pragma unroll
-        for (int r = 0; r < R; r++) {
-            const float value = is_tanh < 0 ? sums[r] + bias : activation(sums[r] + bias, is_tanh);
-            shared.out[(net * R + r) * shared.stride + own] = value;
-            if (h != NULL && r < valid) h[net * h_net + r * outputs + own] = value;
-        }
+        __syncthreads();
     }
-    __syncthreads();
 }
 
 #ifndef GROUP_SUMS
@@ -550,15 +660,14 @@ __device__ static __forceinline__ void group_sums(float* values, const int count
 // activation gave h: [2, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation. It is
 // written to d, of the shape of h, unless that is null.
 __device__ static __forceinline__ void back_through_map(const int R, Shared shared, Share share, int inputs, const float* weights,
-                                                     const float* h, float* d, long long h_net, int valid, int is_tanh) {
-    enum { AT_ONCE = 4 };
-    const int outputs = share.outputs, lanes = share.lanes, lane = share.lane;
-    const long long weights_net = (long long)(inputs + 1) * outputs;
+                                                        const float* h, float* d, int h_net, int valid, int is_tanh) {
+    const int at_once = R > 4 ? 2 : 4;
+    const int outputs = share.outputs, lanes = share.lanes, lane = share.lane, weights_net = (inputs + 1) * outputs;
 #pragma unroll 1
-    for (int start = share.team; start < 2 * inputs + share.team; start += AT_ONCE * share.teams) {
-        float sums[AT_ONCE * 8], slopes[AT_ONCE];
+    for (int start = share.team; start < 2 * inputs + share.team; start += at_once * share.teams) {
+        float sums[16], slopes[4];
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < at_once; i++) {
             const int item = start + i * share.teams, net = item >= inputs, k = item - net * inputs;
             slopes[i] = 1.0f;
 #pragma unroll
@@ -578,9 +687,9 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
                 }
             }
         }
-        group_sums(sums, AT_ONCE * R, lanes);
+        group_sums(sums, at_once * R, lanes);
 #pragma unroll
-        for (int i = 0; i < AT_ONCE; i++) {
+        for (int i = 0; i < at_once; i++) {
             const int item = start + i * share.teams, net = item >= inputs, k = item - net * inputs;
             if (item >= 2 * inputs) continue;
 #pragma unroll
@@ -602,14 +711,13 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
 __device__ static __forceinline__ void pass_together(const int R, const Pass* all, float* room) {
     const Pass pass = *all;
     const int thread = threadIdx.x, features = pass.features, width = pass.width, kept = pass.kept, changed = pass.changed;
-    const long long first = (long long)blockIdx.x * R, rows = pass.rows, half = rows * changed;
-    const int valid = rows - first < R ? (int)(rows - first) : R;
+    const int first = blockIdx.x * R, rows = pass.rows, half = rows * changed, valid = rows - first < R ? rows - first : R;
     const Share wide = share(width), narrow = share(changed);
     Shared shared;
     shared.stride = width > kept ? width : kept;
     shared.stride = shared.stride > changed ? shared.stride : changed;
     shared.room = room;
-    shared.in = room + R * 4 * BLOCK_THREADS;
+    shared.in = room + 4 * (R < 4 ? R : 4) * PASS_THREADS;
     shared.out = shared.in + 2 * R * shared.stride;
     // The rows, their gradients, and s.
     float* x = shared.out + 2 * R * shared.stride;
@@ -660,8 +768,8 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         for (int depth = 0; depth <= pass.hidden_layers; depth++) {
             const int last = depth == pass.hidden_layers, inputs = depth == 0 ? kept : width;
             const Share own = last ? narrow : wide;
-            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (long long)(inputs + 1) * own.outputs;
-            float* hidden = pass.hidden + ((long long)(depth * pass.couplings + c) * 2 * rows + first) * width;
+            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (inputs + 1) * own.outputs;
+            float* hidden = pass.hidden + ((depth * pass.couplings + c) * 2 * rows + first) * width;
             through_map(R, shared, own, depth == 0 ? 0 : R * shared.stride, inputs, weights, last ? NULL : hidden, rows * width, valid,
                      last ? -1 : pass.is_tanh);
             float* other = shared.in;
@@ -678,7 +786,7 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
                 x[r * features + thread] = x[r * features + thread] * factor + t;
                 s[r * changed + j] = bounded_s;
                 if (r < valid) {
-                    const long long place = (2 * c * rows + first + r) * changed + j;
+                    const int place = (2 * c * rows + first + r) * changed + j;
                     pass.out[place] = bounded;
                     pass.out[place + half] = factor;
                 }
@@ -722,7 +830,7 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 if (r >= valid) continue;
-                const long long place = (2 * c * rows + first + r) * changed + j;
+                const int place = (2 * c * rows + first + r) * changed + j;
                 const float bounded = pass.out[place], factor = pass.out[place + half];
                 const float before = pass.x[(c * rows + first + r) * features + thread];
                 const float d_t = d[r * features + thread], d_s = d_t * factor * before - pass.per_row;
@@ -737,7 +845,7 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 if (r >= valid) continue;
-                const long long place = (2 * c * rows + first + r) * changed + thread;
+                const int place = (2 * c * rows + first + r) * changed + thread;
                 pass.d_out[place] = shared.in[r * shared.stride + thread];
                 pass.d_out[place + half] = shared.in[(R + r) * shared.stride + thread];
             }
@@ -747,8 +855,8 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         for (int depth = pass.hidden_layers; depth >= (c == 0); depth--) {
             const int inputs = depth == 0 ? kept : width;
             const Share own = depth == pass.hidden_layers ? narrow : wide;
-            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (long long)(inputs + 1) * own.outputs;
-            const long long place = ((long long)((depth - 1) * pass.couplings + c) * 2 * rows + first) * width;
+            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (inputs + 1) * own.outputs;
+            const int place = (((depth - 1) * pass.couplings + c) * 2 * rows + first) * width;
             back_through_map(R, shared, own, inputs, weights, depth == 0 ? NULL : pass.hidden + place,
                           depth == 0 ? NULL : pass.d_hidden + place, rows * width, valid, pass.is_tanh);
             float* other = shared.in;
@@ -766,6 +874,15 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     }
 }
 
+#ifdef __CUDACC__
+// Two blocks on a multiprocessor, so that flows of several trials find room beside each other.
+#define TWO_BLOCKS(name) extern "C" __global__ void __launch_bounds__(PASS_THREADS, 2) name(const Pass* pass);
+TWO_BLOCKS(pass_1)
+TWO_BLOCKS(pass_2)
+TWO_BLOCKS(pass_4)
+TWO_BLOCKS(pass_8)
+#endif
+
 // R rows a block. The wider the values that stand in shared memory, the fewer rows: see `Whole` in step/whole.rs.
 KERNEL void pass_1(const Pass* pass) {
     __shared__ Four room[1024];
@@ -773,12 +890,12 @@ KERNEL void pass_1(const Pass* pass) {
 }
 
 KERNEL void pass_2(const Pass* pass) {
-    __shared__ Four room[1536];
+    __shared__ Four room[2048];
     pass_together(2, pass, room->v);
 }
 
 KERNEL void pass_4(const Pass* pass) {
-    __shared__ Four room[2560];
+    __shared__ Four room[3072];
     pass_together(4, pass, room->v);
 }
 

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source, rule};
 use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
 use crate::kernel::Optimizer;
@@ -10,8 +11,7 @@ use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::kernel::cuda::layers::{
     BatchNorm, Commands, Coupling, FLOAT, Layer, NULL, NetworkMemory, Passage, Reader, arguments, lanes,
 };
-use crate::kernel::cuda::layout::{Layout, Norm};
-use crate::spec::Activation;
+use crate::kernel::cuda::layout::{Layout, Maps, Norm};
 
 /// Memory of a step for batches of `rows` rows.
 ///
@@ -35,7 +35,14 @@ pub(super) struct Chain {
     /// Sums of squares of the gradient's parts, f64.
     partial: Address,
     partials: usize,
-    /// What is summed over rows: bias and scale gradients.
+    /// The tiles of gradients that are summed tile by tile: scales' are always among them.
+    tiles: Address,
+    tile_count: usize,
+    /// Sums of squares of tiles.
+    tile_partial: Address,
+    /// Whether tiles are the whole gradient.
+    only_tiles: bool,
+    /// What else is summed over rows: biases' gradients.
     columns: Address,
     column_blocks: usize,
 }
@@ -75,6 +82,12 @@ struct Columns {
 /// The largest [`Columns::count`].
 const COLUMNS: usize = 32;
 
+/// Whether the gradients of maps of these sizes are summed tile by tile, with their biases, rather than by one batched product:
+/// measured on an H100, where the latter wins for large maps and many rows alone.
+fn by_tiles(maps: &Maps, rows: usize) -> bool {
+    rows <= 512 || maps.inputs * maps.outputs <= 1 << 16
+}
+
 /// A piece of memory for each coupling.
 fn of_coupling(start: Address, coupling: usize, floats: usize) -> Address {
     start + FLOAT * (coupling * floats) as u64
@@ -110,6 +123,17 @@ impl Chain {
         };
         let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
         let columns = columns(layout, &couplings, *weights, rows);
+        let traces = Traces {
+            rows,
+            inputs: couplings.kept,
+            hidden: &couplings.hidden,
+            d_hidden: &couplings.d_hidden,
+            d_out: couplings.out,
+            product: couplings.product,
+        };
+        let tiled = (0..layout.maps.len()).filter(|&depth| by_tiles(&layout.maps[depth], rows));
+        let only_tiles = tiled.clone().count() == layout.maps.len() && layout.norms.is_empty();
+        let tiles = tiles(placed, &traces, tiled);
         let partials = weights.count.div_ceil(8 * BLOCK).clamp(1, 512);
         Ok(Self {
             x,
@@ -121,6 +145,10 @@ impl Chain {
             terms,
             partial: memory.room::<f64>(partials)?,
             partials,
+            tile_count: tiles.len(),
+            tile_partial: memory.room::<f64>(tiles.len())?,
+            only_tiles,
+            tiles: memory.holding(&tiles)?,
             columns: memory.holding(&columns)?,
             column_blocks: columns.len(),
             couplings,
@@ -140,20 +168,27 @@ impl Chain {
         self.forward(commands, placed, rows, source, desk);
         self.backward(commands, placed, rows);
         self.weights_back(commands, placed, rows);
+        let sums = arguments![self.tiles, rows, self.tile_partial, desk.control[0]];
+        commands.launch_blocks(Kernel::WeightGradients, self.tile_count, sums);
         let Placed { architecture, layout, weights, .. } = placed;
         if self.column_blocks > 0 {
             commands.launch_blocks(Kernel::ColumnSums, self.column_blocks, arguments![self.columns, rows]);
         }
-        let squares = arguments![weights.gradient, weights.count, self.partial];
-        commands.launch_blocks(Kernel::Squares, self.partials, squares);
+        let (partial, partials) = match self.only_tiles {
+            true => (self.tile_partial, self.tile_count),
+            false => (self.partial, self.partials),
+        };
+        if !self.only_tiles {
+            commands.launch_blocks(Kernel::Squares, partials, arguments![weights.gradient, weights.count, partial]);
+        }
         let constant = architecture.features as f64 * HALF_LN_TAU;
         let clip_norm = update.map_or(0.0, |(optimizer, _)| optimizer.clip_norm());
         commands.launch_blocks(
             Kernel::Finish,
             1,
             arguments![
-                self.partial,
-                self.partials,
+                partial,
+                partials,
                 self.row_loss,
                 rows,
                 self.terms,
@@ -350,37 +385,20 @@ impl Chain {
         first: bool,
     ) {
         let Placed { architecture, layout, weights, .. } = placed;
-        let is_tanh = architecture.activation == Activation::Tanh;
         let first_map = if !layout.has_networks() { layout.maps.len() } else { usize::from(first) };
         for (at, maps) in layout.maps.iter().enumerate().skip(first_map).rev() {
             let output = own.d_hidden.get(at).copied().unwrap_or(own.out);
             let to = if at == 0 { self.d_kept } else { own.d_hidden[at - 1] };
-            commands.product(Product {
-                rows,
-                inner: maps.outputs,
-                columns: maps.inputs,
-                a: Factor { address: output, transposed: false, stride: rows * maps.outputs },
-                b: Factor {
-                    address: weights.values + FLOAT * maps.weight(coupling.number) as u64,
-                    transposed: true,
-                    stride: maps.stride(),
-                },
-                c: to,
-                stride: rows * maps.inputs,
-                count: 2,
-            });
-            if at > 0 {
-                let count = 2 * rows * maps.inputs;
-                commands.launch(Kernel::ActivateBack, count, arguments![own.hidden[at - 1], to, count, is_tanh]);
-            }
+            let activated = if at == 0 { None } else { Some((architecture.activation, own.hidden[at - 1])) };
+            coupling.backward_map(commands, maps, weights.values, output, to, rows, activated);
         }
     }
 
-    /// The gradients of the networks' weights, of all couplings at once.
+    /// The gradients of the networks' weights that are not summed by tiles, of all couplings at once.
     fn weights_back(&self, commands: &mut Commands, placed: &Placed, rows: usize) {
         let Placed { layout, weights, .. } = placed;
         let CouplingMemory { kept, hidden, d_hidden, out, .. } = &self.couplings;
-        for (at, maps) in layout.maps.iter().enumerate().filter(|_| layout.has_networks()) {
+        for (at, maps) in layout.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = d_hidden.get(at).copied().unwrap_or(*out);
             let to = weights.gradient + FLOAT * maps.offset as u64;
             let product = |input: Factor, d: Factor, c: Address, stride: usize, count: usize| Product {
@@ -420,7 +438,7 @@ struct Own {
     product: Address,
 }
 
-/// What is summed over rows after the way back: gradients of biases, from those of their layers' outputs, and of scales.
+/// What is summed over rows after the way back, beside tiles: gradients of biases, from those of their layers' outputs.
 fn columns(layout: &Layout, memory: &CouplingMemory, weights: Weights, rows: usize) -> Vec<Columns> {
     let mut all = Vec::new();
     let mut add = |from: Address, offset: usize, width: usize| {
@@ -431,13 +449,12 @@ fn columns(layout: &Layout, memory: &CouplingMemory, weights: Weights, rows: usi
         }
     };
     for coupling in 0..layout.couplings {
-        for (at, maps) in layout.maps.iter().enumerate() {
+        for (at, maps) in layout.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = memory.d_hidden.get(at).copied().unwrap_or(memory.out);
             for (net, bias) in maps.bias(coupling).into_iter().enumerate() {
                 add(of_coupling(d, 2 * coupling + net, rows * maps.outputs), bias, maps.outputs);
             }
         }
-        add(of_coupling(memory.product, coupling, rows * layout.changed), layout.scale(coupling), layout.changed);
     }
     all
 }

@@ -4,6 +4,7 @@
 //! launch there and back, for flows that are small enough: what a launch costs is then most of a step.
 
 mod chain;
+mod tiles;
 mod whole;
 
 use std::rc::Rc;
@@ -99,7 +100,7 @@ impl<D: Device> Step<D> {
         let after = |pieces: usize| start + sizes[..pieces].iter().sum::<usize>() as u64;
         let control = [after(1), after(1) + size_of::<Control>() as u64];
         let desk = Desk { losses: start, control, constants: after(2), rows: after(3) };
-        let path = match Whole::rows_a_block(placed, rows) {
+        let path = match Whole::rows_a_block(placed, rows, device.sharing()) {
             Some(rows_a_block) => Path::Whole(Whole::new(&mut memory, placed, rows, rows_a_block, source, &desk)?),
             None => Path::Chain(Chain::new(&mut memory, placed, rows)?),
         };

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source, rule};
 use crate::flow::{DeviceError, HALF_LN_TAU};
 use crate::kernel::Optimizer;
@@ -41,26 +42,11 @@ struct Pass {
     unused: i32,
 }
 
-/// A tile of the gradient of a map, as in `kernels.cu`.
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Tile {
-    input: Address,
-    d: Address,
-    to: Address,
-    inputs: i32,
-    outputs: i32,
-    first_input: i32,
-    first_output: i32,
-}
-
-/// Inputs and outputs of a tile.
-const SIDE: usize = 32;
 /// Values that a block of the last launch updates.
 const UPDATED: usize = 4 * BLOCK;
 /// The most features, and the widest layer, that a block takes.
 const FEATURES: usize = 64;
-const WIDEST: usize = 256;
+const WIDEST: usize = 160;
 
 /// Memory of a step for batches of some number of rows.
 pub(super) struct Whole {
@@ -77,25 +63,35 @@ pub(super) struct Whole {
 /// The kernels: rows of a block, and the floats that they have room for together.
 const KERNELS: [(usize, Kernel, usize); 4] = [
     (1, Kernel::PassOne, 4096),
-    (2, Kernel::PassTwo, 6144),
-    (4, Kernel::PassFour, 10240),
+    (2, Kernel::PassTwo, 8192),
+    (4, Kernel::PassFour, 12288),
     (8, Kernel::PassEight, 12288),
 ];
 
-/// Blocks that a large GPU works off at a time: more rows a block read the weights less often, fewer keep more of it busy.
+/// Blocks that a large GPU works off at a time. More rows a block do the same with less work in all, fewer keep more of a GPU busy
+/// that a flow has for itself.
 const BLOCKS: usize = 132;
+/// Flows that share a GPU, beyond which a block takes no more rows.
+const SHARING: usize = 4;
 
 impl Whole {
-    /// How many rows a block takes; `None`: the flow is not for this way.
-    pub fn rows_a_block(placed: &Placed, rows: usize) -> Option<usize> {
+    /// How many rows a block takes, for a flow that shares its device with others, `sharing` in all; `None`: it is not for this way.
+    /// Bits do not depend on it.
+    pub fn rows_a_block(placed: &Placed, rows: usize, sharing: usize) -> Option<usize> {
         let layout = &placed.layout;
         let features = placed.architecture.features;
         let widest = layout.width.max(layout.kept).max(layout.changed);
-        let fits = layout.norms.is_empty() && layout.has_networks() && features <= FEATURES && widest <= WIDEST;
-        let room = |rows: usize| rows * (4 * BLOCK + 4 * widest + 2 * features + layout.changed + 1);
-        let possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
-        let enough = possible.clone().find(|(a_block, ..)| rows.div_ceil(*a_block) <= BLOCKS);
-        let (rows_a_block, ..) = enough.or(possible.last()).filter(|_| fits)?;
+        // The kernels count in 32 bits.
+        let activations = layout.maps.len() * 2 * layout.couplings * rows * widest.max(features);
+        let counted = activations.max(layout.len) <= i32::MAX as usize;
+        let fits =
+            layout.norms.is_empty() && layout.has_networks() && features <= FEATURES && widest <= WIDEST && counted;
+        let sums = |rows: usize| 4 * rows.min(4) * Kernel::PassOne.threads();
+        let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * features + layout.changed + 1);
+        let mut possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
+        let blocks = BLOCKS / sharing.clamp(1, SHARING);
+        let enough = possible.clone().find(|(a_block, ..)| rows.div_ceil(*a_block) <= blocks);
+        let (rows_a_block, ..) = enough.or(possible.next_back()).filter(|_| fits)?;
         Some(*rows_a_block)
     }
 
@@ -143,7 +139,18 @@ impl Whole {
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
             unused: 0,
         };
-        let tiles = tiles(placed, &pass, rows);
+        let of_depth = |start: Address| -> Vec<Address> {
+            (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()
+        };
+        let traces = Traces {
+            rows,
+            inputs: pass.inputs,
+            hidden: &of_depth(pass.hidden),
+            d_hidden: &of_depth(pass.d_hidden),
+            d_out: pass.d_out,
+            product: pass.product,
+        };
+        let tiles = tiles(placed, &traces, 0..=hidden_layers);
         let kernel = KERNELS.iter().find(|(rows, ..)| *rows == rows_a_block).map_or(Kernel::PassOne, |kernel| kernel.1);
         Ok(Self {
             kernel,
@@ -201,45 +208,4 @@ impl Whole {
             ],
         );
     }
-}
-
-/// The tiles of all gradients.
-fn tiles(placed: &Placed, pass: &Pass, rows: usize) -> Vec<Tile> {
-    let Placed { layout, weights, .. } = placed;
-    let mut tiles = Vec::new();
-    let mut add = |input: Address, d: Address, offset: usize, inputs: usize, outputs: usize| {
-        for first_input in (0..inputs.max(1)).step_by(SIDE) {
-            for first_output in (0..outputs).step_by(SIDE) {
-                tiles.push(Tile {
-                    input,
-                    d,
-                    to: weights.gradient + FLOAT * offset as u64,
-                    inputs: inputs as i32,
-                    outputs: outputs as i32,
-                    first_input: first_input as i32,
-                    first_output: first_output as i32,
-                });
-            }
-        }
-    };
-    let at = |start: Address, number: usize, width: usize| start + FLOAT * (number * rows * width) as u64;
-    let hidden_layers = layout.maps.len() - 1;
-    for (depth, maps) in layout.maps.iter().enumerate() {
-        for number in 0..2 * layout.couplings {
-            let of_depth = |depth: usize| depth * 2 * layout.couplings + number;
-            let input = match depth {
-                0 => at(pass.inputs, number / 2, layout.kept),
-                depth => at(pass.hidden, of_depth(depth - 1), layout.width),
-            };
-            let d = match depth {
-                depth if depth == hidden_layers => at(pass.d_out, number, layout.changed),
-                depth => at(pass.d_hidden, of_depth(depth), layout.width),
-            };
-            add(input, d, maps.offset + number * maps.stride(), maps.inputs, maps.outputs);
-        }
-    }
-    for coupling in 0..layout.couplings {
-        add(NULL, at(pass.product, coupling, layout.changed), layout.scale(coupling), 0, layout.changed);
-    }
-    tiles
 }
