@@ -20,6 +20,7 @@ pub mod flow;
 mod hex;
 pub mod kernel;
 pub mod matrix;
+pub mod optimizer;
 pub mod plan;
 pub mod quantity;
 pub mod random;

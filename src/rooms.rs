@@ -11,8 +11,8 @@ const ROOMS: &[&[&str]] = &[
     &["spec"],
     &["plan"],
     &["data"],
-    // The kernels take a flow apart, and a flow is built of kernels.
-    &["flow", "kernel"],
+    // The kernels take a flow apart, and a flow is built of kernels; a flow is trained in one go with its updates.
+    &["flow", "kernel", "optimizer"],
     &["train"],
     &["record"],
     &["report"],

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::data::{Batches, Dataset};
 use crate::flow::{self, DeviceError};
-use crate::kernel::Optimizer;
+use crate::optimizer::Optimizer;
 use crate::plan::Trial;
 use crate::spec::{Model, Spec};
 use crate::train::{Dealer, Stretch};

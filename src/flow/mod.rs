@@ -24,8 +24,8 @@ pub use mask::{Mask, masks};
 pub use parameters::{Entry, Parameters, Role};
 pub use work::{Rows, Work};
 
-use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
+use crate::optimizer::Optimizer;
 use crate::random::{Purpose, stream};
 
 /// Where a batch lands in latent space.

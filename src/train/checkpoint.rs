@@ -16,7 +16,7 @@ use super::seal::{SHA256, UNSEALED, seal};
 use crate::atomic::{WriteError, write_atomically};
 use crate::data::Preprocessing;
 use crate::flow::{Architecture, Layer, Parameters};
-use crate::kernel::Optimizer;
+use crate::optimizer::Optimizer;
 use crate::plan::{settings_hash, spec_hash};
 use crate::spec::{Model, Spec};
 

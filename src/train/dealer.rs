@@ -3,9 +3,8 @@
 use crate::data::{Batches, Dataset, Train};
 use crate::flow::{Flow, Rows, Work};
 use crate::matrix::Matrix;
+use crate::optimizer::factor;
 use crate::spec::Spec;
-
-use super::factor;
 
 /// Bytes of the batches of one stretch.
 const WAITING_BYTES: usize = 64 << 20;

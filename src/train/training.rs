@@ -14,8 +14,8 @@ use super::restore::Checkpoint;
 use crate::atomic::sync;
 use crate::data::Dataset;
 use crate::flow::{DeviceError, Flow, Parameters};
-use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
+use crate::optimizer::Optimizer;
 use crate::spec::Spec;
 
 /// Rows on which the health of a flow is looked at.

@@ -1,9 +1,9 @@
 //! Steps of training on a device, against the host's.
 
 use realnvp_runner::flow::{Flow, Loss, Rows, Work};
-use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::kernel::fused::Level;
 use realnvp_runner::matrix::Matrix;
+use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::spec::{MaskScheme, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
 
 use crate::emulated::Order;

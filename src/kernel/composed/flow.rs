@@ -6,8 +6,8 @@ use super::batch_norm::BatchNorm;
 use super::coupling::Coupling;
 use super::transfer::{Float, Moved, Rows, Upload};
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
-use crate::kernel::update::norm;
 use crate::matrix::Matrix;
+use crate::optimizer::norm;
 
 enum Layer<F: Dim, W: Dim, E: Float, D: Device<E>> {
     Coupling(Box<Coupling<F, W, E, D>>),

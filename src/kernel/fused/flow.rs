@@ -8,8 +8,8 @@ use super::lane::{Lane, split};
 use super::panels::Panels;
 use super::simd::Level;
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
-use crate::kernel::update::{CHUNK, square_sum};
 use crate::matrix::Matrix;
+use crate::optimizer::{CHUNK, square_sum};
 
 /// Rows a lane takes at a time in evaluation.
 const EVALUATION_ROWS: usize = 256;
