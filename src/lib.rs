@@ -22,6 +22,7 @@ pub mod kernel;
 pub mod matrix;
 pub mod optimizer;
 pub mod plan;
+pub mod progress;
 pub mod quantity;
 pub mod random;
 pub mod record;

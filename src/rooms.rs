@@ -14,6 +14,8 @@ const ROOMS: &[&[&str]] = &[
     // The kernels take a flow apart, and a flow is built of kernels; a flow is trained in one go with its updates.
     &["flow", "kernel", "optimizer"],
     &["train"],
+    // Listeners of training: the terminal's view, and the files.
+    &["progress"],
     &["record"],
     &["report"],
     &["engine"],

@@ -8,8 +8,8 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{Datasets, Estimate, TooLittleMemory, estimate, free_bytes};
 use crate::plan;
+use crate::progress::{ProgressMode, loading};
 use crate::quantity::{bytes, duration};
-use crate::record::progress::{ProgressMode, loading};
 use crate::spec::counted;
 
 #[derive(Args, Debug)]

@@ -11,7 +11,7 @@ use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::{Datasets, SavedRun};
-use crate::record::progress::{ProgressMode, loading};
+use crate::progress::{ProgressMode, loading};
 use crate::record::{Runs, read_curve, read_runs};
 use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, legend_names, run_chart, swept_charts};
 use crate::report::comparison::{By, Comparison};

@@ -13,7 +13,7 @@ use super::{Exit, Failure};
 use crate::engine::slurm::{self, SlurmError, Submission};
 use crate::engine::{self, Datasets, Local, Report, where_it_lies};
 use crate::plan::Plan;
-use crate::record::progress::{Progress, ProgressMode, loading};
+use crate::progress::{Progress, ProgressMode, loading};
 use crate::record::{Manifest, read_runs};
 use crate::report::comparison::{By, Comparison, test_nll};
 use crate::spec::{ResolvedExperiment, counted};

@@ -11,8 +11,8 @@ use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Column, DataFile, Part, Parts, Provenance, TableFormat, matrix_columns};
 use crate::engine::SavedRun;
+use crate::progress::{ProgressMode, loading};
 use crate::record::Manifest;
-use crate::record::progress::{ProgressMode, loading};
 
 #[derive(Args, Debug)]
 pub(super) struct Split {

@@ -8,7 +8,7 @@ use crate::data::{
 };
 use crate::engine::SavedRun;
 use crate::matrix::Matrix;
-use crate::record::progress::{ProgressMode, loading};
+use crate::progress::{ProgressMode, loading};
 
 /// The rows of `input` in the data space of `run`: its columns, see [`read`], with values that it can take.
 /// `noise`: whether dequantisation noise is still to be added.

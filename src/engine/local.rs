@@ -18,7 +18,7 @@ use super::trial::{Job, SPEC, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
 use crate::plan::{Plan, Trial};
-use crate::record::progress::Progress;
+use crate::progress::Progress;
 use crate::record::{
     Manifest, RecordError, Runs, hparams, read_runs, remove_bands, write_bands, write_experiment, write_trials,
 };

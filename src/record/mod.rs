@@ -16,7 +16,6 @@ mod journal;
 mod manifest;
 mod metrics_table;
 mod overview;
-pub mod progress;
 mod recorder;
 mod same_trial;
 #[cfg(test)]
