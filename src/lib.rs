@@ -29,6 +29,7 @@ pub mod record;
 pub mod report;
 #[cfg(test)]
 mod rooms;
+mod search;
 pub mod spec;
 pub mod toys;
 pub mod train;

@@ -9,6 +9,7 @@ const ROOMS: &[&[&str]] = &[
     &["atomic", "columns", "hex", "matrix", "quantity", "random"],
     &["toys"],
     &["spec"],
+    &["search"],
     &["plan"],
     &["data"],
     // The kernels take a flow apart, and a flow is built of kernels; a flow is trained in one go with its updates.

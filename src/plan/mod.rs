@@ -3,7 +3,6 @@
 mod difference;
 mod expand;
 mod identity;
-mod points;
 mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -39,7 +39,7 @@ mod types;
 mod variant;
 
 pub use axis::Axis;
-pub(crate) use axis::{Choice, length, written};
+pub(crate) use axis::{Point, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use engine::{Engine, Slurm};
 pub use file_format::FileFormat;
