@@ -33,3 +33,4 @@ mod search;
 pub mod spec;
 pub mod toys;
 pub mod train;
+pub mod trial;

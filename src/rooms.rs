@@ -19,6 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["progress"],
     &["record"],
     &["report"],
+    &["trial"],
     &["engine"],
     &["cli"],
 ];

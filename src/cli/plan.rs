@@ -6,11 +6,12 @@ use comfy_table::Table;
 use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
-use crate::engine::{Datasets, Estimate, TooLittleMemory, estimate, free_bytes};
+use crate::engine::{Datasets, TooLittleMemory, free_bytes};
 use crate::plan;
 use crate::progress::{ProgressMode, loading};
 use crate::quantity::{bytes, duration};
 use crate::spec::counted;
+use crate::trial::{Estimate, estimate};
 
 #[derive(Args, Debug)]
 pub(super) struct Plan {

@@ -1,5 +1,6 @@
 //! `runner plot`: charts of an experiment or a run.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +11,13 @@ use super::output::{print, tell};
 use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
-use crate::engine::{Datasets, SavedRun};
+use crate::engine::Datasets;
 use crate::progress::{ProgressMode, loading};
 use crate::record::{Runs, read_curve, read_runs};
 use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, legend_names, run_chart, swept_charts};
 use crate::report::comparison::{By, Comparison};
 use crate::train::Metrics;
+use crate::trial::SavedRun;
 
 #[derive(Args, Debug)]
 pub(super) struct Plot {
@@ -83,9 +85,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Density and samples of the best weights, drawn anew where weights and data are there.
 fn redraw(run: &Path, folder: &Path, title: &str) -> Result<Exit, Failure> {
     let pictures = SavedRun::open(run).map_err(|error| error.to_string()).and_then(|mut saved| {
-        saved
-            .pictures(&Datasets::new(loading(ProgressMode::Auto)), title)
-            .map_err(|error| format!("no pictures of the density: {error}"))
+        let none = |error: &dyn Display| format!("no pictures of the density: {error}");
+        let dataset = Datasets::new(loading(ProgressMode::Auto)).of(&saved.spec).map_err(|error| none(&error))?;
+        saved.pictures(&dataset, title).map_err(|error| none(&error))
     });
     match pictures {
         Ok(pictures) => {

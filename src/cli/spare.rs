@@ -5,8 +5,8 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::engine::{SPEC, SavedRun};
 use crate::record::{is_damaged_metrics, read_runs};
+use crate::trial::{SPEC, SavedRun};
 
 /// Folders of a run within the results: `<experiment>/<trial>/seed-<n>`.
 const RUN_DEPTH: usize = 3;

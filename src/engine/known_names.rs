@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::SavedRun;
 use crate::plan::{Plan, Trial, as_written, settings_hash};
 use crate::record::{Manifest, Runs};
 use crate::spec::{Spec, counted};
+use crate::trial::SavedRun;
 
 /// `plan` with the names that its trials have in `results` already, where `runs` of its experiment are there. New seeds of a
 /// trial go to its others. `tell` hears of names that are not those the plan asks for.

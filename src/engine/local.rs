@@ -9,12 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
-use super::estimate::training_bytes;
 use super::known_names::{tell_overrides, under_known_names};
 use super::memory::Memory;
-use super::same_data::changed_data;
 use super::slots::{Slot, Slots};
-use super::trial::{Job, SPEC, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
 use crate::plan::{Plan, Trial};
@@ -24,6 +21,7 @@ use crate::record::{
 };
 use crate::spec::Device;
 use crate::train::Status;
+use crate::trial::{Job, SPEC, Standing, changed_data, standing, training_bytes};
 
 /// How to run trials on this machine.
 pub struct Local<'a> {

@@ -13,11 +13,11 @@ use std::process::{Command, Output, Stdio};
 
 use super::known_names::tell_overrides;
 use super::local::lay_out;
-use super::trial::{Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::plan::Plan;
 use crate::record::RecordError;
 use crate::spec::Slurm;
+use crate::trial::{Standing, standing};
 
 /// Slurm's own default of `MaxArraySize`.
 const ARRAY_SIZE: usize = 1001;
