@@ -13,8 +13,8 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::engine::Datasets;
 use crate::progress::{ProgressMode, loading};
-use crate::record::{Runs, read_curve, read_runs};
-use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, legend_names, run_chart, swept_charts};
+use crate::record::{read_curve, read_runs};
+use crate::report::charts::{Chart, RunCurve, experiment_charts, run_chart};
 use crate::report::comparison::{By, Comparison};
 use crate::train::Metrics;
 use crate::trial::SavedRun;
@@ -60,9 +60,13 @@ impl Plot {
         let comparison = Comparison::new(&rows_of(&runs.manifests)?, &By::Trial, metric);
         has_metric(&comparison)?;
         let title = first.experiment.as_str();
-        save(&folder, &curve_chart(title, &curves(&comparison, &runs)))?;
-        for chart in swept_charts(title, &comparison).iter().chain(&cost_charts(title, &comparison)) {
-            save(&folder, chart)?;
+        let curves = runs.manifests.iter().zip(&runs.directories).map(|(run, directory)| RunCurve {
+            experiment: &run.experiment,
+            trial: &run.trial,
+            rows: curve(directory),
+        });
+        for chart in experiment_charts(title, &comparison, &curves.collect::<Vec<_>>()) {
+            save(&folder, &chart)?;
         }
         Ok(Exit::Success)
     }
@@ -107,21 +111,4 @@ fn curve(run: &Path) -> Vec<Metrics> {
         tell(format_args!("warning: {damage}"));
     }
     rows
-}
-
-/// The curves of all trials, in the order of the comparison.
-fn curves(comparison: &Comparison, runs: &Runs) -> Vec<Curve> {
-    let mut curves = Vec::new();
-    for (group, legend) in comparison.groups.iter().zip(legend_names(comparison)) {
-        let name = |i: usize| group.labels.get(i).and_then(|it| it.as_ref()?.as_str());
-        let trial = name(group.labels.len() - 1).unwrap_or_default();
-        // Where there are several experiments, the first label says which.
-        let experiment = (group.labels.len() > 1).then(|| name(0)).flatten();
-        let of_group =
-            runs.manifests.iter().zip(&runs.directories).filter(|(run, _)| {
-                run.trial == trial && experiment.is_none_or(|experiment| run.experiment == experiment)
-            });
-        curves.push(Curve { name: legend, seeds: of_group.map(|(_, directory)| curve(directory)).collect() });
-    }
-    curves
 }

@@ -1,8 +1,9 @@
-//! Where trials run: this process's worker pool, or a Slurm cluster. What a trial is made of is told by [`Job`](crate::trial::Job); how many run at once, on how
+//! Where trials run: this process's worker pool, or a Slurm or Kubernetes cluster. What a trial is made of is told by [`Job`](crate::trial::Job); how many run at once, on how
 //! many threads, and what happens when one fails is decided here.
 
 mod datasets;
 mod known_names;
+pub mod kubernetes;
 mod local;
 mod memory;
 mod own_spec;
