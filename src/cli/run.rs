@@ -11,7 +11,7 @@ use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
 use crate::engine::slurm::{self, SlurmError};
 use crate::engine::{self, Datasets, Local, Report, where_it_lies};
-use crate::plan::Plan;
+use crate::plan::{Plan, run_directory};
 use crate::progress::{Progress, ProgressMode, loading};
 use crate::record::Manifest;
 use crate::report::comparison::{By, Comparison, test_nll};
@@ -173,8 +173,7 @@ impl Run {
         print(&plan.experiment)?;
         let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();
         let folder = self.results.join(&plan.experiment);
-        let place = |run: &Manifest| folder.join(&run.trial).join(format!("seed-{}", run.seed));
-        let directories: Vec<PathBuf> = shown.iter().map(place).collect();
+        let directories: Vec<PathBuf> = shown.iter().map(|run| run_directory(&folder, &run.trial, run.seed)).collect();
         let rows = compare::rows_with_specs(&shown, &directories, &[])?;
         let comparison = Comparison::new(&rows, &By::Trial, test_nll());
         print(comparison.text(stdout_width()))?;
@@ -185,9 +184,9 @@ impl Run {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
             // The reason of a diverged run names the step.
             let steps = run.summary.as_ref().map_or(0, |summary| summary.steps);
-            let place =
+            let after =
                 if run.status == Status::Failed && steps > 0 { format!(" after step {steps}") } else { String::new() };
-            tell(format_args!("{} seed {}: {}{place}: {reason}", run.trial, run.seed, run.status.as_str()));
+            tell(format_args!("{} seed {}: {}{after}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
         print(format_args!("results      {}", folder.display()))?;
         print(format_args!("table        {}", folder.join("trials.parquet").display()))?;

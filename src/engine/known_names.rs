@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::plan::{Plan, Trial, as_written, settings_hash};
+use crate::plan::{Plan, Trial, as_written, run_directory, settings_hash};
 use crate::record::{Manifest, Runs};
 use crate::spec::{Spec, counted};
 use crate::trial::SavedRun;
@@ -18,7 +18,7 @@ pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: 
         let Some(folder) = directory.parent().and_then(Path::file_name).map(|it| it.to_string_lossy()) else {
             continue;
         };
-        let lies_so = results.join(&plan.experiment).join(&*folder).join(format!("seed-{}", run.seed));
+        let lies_so = run_directory(&results.join(&plan.experiment), &folder, run.seed);
         if *directory == lies_so {
             folders.insert((&run.spec_hash, run.seed), folder.into_owned());
             names.insert(&run.spec_hash, &run.trial);

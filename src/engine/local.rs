@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::slots::{Slot, Slots};
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
+use crate::locks::lock;
 use crate::plan::{Plan, Trial};
 use crate::progress::Progress;
 use crate::record::{
@@ -459,9 +460,4 @@ impl Table<'_> {
         rows.sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
         write_trials(&results.join(&self.plan.experiment), &rows, last)
     }
-}
-
-/// A worker that panicked leaves whole values behind, so its locks can be used on.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

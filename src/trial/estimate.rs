@@ -8,7 +8,7 @@ use crate::flow::{self, DeviceError};
 use crate::optimizer::Optimizer;
 use crate::plan::Trial;
 use crate::spec::{Model, Spec};
-use crate::train::{Dealer, Stretch};
+use crate::train::{Dealer, Stretch, total_steps};
 
 /// The expected cost of one run on one core.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,8 +45,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
             *SECONDS_PER_WEIGHT.get_or_init(|| seconds)
         }
     };
-    let per_epoch = batches.steps_per_epoch().unwrap_or(1);
-    let steps = spec.training.steps.map_or(spec.training.epochs.unwrap_or(1) as u64 * per_epoch, |steps| steps as u64);
+    let steps = total_steps(spec, dataset);
     // Forward alone is a third of a step's arithmetic.
     let evaluations = steps as f64 / spec.training.evaluate_every as f64;
     let rows =
