@@ -90,17 +90,17 @@ impl<'a> Dealer<'a> {
         log_det.clear();
         match &self.held {
             Some(of_rows) => {
-                let mut places = match std::mem::take(&mut work.rows) {
-                    Rows::Held(places) => places,
+                let mut indices = match std::mem::take(&mut work.rows) {
+                    Rows::Held(indices) => indices,
                     Rows::Given(_) => Vec::new(),
                 };
-                places.clear();
+                indices.clear();
                 for step in steps {
                     let chosen = self.batches.places(step).unwrap_or_default();
-                    log_det.push(mean(chosen.iter().map(|&place| of_rows[place as usize])));
-                    places.extend_from_slice(chosen);
+                    log_det.push(mean(chosen.iter().map(|&index| of_rows[index as usize])));
+                    indices.extend_from_slice(chosen);
                 }
-                work.rows = Rows::Held(places);
+                work.rows = Rows::Held(indices);
             }
             None => {
                 let mut batches = match std::mem::take(&mut work.rows) {

@@ -373,7 +373,7 @@ impl<'a> Run<'a> {
         self.dealer.batch(self.state.step, &mut batch);
         // The weights are still those of the step. Where the device has no room to look again, the numbers must do.
         let seen = flow.loss_and_gradient(&batch, &mut gradient).is_ok();
-        let place = if nll.is_finite() && seen {
+        let cause = if nll.is_finite() && seen {
             let entries = flow.parameters().entries();
             let broken = entries
                 .iter()
@@ -389,7 +389,7 @@ impl<'a> Run<'a> {
             }
         };
         format!(
-            "at step {step} {place}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
+            "at step {step} {cause}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
         )
     }
 }

@@ -72,7 +72,7 @@ pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
     let layers = if features == 1 { 1 } else { depth } * if batch_norm { 2 } else { 1 };
     let hidden = 2.0 * hidden_layers as f64 * width as f64;
     let activations = batch * layers as f64 * (hidden + 8.0 * features as f64);
-    // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
+    // Weights, best weights, two layouts, the gradients of two threads and their sum, two moments.
     let parameters = flow::Architecture::count(&trial.spec.model, features, trial.seed);
     4.0 * (9.0 * parameters as f64 + activations)
 }

@@ -87,11 +87,11 @@ impl Comparison {
             By::Trial => vec!["trial".into()],
         };
         let mut members: Vec<(Vec<Option<toml::Value>>, Vec<&Row>)> = Vec::new();
-        let mut place: BTreeMap<String, usize> = BTreeMap::new();
+        let mut index_of: BTreeMap<String, usize> = BTreeMap::new();
         for row in rows {
             let labels: Vec<_> = heads.iter().map(|head| row.value(head)).collect();
             let next = members.len();
-            let at = *place.entry(format!("{labels:?}")).or_insert(next);
+            let at = *index_of.entry(format!("{labels:?}")).or_insert(next);
             if at == next {
                 members.push((labels, Vec::new()));
             }
