@@ -3,6 +3,7 @@
 /// What several values say about their mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
+    /// The mean.
     pub mean: f64,
     /// Standard error of the mean; `None` with a single value.
     pub error: Option<f64>,

@@ -5,8 +5,8 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::record::{is_damaged_metrics, read_runs};
-use crate::trial::{SPEC, SavedRun};
+use crate::record::{is_events_file, read_runs};
+use crate::trial::{SPEC, SavedRun, is_of_run};
 
 /// Folders of a run within the results: `<experiment>/<trial>/seed-<n>`.
 const RUN_DEPTH: usize = 3;
@@ -99,18 +99,8 @@ fn is_run(folder: &Path) -> bool {
     folder.join("manifest.json").is_file() || (folder.join(SPEC).is_file() && folder.join("checkpoints").is_dir())
 }
 
-fn is_of_run(name: &str) -> bool {
-    const FILES: [&str; 6] =
-        [SPEC, "manifest.json", "metrics.jsonl", "metrics.parquet", "samples.parquet", "checkpoints"];
-    FILES.contains(&name) || is_damaged_metrics(name) || name.ends_with(".png") || is_of_tensorboard(name)
-}
-
 fn is_of_experiment(name: &str) -> bool {
-    ["plan.json", "trials.parquet", "aggregate"].contains(&name) || is_of_tensorboard(name)
-}
-
-fn is_of_tensorboard(name: &str) -> bool {
-    name.starts_with("events.out.tfevents.")
+    ["plan.json", "trials.parquet", "aggregate"].contains(&name) || is_events_file(name)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod standing;
 mod whereabouts;
 
 pub use estimate::{Estimate, estimate, training_bytes};
-pub use folder::{SPEC, stranger};
+pub use folder::{SPEC, is_of_run, stranger};
 pub use job::Job;
 pub use same_data::changed_data;
 pub use saved::{SavedRun, SavedRunError};

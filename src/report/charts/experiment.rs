@@ -7,7 +7,9 @@ use crate::train::Metrics;
 /// The curve of one run.
 #[derive(Clone, Debug)]
 pub struct RunCurve<'a> {
+    /// Name of its experiment.
     pub experiment: &'a str,
+    /// Name of its trial.
     pub trial: &'a str,
     /// Rows of `metrics.parquet`.
     pub rows: Vec<Metrics>,
