@@ -1,4 +1,5 @@
-//! Locks that a panic elsewhere does not close: what they guard in this program is whole at every moment, so that other trials go on.
+//! Locks that a panic elsewhere does not close: what they guard in this program is whole at every moment, so that other
+//! trials go on.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 

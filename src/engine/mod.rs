@@ -1,5 +1,5 @@
-//! Where trials run: this process's worker pool, or a Slurm or Kubernetes cluster. What a trial is made of is told by [`Job`](crate::trial::Job); how many run at once, on how
-//! many threads, and what happens when one fails is decided here.
+//! Where trials run: this process's worker pool, or a Slurm or Kubernetes cluster. What a trial is made of is told by
+//! [`Job`](crate::trial::Job); how many run at once, on how many threads, and what happens when one fails is decided here.
 
 mod datasets;
 mod known_names;

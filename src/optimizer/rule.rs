@@ -43,8 +43,8 @@ pub(super) struct Update {
     pub corrections: [f32; 2],
 }
 
-/// A moment, or 0 where it is next to nothing. Those of a unit that is never active any more shrink for ever, and below f32's normal
-/// range (10⁻³⁸) a processor takes many times as long for each.
+/// A moment, or 0 where it is next to nothing. Those of a unit that is never active any more shrink for ever, and below f32's
+/// normal range (10⁻³⁸) a processor takes many times as long for each.
 #[inline(always)]
 pub(super) fn or_zero(moment: f32) -> f32 {
     const NEXT_TO_NOTHING: f32 = 1e-34;

@@ -24,8 +24,8 @@ pub struct Estimate {
     pub memory: f64,
 }
 
-/// Estimates the cost of `trial` by arithmetic: nothing of its size is made. The first call trains its trial for a few steps, or one
-/// with a narrower model where that would take long; later ones scale what that took.
+/// Estimates the cost of `trial` by arithmetic: nothing of its size is made. The first call trains its trial for a few steps, or
+/// one with a narrower model where that would take long; later ones scale what that took.
 ///
 /// # Errors
 /// Where the device is not there.

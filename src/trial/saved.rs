@@ -62,7 +62,8 @@ pub enum SavedPictureError {
 
 impl SavedRun {
     /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`, once they and the manifest are known to be of one
-    /// run. The data are not needed. A run of a GPU computes on the CPU where there is no such GPU: the weights are the same, and so are the numbers but for rounding.
+    /// run. The data are not needed. A run of a GPU computes on the CPU where there is no such GPU: the weights are the same, and
+    /// so are the numbers but for rounding.
     ///
     /// # Errors
     /// Where a file is missing, damaged, or not what the run left.
