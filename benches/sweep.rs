@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use realnvp_runner::data::{Batches, Dataset, load};
 use realnvp_runner::flow;
-use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
+use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::Overrides;
 use realnvp_runner::train::evaluate;

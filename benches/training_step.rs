@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use rand_distr::{Distribution, StandardNormal};
 use realnvp_runner::flow::{self, Flow, Rows, Work};
-use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
+use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{
     Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as Rule, OptimizerName, Schedule,

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 /// A room imports from its own row and from those above.
 const ROOMS: &[&[&str]] = &[
     // Used everywhere, and knowing of no room.
-    &["atomic", "columns", "hex", "matrix", "quantity", "random"],
+    &["atomic", "columns", "hex", "locks", "matrix", "quantity", "random", "statistics"],
     &["toys"],
     &["spec"],
+    &["search"],
     &["plan"],
     &["data"],
     &["compute"],
     &["layers"],
-    // The kernels take a flow apart, and a flow is built of kernels.
-    &["flow", "kernel"],
+    // The kernels take a flow apart, and a flow is built of kernels; a flow is trained in one go with its updates.
+    &["flow", "kernel", "optimizer"],
     &["train"],
+    // Listeners of training: the terminal's view, and the files.
+    &["progress"],
     &["record"],
     &["report"],
+    &["trial"],
     &["engine"],
     &["cli"],
 ];

@@ -9,7 +9,7 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{Datasets, Slots};
 use crate::flow::{DeviceError, gpus};
-use crate::record::progress::{ProgressMode, loading};
+use crate::progress::{ProgressMode, loading};
 use crate::spec::{Device, counted};
 
 #[derive(Args, Debug)]

@@ -14,10 +14,10 @@ use super::spare::{learned_from, spare};
 use super::target::is_stream;
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
-use crate::engine::SPEC;
 use crate::record::{Manifest, read_runs, trial_columns};
 use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, once_each, rows};
 use crate::spec::{choose, counted, flat, key_paths, nearest};
+use crate::trial::SPEC;
 
 #[derive(Args, Debug)]
 pub(super) struct Compare {

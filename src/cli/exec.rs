@@ -9,7 +9,7 @@ use super::output::tell;
 use super::{Exit, Failure};
 use crate::engine::{self, Datasets, Local, slurm};
 use crate::plan::Plan;
-use crate::record::progress::{Progress, ProgressMode, loading};
+use crate::progress::{Progress, ProgressMode, loading};
 use crate::train::Status;
 
 #[derive(Args, Debug)]

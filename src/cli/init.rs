@@ -10,7 +10,7 @@ use clap::Args;
 use super::output::{print, quoted};
 use super::{Exit, Failure};
 use crate::data::{Holds, Survey};
-use crate::record::progress::{ProgressMode, loading};
+use crate::progress::{ProgressMode, loading};
 use crate::spec::{Decimal, FileStart, starter};
 
 #[derive(Args, Debug)]

@@ -8,13 +8,13 @@ use comfy_table::Table;
 
 use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
-use crate::engine::was_killed;
 use crate::plan::{Plan, Trial};
 use crate::quantity::number;
 use crate::record::{Manifest, read_curve, read_runs};
 use crate::spec::counted;
 use crate::toys::TOYS;
 use crate::train::Status;
+use crate::trial::was_killed;
 
 #[derive(Args, Debug)]
 pub(super) struct List {

@@ -6,11 +6,13 @@ use comfy_table::Table;
 use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
-use crate::engine::{Datasets, Estimate, TooLittleMemory, estimate, free_bytes};
+use crate::engine::kubernetes::{self, Cluster};
+use crate::engine::{Datasets, TooLittleMemory, free_bytes};
 use crate::plan;
+use crate::progress::{ProgressMode, loading};
 use crate::quantity::{bytes, duration};
-use crate::record::progress::{ProgressMode, loading};
 use crate::spec::counted;
+use crate::trial::{Estimate, estimate};
 
 #[derive(Args, Debug)]
 pub(super) struct Plan {
@@ -42,54 +44,13 @@ impl Plan {
             return Ok(Exit::Success);
         }
         if self.kubernetes {
+            let cluster = Cluster { image: &self.image, claim: &self.claim };
             for (i, plan) in self.specs.plans()?.iter().enumerate() {
-                print(format_args!("{}{}", if i > 0 { "---\n" } else { "" }, self.job(plan)))?;
+                print(format_args!("{}{}", if i > 0 { "---\n" } else { "" }, kubernetes::job(plan, cluster)))?;
             }
             return Ok(Exit::Success);
         }
         show(&self.specs.plans()?, self.json)
-    }
-}
-
-impl Plan {
-    /// See <https://kubernetes.io/docs/tasks/job/indexed-parallel-processing-static/>.
-    fn job(&self, plan: &plan::Plan) -> String {
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        // Names of objects are DNS labels.
-        let label = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
-        let name: String = format!("runner-{}", plan.experiment).chars().map(label).take(52).collect();
-        let file = quoted(&format!("/results/{}/plan.json", plan.experiment));
-        let (runs, image, claim) = (plan.trials.len(), quoted(&self.image), quoted(&self.claim));
-        let name = name.trim_end_matches('-');
-        format!(
-            "# Put the plan on the volume first: runner plan SPEC --json > /results/{experiment}/plan.json
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: {name}
-spec:
-  completionMode: Indexed
-  completions: {runs}
-  parallelism: {runs}
-  backoffLimitPerIndex: 3
-  maxFailedIndexes: {runs}
-  template:
-    spec:
-      restartPolicy: Never
-      terminationGracePeriodSeconds: 120
-      containers:
-        - name: runner
-          image: {image}
-          command: [\"runner\", \"exec\", \"--plan\", {file}, \"--index\", \"$(JOB_COMPLETION_INDEX)\"]
-          volumeMounts:
-            - name: results
-              mountPath: /results
-      volumes:
-        - name: results
-          persistentVolumeClaim:
-            claimName: {claim}",
-            experiment = plan.experiment,
-        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! `runner plot`: charts of an experiment or a run.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +11,13 @@ use super::output::{print, tell};
 use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
-use crate::engine::{Datasets, SavedRun};
-use crate::record::progress::{ProgressMode, loading};
-use crate::record::{Runs, read_curve, read_runs};
-use crate::report::charts::{Chart, Curve, cost_charts, curve_chart, legend_names, run_chart, swept_charts};
+use crate::engine::Datasets;
+use crate::progress::{ProgressMode, loading};
+use crate::record::{read_curve, read_runs};
+use crate::report::charts::{Chart, RunCurve, experiment_charts, run_chart};
 use crate::report::comparison::{By, Comparison};
 use crate::train::Metrics;
+use crate::trial::SavedRun;
 
 #[derive(Args, Debug)]
 pub(super) struct Plot {
@@ -58,9 +60,13 @@ impl Plot {
         let comparison = Comparison::new(&rows_of(&runs.manifests)?, &By::Trial, metric);
         has_metric(&comparison)?;
         let title = first.experiment.as_str();
-        save(&folder, &curve_chart(title, &curves(&comparison, &runs)))?;
-        for chart in swept_charts(title, &comparison).iter().chain(&cost_charts(title, &comparison)) {
-            save(&folder, chart)?;
+        let curves = runs.manifests.iter().zip(&runs.directories).map(|(run, directory)| RunCurve {
+            experiment: &run.experiment,
+            trial: &run.trial,
+            rows: curve(directory),
+        });
+        for chart in experiment_charts(title, &comparison, &curves.collect::<Vec<_>>()) {
+            save(&folder, &chart)?;
         }
         Ok(Exit::Success)
     }
@@ -83,9 +89,9 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 /// Density and samples of the best weights, drawn anew where weights and data are there.
 fn redraw(run: &Path, folder: &Path, title: &str) -> Result<Exit, Failure> {
     let pictures = SavedRun::open(run).map_err(|error| error.to_string()).and_then(|mut saved| {
-        saved
-            .pictures(&Datasets::new(loading(ProgressMode::Auto)), title)
-            .map_err(|error| format!("no pictures of the density: {error}"))
+        let none = |error: &dyn Display| format!("no pictures of the density: {error}");
+        let dataset = Datasets::new(loading(ProgressMode::Auto)).of(&saved.spec).map_err(|error| none(&error))?;
+        saved.pictures(&dataset, title).map_err(|error| none(&error))
     });
     match pictures {
         Ok(pictures) => {
@@ -105,21 +111,4 @@ fn curve(run: &Path) -> Vec<Metrics> {
         tell(format_args!("warning: {damage}"));
     }
     rows
-}
-
-/// The curves of all trials, in the order of the comparison.
-fn curves(comparison: &Comparison, runs: &Runs) -> Vec<Curve> {
-    let mut curves = Vec::new();
-    for (group, legend) in comparison.groups.iter().zip(legend_names(comparison)) {
-        let name = |i: usize| group.labels.get(i).and_then(|it| it.as_ref()?.as_str());
-        let trial = name(group.labels.len() - 1).unwrap_or_default();
-        // Where there are several experiments, the first label says which.
-        let experiment = (group.labels.len() > 1).then(|| name(0)).flatten();
-        let of_group =
-            runs.manifests.iter().zip(&runs.directories).filter(|(run, _)| {
-                run.trial == trial && experiment.is_none_or(|experiment| run.experiment == experiment)
-            });
-        curves.push(Curve { name: legend, seeds: of_group.map(|(_, directory)| curve(directory)).collect() });
-    }
-    curves
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
@@ -10,17 +9,14 @@ use super::compare;
 use super::options::{Specs, stdout_width};
 use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
-use crate::engine::slurm::{self, SlurmError, Submission};
+use crate::engine::slurm::{self, SlurmError};
 use crate::engine::{self, Datasets, Local, Report, where_it_lies};
-use crate::plan::Plan;
-use crate::record::progress::{Progress, ProgressMode, loading};
-use crate::record::{Manifest, read_runs};
+use crate::plan::{Plan, run_directory};
+use crate::progress::{Progress, ProgressMode, loading};
+use crate::record::Manifest;
 use crate::report::comparison::{By, Comparison, test_nll};
 use crate::spec::{ResolvedExperiment, counted};
 use crate::train::Status;
-
-/// Between two looks at the queue.
-const POLL: Duration = Duration::from_secs(2);
 
 #[derive(Args, Debug)]
 pub(super) struct Run {
@@ -152,50 +148,22 @@ impl Run {
                     SlurmError::Missing { .. } => Failure::usage(error),
                     error => Failure::run(error),
                 })?;
+            print(format_args!("{}: {submission}", plan.experiment))?;
             let folder = self.results.join(&plan.experiment);
-            let Submission { submitted, kept, queued, .. } = submission;
-            print(format_args!(
-                "{}: {} submitted as {}, {kept} kept, {queued} queued before",
-                plan.experiment,
-                counted(submitted, "run"),
-                if submission.jobs.is_empty() {
-                    "no job".to_owned()
-                } else {
-                    format!("job {}", submission.jobs.join(", "))
-                },
-            ))?;
             print(format_args!("progress     runner list {}", quoted(&folder)))?;
             jobs.extend(submission.jobs);
         }
         if !self.wait {
             return Ok(Exit::Success);
         }
-        for job in &jobs {
-            let mut told = false;
-            loop {
-                match slurm::waiting(job) {
-                    Ok(elements) if elements.is_empty() => break,
-                    // A controller that is restarted comes back, and the jobs go on meanwhile.
-                    Err(error @ SlurmError::NoAnswer { .. }) if !told => {
-                        tell(format_args!("still waiting: {error}"));
-                        told = true;
-                    }
-                    Ok(_) | Err(SlurmError::NoAnswer { .. }) => {}
-                    Err(error) => return Err(Failure::run(error)),
-                }
-                std::thread::sleep(POLL);
-            }
-        }
+        slurm::wait(&jobs, tell).map_err(Failure::run)?;
         let mut exit = Exit::Success;
         for plan in plans {
-            let planned = |run: &Manifest| plan.trials.iter().any(|it| it.run() == (&run.spec_hash, run.seed));
-            let mut runs = read_runs(&self.results.join(&plan.experiment)).manifests;
-            runs.retain(planned);
-            let not_started = plan.trials.len() - runs.len();
-            if not_started > 0 || runs.iter().any(|run| run.status != Status::Finished) {
+            let report = slurm::report(plan, &self.results);
+            if report.not_started > 0 || report.runs.iter().any(|run| run.status != Status::Finished) {
                 exit = Exit::TrialFailed;
             }
-            self.print(plan, &Report { experiment: plan.experiment.clone(), runs, not_started, ..Report::default() })?;
+            self.print(plan, &report)?;
         }
         Ok(exit)
     }
@@ -205,8 +173,7 @@ impl Run {
         print(&plan.experiment)?;
         let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();
         let folder = self.results.join(&plan.experiment);
-        let place = |run: &Manifest| folder.join(&run.trial).join(format!("seed-{}", run.seed));
-        let directories: Vec<PathBuf> = shown.iter().map(place).collect();
+        let directories: Vec<PathBuf> = shown.iter().map(|run| run_directory(&folder, &run.trial, run.seed)).collect();
         let rows = compare::rows_with_specs(&shown, &directories, &[])?;
         let comparison = Comparison::new(&rows, &By::Trial, test_nll());
         print(comparison.text(stdout_width()))?;
@@ -217,9 +184,9 @@ impl Run {
             let reason = run.reason.as_deref().unwrap_or("no reason recorded");
             // The reason of a diverged run names the step.
             let steps = run.summary.as_ref().map_or(0, |summary| summary.steps);
-            let place =
+            let after =
                 if run.status == Status::Failed && steps > 0 { format!(" after step {steps}") } else { String::new() };
-            tell(format_args!("{} seed {}: {}{place}: {reason}", run.trial, run.seed, run.status.as_str()));
+            tell(format_args!("{} seed {}: {}{after}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
         print(format_args!("results      {}", folder.display()))?;
         print(format_args!("table        {}", folder.join("trials.parquet").display()))?;

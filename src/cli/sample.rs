@@ -10,7 +10,8 @@ use super::spare::learned_from;
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Blocks, TableFormat, matrix_columns};
-use crate::engine::{SavedRun, stop_flag};
+use crate::engine::stop_flag;
+use crate::trial::SavedRun;
 
 #[derive(Args, Debug)]
 pub(super) struct Sample {

@@ -11,8 +11,8 @@ use super::table::{copied, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Column, TableFormat};
-use crate::engine::SavedRun;
 use crate::train::not_finite;
+use crate::trial::SavedRun;
 
 /// Name of the column of results.
 const LOG_PROB: &str = "log_prob";

@@ -5,8 +5,8 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::engine::{SPEC, SavedRun};
-use crate::record::{is_damaged_metrics, read_runs};
+use crate::record::{is_events_file, read_runs};
+use crate::trial::{SPEC, SavedRun, is_of_run};
 
 /// Folders of a run within the results: `<experiment>/<trial>/seed-<n>`.
 const RUN_DEPTH: usize = 3;
@@ -25,7 +25,7 @@ pub(super) fn spare(target: &Path, read: &[&Path]) -> Result<(), Failure> {
         let target = target.display();
         return Err(Failure::Usage(format!("{target}: this would write over a spec; name another file with -o")));
     }
-    match places(target).iter().find_map(|place| owner(place)) {
+    match real_paths(target).iter().find_map(|path| owner(path)) {
         None => Ok(()),
         Some(owner) => Err(Failure::Usage(format!(
             "{}: a file of this name belongs to the results in `{}`; name another file with -o",
@@ -39,12 +39,12 @@ pub(super) fn spare(target: &Path, read: &[&Path]) -> Result<(), Failure> {
 /// writes beside one may well meet the data of another.
 pub(super) fn learned_from(path: &Path) -> Vec<PathBuf> {
     let is_experiment = |folder: &Path| folder.join("plan.json").is_file();
-    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     // Results are the folder above the experiment that `path` lies in.
-    let results = place.ancestors().take(RUN_DEPTH).find(|folder| is_experiment(folder)).and_then(Path::parent);
+    let results = path.ancestors().take(RUN_DEPTH).find(|folder| is_experiment(folder)).and_then(Path::parent);
     let beside = results.and_then(|results| std::fs::read_dir(results).ok()).into_iter().flatten().flatten();
     let experiments = beside.map(|entry| entry.path()).filter(|folder| is_experiment(folder));
-    let runs = std::iter::once(place.clone()).chain(experiments).flat_map(|folder| read_runs(&folder).directories);
+    let runs = std::iter::once(path.clone()).chain(experiments).flat_map(|folder| read_runs(&folder).directories);
     let mut files: Vec<PathBuf> = runs.flat_map(|run| SavedRun::files_of(&run)).collect();
     files.sort();
     files.dedup();
@@ -76,20 +76,20 @@ fn identity(_: &Metadata) -> Option<(u64, u64)> {
 
 fn is_inside(target: &Path, folder: &Path) -> bool {
     folder.is_dir()
-        && folder.canonicalize().is_ok_and(|folder| places(target).iter().any(|place| place.starts_with(&folder)))
+        && folder.canonicalize().is_ok_and(|folder| real_paths(target).iter().any(|path| path.starts_with(&folder)))
 }
 
 /// Where `target` is without links: the name itself, and the file that a link of that name leads to.
-fn places(target: &Path) -> Vec<PathBuf> {
+fn real_paths(target: &Path) -> Vec<PathBuf> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let named = folder.canonicalize().ok().zip(target.file_name()).map(|(folder, name)| folder.join(name));
     named.into_iter().chain(target.canonicalize().ok()).collect()
 }
 
-/// The run or experiment that a file at `place` belongs to, whether it is there yet or not.
-fn owner(place: &Path) -> Option<&Path> {
-    place.ancestors().skip(1).find(|folder| {
-        let Some(first) = place.strip_prefix(folder).ok().and_then(|below| below.iter().next()) else { return false };
+/// The run or experiment that a file at `path` belongs to, whether it is there yet or not.
+fn owner(path: &Path) -> Option<&Path> {
+    path.ancestors().skip(1).find(|folder| {
+        let Some(first) = path.strip_prefix(folder).ok().and_then(|below| below.iter().next()) else { return false };
         let first = first.to_string_lossy();
         (is_run(folder) && is_of_run(&first)) || (folder.join("plan.json").is_file() && is_of_experiment(&first))
     })
@@ -99,18 +99,8 @@ fn is_run(folder: &Path) -> bool {
     folder.join("manifest.json").is_file() || (folder.join(SPEC).is_file() && folder.join("checkpoints").is_dir())
 }
 
-fn is_of_run(name: &str) -> bool {
-    const FILES: [&str; 6] =
-        [SPEC, "manifest.json", "metrics.jsonl", "metrics.parquet", "samples.parquet", "checkpoints"];
-    FILES.contains(&name) || is_damaged_metrics(name) || name.ends_with(".png") || is_of_tensorboard(name)
-}
-
 fn is_of_experiment(name: &str) -> bool {
-    ["plan.json", "trials.parquet", "aggregate"].contains(&name) || is_of_tensorboard(name)
-}
-
-fn is_of_tensorboard(name: &str) -> bool {
-    name.starts_with("events.out.tfevents.")
+    ["plan.json", "trials.parquet", "aggregate"].contains(&name) || is_events_file(name)
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::spare::learned_from;
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{Column, DataFile, Part, Parts, Provenance, TableFormat, matrix_columns};
-use crate::engine::SavedRun;
+use crate::progress::{ProgressMode, loading};
 use crate::record::Manifest;
-use crate::record::progress::{ProgressMode, loading};
+use crate::trial::SavedRun;
 
 #[derive(Args, Debug)]
 pub(super) struct Split {

@@ -6,9 +6,9 @@ use super::reading::Reading;
 use crate::data::{
     Column, DataError, Input, ReadOptions, Selection, TableFormat, quoted, read_columns, read_input, typed,
 };
-use crate::engine::SavedRun;
 use crate::matrix::Matrix;
-use crate::record::progress::{ProgressMode, loading};
+use crate::progress::{ProgressMode, loading};
+use crate::trial::SavedRun;
 
 /// The rows of `input` in the data space of `run`: its columns, see [`read`], with values that it can take.
 /// `noise`: whether dequantisation noise is still to be added.

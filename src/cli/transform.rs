@@ -11,8 +11,8 @@ use super::table::{read, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
 use crate::data::{TableFormat, matrix_columns};
-use crate::engine::SavedRun;
 use crate::matrix::Matrix;
+use crate::trial::SavedRun;
 
 #[derive(Args, Debug)]
 pub(super) struct Transform {

@@ -1,9 +1,10 @@
 //! Data that several trials share are loaded once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::data::{DataError, Dataset, Watch, load, quoted};
+use crate::locks::lock;
 use crate::plan::Trial;
 use crate::spec::Spec;
 
@@ -26,7 +27,7 @@ impl Datasets {
     pub fn of(&self, spec: &Spec) -> Result<Arc<Dataset>, DataError> {
         let key = format!("{:?} {:?} {}", spec.dataset, spec.folder, spec.training.batch_size);
         // Held while loading, so that trials that start together do not load the same file twice.
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = lock(&self.loaded);
         if let Some(dataset) = loaded.get(&key) {
             return Ok(Arc::clone(dataset));
         }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::SavedRun;
-use crate::plan::{Plan, Trial, as_written, settings_hash};
+use crate::plan::{Plan, Trial, as_written, run_directory, settings_hash};
 use crate::record::{Manifest, Runs};
 use crate::spec::{Spec, counted};
+use crate::trial::SavedRun;
 
 /// `plan` with the names that its trials have in `results` already, where `runs` of its experiment are there. New seeds of a
 /// trial go to its others. `tell` hears of names that are not those the plan asks for.
@@ -18,7 +18,7 @@ pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: 
         let Some(folder) = directory.parent().and_then(Path::file_name).map(|it| it.to_string_lossy()) else {
             continue;
         };
-        let lies_so = results.join(&plan.experiment).join(&*folder).join(format!("seed-{}", run.seed));
+        let lies_so = run_directory(&results.join(&plan.experiment), &folder, run.seed);
         if *directory == lies_so {
             folders.insert((&run.spec_hash, run.seed), folder.into_owned());
             names.insert(&run.spec_hash, &run.trial);
@@ -65,14 +65,14 @@ fn with_known_paths(plan: &Plan, runs: &Runs) -> Plan {
     let mut known: BTreeMap<String, (&str, Vec<PathBuf>)> = BTreeMap::new();
     for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
         if let Ok(spec) = SavedRun::spec_of(directory) {
-            known.entry(settings_hash(&spec)).or_insert_with(|| (&run.spec_hash, places(&spec)));
+            known.entry(settings_hash(&spec)).or_insert_with(|| (&run.spec_hash, real_files(&spec)));
         }
     }
     let as_known = |trial: &Trial| -> Option<Trial> {
         let (hash, files) = known.get(&settings_hash(&trial.spec))?;
         // As a run's own spec.toml has it: with absolute paths.
         let absolute: Spec = toml::from_str(&trial.spec.to_toml()).ok()?;
-        let spec = as_written(&absolute, hash).filter(|_| *files == places(&trial.spec))?;
+        let spec = as_written(&absolute, hash).filter(|_| *files == real_files(&trial.spec))?;
         Some(Trial { spec, spec_hash: (*hash).to_owned(), ..trial.clone() })
     };
     let trials = plan.trials.iter().map(|trial| match is_new(trial) {
@@ -83,7 +83,7 @@ fn with_known_paths(plan: &Plan, runs: &Runs) -> Plan {
 }
 
 /// Where the data files of a spec are, whatever they are called.
-fn places(spec: &Spec) -> Vec<PathBuf> {
+fn real_files(spec: &Spec) -> Vec<PathBuf> {
     let files = spec.dataset.files().into_iter().map(|(_, path)| spec.find(path));
     files.map(|path| path.canonicalize().unwrap_or(path)).collect()
 }

@@ -5,25 +5,24 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
-use super::estimate::training_bytes;
 use super::known_names::{tell_overrides, under_known_names};
 use super::memory::Memory;
-use super::same_data::changed_data;
 use super::slots::{Slot, Slots};
-use super::trial::{Job, SPEC, Standing, standing};
 use crate::atomic::{WriteError, write_atomically};
 use crate::flow::gpu_count;
+use crate::locks::lock;
 use crate::plan::{Plan, Trial};
-use crate::record::progress::Progress;
+use crate::progress::Progress;
 use crate::record::{
     Manifest, RecordError, Runs, hparams, read_runs, remove_bands, write_bands, write_experiment, write_trials,
 };
 use crate::spec::Device;
 use crate::train::Status;
+use crate::trial::{Job, SPEC, Standing, changed_data, standing, training_bytes};
 
 /// How to run trials on this machine.
 pub struct Local<'a> {
@@ -461,9 +460,4 @@ impl Table<'_> {
         rows.sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
         write_trials(&results.join(&self.plan.experiment), &rows, last)
     }
-}
-
-/// A worker that panicked leaves whole values behind, so its locks can be used on.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

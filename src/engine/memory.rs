@@ -1,9 +1,10 @@
 //! The memory of this machine, promised to trials before they take it: one that asks for more than there is fails by itself, rather
 //! than to have the system end this process and all the trials in it.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 
 use crate::data::free_memory;
+use crate::locks::{lock, wait};
 use crate::quantity::bytes;
 
 /// Bytes that trials have been promised; the process has one.
@@ -53,7 +54,7 @@ impl Memory {
     }
 
     fn promise_of(&self, needed: f64, free: impl Fn() -> Option<f64>) -> Result<Promise<'_>, TooLittleMemory> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         loop {
             if state.promised <= 0.0 {
                 *state = State { free: free().unwrap_or(f64::INFINITY), promised: 0.0 };
@@ -65,14 +66,14 @@ impl Memory {
                 state.promised += needed;
                 return Ok(Promise { memory: self, bytes: needed });
             }
-            state = self.given_back.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = wait(&self.given_back, state);
         }
     }
 }
 
 impl Drop for Promise<'_> {
     fn drop(&mut self) {
-        let mut state = self.memory.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.memory.state);
         state.promised -= self.bytes;
         self.memory.given_back.notify_all();
     }

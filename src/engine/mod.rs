@@ -1,32 +1,21 @@
-//! Where trials run: this process's worker pool, or a Slurm cluster. What a trial is made of is told by [`Job`]; how many run at once, on how
-//! many threads, and what happens when one fails is decided here.
+//! Where trials run: this process's worker pool, or a Slurm or Kubernetes cluster. What a trial is made of is told by
+//! [`Job`](crate::trial::Job); how many run at once, on how many threads, and what happens when one fails is decided here.
 
-mod agreement;
 mod datasets;
-mod estimate;
-mod glimpses;
 mod known_names;
+pub mod kubernetes;
 mod local;
 mod memory;
 mod own_spec;
-mod pictures;
-mod run_folder;
-mod same_data;
-mod saved;
 mod slots;
 pub mod slurm;
 mod stop;
-mod trial;
 mod unasked;
-mod whereabouts;
 
 pub use datasets::Datasets;
-pub use estimate::{Estimate, estimate};
 pub use local::{Local, Report, lay_out, run, run_one};
 pub use memory::{TooLittleMemory, free_bytes};
 pub use own_spec::where_it_lies;
-pub use saved::{SavedRun, SavedRunError};
 pub use slots::{Slot, Slots};
 pub use stop::{stop_flag, time_up_flag};
-pub use trial::{Job, SPEC, Standing, standing, was_killed};
 pub use unasked::{Unasked, UnaskedError, remove, unasked};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::trial::SPEC;
 use crate::plan::{Plan, Trial, as_written};
 use crate::record::Manifest;
+use crate::trial::SPEC;
 
 /// `plan`, made from the spec file `path`. Where that lies in a run's folder of the plan's own experiment in `results`, the
 /// stored plan stays, and the run is the one that is there.

@@ -1,9 +1,10 @@
 //! Who computes where: a trial holds a slot while it computes, and waits where none is free.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex};
 
 use crate::flow::DeviceError;
+use crate::locks::{lock, wait};
 use crate::spec::Device;
 
 /// How many trials compute at once, in all and on each GPU.
@@ -43,7 +44,7 @@ impl Slots {
     /// Where this machine has no such device, or its driver does not work.
     pub fn take(&self, wanted: Device) -> Result<Slot<'_>, DeviceError> {
         let candidates = self.candidates(wanted)?;
-        let mut running = self.running();
+        let mut running = lock(&self.running);
         loop {
             let trials = |device: &Device| running.get(device).copied().unwrap_or(0);
             let emptiest =
@@ -53,7 +54,7 @@ impl Slots {
                     *running.entry(device).or_default() += 1;
                     return Ok(Slot { device, slots: self });
                 }
-                _ => running = self.freed.wait(running).unwrap_or_else(PoisonError::into_inner),
+                _ => running = wait(&self.freed, running),
             }
         }
     }
@@ -74,16 +75,11 @@ impl Slots {
         }
         Ok(candidates)
     }
-
-    /// The counts are whole whatever a panicking holder did.
-    fn running(&self) -> MutexGuard<'_, BTreeMap<Device, usize>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        if let Some(trials) = self.slots.running().get_mut(&self.device) {
+        if let Some(trials) = lock(&self.slots.running).get_mut(&self.device) {
             *trials -= 1;
         }
         // All: those that wait for other devices cannot use this one.

@@ -5,24 +5,27 @@
 //! job script, and the elements' output. See <https://slurm.schedmd.com/job_array.html>.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use super::known_names::tell_overrides;
-use super::local::lay_out;
-use super::trial::{Standing, standing};
+use super::local::{Report, lay_out};
 use crate::atomic::{WriteError, write_atomically};
 use crate::plan::Plan;
-use crate::record::RecordError;
-use crate::spec::Slurm;
+use crate::record::{RecordError, read_runs};
+use crate::spec::{Slurm, counted};
+use crate::trial::{Standing, standing};
 
 /// Slurm's own default of `MaxArraySize`.
 const ARRAY_SIZE: usize = 1001;
 /// Seconds before the time limit at which the elements are warned.
 const WARNING: u32 = 90;
+/// Between two looks at the queue.
+const POLL: Duration = Duration::from_secs(2);
 
 /// Why nothing was submitted.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,14 @@ pub struct Submission {
     pub kept: usize,
     /// Runs that wait or run in an earlier submission.
     pub queued: usize,
+}
+
+impl fmt::Display for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jobs, submitted, kept, queued } = self;
+        let jobs = if jobs.is_empty() { "no job".to_owned() } else { format!("job {}", jobs.join(", ")) };
+        write!(f, "{} submitted as {jobs}, {kept} kept, {queued} queued before", counted(*submitted, "run"))
+    }
 }
 
 /// Submits the runs of `plan` that are neither finished nor queued. `tell` hears what the user should know.
@@ -206,11 +217,43 @@ fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
     Ok(runs)
 }
 
+/// Waits until no element of `jobs` waits or runs any more. `tell` hears once a job that Slurm does not answer.
+///
+/// # Errors
+/// Where Slurm cannot be asked.
+pub fn wait(jobs: &[String], tell: impl Fn(String)) -> Result<(), SlurmError> {
+    for job in jobs {
+        let mut told = false;
+        loop {
+            match waiting(job) {
+                Ok(elements) if elements.is_empty() => break,
+                // A controller that is restarted comes back, and the jobs go on meanwhile.
+                Err(error @ SlurmError::NoAnswer { .. }) if !told => {
+                    tell(format!("still waiting: {error}"));
+                    told = true;
+                }
+                Ok(_) | Err(SlurmError::NoAnswer { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+    Ok(())
+}
+
+/// What became of the runs of `plan`, once nobody is at them any more.
+pub fn report(plan: &Plan, results: &Path) -> Report {
+    let mut runs = read_runs(&results.join(&plan.experiment)).manifests;
+    runs.retain(|run| plan.trials.iter().any(|trial| trial.run() == (&run.spec_hash, run.seed)));
+    let not_started = plan.trials.len() - runs.len();
+    Report { experiment: plan.experiment.clone(), runs, not_started, ..Report::default() }
+}
+
 /// The elements of an array job that wait or run.
 ///
 /// # Errors
 /// Where Slurm cannot be asked, or cannot tell ([`SlurmError::NoAnswer`]).
-pub fn waiting(job: &str) -> Result<Vec<usize>, SlurmError> {
+fn waiting(job: &str) -> Result<Vec<usize>, SlurmError> {
     let output = ask("squeue", Command::new("squeue").args(["--noheader", "--array", "--format=%K", "--jobs", job]))?;
     // Slurm forgets jobs some minutes after their end, and then refuses to look them up: `slurm_load_jobs error: Invalid job
     // id specified`. Any other failure says nothing about the job.

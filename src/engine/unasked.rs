@@ -5,12 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::run_folder::stranger;
-use super::trial::was_killed;
 use crate::atomic::WriteError;
 use crate::plan::{Plan, StoredPlanError};
 use crate::record::{Manifest, RecordError, read_runs, remove_bands, write_bands, write_trials};
 use crate::train::Status;
+use crate::trial::{stranger, was_killed};
 
 /// What an experiment has beside the runs that its plan asks for.
 #[derive(Debug, Default)]

@@ -24,8 +24,8 @@ pub use gpus::{Gpu, gpu_count, gpus};
 pub use mask::masks;
 pub use work::{Rows, Work};
 
-use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
+use crate::optimizer::Optimizer;
 use crate::random::{Purpose, stream};
 
 /// Where a batch lands in latent space.

@@ -1,8 +1,8 @@
 //! Steps of training in a row: what a flow is asked to do at a time.
 
 use super::{DeviceError, Flow, Loss};
-use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
+use crate::optimizer::Optimizer;
 
 /// The rows of the steps, in model space.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,14 +5,8 @@
 //! * [`fused`]: hand-written forward and backward for the CPU.
 //! * [`cuda`]: the same for NVIDIA's GPUs.
 //!
-//! [`Optimizer`] applies the rules of [`update`].
-//!
 //! Knows nothing of specs' files, datasets or training loops.
 
 pub mod composed;
 pub mod cuda;
 pub mod fused;
-mod optimizer;
-pub mod update;
-
-pub use optimizer::Optimizer;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::identity::{digits_needed, readable, short_names, spec_hash};
-use super::points::points;
 use super::{Plan, Trial};
+use crate::search::points;
 use crate::spec::{
-    Axis, Choice, Diagnostic, Diagnostics, MAX_RUNS, Overrides, ResolvedExperiment, Severity, Spec, counted, length,
+    Axis, Diagnostic, Diagnostics, MAX_RUNS, Overrides, Point, ResolvedExperiment, Severity, Spec, counted, length,
     load_each, resolve,
 };
 
@@ -41,7 +41,7 @@ pub fn prepare(
 /// All problems of all trials: values that do not go together, keys without effect, trials that are the same.
 pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
     let points = match &experiment.sweep {
-        None => vec![Choice::new()],
+        None => vec![Point::new()],
         Some(sweep) => points(sweep)?,
     };
     let seeds = &experiment.spec.seeds;
@@ -50,7 +50,7 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
         let message = format!("{points} with {seeds} each are more than {MAX_RUNS} runs");
         return Err(Diagnostics::new(vec![Diagnostic::error(sweep_or_home(experiment), message)]));
     }
-    let longest = |axis: &Axis| axis.choices.iter().map(length).max().unwrap_or(0);
+    let longest = |axis: &Axis| axis.listed.iter().map(length).max().unwrap_or(0);
     let bytes =
         experiment.settings.length() + experiment.sweep.iter().flat_map(|it| &it.axes).map(longest).sum::<usize>();
     if points.len().saturating_mul(seeds.len()).saturating_mul(bytes) > MAX_BYTES {
@@ -92,7 +92,7 @@ struct Drafts {
 }
 
 impl Drafts {
-    fn of(experiment: &ResolvedExperiment, points: &[Choice]) -> Result<Self, Diagnostics> {
+    fn of(experiment: &ResolvedExperiment, points: &[Point]) -> Result<Self, Diagnostics> {
         let (stem, folder) = (experiment.stem(), experiment.path.parent().unwrap_or(Path::new("")));
         let mut problems = Vec::new();
         let mut list: Vec<Draft> = Vec::with_capacity(points.len());
@@ -145,7 +145,7 @@ struct Unused {
 
 impl Unused {
     /// Takes what one point does not use; returns whether it uses all keys that are swept.
-    fn add(&mut self, point: &Choice, unused: Vec<(&'static str, Diagnostic)>) -> bool {
+    fn add(&mut self, point: &Point, unused: Vec<(&'static str, Diagnostic)>) -> bool {
         let values_before = self.values.len();
         for (path, problem) in unused {
             if let Some((_, setting)) = point.iter().find(|(swept, _)| *swept == path) {
@@ -171,10 +171,10 @@ fn sweep_or_home(experiment: &ResolvedExperiment) -> &crate::spec::Place {
 }
 
 /// Says that `point` is the same trial as `first`, at the value in which it was meant to differ.
-fn repeated(experiment: &ResolvedExperiment, first: &Choice, point: &Choice) -> Diagnostic {
+fn repeated(experiment: &ResolvedExperiment, first: &Point, point: &Point) -> Diagnostic {
     let differs = point.iter().zip(first).rev().find(|((_, a), (_, b))| !a.node.place.is(&b.node.place));
     let place = differs.or(point.iter().zip(first).next_back()).map(|((_, setting), _)| &setting.node.place);
-    let shown = |point: &Choice| {
+    let shown = |point: &Point| {
         let pairs = point.iter().map(|(path, setting)| format!("{path} = {}", setting.node.value));
         pairs.collect::<Vec<_>>().join(", ")
     };

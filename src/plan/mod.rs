@@ -3,7 +3,6 @@
 mod difference;
 mod expand;
 mod identity;
-mod points;
 mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +59,11 @@ impl Trial {
 
     /// The run directory `<results>/<experiment>/<trial>/seed-<n>`.
     pub fn directory(&self, results: &Path) -> PathBuf {
-        results.join(&self.experiment).join(&self.id).join(format!("seed-{}", self.seed))
+        run_directory(&results.join(&self.experiment), &self.id, self.seed)
     }
+}
+
+/// The directory of the run of a trial in the folder of its experiment.
+pub fn run_directory(experiment: &Path, trial: &str, seed: u64) -> PathBuf {
+    experiment.join(trial).join(format!("seed-{seed}"))
 }

@@ -16,6 +16,11 @@ use tensorboard_rs::record_writer::RecordWriter;
 
 const PREFIX: &str = "events.out.tfevents.";
 
+/// Whether a file of this name is one of TensorBoard's.
+pub fn is_events_file(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// A file of events that is being appended to.
 pub(super) struct EventsFile {
     file: File,
@@ -56,7 +61,7 @@ pub(super) fn events_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        if is_events_file(&entry.file_name().to_string_lossy()) {
             files.push(entry.path());
         }
     }

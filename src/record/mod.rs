@@ -16,7 +16,6 @@ mod journal;
 mod manifest;
 mod metrics_table;
 mod overview;
-pub mod progress;
 mod recorder;
 mod same_trial;
 #[cfg(test)]
@@ -27,6 +26,7 @@ mod trials;
 
 pub use bands::{remove_bands, write_bands};
 pub use error::RecordError;
+pub use events_file::is_events_file;
 pub use hparams::{hparams, write_experiment};
 pub use journal::{MetricsJournal, is_damaged_metrics, read_curve, read_metrics};
 pub use manifest::{Manifest, ManifestWriter};

@@ -1,4 +1,4 @@
-//! A panel with two axes: from numbers to places on the canvas, with a frame, ticks and names.
+//! A panel with two axes: from numbers to positions on the canvas, with a frame, ticks and names.
 
 use plotters::style::RGBColor;
 
@@ -52,7 +52,7 @@ pub(super) enum YAxis<'a> {
 }
 
 impl Panel {
-    pub fn place(&self, x: f64, y: f64) -> (f64, f64) {
+    pub fn position(&self, x: f64, y: f64) -> (f64, f64) {
         let share = |value: f64, [low, high]: [f64; 2]| (value - low) / (high - low);
         (
             self.frame.left + share(x, self.x) * self.frame.width,
@@ -95,7 +95,7 @@ impl Panel {
         };
         let mut taken = f64::NEG_INFINITY;
         for tick in x_ticks {
-            let (x, _) = self.place(tick.value, self.y[0]);
+            let (x, _) = self.position(tick.value, self.y[0]);
             canvas.rule((x, bottom), (x, bottom + TICK_LENGTH));
             // A number that sticks out further could meet one of the next panel.
             let half = text_width(&tick.label, NUMBER) / 2.0;
@@ -108,7 +108,7 @@ impl Panel {
         }
         let mut widest: f64 = 0.0;
         for tick in if marked { self.y_ticks() } else { Vec::new() } {
-            let (_, y) = self.place(self.x[0], tick.value);
+            let (_, y) = self.position(self.x[0], tick.value);
             canvas.rule((left - TICK_LENGTH, y), (left, y));
             if let YAxis::Named(_) = y_axis {
                 widest = widest.max(text_width(&tick.label, NUMBER));
@@ -118,14 +118,14 @@ impl Panel {
         }
         if let Some(name) = x_name {
             let name = fitted(name, NAME, frame.width);
-            let place = (left + frame.width / 2.0, bottom + BELOW - 26.0);
-            canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), place);
+            let position = (left + frame.width / 2.0, bottom + BELOW - 26.0);
+            canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), position);
         }
         if let YAxis::Named(name) = y_axis {
             let name = fitted(name, NAME, frame.height);
-            let place = (left - TICK_LENGTH - GAP - widest - NAME_OFFSET, top + frame.height / 2.0);
+            let position = (left - TICK_LENGTH - GAP - widest - NAME_OFFSET, top + frame.height / 2.0);
             let lettering = Lettering { upwards: true, ..Lettering::new(NAME, Along::Middle, Across::Middle) };
-            canvas.text(&name, lettering, place);
+            canvas.text(&name, lettering, position);
         }
     }
 }
@@ -179,8 +179,9 @@ mod tests {
     fn limits_map_to_the_corners_of_the_frame() {
         let frame = Rect { left: 10.0, top: 20.0, width: 100.0, height: 50.0 };
         let panel = Panel { frame, x: [-1.0, 1.0], y: [0.0, 4.0] };
-        for ((x, y), place) in [((-1.0, 0.0), (10.0, 70.0)), ((1.0, 4.0), (110.0, 20.0)), ((0.0, 2.0), (60.0, 45.0))] {
-            assert_eq!(panel.place(x, y), place);
+        for ((x, y), position) in [((-1.0, 0.0), (10.0, 70.0)), ((1.0, 4.0), (110.0, 20.0)), ((0.0, 2.0), (60.0, 45.0))]
+        {
+            assert_eq!(panel.position(x, y), position);
         }
         assert!(!panel.contains(f64::NAN, 1.0) && !panel.contains(0.0, 4.1) && panel.contains(1.0, 4.0));
     }

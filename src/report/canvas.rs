@@ -41,7 +41,7 @@ impl Rect {
     }
 }
 
-/// Which part of a text stands at the given place, along the text.
+/// Which part of a text stands at the given position, along the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Along {
     Start,
@@ -49,7 +49,7 @@ pub(super) enum Along {
     End,
 }
 
-/// Which part of a capital letter stands at the given place, across the text.
+/// Which part of a capital letter stands at the given position, across the text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Across {
     Top,
@@ -86,20 +86,20 @@ enum Mark {
         color: RGBColor,
     },
     Line {
-        points: Vec<Place>,
+        points: Vec<Position>,
         width: f64,
         color: RGBColor,
     },
     Polygon {
-        points: Vec<Place>,
+        points: Vec<Position>,
         color: RGBAColor,
     },
     Discs {
-        places: Vec<Place>,
+        positions: Vec<Position>,
         radius: f64,
         color: RGBAColor,
     },
-    /// A colour for every pixel from `at` on; sizes and places are whole.
+    /// A colour for every pixel from `at` on; sizes and positions are whole.
     Image {
         at: Point,
         size: (u32, u32),
@@ -108,11 +108,11 @@ enum Mark {
     Text {
         text: String,
         lettering: Lettering,
-        at: Place,
+        at: Position,
     },
 }
 
-pub(super) type Place = (f64, f64);
+pub(super) type Position = (f64, f64);
 type Point = (i32, i32);
 
 impl Canvas {
@@ -154,21 +154,21 @@ impl Canvas {
     }
 
     /// A line through `points`, `width` wide.
-    pub fn line(&mut self, points: &[Place], width: f64, color: RGBColor) {
+    pub fn line(&mut self, points: &[Position], width: f64, color: RGBColor) {
         self.marks.push(Mark::Line { points: points.to_vec(), width, color });
     }
 
-    pub fn polygon(&mut self, points: &[Place], color: RGBAColor) {
+    pub fn polygon(&mut self, points: &[Position], color: RGBAColor) {
         self.marks.push(Mark::Polygon { points: points.to_vec(), color });
     }
 
-    /// A disc around every place.
-    pub fn discs(&mut self, places: impl IntoIterator<Item = Place>, radius: f64, color: RGBAColor) {
-        self.marks.push(Mark::Discs { places: places.into_iter().collect(), radius, color });
+    /// A disc around every position.
+    pub fn discs(&mut self, positions: impl IntoIterator<Item = Position>, radius: f64, color: RGBAColor) {
+        self.marks.push(Mark::Discs { positions: positions.into_iter().collect(), radius, color });
     }
 
-    /// Colours every pixel of `rect`, on whole pixels, by its place in it: `line` makes of the share of the height, from the top,
-    /// what makes colours of shares of the width, from the left.
+    /// Colours every pixel of `rect`, on whole pixels, by its position in it: `line` makes of the share of the height, from the
+    /// top, what makes colours of shares of the width, from the left.
     pub fn shade<F: Fn(f64) -> [u8; 3]>(&mut self, rect: Rect, line: impl Fn(f64) -> F) {
         let ((left, top), (right, bottom)) =
             (scaled((rect.left, rect.top), 1), scaled((rect.right(), rect.bottom()), 1));
@@ -182,7 +182,7 @@ impl Canvas {
         self.marks.push(Mark::Image { at: (left, top), size: (width, height), rgb });
     }
 
-    pub fn text(&mut self, text: &str, lettering: Lettering, at: Place) {
+    pub fn text(&mut self, text: &str, lettering: Lettering, at: Position) {
         self.marks.push(Mark::Text { text: text.to_owned(), lettering, at });
     }
 
@@ -194,7 +194,7 @@ impl Canvas {
         let mut sheet = BitMapBackend::with_buffer(&mut pixels, (self.width * scale, self.height * scale));
         for mark in self.marks.iter().chain(&self.lost_letters()) {
             match mark {
-                Mark::Discs { places, radius, color } => draw_discs(&mut sheet, scale, places, *radius, *color)?,
+                Mark::Discs { positions, radius, color } => draw_discs(&mut sheet, scale, positions, *radius, *color)?,
                 Mark::Text { text, lettering, at } => draw_letters(&mut sheet, scale, text, lettering, *at)?,
                 other => draw(&mut sheet, scale, other)?,
             }
@@ -264,7 +264,7 @@ fn halved(pixels: &[u8], width: usize) -> Vec<u8> {
 
 /// Draws `mark` with what every backend can do.
 fn draw<B: DrawingBackend>(sheet: &mut B, scale: u32, mark: &Mark) -> Result<(), ReportError> {
-    let points = |places: &[Place]| places.iter().map(|&place| scaled(place, scale)).collect::<Vec<_>>();
+    let points = |positions: &[Position]| positions.iter().map(|&position| scaled(position, scale)).collect::<Vec<_>>();
     let length = |length: f64| (length * f64::from(scale)).round() as u32;
     match mark {
         Mark::Fill { rect, color } => {
@@ -274,13 +274,13 @@ fn draw<B: DrawingBackend>(sheet: &mut B, scale: u32, mark: &Mark) -> Result<(),
             }
             sheet.draw_rect(from, to, color, true)
         }
-        Mark::Line { points: places, width, color } => {
-            sheet.draw_path(points(places), &color.stroke_width(length(*width)))
+        Mark::Line { points: positions, width, color } => {
+            sheet.draw_path(points(positions), &color.stroke_width(length(*width)))
         }
-        Mark::Polygon { points: places, color } => sheet.fill_polygon(points(places), color),
-        Mark::Discs { places, radius, color } => {
-            points(places).into_iter().try_for_each(|place| sheet.draw_circle(place, length(*radius), color, true))
-        }
+        Mark::Polygon { points: positions, color } => sheet.fill_polygon(points(positions), color),
+        Mark::Discs { positions, radius, color } => points(positions)
+            .into_iter()
+            .try_for_each(|position| sheet.draw_circle(position, length(*radius), color, true)),
         Mark::Image { at, size, rgb } => {
             let (at, size) = ((at.0 * scale as i32, at.1 * scale as i32), (size.0 * scale, size.1 * scale));
             sheet.blit_bitmap(at, size, &enlarged(rgb, size.0 as usize, scale as usize))
@@ -296,11 +296,11 @@ fn draw<B: DrawingBackend>(sheet: &mut B, scale: u32, mark: &Mark) -> Result<(),
 /// Steps within a pixel, each way, at which the middle of a disc is placed and its pixels are looked at.
 const STEPS: i32 = 4;
 
-/// Draws discs whose edge pixels are covered in part, by stamps: one for every place that a disc's middle can have in its pixel.
+/// Draws discs whose edge pixels are covered in part, by stamps: one for every position that a disc's middle can have in its pixel.
 fn draw_discs<B: DrawingBackend>(
     sheet: &mut B,
     scale: u32,
-    places: &[Place],
+    positions: &[Position],
     radius: f64,
     color: RGBAColor,
 ) -> Result<(), ReportError> {
@@ -308,7 +308,7 @@ fn draw_discs<B: DrawingBackend>(
     let stamps: Vec<Vec<(Point, f64)>> =
         (0..STEPS * STEPS).map(|phase| stamp(radius, (phase % STEPS, phase / STEPS))).collect();
     let fine = f64::from(scale) * f64::from(STEPS);
-    for &(x, y) in places {
+    for &(x, y) in positions {
         let (x, y) = ((x * fine).floor() as i32, (y * fine).floor() as i32);
         let phase = y.rem_euclid(STEPS) * STEPS + x.rem_euclid(STEPS);
         let (x, y) = (x.div_euclid(STEPS), y.div_euclid(STEPS));
@@ -344,7 +344,7 @@ fn enlarged(rgb: &[u8], width: usize, scale: usize) -> Cow<'_, [u8]> {
 }
 
 /// Where a text begins and how it hangs there, told to the reader.
-fn anchored_style(lettering: &Lettering, at: Place, scale: u32) -> (TextStyle<'_>, Point) {
+fn anchored_style(lettering: &Lettering, at: Position, scale: u32) -> (TextStyle<'_>, Point) {
     let along = match lettering.along {
         Along::Start => HPos::Left,
         Along::Middle => HPos::Center,
@@ -363,7 +363,7 @@ fn draw_letters<B: DrawingBackend>(
     scale: u32,
     text: &str,
     lettering: &Lettering,
-    at: Place,
+    at: Position,
 ) -> Result<(), ReportError> {
     let pixels = f64::from(scale);
     let size = lettering.size * pixels;
@@ -420,8 +420,8 @@ pub(super) fn fitted(text: &str, size: f64, width: f64) -> String {
 }
 
 /// In pixels of a sheet with `scale` of them for one of the final picture.
-fn scaled(place: Place, scale: u32) -> Point {
-    ((place.0 * f64::from(scale)).round() as i32, (place.1 * f64::from(scale)).round() as i32)
+fn scaled(position: Position, scale: u32) -> Point {
+    ((position.0 * f64::from(scale)).round() as i32, (position.1 * f64::from(scale)).round() as i32)
 }
 
 /// Makes the compiled-in font known to plotters, once.
@@ -467,9 +467,9 @@ mod tests {
     #[test]
     fn a_disc_has_its_area_and_its_middle_wherever_it_lies() {
         for (radius, with_curve) in [(1.5, false), (1.0, true), (4.0, false), (4.0, true)] {
-            for place in [(10.0, 10.0), (10.3, 9.6), (9.51, 10.77)] {
+            for position in [(10.0, 10.0), (10.3, 9.6), (9.51, 10.77)] {
                 let mut canvas = Canvas::new(20.0, 20.0).unwrap();
-                canvas.discs([place], radius, BLACK.into());
+                canvas.discs([position], radius, BLACK.into());
                 let (mut ink, mut x, mut y) = (0.0, 0.0, 0.0);
                 for (column, row, pixel) in grey(&mut canvas, with_curve).enumerate_pixels() {
                     let dark = 1.0 - f64::from(pixel.0[0]) / 255.0;
@@ -478,9 +478,9 @@ mod tests {
                     y += dark * (f64::from(row) + 0.5);
                 }
                 let area = std::f64::consts::PI * radius * radius;
-                assert!((ink - area).abs() < 0.06 * area, "radius {radius} at {place:?}: {ink}, area {area}");
-                let off = (x / ink - place.0).abs().max((y / ink - place.1).abs());
-                assert!(off < 0.2, "radius {radius} at {place:?}: {off} beside it");
+                assert!((ink - area).abs() < 0.06 * area, "radius {radius} at {position:?}: {ink}, area {area}");
+                let off = (x / ink - position.0).abs().max((y / ink - position.1).abs());
+                assert!(off < 0.2, "radius {radius} at {position:?}: {off} beside it");
             }
         }
     }

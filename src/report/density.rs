@@ -28,8 +28,8 @@ impl DensityGrid {
     /// The centres of the cells in the order of `log_prob`, shape `[rows * columns, 2]`.
     pub fn points(x: [f64; 2], y: [f64; 2], columns: usize, rows: usize) -> Matrix<f64> {
         let centre = |[low, high]: [f64; 2], i: usize, n: usize| low + (high - low) * (i as f64 + 0.5) / n as f64;
-        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        Matrix::new(places.flat_map(|(row, column)| [centre(x, column, columns), centre(y, row, rows)]).collect(), 2)
+        let positions = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        Matrix::new(positions.flat_map(|(row, column)| [centre(x, column, columns), centre(y, row, rows)]).collect(), 2)
     }
 
     fn check(&self) -> Result<(), ReportError> {
@@ -95,10 +95,10 @@ pub fn density_picture(
         canvas.polygon(&peak, plotters::style::RGBColor(red, green, blue).into());
     }
     for tick in &bar_ticks {
-        let (_, y) = bar.place(0.0, tick.value);
+        let (_, y) = bar.position(0.0, tick.value);
         canvas.rule((frame.right(), y), (frame.right() + 5.0, y));
-        let place = (frame.right() + 11.0, y);
-        canvas.text(&tick.label, Lettering::new(NUMBER, Along::Start, Across::Middle), place);
+        let position = (frame.right() + 11.0, y);
+        canvas.text(&tick.label, Lettering::new(NUMBER, Along::Start, Across::Middle), position);
     }
     let name = Lettering { upwards: true, ..Lettering::new(NAME, Along::Middle, Across::Middle) };
     canvas.text("density", name, (total - 18.0, head + height / 2.0));

@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
+
+use crate::locks::lock;
 
 /// The name of the font that is compiled in.
 pub(super) const OWN: &str = "runner";
@@ -70,7 +72,7 @@ fn font_of(letter: char) -> Option<&'static str> {
     if letter.is_ascii() {
         return Some(OWN);
     }
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     *known.entry(letter).or_insert_with(|| {
         static HAS_SYSTEM: LazyLock<bool> = LazyLock::new(load_system);
         match has(OWN, letter) {

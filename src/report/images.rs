@@ -24,14 +24,14 @@ pub struct ImageShape {
 impl ImageShape {
     /// The shape that names as `pixel_<row>_<column>` tell, all of them and in order; `None` for other features.
     pub fn of(names: &[&str]) -> Option<Self> {
-        let place = |name: &str| {
+        let pixel = |name: &str| {
             let mut parts = name.strip_prefix("pixel_")?.split('_');
             Some((parts.next()?.parse::<usize>().ok()?, parts.next()?.parse::<usize>().ok()?))
         };
-        let (row, column) = place(names.last()?)?;
+        let (row, column) = pixel(names.last()?)?;
         let (rows, columns) = (row.checked_add(1)?, column.checked_add(1)?);
         let colours = names.len() / rows.checked_mul(columns)?;
-        let is_at = |(i, name): (usize, &&str)| place(name) == Some((i / colours / columns, i / colours % columns));
+        let is_at = |(i, name): (usize, &&str)| pixel(name) == Some((i / colours / columns, i / colours % columns));
         let whole = matches!(colours, 1 | 3) && names.len() == rows * columns * colours;
         (whole && rows.min(columns) > 1 && names.iter().enumerate().all(is_at)).then_some(Self {
             rows,
@@ -101,8 +101,8 @@ mod tests {
     #[test]
     fn names_of_pixels_tell_the_shape() {
         let names = |rows: usize, columns: usize, colours: &[&str]| -> Vec<String> {
-            let place = |i: usize| (i / columns, i % columns);
-            let pixels = (0..rows * columns).map(place);
+            let pixel = |i: usize| (i / columns, i % columns);
+            let pixels = (0..rows * columns).map(pixel);
             pixels.flat_map(|(r, c)| colours.iter().map(move |colour| format!("pixel_{r}_{c}{colour}"))).collect()
         };
         let shape = |names: &[String]| ImageShape::of(&names.iter().map(String::as_str).collect::<Vec<_>>());

@@ -23,20 +23,20 @@ impl Panel {
         // Ink per area stays about the same: the more points, the fainter each.
         let crowding = drawn.len() as f64 * radius * radius / (self.frame.width * self.frame.height);
         let opacity = (0.02 / crowding).sqrt().clamp(0.2, 0.85);
-        let places = drawn
+        let positions = drawn
             .into_iter()
             .map(|row| rows.row(row))
             .map(|row| (row[columns[0]], row[columns[1]]))
             .filter(|&(x, y)| self.contains(x, y))
-            .map(|(x, y)| self.place(x, y));
-        canvas.discs(places, radius, color.mix(opacity));
+            .map(|(x, y)| self.position(x, y));
+        canvas.discs(positions, radius, color.mix(opacity));
     }
 
     /// What of the line through `(x, y)` lies within the frame; points that are not finite break it.
     pub fn draw_curve(&self, canvas: &mut Canvas, points: &[(f64, f64)], color: RGBColor) {
         for piece in self.pieces(points) {
-            let places: Vec<_> = piece.into_iter().map(|(x, y)| self.place(x, y)).collect();
-            canvas.line(&places, 2.0, color);
+            let positions: Vec<_> = piece.into_iter().map(|(x, y)| self.position(x, y)).collect();
+            canvas.line(&positions, 2.0, color);
         }
     }
 
@@ -45,8 +45,8 @@ impl Panel {
         let width = (self.x[1] - self.x[0]) / heights.len() as f64;
         for (i, &height) in heights.iter().enumerate() {
             let left = self.x[0] + i as f64 * width;
-            let (from, top) = self.place(left, height.min(self.y[1]));
-            let (to, bottom) = self.place(left + width, 0.0);
+            let (from, top) = self.position(left, height.min(self.y[1]));
+            let (to, bottom) = self.position(left + width, 0.0);
             canvas.fill(Rect { left: from, top, width: to - from, height: bottom - top }, color);
         }
     }

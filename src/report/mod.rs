@@ -20,7 +20,6 @@ mod marks;
 mod outliers;
 mod pairs;
 mod samples;
-pub mod statistics;
 mod ticks;
 
 pub use comparison::Comparison;

@@ -1,7 +1,7 @@
 //! Axis limits for a few numbers of which some may be wild: one diverged trial shall not press all others flat.
 
 use super::limits::axis_limits;
-use super::statistics::Estimate;
+use crate::statistics::Estimate;
 
 /// What would press the best values into less than this share of the axis is left outside.
 const FLAT: f64 = 1.0 / 20.0;

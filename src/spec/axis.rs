@@ -12,15 +12,15 @@ use super::source::Place;
 use super::sweep::{MAX_TRIALS, Method};
 
 /// The settings of one point along an axis.
-pub(crate) type Choice = Vec<(&'static str, Setting)>;
+pub(crate) type Point = Vec<(&'static str, Setting)>;
 
 /// The values of a point, as one would write them.
-pub(crate) fn written(point: &Choice) -> Vec<String> {
+pub(crate) fn written(point: &Point) -> Vec<String> {
     point.iter().map(|(_, setting)| setting.node.value.to_string()).collect()
 }
 
 /// The bytes that the values of a point take in the spec.
-pub(crate) fn length(point: &Choice) -> usize {
+pub(crate) fn length(point: &Point) -> usize {
     point.iter().map(|(_, setting)| setting.node.place.span.len()).sum()
 }
 
@@ -32,7 +32,7 @@ pub struct Axis {
     /// Where its values come from, unless they are listed.
     pub range: Option<Range>,
     /// The listed values; empty where they come from a range.
-    pub(crate) choices: Vec<Choice>,
+    pub(crate) listed: Vec<Point>,
     /// The key as written.
     pub(crate) place: Place,
     /// The whole list or range.
@@ -69,7 +69,7 @@ impl Axis {
             return None;
         }
         let (place, values) = (setting.key.clone(), setting.node.place.clone());
-        let mut axis = Self { keys, range: None, choices: Vec::new(), place, values };
+        let mut axis = Self { keys, range: None, listed: Vec::new(), place, values };
         match &setting.node.value {
             Value::List(items) if items.is_empty() => {
                 let problem = Diagnostic::error(&setting.node.place, "an empty list: nothing to sweep");
@@ -80,7 +80,7 @@ impl Axis {
                 problems.push(Diagnostic::error(&setting.node.place, message).help("draw them from a range"));
             }
             Value::List(items) => {
-                axis.choices = items.iter().filter_map(|item| axis.choice(item, &found, paired, problems)).collect();
+                axis.listed = items.iter().filter_map(|item| axis.point(item, &found, paired, problems)).collect();
             }
             Value::Table(entries) if !paired => {
                 let (path, rows) = found[0];
@@ -101,48 +101,48 @@ impl Axis {
 
     /// Number of its points in a grid.
     pub(crate) fn count(&self) -> usize {
-        self.range.as_ref().map_or(self.choices.len(), Range::count)
+        self.range.as_ref().map_or(self.listed.len(), Range::count)
     }
 
     /// Point `index` of a grid.
-    pub(crate) fn nth(&self, index: usize) -> Choice {
+    pub(crate) fn nth(&self, index: usize) -> Point {
         match &self.range {
             Some(range) => self.drawn(range.nth(index)),
-            None => self.choices[index].clone(),
+            None => self.listed[index].clone(),
         }
     }
 
     /// At least as many as there are different points to draw.
     pub(crate) fn possible(&self) -> usize {
-        let different = || self.choices.iter().map(written).collect::<HashSet<_>>().len();
+        let different = || self.listed.iter().map(written).collect::<HashSet<_>>().len();
         self.range.as_ref().map_or_else(different, Range::possible)
     }
 
     /// The point at `u` in [0, 1).
-    pub(crate) fn at(&self, u: f64) -> Choice {
+    pub(crate) fn at(&self, u: f64) -> Point {
         match &self.range {
             Some(range) => self.drawn(range.at(u)),
-            None => self.choices.get((u * self.choices.len() as f64) as usize).cloned().unwrap_or_default(),
+            None => self.listed.get((u * self.listed.len() as f64) as usize).cloned().unwrap_or_default(),
         }
     }
 
     /// Its first point, for a spec that stands for the whole sweep.
-    pub(crate) fn first(&self) -> Choice {
+    pub(crate) fn first(&self) -> Point {
         if self.count() > 0 { self.nth(0) } else { self.at(0.0) }
     }
 
-    fn drawn(&self, value: Value) -> Choice {
+    fn drawn(&self, value: Value) -> Point {
         let node = Node { place: self.values.clone(), value };
         vec![(self.keys[0], Setting { key: self.place.clone(), node })]
     }
 
-    fn choice(
+    fn point(
         &self,
         item: &Node,
         keys: &[(&'static str, &'static [&'static Key])],
         paired: bool,
         problems: &mut Vec<Diagnostic>,
-    ) -> Option<Choice> {
+    ) -> Option<Point> {
         let nodes = match &item.value {
             _ if !paired => std::slice::from_ref(item),
             Value::List(values) if values.len() == keys.len() => values.as_slice(),
@@ -154,12 +154,12 @@ impl Axis {
                 return None;
             }
         };
-        let mut choice = Choice::new();
+        let mut point = Point::new();
         for ((path, rows), node) in keys.iter().zip(nodes) {
             let setting = Setting { key: self.place.clone(), node: node.clone() };
             check_any(rows, &setting, problems);
-            choice.push((path, setting));
+            point.push((path, setting));
         }
-        Some(choice)
+        Some(point)
     }
 }

@@ -39,7 +39,7 @@ mod types;
 mod variant;
 
 pub use axis::Axis;
-pub(crate) use axis::{Choice, length, written};
+pub(crate) use axis::{Point, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use engine::{Engine, Slurm};
 pub use file_format::FileFormat;
@@ -50,8 +50,8 @@ pub use overrides::Overrides;
 pub use range::{Range, Scale};
 pub use reference::reference;
 pub(crate) use resolve::resolve;
-pub use resolved::is_default_batch_size;
 pub(crate) use resolved::{absolute, flat};
+pub use resolved::{find, is_default_batch_size};
 pub(crate) use rules::is_pickle;
 pub use schema::schema;
 pub(crate) use source::Place;

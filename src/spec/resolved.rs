@@ -28,10 +28,9 @@ impl Spec {
         spec
     }
 
-    /// Where a data file is: relative to the spec's folder, or, where it is not there, to the working directory.
+    /// Where a data file is, see [`find`].
     pub fn find(&self, path: &Path) -> PathBuf {
-        let beside = self.folder.join(path);
-        if !beside.exists() && path.exists() { path.to_path_buf() } else { beside }
+        find(path, &self.folder)
     }
 
     /// Length of the run in optimizer steps; `train_rows` counts only where the length is given in epochs, each of which
@@ -43,6 +42,12 @@ impl Spec {
             (None, steps) => steps.unwrap_or(0),
         }
     }
+}
+
+/// Where the data file `path` of a spec in `folder` is: relative to that, or, where it is not there, to the working directory.
+pub fn find(path: &Path, folder: &Path) -> PathBuf {
+    let beside = folder.join(path);
+    if !beside.exists() && path.exists() { path.to_path_buf() } else { beside }
 }
 
 /// Whether a spec that says nothing of `training.batch_size` has this one: it then gives way to a smaller training part.

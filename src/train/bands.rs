@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Metrics;
+use crate::statistics::mean;
 
 /// Validation NLL over seeds at one step, nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +26,7 @@ pub fn bands(seeds: &[Vec<Metrics>]) -> Vec<Band> {
     }
     let band = |(step, values): (i64, Vec<f64>)| Band {
         step,
-        mean: values.iter().sum::<f64>() / values.len() as f64,
+        mean: mean(values.iter().copied()),
         low: values.iter().copied().fold(f64::INFINITY, f64::min),
         high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     };

@@ -2,7 +2,7 @@
 //! what is in them.
 //!
 //! `best.safetensors` holds the weights with the best validation NLL; `last.safetensors` the newest weights, the
-//! optimizer's moments (`optimizer.<k>.<name>`) and, as JSON under the metadata key `state`, the place in the run. Both hold
+//! optimizer's moments (`optimizer.<k>.<name>`) and, as JSON under the metadata key `state`, how far the run is. Both hold
 //! which features every coupling keeps and changes (`layers.<i>.kept`, `layers.<i>.changed`), and a checksum.
 
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use super::seal::{SHA256, UNSEALED, seal};
 use crate::atomic::{WriteError, write_atomically};
 use crate::data::Preprocessing;
 use crate::flow::{Architecture, Layer, Parameters};
-use crate::kernel::Optimizer;
+use crate::optimizer::Optimizer;
 use crate::plan::{settings_hash, spec_hash};
 use crate::spec::{Model, Spec};
 
-/// The place in a run: what must be known besides weights and moments to go on as if never interrupted.
+/// How far a run is: what must be known besides weights and moments to go on as if never interrupted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Optimizer steps done.

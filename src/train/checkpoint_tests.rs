@@ -1,8 +1,8 @@
 use super::*;
 use crate::flow::{self, Flow};
 use crate::spec::{
-    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as Rule, OptimizerName, Schedule,
-    ScheduleName,
+    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as OptimizerSpec, OptimizerName,
+    Schedule, ScheduleName,
 };
 use crate::train::restore::Checkpoint;
 
@@ -18,8 +18,8 @@ fn model() -> Model {
     }
 }
 
-fn rule() -> Rule {
-    Rule {
+fn rule() -> OptimizerSpec {
+    OptimizerSpec {
         name: OptimizerName::Adam,
         learning_rate: 1e-3,
         weight_decay: 0.0,
@@ -81,7 +81,7 @@ fn what_is_saved_comes_back_bit_for_bit() {
     let mut moments = Optimizer::new(&rule(), again.parameters().count());
     let checkpoint = Checkpoint::read(&path).expect("whole");
     assert_eq!(checkpoint.restore(&mut *again, Some(&mut moments)).expect("restored"), state);
-    assert_eq!((again.parameters(), &moments), (flow.parameters(), &optimizer));
+    assert_eq!((again.parameters(), moments.moments()), (flow.parameters(), optimizer.moments()));
     assert_eq!(checkpoint.space().expect("space"), space_of(4));
     assert_eq!(checkpoint.origin().expect("origin"), Some(about(&*flow).origin));
 }
@@ -127,11 +127,11 @@ fn refusal(bytes: &[u8], flow: &mut dyn Flow) -> String {
 fn a_flipped_bit_anywhere_is_found() {
     let whole = bytes_of_filled(false);
     let mut flow = flow_of(&model(), 1);
-    for (place, bit) in (0..whole.len()).map(|place| (place, place % 8)) {
+    for (byte, bit) in (0..whole.len()).map(|byte| (byte, byte % 8)) {
         let mut flipped = whole.clone();
-        flipped[place] ^= 1 << bit;
+        flipped[byte] ^= 1 << bit;
         let refused = Checkpoint::of(Path::new(BEST), flipped).and_then(|file| file.restore(&mut *flow, None));
-        assert!(matches!(refused, Err(CheckpointError::Damaged { .. })), "bit {bit} of byte {place}");
+        assert!(matches!(refused, Err(CheckpointError::Damaged { .. })), "bit {bit} of byte {byte}");
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::data::{Batches, Dataset, Train};
 use crate::flow::{Flow, Rows, Work};
 use crate::matrix::Matrix;
+use crate::optimizer::factor;
 use crate::spec::Spec;
-
-use super::factor;
+use crate::statistics::mean;
 
 /// Bytes of the batches of one stretch.
 const WAITING_BYTES: usize = 64 << 20;
@@ -33,7 +33,7 @@ impl<'a> Dealer<'a> {
     /// Lets `flow` hold the training rows, if it can and they are the same in every epoch.
     pub fn new(spec: &'a Spec, dataset: &'a Dataset, seed: u64, flow: &mut dyn Flow) -> Self {
         let batches = Batches::new(dataset, spec.training.batch_size, seed);
-        let total_steps = total_steps(spec, &batches);
+        let total_steps = total_steps(spec, dataset);
         // Batches that wait on the host shall not fill its memory.
         let batch_bytes = 4 * batches.batch_size() * dataset.features();
         let few = flow.steps_at_once().min((WAITING_BYTES / batch_bytes.max(1)).max(1));
@@ -90,17 +90,17 @@ impl<'a> Dealer<'a> {
         log_det.clear();
         match &self.held {
             Some(of_rows) => {
-                let mut places = match std::mem::take(&mut work.rows) {
-                    Rows::Held(places) => places,
+                let mut indices = match std::mem::take(&mut work.rows) {
+                    Rows::Held(indices) => indices,
                     Rows::Given(_) => Vec::new(),
                 };
-                places.clear();
+                indices.clear();
                 for step in steps {
                     let chosen = self.batches.places(step).unwrap_or_default();
-                    log_det.push(mean(chosen.iter().map(|&place| of_rows[place as usize])));
-                    places.extend_from_slice(chosen);
+                    log_det.push(mean(chosen.iter().map(|&index| of_rows[index as usize])));
+                    indices.extend_from_slice(chosen);
                 }
-                work.rows = Rows::Held(places);
+                work.rows = Rows::Held(indices);
             }
             None => {
                 let mut batches = match std::mem::take(&mut work.rows) {
@@ -118,14 +118,12 @@ impl<'a> Dealer<'a> {
     }
 }
 
-fn total_steps(spec: &Spec, batches: &Batches<'_>) -> u64 {
-    match (spec.training.steps, spec.training.epochs) {
-        (Some(steps), _) => steps as u64,
-        (None, epochs) => epochs.unwrap_or(1) as u64 * batches.steps_per_epoch().unwrap_or(1),
-    }
-}
-
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len() as f64;
-    values.sum::<f64>() / count
+/// Steps of a whole run of `spec` over `dataset`.
+pub fn total_steps(spec: &Spec, dataset: &Dataset) -> u64 {
+    let rows = match &dataset.train {
+        Train::Rows(rows) => rows.rows(),
+        // They make no epochs, so that the spec says how many steps.
+        Train::Fresh => 0,
+    };
+    spec.total_steps(rows) as u64
 }

@@ -3,23 +3,14 @@
 use crate::data::Preprocessing;
 use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
+use crate::statistics::Estimate;
 
 /// Rows a flow takes at a time when nobody waits for a gradient: bounds memory whatever the size of the data.
 pub const ROWS_AT_ONCE: usize = 4096;
 
-/// Mean NLL over rows, nats, and its standard error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
-    pub nll: f64,
-    pub standard_error: f64,
-}
-
-impl Score {
-    /// Of rows with these log-likelihoods, nats.
-    pub fn of(log_prob: &[f64]) -> Self {
-        let (nll, standard_error) = mean_and_error(log_prob.iter().map(|log_prob| -log_prob));
-        Self { nll, standard_error }
-    }
+/// Mean NLL of rows with these log-likelihoods, nats.
+pub fn nll(log_prob: &[f64]) -> Estimate {
+    Estimate::of(log_prob.iter().map(|log_prob| -log_prob))
 }
 
 /// log p of each of `rows` (model space), shape `[rows]`: nats, in data space.
@@ -52,20 +43,12 @@ pub fn not_finite(log_prob: &[f64]) -> Option<String> {
     })
 }
 
-/// Mean of `values` and its standard error.
-pub fn mean_and_error(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
-    let n = values.len() as f64;
-    let mean = values.clone().sum::<f64>() / n;
-    let variance = values.map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    (mean, (variance / n).sqrt())
-}
-
-/// Scores `rows` (model space) in data space.
+/// Mean NLL of `rows` (model space) in data space, nats.
 ///
 /// # Errors
 /// Where the device fails.
-pub fn evaluate(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Result<Score, DeviceError> {
-    Ok(Score::of(&log_prob(flow, rows, space)?))
+pub fn evaluate(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Result<Estimate, DeviceError> {
+    Ok(nll(&log_prob(flow, rows, space)?))
 }
 
 #[cfg(test)]

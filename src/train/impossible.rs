@@ -1,6 +1,6 @@
 //! A likelihood that no density can have.
 
-use super::evaluate::mean_and_error;
+use crate::statistics::Estimate;
 
 /// Standard errors below zero at which chance is no longer believed.
 const ERRORS: f64 = 3.0;
@@ -15,7 +15,8 @@ const ERRORS: f64 = 3.0;
 pub fn impossible(log_p: &[f64], log_q: &[f64]) -> Option<String> {
     let differences = log_p.iter().zip(log_q).map(|(log_p, log_q)| log_p - log_q);
     let differences: Vec<f64> = differences.filter(|difference| difference.is_finite()).collect();
-    let (gap, error) = mean_and_error(differences.iter().copied());
+    let Estimate { mean: gap, error, .. } = Estimate::of(differences.iter().copied());
+    let error = error.unwrap_or(0.0);
     (gap < -ERRORS * error).then(|| {
         format!(
             "a bug in the model: its likelihood beats the exact density by {:.4} ± {error:.4} nats, which no density can; \

@@ -1,4 +1,4 @@
-//! The training loop: steps dealt out, schedule, checkpoints, health. It emits [`Event`]s and does not know who listens.
+//! The training loop: steps dealt out, checkpoints, health. It emits [`Event`]s and does not know who listens.
 
 mod bands;
 mod checkpoint;
@@ -8,16 +8,14 @@ mod event;
 mod impossible;
 mod onlooker;
 mod restore;
-mod schedule;
 mod seal;
 mod training;
 
 pub use bands::{Band, bands};
 pub use checkpoint::{About, CheckpointError, Origin, Space, State, save};
-pub use dealer::{Dealer, Stretch};
-pub use evaluate::{Score, evaluate, log_prob, not_finite};
+pub use dealer::{Dealer, Stretch, total_steps};
+pub use evaluate::{evaluate, log_prob, not_finite};
 pub use event::*;
 pub use onlooker::Onlooker;
 pub use restore::Checkpoint;
-pub use schedule::factor;
 pub use training::{Ended, Outcome, Snapshot, TrainError, Training};

@@ -10,7 +10,7 @@ use super::checkpoint::{
 };
 use super::seal::{SHA256, is_whole};
 use crate::flow::{Flow, Parameters};
-use crate::kernel::Optimizer;
+use crate::optimizer::Optimizer;
 
 /// A checkpoint whose bytes are those that were written. Files of the first format have no checksum: of these only what is read is
 /// known to make sense.

@@ -1,6 +1,6 @@
 //! Safetensors files that are equal where their contents are, and that tell when a bit of them has changed.
 //!
-//! The metadata key `sha256` holds the SHA-256 of the whole file as it is with 64 zeros in the place of those digits, so names,
+//! The metadata key `sha256` holds the SHA-256 of the whole file as it is with 64 zeros where those digits stand, so names,
 //! shapes, metadata and numbers are covered alike. Metadata keys are in alphabetical order.
 
 use std::io;
@@ -11,7 +11,7 @@ use crate::hex::hex;
 
 /// The metadata key of the checksum.
 pub(super) const SHA256: &str = "sha256";
-/// What is in the place of the checksum while it is computed.
+/// What stands for the checksum while it is computed.
 pub(super) const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Orders the metadata of a safetensors file, where the crate leaves them as its hash map has them, and fills in the checksum,
@@ -27,15 +27,15 @@ pub(super) fn seal(mut file: Vec<u8>) -> io::Result<Vec<u8>> {
     // The header keeps its length: the same fields, then blanks.
     ordered.resize(header.len(), b' ');
     file[header].copy_from_slice(&ordered);
-    let place = place(&file).ok_or_else(|| io::Error::other("there is no place for the checksum"))?;
-    let digits = digest(&file, &place);
-    file[place].copy_from_slice(digits.as_bytes());
+    let span = span(&file).ok_or_else(|| io::Error::other("there is no place for the checksum"))?;
+    let digits = digest(&file, &span);
+    file[span].copy_from_slice(digits.as_bytes());
     Ok(file)
 }
 
 /// Whether the checksum of `file` is that of its bytes; `false` where it has none.
 pub(super) fn is_whole(file: &[u8]) -> bool {
-    place(file).is_some_and(|place| digest(file, &place).as_bytes() == &file[place])
+    span(file).is_some_and(|span| digest(file, &span).as_bytes() == &file[span])
 }
 
 /// Where the JSON stands: behind its length, eight bytes.
@@ -47,7 +47,7 @@ fn header(file: &[u8]) -> Option<std::ops::Range<usize>> {
 
 /// Where the digits of the checksum stand. Within a JSON text every quotation mark has a backslash before it, so no other text can
 /// be taken for the key.
-fn place(file: &[u8]) -> Option<std::ops::Range<usize>> {
+fn span(file: &[u8]) -> Option<std::ops::Range<usize>> {
     let header = header(file)?;
     let key = format!("\"{SHA256}\":\"");
     let found = file[header.clone()].windows(key.len()).position(|bytes| bytes == key.as_bytes())?;
@@ -56,7 +56,7 @@ fn place(file: &[u8]) -> Option<std::ops::Range<usize>> {
     (end <= header.end).then_some(start..end)
 }
 
-fn digest(file: &[u8], place: &std::ops::Range<usize>) -> String {
-    let hasher = Sha256::new().chain_update(&file[..place.start]).chain_update(UNSEALED);
-    hex(&hasher.chain_update(&file[place.end..]).finalize())
+fn digest(file: &[u8], span: &std::ops::Range<usize>) -> String {
+    let hasher = Sha256::new().chain_update(&file[..span.start]).chain_update(UNSEALED);
+    hex(&hasher.chain_update(&file[span.end..]).finalize())
 }

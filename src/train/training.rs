@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, About, BEST, CheckpointError, LAST, Origin, Space, State};
 use super::dealer::{Dealer, Stretch};
-use super::evaluate::{Score, evaluate, log_prob};
+use super::evaluate::{evaluate, log_prob, nll};
 use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::impossible::impossible;
 use super::onlooker::Onlooker;
@@ -14,8 +14,8 @@ use super::restore::Checkpoint;
 use crate::atomic::sync;
 use crate::data::Dataset;
 use crate::flow::{DeviceError, Flow, Parameters};
-use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
+use crate::optimizer::Optimizer;
 use crate::spec::Spec;
 
 /// Rows on which the health of a flow is looked at.
@@ -291,7 +291,7 @@ impl<'a> Run<'a> {
     /// Scores the validation rows, keeps the weights if they are the best so far, looks at the flow's health.
     fn evaluate(&mut self, row: &mut Metrics) -> Result<(), TrainError> {
         let dataset = self.setup.dataset;
-        let nll = evaluate(self.setup.flow, &dataset.validation, &dataset.preprocessing)?.nll;
+        let nll = evaluate(self.setup.flow, &dataset.validation, &dataset.preprocessing)?.mean;
         row.validation_nll = Some(nll);
         let some_rows = dataset.validation.blocks(HEALTH_ROWS).next().unwrap_or_default();
         let z = self.setup.flow.forward(&some_rows)?.z;
@@ -336,17 +336,17 @@ impl<'a> Run<'a> {
     fn test(&mut self) -> Result<Outcome, TrainError> {
         let dataset = self.setup.dataset;
         let log_prob = log_prob(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
-        let score = Score::of(&log_prob);
+        let nll = nll(&log_prob);
         let mut outcome = self.outcome(Status::Finished, None);
         let summary = &mut outcome.summary;
-        summary.test_nll = Some(score.nll);
+        summary.test_nll = Some(nll.mean);
         // One row has no scatter.
-        summary.test_nll_stderr = (log_prob.len() > 1).then_some(score.standard_error);
+        summary.test_nll_stderr = nll.error;
         if let Some(toy) = &dataset.toy {
-            summary.gap = Some(score.nll - toy.entropy());
+            summary.gap = Some(nll.mean - toy.entropy());
             summary.bug = dataset.exact_log_density().and_then(|log_p| impossible(log_p, &log_prob));
         }
-        summary.bits_per_dim = dataset.preprocessing.bits_per_dim(score.nll);
+        summary.bits_per_dim = dataset.preprocessing.bits_per_dim(nll.mean);
         Ok(outcome)
     }
 
@@ -373,7 +373,7 @@ impl<'a> Run<'a> {
         self.dealer.batch(self.state.step, &mut batch);
         // The weights are still those of the step. Where the device has no room to look again, the numbers must do.
         let seen = flow.loss_and_gradient(&batch, &mut gradient).is_ok();
-        let place = if nll.is_finite() && seen {
+        let cause = if nll.is_finite() && seen {
             let entries = flow.parameters().entries();
             let broken = entries
                 .iter()
@@ -389,7 +389,7 @@ impl<'a> Run<'a> {
             }
         };
         format!(
-            "at step {step} {place}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
+            "at step {step} {cause}; try a smaller learning rate, a longer warm-up, or clipping with a smaller clip_norm"
         )
     }
 }

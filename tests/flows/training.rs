@@ -2,8 +2,8 @@
 
 use realnvp_runner::compute::Level;
 use realnvp_runner::flow::{Flow, Loss, Rows, Work};
-use realnvp_runner::kernel::Optimizer;
 use realnvp_runner::matrix::Matrix;
+use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::spec::{MaskScheme, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
 
 use realnvp_runner::kernel::cuda::OnDevice;

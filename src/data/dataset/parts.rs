@@ -132,13 +132,12 @@ fn options(spec: &spec::Dataset, path: &Path) -> ReadOptions {
     }
 }
 
-/// Where `path` is: relative to `folder`, or to the working directory.
+/// Where `path` is, see [`spec::find`].
 fn resolve(path: &Path, folder: &Path) -> Result<PathBuf, DataError> {
-    let beside_spec = folder.join(path);
-    match (beside_spec.exists(), path.exists()) {
-        (true, _) => Ok(beside_spec),
-        (_, true) => Ok(path.to_owned()),
-        _ if beside_spec == path => Err(DataError::NotFound { tried: vec![beside_spec] }),
-        _ => Err(DataError::NotFound { tried: vec![beside_spec, path.to_owned()] }),
+    let found = spec::find(path, folder);
+    if found.exists() {
+        return Ok(found);
     }
+    let elsewhere = (found != path).then(|| path.to_owned());
+    Err(DataError::NotFound { tried: std::iter::once(found).chain(elsewhere).collect() })
 }

@@ -3,10 +3,10 @@
 use dfdx::prelude::*;
 
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
-use crate::kernel::update::norm;
 use crate::layers::Form;
 use crate::layers::composed::{Composed as _, Float, Moved, Rows, Upload};
 use crate::matrix::Matrix;
+use crate::optimizer::norm;
 
 type Layers<F, W, E, D> = Vec<Form<F, W, E, D>>;
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 use super::api::{self, AS_IT_IS, BLOCKING_WITHOUT_TIME, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
 use super::device::{Address, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
 use crate::flow::DeviceError;
+use crate::locks::lock;
 
 /// `kernels.cu`, compiled by `build.rs`: machine code of one capability, and PTX for newer ones.
 const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
@@ -44,10 +45,6 @@ const STAGE: usize = 1 << 20;
 /// Held while a graph is recorded, and for what waits for a whole GPU: the latter would void the recording, also that of
 /// another flow.
 static RECORDING: Mutex<()> = Mutex::new(());
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl Shared {
     /// That of GPU number `ordinal`, whose context becomes that of this thread.

@@ -10,8 +10,8 @@ use super::layers::{FLOAT, Layer, NULL, Tables};
 use super::layout::Layout;
 use super::step::{Brought, Moments, Source, Step};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
-use crate::kernel::Optimizer;
 use crate::matrix::Matrix;
+use crate::optimizer::Optimizer;
 
 /// Rows taken at a time in evaluation: bounds memory.
 const EVALUATION_ROWS: usize = 8192;

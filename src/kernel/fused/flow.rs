@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use super::lane::{Lane, split};
 use crate::compute::{Buffer, Level, Panels};
 use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, Layer, LayerHealth, Loss, Parameters};
-use crate::kernel::update::{CHUNK, square_sum};
 use crate::layers::cpu::{AcrossRows, ByRow, Context, Totals, Training};
 use crate::matrix::Matrix;
+use crate::optimizer::{CHUNK, square_sum};
 
 /// Rows a lane takes at a time in evaluation.
 const EVALUATION_ROWS: usize = 256;

@@ -136,8 +136,8 @@ impl Chart {
         let high = series.band.iter().rev().map(|&(x, _, high)| (self.along(x), high));
         let corners = panel.surface(&low.chain(high).collect::<Vec<_>>());
         if !corners.is_empty() {
-            let places: Vec<_> = corners.into_iter().map(|(x, y)| panel.place(x, y)).collect();
-            canvas.polygon(&places, series.color.mix(0.16));
+            let positions: Vec<_> = corners.into_iter().map(|(x, y)| panel.position(x, y)).collect();
+            canvas.polygon(&positions, series.color.mix(0.16));
         }
     }
 
@@ -146,11 +146,11 @@ impl Chart {
         panel.draw_curve(canvas, &line, series.color);
         for &(x, low, high) in &series.bars {
             if let Some((from, to)) = panel.segment((self.along(x), low), (self.along(x), high)) {
-                canvas.line(&[panel.place(from.0, from.1), panel.place(to.0, to.1)], 1.5, series.color);
+                canvas.line(&[panel.position(from.0, from.1), panel.position(to.0, to.1)], 1.5, series.color);
             }
         }
         let dots = series.dots.iter().map(|&(x, y)| (self.along(x), y)).filter(|&(x, y)| panel.contains(x, y));
-        series.mark.draw(canvas, dots.map(|(x, y)| panel.place(x, y)), series.color.to_rgba());
+        series.mark.draw(canvas, dots.map(|(x, y)| panel.position(x, y)), series.color.to_rgba());
     }
 
     /// What the frame does not show and an arrow stands for: dots above or below it, and lines that end there.
@@ -169,8 +169,8 @@ impl Chart {
         for series in &self.series {
             for (x, y) in self.outside(series) {
                 let up = y > panel.y[1];
-                let (mut at, _) = panel.place(self.along(x), panel.y[0]);
-                // Side by side where several leave at one place.
+                let (mut at, _) = panel.position(self.along(x), panel.y[0]);
+                // Side by side where several leave at one position.
                 while taken.iter().any(|&(other, is_up)| is_up == up && (other - at).abs() < STEP) {
                     at -= STEP;
                 }

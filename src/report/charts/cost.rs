@@ -4,10 +4,10 @@ use plotters::style::RGBColor;
 
 use super::super::comparison::{Comparison, Metric, metric};
 use super::super::outliers::limits_of_best;
-use super::super::statistics::Estimate;
 use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
 use super::legend_names;
 use super::mark::{MARKS, Mark};
+use crate::statistics::Estimate;
 
 /// What a trial costs, and how to call it on an axis.
 const COSTS: [(&str, &str); 2] = [("seconds", "training time (s)"), ("parameters", "parameters")];

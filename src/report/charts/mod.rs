@@ -5,6 +5,7 @@
 mod chart;
 mod cost;
 mod curves;
+mod experiment;
 mod mark;
 mod names;
 mod swept;
@@ -12,5 +13,6 @@ mod swept;
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};
+pub use experiment::{RunCurve, experiment_charts};
 pub use names::legend_names;
 pub use swept::swept_charts;

@@ -22,14 +22,14 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         .filter_map(|group| Some((group.keys.get(key)?, group)))
         .collect();
     let scale = scale(known.iter().map(|(value, _)| *value))?;
-    let place = |value: &toml::Value| match &scale {
+    let coordinate = |value: &toml::Value| match &scale {
         Scale::Words(words) => words.iter().position(|word| *word == word_of(value)).map(|i| i as f64),
         Scale::Linear | Scale::Log => number(value),
     };
     let mut others = Series { color: BEHIND, ..Series::default() };
     let mut best = Series { name: "best at each value".into(), color: COLORS[0], ..Series::default() };
     for (value, group) in &known {
-        let (Some(x), Some(it)) = (place(value), group.estimates.get(metric.name)) else { continue };
+        let (Some(x), Some(it)) = (coordinate(value), group.estimates.get(metric.name)) else { continue };
         // Groups come best first.
         let is_best = best.dots.iter().all(|(other, _)| *other != x);
         let series = if is_best { &mut best } else { &mut others };

@@ -2,9 +2,9 @@
 
 use polars::prelude::{Column, DataFrame, PolarsResult};
 
-use super::super::statistics::Estimate;
 use super::{Comparison, Group, METRICS};
 use crate::columns::value_column;
+use crate::statistics::Estimate;
 
 impl Comparison {
     /// One row a group: its labels and keys; `n`, `runs`, `diverged`, `failed`, `unfinished`; every metric that any group

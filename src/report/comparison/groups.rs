@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::statistics::{Estimate, estimate};
 use super::data::differing;
 use super::{METRICS, Metric, Row};
+use crate::statistics::{Estimate, mean};
 use crate::train::Status;
 
 /// What puts runs into one group.
@@ -87,11 +87,11 @@ impl Comparison {
             By::Trial => vec!["trial".into()],
         };
         let mut members: Vec<(Vec<Option<toml::Value>>, Vec<&Row>)> = Vec::new();
-        let mut place: BTreeMap<String, usize> = BTreeMap::new();
+        let mut index_of: BTreeMap<String, usize> = BTreeMap::new();
         for row in rows {
             let labels: Vec<_> = heads.iter().map(|head| row.value(head)).collect();
             let next = members.len();
-            let at = *place.entry(format!("{labels:?}")).or_insert(next);
+            let at = *index_of.entry(format!("{labels:?}")).or_insert(next);
             if at == next {
                 members.push((labels, Vec::new()));
             }
@@ -127,11 +127,12 @@ impl Group {
         let ended = |wanted: &[Status]| rows.iter().filter(|row| wanted.contains(&row.status)).count();
         let over = |metric: &Metric| {
             let finished = rows.iter().filter(|row| row.status == Status::Finished);
-            estimate(finished.filter_map(|row| row.metrics.get(metric.name).copied()))
+            Estimate::of_finite(finished.filter_map(|row| row.metrics.get(metric.name).copied()))
         };
         let rows_error = |metric: &Metric| {
             let finished = rows.iter().filter(|row| row.status == Status::Finished);
-            estimate(finished.filter_map(|row| row.metrics.get(metric.rows_error?).copied())).map(|it| it.mean)
+            Estimate::of_finite(finished.filter_map(|row| row.metrics.get(metric.rows_error?).copied()))
+                .map(|it| it.mean)
         };
         let mut keys = rows.first().map(|row| row.keys.clone()).unwrap_or_default();
         keys.retain(|key, value| key.contains('.') && rows.iter().all(|row| row.keys.get(key) == Some(value)));
@@ -182,12 +183,12 @@ fn counterparts(rows: &[&Row], by: &By, metric: &Metric) -> BTreeMap<Counterpart
         }
         values.entry((row.seed, rest)).or_default().push(value);
     }
-    values.into_iter().map(|(key, values)| (key, values.iter().sum::<f64>() / values.len() as f64)).collect()
+    values.into_iter().map(|(key, values)| (key, mean(values.into_iter()))).collect()
 }
 
 fn paired(values: &BTreeMap<Counterpart, f64>, best: &BTreeMap<Counterpart, f64>) -> Option<Estimate> {
     let differences = values.iter().filter_map(|(key, value)| Some(value - best.get(key)?));
-    estimate(differences)
+    Estimate::of_finite(differences)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The numbers of a run that trials can be compared by.
 
-use super::super::statistics::Estimate;
 use crate::quantity::{count, duration, with_error};
+use crate::statistics::Estimate;
 
 /// A numeric column of `trials.parquet`.
 #[derive(Debug)]

@@ -17,15 +17,15 @@ pub fn once_each(rows: &mut Vec<Row>) -> usize {
         }
     }
     let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-    let mut places = BTreeMap::new();
+    let mut index_of = BTreeMap::new();
     let mut repeated = 0;
     for row in rows.drain(..) {
-        let Some(&place) = places.get(&(trial(&row), row.seed)) else {
-            places.insert((trial(&row), row.seed), kept.len());
+        let Some(&first) = index_of.get(&(trial(&row), row.seed)) else {
+            index_of.insert((trial(&row), row.seed), kept.len());
             kept.push(row);
             continue;
         };
-        let other: &mut Row = &mut kept[place];
+        let other: &mut Row = &mut kept[first];
         repeated += usize::from(other.trial != row.trial);
         let (mut best, rest) = match row.status == Status::Finished && other.status != Status::Finished {
             true => (row, other.clone()),

@@ -3,15 +3,15 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, Moments, Source, rule};
+use super::{Desk, Moments, Source};
 use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
-use crate::kernel::Optimizer;
 use crate::kernel::cuda::device::{Address, BLOCK, Device, Factor, Kernel, Memory, Product};
 use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::kernel::cuda::layers::{
     BatchNorm, Commands, Coupling, FLOAT, Layer, NULL, NetworkMemory, Passage, Reader, arguments, lanes,
 };
 use crate::kernel::cuda::layout::{Layout, Maps, Norm};
+use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
 ///
@@ -200,7 +200,7 @@ impl Chain {
             ],
         );
         if let Some((optimizer, moments)) = update {
-            let (rule, [a, b, c]) = rule(optimizer.rule());
+            let DeviceRule { number: rule, constants: [a, b, c] } = optimizer.on_device();
             let Weights { values, gradient, count } = *weights;
             let Moments { first, second } = moments;
             let decay = optimizer.weight_decay();

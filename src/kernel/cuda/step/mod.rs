@@ -15,8 +15,7 @@ use super::device::{Address, Command, Device, Memory};
 use super::flow::Placed;
 use super::layers::Commands;
 use crate::flow::{DeviceError, Loss};
-use crate::kernel::Optimizer;
-use crate::kernel::update::Rule;
+use crate::optimizer::Optimizer;
 use chain::Chain;
 use whole::Whole;
 
@@ -147,14 +146,5 @@ impl<D: Device> Step<D> {
             Path::Whole(whole) => whole.commands(&mut commands, placed, self.rows, &self.desk, update),
         }
         commands.0
-    }
-}
-
-/// A rule's number in `kernels.cu`, and its constants there.
-fn rule(rule: Rule) -> (usize, [f32; 3]) {
-    match rule {
-        Rule::Adam { betas: [first, second], epsilon, decoupled } => (usize::from(decoupled), [first, second, epsilon]),
-        Rule::Sgd { momentum } => (2, [momentum, 0.0, 0.0]),
-        Rule::Rmsprop { alpha, epsilon, momentum } => (3, [alpha, epsilon, momentum]),
     }
 }

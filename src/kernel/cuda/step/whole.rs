@@ -3,12 +3,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, Moments, Source, rule};
+use super::{Desk, Moments, Source};
 use crate::flow::{DeviceError, HALF_LN_TAU};
-use crate::kernel::Optimizer;
 use crate::kernel::cuda::device::{Address, BLOCK, Device, Kernel, Memory};
 use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::kernel::cuda::layers::{Commands, FLOAT, NULL, arguments};
+use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 
 /// What `pass_*` needs to know, as in `kernels.cu`.
@@ -177,7 +177,9 @@ impl Whole {
         let sums = arguments![self.tiles, rows, self.partial, control];
         commands.launch_blocks(Kernel::WeightGradients, self.tile_count, sums);
         let constant = placed.architecture.features as f64 * HALF_LN_TAU;
-        let (rule, [a, b, c]) = update.map_or((0, [0.0; 3]), |(optimizer, _)| rule(optimizer.rule()));
+        let none = DeviceRule { number: 0, constants: [0.0; 3] };
+        let DeviceRule { number: rule, constants: [a, b, c] } =
+            update.map_or(none, |(optimizer, _)| optimizer.on_device());
         let Moments { first, second } = update.map_or(Moments { first: NULL, second: NULL }, |(_, moments)| moments);
         let [clip_norm, decay] =
             update.map_or([0.0; 2], |(optimizer, _)| [optimizer.clip_norm(), f64::from(optimizer.weight_decay())]);

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::agreement::{Disagreement, agree};
-use super::datasets::Datasets;
+use super::folder::SPEC;
 use super::pictures::{Detail, View};
-use super::trial::SPEC;
-use crate::data::{DataError, Preprocessing};
+use crate::data::{Dataset, Preprocessing};
 use crate::flow::{self, DeviceError, Flow, standard_normal};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
@@ -56,8 +55,6 @@ pub enum SavedRunError {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPictureError {
     #[error(transparent)]
-    Data(#[from] DataError),
-    #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -65,7 +62,8 @@ pub enum SavedPictureError {
 
 impl SavedRun {
     /// Opens the run in `directory`: its spec and `checkpoints/best.safetensors`, once they and the manifest are known to be of one
-    /// run. The data are not needed. A run of a GPU computes on the CPU where there is no such GPU: the weights are the same, and so are the numbers but for rounding.
+    /// run. The data are not needed. A run of a GPU computes on the CPU where there is no such GPU: the weights are the same, and
+    /// so are the numbers but for rounding.
     ///
     /// # Errors
     /// Where a file is missing, damaged, or not what the run left.
@@ -150,15 +148,14 @@ impl SavedRun {
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
-    /// The pictures that a run ends with, in full detail.
+    /// The pictures that a run ends with, in full detail; `dataset` is that of its spec.
     ///
     /// # Errors
-    /// Where the data cannot be loaded or a picture cannot be drawn.
-    pub fn pictures(&mut self, datasets: &Datasets, title: &str) -> Result<Vec<Picture>, SavedPictureError> {
-        let dataset = datasets.of(&self.spec)?;
+    /// Where the device fails or a picture cannot be drawn.
+    pub fn pictures(&mut self, dataset: &Dataset, title: &str) -> Result<Vec<Picture>, SavedPictureError> {
         let seed = self.spec.seeds.first().copied().unwrap_or(0);
         let samples = self.sample(Detail::Full.samples(), seed)?;
-        Ok(View::new(&mut *self.flow, &dataset, &samples, Detail::Full)?.draw(title)?)
+        Ok(View::new(&mut *self.flow, dataset, &samples, Detail::Full)?.draw(title)?)
     }
 
     /// x → z. `noise`: seed of the noise that is added to quantised data; `None`: the rows carry it already, as samples do.

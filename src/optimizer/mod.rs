@@ -1,19 +1,40 @@
-//! Optimizers over the flat vector of parameters.
+//! Optimizers over the flat vector of parameters: one file a rule, the norm that gradients are clipped by, and the learning rate
+//! over a run.
+
+mod adam;
+mod norm;
+mod rmsprop;
+mod rule;
+mod schedule;
+mod sgd;
+
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::fused::Level;
-use super::update::{CHUNK, Rule, Update, update};
+use crate::kernel::fused::Level;
 use crate::spec::{Optimizer as Spec, OptimizerName};
+use adam::Adam;
+use rmsprop::Rmsprop;
+use rule::{Rule, Update};
+use sgd::Sgd;
 
-/// One update rule and its moments. `g` is the clipped gradient, `λ` the weight decay, `η` the learning rate.
-#[derive(Clone, Debug, PartialEq)]
+pub use norm::norm;
+pub(crate) use norm::square_sum;
+pub use rule::DeviceRule;
+pub use schedule::factor;
+
+/// Values a thread takes at a time: small enough to balance, large enough to forget the cost of sharing.
+pub const CHUNK: usize = 16 * 1024;
+
+/// One update rule and its moments.
+#[derive(Clone, Debug)]
 pub struct Optimizer {
-    rule: Rule,
+    rule: Arc<dyn Rule>,
     weight_decay: f32,
     /// The gradient is shortened to this norm; 0: never.
     clip_norm: f64,
-    /// Moments, each shape `[parameters]`; a rule uses the first `Rule::moments` of them.
+    /// Moments, each shape `[parameters]`; as many as `Rule::moments` says.
     moments: Vec<Vec<f32>>,
 }
 
@@ -23,20 +44,22 @@ impl Optimizer {
         let betas = spec.betas.unwrap_or([0.9, 0.999]).map(|b| b as f32);
         let epsilon = spec.epsilon.unwrap_or(1e-8) as f32;
         let momentum = spec.momentum.unwrap_or(0.0) as f32;
-        let rule = match spec.name {
-            OptimizerName::Adam => Rule::Adam { betas, epsilon, decoupled: false },
-            OptimizerName::Adamw => Rule::Adam { betas, epsilon, decoupled: true },
-            OptimizerName::Sgd => Rule::Sgd { momentum },
-            OptimizerName::Rmsprop => Rule::Rmsprop { alpha: spec.alpha.unwrap_or(0.99) as f32, epsilon, momentum },
+        let rule: Arc<dyn Rule> = match spec.name {
+            OptimizerName::Adam => Arc::new(Adam { betas, epsilon, decoupled: false }),
+            OptimizerName::Adamw => Arc::new(Adam { betas, epsilon, decoupled: true }),
+            OptimizerName::Sgd => Arc::new(Sgd { momentum }),
+            OptimizerName::Rmsprop => Arc::new(Rmsprop { alpha: spec.alpha.unwrap_or(0.99) as f32, epsilon, momentum }),
         };
         let moments = vec![vec![0.0; parameters]; rule.moments()];
         Self { rule, weight_decay: spec.weight_decay as f32, clip_norm: spec.clip_norm, moments }
     }
 
-    pub fn rule(&self) -> Rule {
-        self.rule
+    /// The rule, for devices that update by themselves.
+    pub fn on_device(&self) -> DeviceRule {
+        self.rule.on_device()
     }
 
+    /// λ.
     pub fn weight_decay(&self) -> f32 {
         self.weight_decay
     }
@@ -51,27 +74,30 @@ impl Optimizer {
         &self.moments
     }
 
+    /// The same, to be filled from a checkpoint or a device.
     pub fn moments_mut(&mut self) -> &mut [Vec<f32>] {
         &mut self.moments
     }
 
     /// What a gradient of this norm is multiplied by.
     pub fn clip(&self, norm: f64) -> f32 {
-        if self.clip_norm > 0.0 && norm > self.clip_norm { (self.clip_norm / norm) as f32 } else { 1.0 }
+        norm::clip(norm, self.clip_norm)
     }
 
     /// The constants of update number `step` (from 0) with learning rate `rate`, for devices that update by themselves: the
-    /// rate, and Adam's bias corrections 1 − β₁ᵗ and √(1 − β₂ᵗ).
+    /// rate, and the bias corrections of the two moments.
     pub fn constants(&self, rate: f64, step: u64) -> [f32; 3] {
-        Update::new(self.rule, self.weight_decay, 1.0, rate, step).constants()
+        let [first, second] = self.rule.corrections(step);
+        [rate as f32, first, second]
     }
 
     /// Update number `step` (from 0) with learning rate `rate`; the gradient is multiplied by `clip` first.
     ///
     /// Every value is updated on its own, so the result does not depend on the number of threads.
     pub fn update(&mut self, parameters: &mut [f32], gradient: &[f32], clip: f32, rate: f64, step: u64) {
-        let kernel = Update::new(self.rule, self.weight_decay, clip, rate, step);
-        let level = Level::detect();
+        let corrections = self.rule.corrections(step);
+        let now = Update { rate: rate as f32, clip, weight_decay: self.weight_decay, corrections };
+        let (rule, level) = (&*self.rule, Level::detect());
         let mut moments = self.moments.iter_mut();
         let first = moments.next().map_or(&mut [][..], |m| m);
         match moments.next() {
@@ -79,9 +105,9 @@ impl Optimizer {
                 .par_chunks_mut(CHUNK)
                 .zip(gradient.par_chunks(CHUNK))
                 .zip(first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK)))
-                .for_each(|((p, g), (m, v))| update(level, kernel, p, g, m, v)),
-            Some(second) => update(level, kernel, parameters, gradient, first, second),
-            None => update(level, kernel, parameters, gradient, first, &mut []),
+                .for_each(|((p, g), (m, v))| rule.update(level, now, p, g, m, v)),
+            Some(second) => rule.update(level, now, parameters, gradient, first, second),
+            None => rule.update(level, now, parameters, gradient, first, &mut []),
         }
     }
 }
@@ -89,7 +115,6 @@ impl Optimizer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::update::norm;
     use crate::spec::{Schedule, ScheduleName};
 
     fn spec(name: OptimizerName, weight_decay: f64) -> Spec {

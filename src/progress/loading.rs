@@ -6,8 +6,9 @@ use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{ProgressMode, locked};
+use super::ProgressMode;
 use crate::data::Watch;
+use crate::locks::lock;
 
 /// Files that take no time to read get no bar; bytes.
 const LARGE: u64 = 16 << 20;
@@ -22,7 +23,7 @@ pub fn loading(mode: ProgressMode) -> Box<Watch> {
         if total < LARGE {
             return;
         }
-        let mut shown = locked(&bar);
+        let mut shown = lock(&bar);
         let bar = shown.get_or_insert_with(|| new_bar(path, total));
         // Pieces may tell of themselves out of order.
         bar.set_position(done.max(bar.position()));

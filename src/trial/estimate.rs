@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::data::{Batches, Dataset};
 use crate::flow::{self, DeviceError};
-use crate::kernel::Optimizer;
+use crate::optimizer::Optimizer;
 use crate::plan::Trial;
 use crate::spec::Spec;
-use crate::train::{Dealer, Stretch};
+use crate::train::{Dealer, Stretch, total_steps};
 
 /// The expected cost of one run on one core.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,8 +24,8 @@ pub struct Estimate {
     pub memory: f64,
 }
 
-/// Estimates the cost of `trial` by arithmetic: nothing of its size is made. The first call trains its trial for a few steps, or one
-/// with a narrower model where that would take long; later ones scale what that took.
+/// Estimates the cost of `trial` by arithmetic: nothing of its size is made. The first call trains its trial for a few steps, or
+/// one with a narrower model where that would take long; later ones scale what that took.
 ///
 /// # Errors
 /// Where the device is not there.
@@ -45,8 +45,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
             *SECONDS_PER_MULTIPLICATION.get_or_init(|| seconds)
         }
     };
-    let per_epoch = batches.steps_per_epoch().unwrap_or(1);
-    let steps = spec.training.steps.map_or(spec.training.epochs.unwrap_or(1) as u64 * per_epoch, |steps| steps as u64);
+    let steps = total_steps(spec, dataset);
     // Forward alone is a third of a step's arithmetic.
     let evaluations = steps as f64 / spec.training.evaluate_every as f64;
     let rows =
@@ -72,7 +71,7 @@ pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
     // A row, its gradient, and what the layers keep of it.
     let kept = flow::Architecture::cost(&trial.spec.model, features, trial.seed).values;
     let activations = batch * (kept as f64 + 2.0 * features as f64);
-    // Weights, best weights, two layouts, two lanes of gradient and their sum, two moments.
+    // Weights, best weights, two layouts, the gradients of two threads and their sum, two moments.
     let parameters = flow::Architecture::count(&trial.spec.model, features, trial.seed);
     4.0 * (9.0 * parameters as f64 + activations)
 }

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::folder::SPEC;
 use super::glimpses::Glimpses;
 use super::pictures::{Detail, View};
-use super::run_folder::{ASIDE, without_manifest};
 use super::whereabouts::Whereabouts;
 use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
 use crate::data::{Dataset, matrix_columns, write_table};
@@ -19,71 +19,6 @@ use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn, read_curve};
 use crate::spec::{Device, KernelChoice};
 use crate::train::{Ended, Event, Outcome, Sink, Status, TrainError, Training};
-
-/// The resolved spec in the folder of a run.
-pub const SPEC: &str = "spec.toml";
-
-/// How a trial's folder stands before it is run.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
-    /// Nothing there, or nothing that could be lost.
-    New,
-    /// Finished with the same spec: kept.
-    Finished(Box<Manifest>),
-    /// Diverged with the same spec, as it would again: kept unless asked to retry.
-    Ended(Box<Manifest>),
-    /// Interrupted, killed, or failed for want of something (room on the disk, say): goes on from its last checkpoint.
-    Unfinished,
-    /// Another process on this machine is at it.
-    Busy(Box<Manifest>),
-    /// Something is there that may be worth keeping and cannot be gone on from: another spec's run, one of a later release, one
-    /// whose manifest is lost. It is left as it is.
-    Unclear { reason: String },
-}
-
-/// Looks at the folder of `trial`.
-pub fn standing(trial: &Trial, results: &Path) -> Standing {
-    let directory = trial.directory(results);
-    let manifest = match Manifest::read(&directory) {
-        Ok(manifest) => manifest,
-        Err(error) => return without_manifest(trial, &directory, &error),
-    };
-    if manifest.spec_hash != trial.spec_hash {
-        return Standing::Unclear { reason: format!("{} holds the run of another spec; {ASIDE}", directory.display()) };
-    }
-    match manifest.status {
-        Status::Finished => Standing::Finished(Box::new(manifest)),
-        Status::Diverged => Standing::Ended(Box::new(manifest)),
-        Status::Running if is_alive(&manifest) => Standing::Busy(Box::new(manifest)),
-        Status::Running | Status::Interrupted | Status::Failed => Standing::Unfinished,
-    }
-}
-
-/// Whether the process that last wrote the manifest is still at it. Only this machine's processes can be asked, and only
-/// on Linux; elsewhere the answer is no.
-fn is_alive(manifest: &Manifest) -> bool {
-    let other = program(&manifest.pid.to_string());
-    is_of_this_host(manifest) && manifest.pid != std::process::id() && other.is_some() && other == program("self")
-}
-
-/// Whether the run's process is known to have ended without a last word: `kill -9`, power loss.
-pub fn was_killed(manifest: &Manifest) -> bool {
-    // Where this very process cannot be found, others cannot either; those of other users show no executable.
-    let can_tell = is_of_this_host(manifest) && program("self").is_some();
-    manifest.status == Status::Running && can_tell && !Path::new("/proc").join(manifest.pid.to_string()).exists()
-}
-
-fn is_of_this_host(manifest: &Manifest) -> bool {
-    hostname::get().is_ok_and(|name| name.to_string_lossy() == manifest.host)
-}
-
-/// The name of a process's executable, on Linux. Not its path: two releases may share a folder of results, and one that was
-/// replaced while it runs is `… (deleted)`.
-fn program(pid: &str) -> Option<String> {
-    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    let name = path.file_name()?.to_string_lossy().into_owned();
-    Some(name.strip_suffix(" (deleted)").map_or(name.clone(), str::to_owned))
-}
 
 /// A trial that is to be run, and what it needs.
 pub struct Job<'a> {

@@ -186,8 +186,8 @@ fn visible(log_prob: &[f64], blocks: usize) -> Vec<bool> {
     let least = sorted[sorted.len() * 99 / 100] - INVISIBLE;
     let seen = |row: usize, column: usize| log_prob[row * blocks + column].total_cmp(&least).is_ge();
     let near = |at: usize| at.saturating_sub(1)..(at + 2).min(blocks);
-    let places = (0..blocks * blocks).map(|at| (at / blocks, at % blocks));
-    places.map(|(row, column)| near(row).any(|row| near(column).any(|column| seen(row, column)))).collect()
+    let cells = (0..blocks * blocks).map(|at| (at / blocks, at % blocks));
+    cells.map(|(row, column)| near(row).any(|row| near(column).any(|column| seen(row, column)))).collect()
 }
 
 /// log p in data space at `points` (data space).

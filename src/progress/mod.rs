@@ -6,7 +6,7 @@ mod line;
 mod loading;
 
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use console::{Term, style};
@@ -15,6 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use self::line::{Overall, outcome, overall_line, pieces, running_line};
 pub use self::loading::loading;
 use crate::data::printable;
+use crate::locks::lock;
 use crate::train::{Event, Metrics, Sink, Status, Summary};
 
 const DRAWS_PER_SECOND: u8 = 10;
@@ -88,7 +89,7 @@ impl Progress {
         let line = printable(line.as_ref());
         match &self.view.output {
             Output::Bars { bars, .. } => drop(bars.println(line)),
-            Output::Plain(writer) => drop(writeln_whole(&mut *locked(writer), &line)),
+            Output::Plain(writer) => drop(writeln_whole(&mut *lock(writer), &line)),
             Output::Silent => drop(writeln_whole(&mut std::io::stderr(), &line)),
         }
     }
@@ -108,7 +109,7 @@ impl Progress {
 
     /// Counts what a run did since its last call: shares of the run, and whether it ended.
     fn advance(&self, more: f64, ended: bool) {
-        let mut overall = locked(&self.view.overall);
+        let mut overall = lock(&self.view.overall);
         overall.running += more;
         overall.ended += usize::from(ended);
         let Output::Bars { overall: Some(bar), .. } = &self.view.output else {
@@ -297,11 +298,6 @@ fn writeln_whole(writer: &mut dyn Write, line: &str) -> std::io::Result<()> {
     writer.flush()
 }
 
-/// A panic elsewhere leaves nothing half-done in what is locked here.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,7 +308,7 @@ mod tests {
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            locked(&self.0).extend_from_slice(bytes);
+            lock(&self.0).extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -344,7 +340,7 @@ mod tests {
         run.record(&Event::Started { resumed_at: Some(60), total_steps: 100, parameters: 42 }).unwrap();
         run.record(&ended(Status::Diverged, Some("at step 71 the loss is NaN"))).unwrap();
 
-        let text = String::from_utf8(locked(&paper.0).clone()).unwrap();
+        let text = String::from_utf8(lock(&paper.0).clone()).unwrap();
         assert_eq!(
             text.lines().collect::<Vec<_>>(),
             [

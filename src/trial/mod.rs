@@ -1,0 +1,20 @@
+//! What one run is made of: its folder, training, drawing and saving ([`Job`]); a run that is there, judged ([`standing`]) and
+//! opened again ([`SavedRun`]). Knows nothing of the other runs, nor of where they go on.
+
+mod agreement;
+mod estimate;
+mod folder;
+mod glimpses;
+mod job;
+mod pictures;
+mod same_data;
+mod saved;
+mod standing;
+mod whereabouts;
+
+pub use estimate::{Estimate, estimate, training_bytes};
+pub use folder::{SPEC, is_of_run, stranger};
+pub use job::Job;
+pub use same_data::changed_data;
+pub use saved::{SavedRun, SavedRunError};
+pub use standing::{Standing, standing, was_killed};
