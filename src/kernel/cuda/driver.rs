@@ -227,8 +227,25 @@ impl Driver {
         })
     }
 
-    /// cuBLAS's matrices are column-major, ours row-major: it computes Cᵀ = Bᵀ·Aᵀ.
     fn product(&self, product: &Product) -> Result<(), DeviceError> {
+        let Product { rows, inner, columns, a, b, c, stride, count } = *product;
+        // A few tiles with long sums, as weights' gradients of large batches are, leave most of a GPU idle. Where it computes one
+        // product at a time, cuBLAS cuts the sums among more blocks.
+        const TILE: usize = 128;
+        let tiles = rows.div_ceil(TILE) * columns.div_ceil(TILE) * count;
+        if tiles >= 100 || inner < 8 * TILE {
+            return self.batched(product);
+        }
+        let moved =
+            |factor: Factor, at: usize| Factor { address: factor.address + 4 * (at * factor.stride) as u64, ..factor };
+        (0..count).try_for_each(|at| {
+            let c = c + 4 * (at * stride) as u64;
+            self.batched(&Product { a: moved(a, at), b: moved(b, at), c, count: 1, ..*product })
+        })
+    }
+
+    /// cuBLAS's matrices are column-major, ours row-major: it computes Cᵀ = Bᵀ·Aᵀ.
+    fn batched(&self, product: &Product) -> Result<(), DeviceError> {
         let &Product { rows, inner, columns, a, b, c, stride, count } = product;
         let side = |factor: Factor, high: usize, wide: usize| {
             let operation = if factor.transposed { TRANSPOSED } else { AS_IT_IS };

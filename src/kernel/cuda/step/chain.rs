@@ -83,9 +83,9 @@ struct Columns {
 const COLUMNS: usize = 32;
 
 /// Whether the gradients of maps of these sizes are summed tile by tile, with their biases, rather than by one batched product:
-/// measured on an H100, where the latter wins for large maps and many rows alone.
+/// measured on an H100, where the latter wins for large maps, and for any map of several thousand rows.
 fn by_tiles(maps: &Maps, rows: usize) -> bool {
-    rows <= 512 || maps.inputs * maps.outputs <= 1 << 16
+    rows <= 512 || rows <= 1024 && maps.inputs * maps.outputs <= 1 << 16
 }
 
 /// A piece of memory for each coupling.
