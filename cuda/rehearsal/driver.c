@@ -66,7 +66,7 @@ typedef struct Work {
             size_t bytes;
         } copy;
         struct {
-            int at, bt, m, n, k, lda, ldb, ldc, count;
+            int tf32, at, bt, m, n, k, lda, ldb, ldc, count;
             long long astride, bstride, cstride;
             float alpha, beta;
             const float *a, *b;
@@ -117,6 +117,8 @@ typedef struct {
 
 typedef struct {
     Stream* stream;
+    /* 0: f32; 3: factors in TF32. */
+    int mode;
 } Blas;
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
@@ -191,10 +193,20 @@ static void clear(Queue* queue) {
 
 static void enqueue(Stream* stream, const Work* work) { append(stream->recorded ? stream->recorded : &stream->queue, work); }
 
+/* A factor as TF32 has it: 11 bits of mantissa, the first of which is not written. */
+static double factor(float value, int tf32) {
+    if (!tf32) return value;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits = (bits + 0x1000) & ~0x1fffu;
+    memcpy(&value, &bits, sizeof bits);
+    return value;
+}
+
 static int multiply(const Context* context, const Work* work) {
     const int m = work->product.m, n = work->product.n, k = work->product.k;
     const int lda = work->product.lda, ldb = work->product.ldb, ldc = work->product.ldc;
-    const int at = work->product.at, bt = work->product.bt;
+    const int at = work->product.at, bt = work->product.bt, tf32 = work->product.tf32;
     double* sums = malloc(sizeof(double) * (size_t)m);
     int fine = 1;
     for (int i = 0; fine && i < work->product.count; i++) {
@@ -208,9 +220,9 @@ static int multiply(const Context* context, const Work* work) {
         for (int column = 0; fine && column < n; column++) {
             for (int row = 0; row < m; row++) sums[row] = 0;
             for (int l = 0; l < k; l++) {
-                double right = bt ? b[column + (size_t)l * ldb] : b[l + (size_t)column * ldb];
+                double right = factor(bt ? b[column + (size_t)l * ldb] : b[l + (size_t)column * ldb], tf32);
                 for (int row = 0; row < m; row++)
-                    sums[row] += right * (at ? a[l + (size_t)row * lda] : a[row + (size_t)l * lda]);
+                    sums[row] += right * factor(at ? a[l + (size_t)row * lda] : a[row + (size_t)l * lda], tf32);
             }
             float* out = c + (size_t)column * ldc;
             for (int row = 0; row < m; row++) {
@@ -612,6 +624,13 @@ int cublasSetWorkspace_v2(Blas* handle, void* workspace, size_t bytes) {
     return owned(current, workspace, bytes) ? SUCCESS : BLAS_INVALID_VALUE;
 }
 
+int cublasSetMathMode(Blas* handle, int mode) {
+    LOCKED;
+    if (mode != 0 && mode != 3) return BLAS_INVALID_VALUE;
+    handle->mode = mode;
+    return SUCCESS;
+}
+
 int cublasSgemmStridedBatched(Blas* handle, int at, int bt, int m, int n, int k, const float* alpha, const float* a, int lda,
                               long long astride, const float* b, int ldb, long long bstride, const float* beta, float* c,
                               int ldc, long long cstride, int count) {
@@ -624,7 +643,7 @@ int cublasSgemmStridedBatched(Blas* handle, int at, int bt, int m, int n, int k,
     }
     Work work = {
         .kind = PRODUCT,
-        .product = {at, bt, m, n, k, lda, ldb, ldc, count, astride, bstride, cstride, *alpha, *beta, a, b, c},
+        .product = {handle->mode == 3, at, bt, m, n, k, lda, ldb, ldc, count, astride, bstride, cstride, *alpha, *beta, a, b, c},
     };
     enqueue(handle->stream, &work);
     return SUCCESS;

@@ -5,7 +5,7 @@ use dfdx::prelude::{Const, Cpu, Device as DfdxDevice, Dim};
 use super::{Architecture, DeviceError, Flow, Parameters};
 use crate::kernel::composed::Composed;
 use crate::kernel::fused::Fused;
-use crate::spec::{Device, KernelChoice, Model};
+use crate::spec::{Device, KernelChoice, Model, Precision, Training};
 
 /// A (features, width) pair compiled as constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +43,42 @@ pub fn static_shape(features: usize, width: usize) -> Option<StaticShape> {
     STATIC_SHAPES.iter().copied().find(|s| (s.features, s.width) == (features, width))
 }
 
+/// How a flow computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    pub kernel: KernelChoice,
+    pub precision: Precision,
+}
+
+impl From<KernelChoice> for How {
+    fn from(kernel: KernelChoice) -> Self {
+        Self { kernel, precision: Precision::F32 }
+    }
+}
+
+impl From<&Training> for How {
+    fn from(&Training { kernel, precision, .. }: &Training) -> Self {
+        Self { kernel, precision }
+    }
+}
+
 /// Builds the flow of `model` for data of `features` columns, with initial weights by `seed`. Any GPU is the first.
 ///
 /// # Errors
 /// Where the device is not there or not compiled in.
 pub fn build(
     model: &Model,
-    kernel: KernelChoice,
+    how: impl Into<How>,
     features: usize,
     seed: u64,
     device: Device,
 ) -> Result<Built, DeviceError> {
     let (architecture, parameters) = Architecture::new(model, features, seed);
-    let width = architecture.width;
-    let maker = Make { architecture, parameters, kernel, device };
-    Ok(Built { flow: dispatch(maker, features, width)?, static_shape: static_shape(features, width) })
+    let (how, width) = (how.into(), architecture.width);
+    // Kernels written by hand take their sizes at run time.
+    let static_shape = static_shape(features, width).filter(|_| how.kernel == KernelChoice::Composed);
+    let maker = Make { architecture, parameters, how, device };
+    Ok(Built { flow: dispatch(maker, features, width)?, static_shape })
 }
 
 /// What the dispatch hands its dims to.
@@ -68,16 +89,16 @@ trait Maker {
 struct Make {
     architecture: Architecture,
     parameters: Parameters,
-    kernel: KernelChoice,
+    how: How,
     device: Device,
 }
 
 impl Maker for Make {
     fn make<F: Dim, W: Dim>(self, features: F, width: W) -> Result<Box<dyn Flow>, DeviceError> {
-        match (self.device, self.kernel) {
+        match (self.device, self.how.kernel) {
             (Device::Cpu, KernelChoice::Fused) => Ok(Box::new(Fused::new(self.architecture, self.parameters))),
             (Device::Cpu, KernelChoice::Composed) => Ok(self.composed(features, width, Cpu::default())),
-            (Device::Cuda(ordinal), kernel) => self.cuda(features, width, ordinal.unwrap_or(0), kernel),
+            (Device::Cuda(ordinal), _) => self.cuda(features, width, ordinal.unwrap_or(0)),
         }
     }
 }
@@ -88,16 +109,10 @@ impl Make {
     }
 
     #[cfg(feature = "cuda")]
-    fn cuda<F: Dim, W: Dim>(
-        self,
-        features: F,
-        width: W,
-        ordinal: usize,
-        kernel: KernelChoice,
-    ) -> Result<Box<dyn Flow>, DeviceError> {
+    fn cuda<F: Dim, W: Dim>(self, features: F, width: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
         use crate::kernel::cuda::{Driver, OnDevice};
-        if kernel == KernelChoice::Fused {
-            let driver = Driver::new(ordinal, features.size().max(width.size()))?;
+        if self.how.kernel == KernelChoice::Fused {
+            let driver = Driver::new(ordinal, features.size().max(width.size()), self.how.precision)?;
             return Ok(Box::new(OnDevice::new(self.architecture, self.parameters, driver)?));
         }
         // Where the driver does not work at all, it says so itself.
@@ -108,7 +123,7 @@ impl Make {
     }
 
     #[cfg(not(feature = "cuda"))]
-    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, _: usize, _: KernelChoice) -> Result<Box<dyn Flow>, DeviceError> {
+    fn cuda<F: Dim, W: Dim>(self, _: F, _: W, _: usize) -> Result<Box<dyn Flow>, DeviceError> {
         Err(DeviceError::without_cuda())
     }
 }

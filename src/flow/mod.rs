@@ -17,7 +17,7 @@ pub use crate::layers::{
 };
 pub use architecture::Architecture;
 pub use base::{HALF_LN_TAU, standard_normal, standard_normal_log_prob};
-pub use build::{Built, StaticShape, build, static_shape};
+pub use build::{Built, How, StaticShape, build, static_shape};
 #[cfg(feature = "cuda")]
 pub(crate) use gpus::driver_version;
 pub use gpus::{Gpu, gpu_count, gpus};

@@ -333,6 +333,20 @@ pub struct Training {
     pub patience: usize,
     /// What computes: the hand-written kernels or plain dfdx operations.
     pub kernel: KernelChoice,
+    /// The arithmetic of large products in training steps on a GPU.
+    #[serde(default)]
+    pub precision: Precision,
+}
+
+/// How a GPU multiplies in the large products of training steps. All else, and everything that is evaluated, is in plain f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 24 bits of mantissa.
+    #[default]
+    F32,
+    /// Factors rounded to 11 bits of mantissa, summed in f32: NVIDIA's TensorFloat-32, on GPUs of compute capability 8.0 or newer.
+    Tf32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

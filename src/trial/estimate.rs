@@ -107,7 +107,7 @@ fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     const AT_MOST: Duration = Duration::from_millis(300);
     let spec = &trial.spec;
-    let mut flow = flow::build(&spec.model, spec.training.kernel, dataset.features(), trial.seed, spec.device)?.flow;
+    let mut flow = flow::build(&spec.model, &spec.training, dataset.features(), trial.seed, spec.device)?.flow;
     let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
     let mut dealer = Dealer::new(spec, dataset, trial.seed, &mut *flow);
     let (mut stretch, mut losses) = (Stretch::default(), Vec::new());

@@ -103,7 +103,7 @@ impl Job<'_> {
     ) -> Result<Outcome, TrainError> {
         let Trial { spec, seed, .. } = self.trial;
         let features = self.dataset.features();
-        let Built { mut flow, .. } = flow::build(&spec.model, spec.training.kernel, features, *seed, self.device)?;
+        let Built { mut flow, .. } = flow::build(&spec.model, &spec.training, features, *seed, self.device)?;
         let mut glimpses = Glimpses {
             dataset: self.dataset,
             title: self.title(),

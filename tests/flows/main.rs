@@ -142,7 +142,8 @@ impl Gpu {
             #[cfg(feature = "cuda")]
             Self::Cuda => {
                 let widest = architecture.features.max(architecture.width);
-                let driver = realnvp_runner::kernel::cuda::Driver::new(0, widest).expect("a GPU");
+                use realnvp_runner::spec::Precision;
+                let driver = realnvp_runner::kernel::cuda::Driver::new(0, widest, Precision::F32).expect("a GPU");
                 Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))
             }
         }

@@ -43,6 +43,10 @@ pub const CAPTURE_THREAD_LOCAL: c_uint = 1;
 pub const AS_IT_IS: c_uint = 0;
 pub const TRANSPOSED: c_uint = 1;
 
+/// cuBLAS's modes of arithmetic.
+pub const PLAIN_F32: c_uint = 0;
+pub const TF32: c_uint = 3;
+
 // The tests of a machine without CUDA link what stands in for both; see build.rs.
 #[cfg_attr(not(feature = "cuda-ci"), link(name = "cuda"))]
 unsafe extern "C" {
@@ -101,6 +105,7 @@ unsafe extern "C" {
     pub fn cublasDestroy_v2(handle: Blas) -> Code;
     pub fn cublasSetStream_v2(handle: Blas, stream: Stream) -> Code;
     pub fn cublasSetWorkspace_v2(handle: Blas, workspace: *mut c_void, bytes: usize) -> Code;
+    pub fn cublasSetMathMode(handle: Blas, mode: c_uint) -> Code;
     pub fn cublasSgemm_v2(
         handle: Blas,
         operation_a: c_uint,

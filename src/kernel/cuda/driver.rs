@@ -7,11 +7,14 @@ use std::ffi::{CString, c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 
-use super::api::{self, AS_IT_IS, BLOCKING_WITHOUT_TIME, CAPTURE_THREAD_LOCAL, NON_BLOCKING, TRANSPOSED};
+use super::api::{
+    self, AS_IT_IS, BLOCKING_WITHOUT_TIME, CAPTURE_THREAD_LOCAL, NON_BLOCKING, PLAIN_F32, TF32, TRANSPOSED,
+};
 use super::device::{Address, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
 use crate::flow::DeviceError;
 use crate::locks::lock;
+use crate::spec::Precision;
 
 /// `kernels.cu`, compiled by `build.rs`: machine code of one capability, and PTX for newer ones.
 const KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
@@ -93,6 +96,8 @@ pub struct Driver {
     /// For those who wait asleep.
     done: api::Event,
     blas: api::Blas,
+    /// Of the products of recorded commands, which are those of training.
+    precision: Precision,
     workspace: Address,
     /// The host's memory that the GPU copies from and to while the host goes on: [`STAGE`] bytes.
     stage: *mut u8,
@@ -104,11 +109,12 @@ pub struct Driver {
 pub struct Graph(api::GraphExec);
 
 impl Driver {
-    /// GPU number `ordinal`, for flows whose layers have up to `widest` values.
+    /// GPU number `ordinal`, for flows whose layers have up to `widest` values; products that are
+    /// [recorded](Device::record) have this precision, all others are in f32.
     ///
     /// # Errors
     /// Where there is none, or its driver is too old for this program.
-    pub fn new(ordinal: usize, widest: usize) -> Result<Self, DeviceError> {
+    pub fn new(ordinal: usize, widest: usize, precision: Precision) -> Result<Self, DeviceError> {
         // Where the driver does not work at all, this says so.
         let count = crate::flow::gpu_count()?;
         if ordinal >= count {
@@ -125,6 +131,7 @@ impl Driver {
             stream: std::ptr::null_mut(),
             done: std::ptr::null_mut(),
             blas: std::ptr::null_mut(),
+            precision,
             workspace: 0,
             stage: std::ptr::null_mut(),
             staged: Cell::new(0),
@@ -365,6 +372,27 @@ impl Device for Driver {
 
     fn record(&self, commands: &[Command]) -> Result<Graph, DeviceError> {
         self.here()?;
+        let arithmetic = match self.precision {
+            Precision::F32 => PLAIN_F32,
+            Precision::Tf32 => TF32,
+        };
+        // SAFETY: the handle is whole.
+        let set = |mode| self.told(Failed::blas(unsafe { api::cublasSetMathMode(self.blas, mode) }));
+        set(arithmetic)?;
+        let recorded = self.recorded(commands);
+        set(PLAIN_F32)?;
+        recorded
+    }
+
+    fn replay(&self, graph: &Graph) -> Result<(), DeviceError> {
+        // SAFETY: recorded by this driver.
+        self.told(Failed::driver(unsafe { api::cuGraphLaunch(graph.0, self.stream) }))
+    }
+}
+
+impl Driver {
+    /// A graph of `commands`, in cuBLAS's present arithmetic.
+    fn recorded(&self, commands: &[Command]) -> Result<Graph, DeviceError> {
         // cuBLAS loads its kernels when they are first used, which must not happen while a graph is recorded. These
         // commands change nothing that counts before training has written its numbers.
         let products: Vec<Command> =
@@ -388,11 +416,6 @@ impl Device for Driver {
             }
             made.map(|()| Graph(ready))
         }
-    }
-
-    fn replay(&self, graph: &Graph) -> Result<(), DeviceError> {
-        // SAFETY: recorded by this driver.
-        self.told(Failed::driver(unsafe { api::cuGraphLaunch(graph.0, self.stream) }))
     }
 }
 

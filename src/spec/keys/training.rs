@@ -2,6 +2,7 @@
 
 use super::row::{MAX_STEPS, Row, choice, integer, row};
 use crate::spec::keys::Fallback::{Absent, Value};
+use crate::spec::keys::Since::Later;
 use crate::spec::variant::When;
 
 #[rustfmt::skip]
@@ -20,4 +21,7 @@ pub(super) static ROWS: &[Row] = &[
         "Evaluations without a better validation NLL before stopping; 0 = off."),
     row("training.kernel", choice(&["fused", "composed"]), Value("'fused'"), "",
         "What computes: kernels written by hand, or plain dfdx operations."),
+    row("training.precision", choice(&["f32", "tf32"]), Value("'f32'"), "",
+        "How a GPU multiplies in large products of training steps; `tf32` rounds the factors to 11 bits. Evaluation is always f32.")
+        .since(Later),
 ];
