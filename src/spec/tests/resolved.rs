@@ -144,6 +144,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("training.log_every", &[], "7"),
     ("training.patience", &[], "7"),
     ("training.kernel", &[], "composed"),
+    ("training.precision", &[], "tf32"),
 ];
 
 /// What a spec of overrides alone resolves to, also where this build has no such device.
