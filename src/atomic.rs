@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}; check free space and permissions, then run the same command again", path.display())]
 pub struct WriteError {
+    /// The file that was to be written.
     pub path: PathBuf,
+    /// What the system answered.
     pub source: io::Error,
 }
 

@@ -22,6 +22,7 @@ pub struct Preprocessing {
     /// where all are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<f64>,
+    /// The logit that squeezed values go through, where the spec asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logit: Option<Logit>,
 }

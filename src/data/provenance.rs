@@ -29,6 +29,7 @@ pub struct Provenance {
 /// A file, or folder of images, as it was when it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataFile {
+    /// Where it lay when it was read.
     pub path: PathBuf,
     /// Of all files in it, where it is a folder.
     pub bytes: u64,

@@ -38,14 +38,18 @@ pub struct Local<'a> {
     pub retry_failed: bool,
     /// Start no more trials once one has failed or diverged; those that run go on to their end.
     pub fail_fast: bool,
+    /// Set from outside when running trials are to save and end.
     pub stop: &'a AtomicBool,
+    /// The data sets that trials share.
     pub datasets: &'a Datasets,
+    /// The terminal's view.
     pub progress: &'a Progress,
 }
 
 /// What became of the trials of one experiment.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// Name of the experiment.
     pub experiment: String,
     /// One a run, in the order of the plan; runs that were never started are missing.
     pub runs: Vec<Manifest>,

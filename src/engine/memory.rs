@@ -36,7 +36,9 @@ pub struct Promise<'a> {
     bytes(*free)
 )]
 pub struct TooLittleMemory {
+    /// Bytes that the trial takes.
     pub needed: f64,
+    /// Bytes that this machine has free.
     pub free: f64,
 }
 

@@ -22,6 +22,7 @@ pub struct Slots {
 
 /// The right to compute on a device, until it is dropped.
 pub struct Slot<'a> {
+    /// The device.
     pub device: Device,
     slots: &'a Slots,
 }

@@ -29,6 +29,7 @@ const POLL: Duration = Duration::from_secs(2);
 
 /// Why nothing was submitted.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum SlurmError {
     #[error("cannot start `{command}`: {source}; --engine slurm is for a machine that submits to a Slurm cluster")]
     Missing { command: &'static str, source: io::Error },

@@ -22,6 +22,7 @@ pub struct Unasked {
 
 /// Why it is not known what is asked for.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum UnaskedError {
     #[error("{} has no plan.json that can be read ({source}); name an experiment, a folder like results/moons", path.display())]
     NoPlan { path: PathBuf, source: io::Error },

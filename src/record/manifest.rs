@@ -19,10 +19,13 @@ const FILE: &str = "manifest.json";
 /// Everything about one run but its curves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// How the run stands.
     pub status: Status,
+    /// Name of the experiment.
     pub experiment: String,
     /// The trial's id.
     pub trial: String,
+    /// Seed of the run.
     pub seed: u64,
     /// SHA-256 of the resolved spec, as hex.
     pub spec_hash: String,
@@ -35,6 +38,7 @@ pub struct Manifest {
     pub runner: String,
     /// Commit of the repository in whose working tree the run was started.
     pub git_commit: Option<String>,
+    /// The device as the spec names it: `cpu`, `cuda` or `cuda:N`.
     pub device: String,
     /// Whether the model's shape was a compile-time constant.
     pub static_shape: bool,
@@ -42,7 +46,9 @@ pub struct Manifest {
     pub instruction_set: String,
     /// Trainable numbers of the model.
     pub parameters: Option<usize>,
+    /// Name of the machine that last ran it.
     pub host: String,
+    /// Process that last ran it, on that machine.
     pub pid: u32,
     /// First start of the run, RFC 3339, UTC.
     pub started: Option<String>,
@@ -52,6 +58,7 @@ pub struct Manifest {
     pub reason: Option<String>,
     /// How often the run went on from a checkpoint.
     pub resumes: usize,
+    /// What it reached; none before its end.
     pub summary: Option<Summary>,
 }
 

@@ -11,6 +11,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// A recorder that hands every event to each of `sinks`, in this order.
     pub fn new(sinks: Vec<Box<dyn Sink + Send>>) -> Self {
         Self { sinks }
     }

@@ -28,13 +28,15 @@ pub struct State {
     /// Training time so far, seconds. Not of a run at its end, whose manifest tells it: equal runs leave equal files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Best validation NLL so far (data space, nats), and the step it was seen at.
+    /// Best validation NLL so far (data space, nats).
     pub best_validation_nll: Option<f64>,
+    /// The step after which it was measured.
     pub best_step: u64,
     /// Evaluations since the best one.
     pub fruitless: u64,
-    /// Sum of the training NLL over the steps since the last row of the curve, and how many they are.
+    /// Sum of the training NLL over the steps since the last row of the curve.
     pub nll_sum: f64,
+    /// Number of those steps.
     pub nll_steps: u64,
     /// The last training NLL that went to the curve.
     pub train_nll: Option<f64>,
@@ -42,6 +44,7 @@ pub struct State {
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum CheckpointError {
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -89,6 +92,7 @@ pub struct Origin {
     pub spec_hash: String,
     /// What its `spec.toml` must hash to: [`settings_hash`].
     pub settings_hash: String,
+    /// Seed of the run.
     pub seed: u64,
 }
 
@@ -102,9 +106,13 @@ impl Origin {
 /// What the checkpoints of a run say from its first step to its last.
 #[derive(Clone, Debug)]
 pub struct About {
+    /// The run that it is of.
     pub origin: Origin,
+    /// The `[model]` of the spec.
     pub model: Model,
+    /// The layers of the flow.
     pub architecture: Architecture,
+    /// The features, and how they are preprocessed.
     pub space: Space,
 }
 

@@ -13,6 +13,7 @@ const WAITING_BYTES: usize = 64 << 20;
 /// Steps in a row that nothing comes between, and what the preprocessing adds to their losses.
 #[derive(Debug, Default)]
 pub struct Stretch {
+    /// The steps, as the flow takes them.
     pub work: Work,
     /// Mean over each batch of the preprocessing's log|det|, nats.
     pub log_det: Vec<f64>,

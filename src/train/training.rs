@@ -26,10 +26,13 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Everything a run needs.
 pub struct Training<'a> {
+    /// The resolved spec.
     pub spec: &'a Spec,
     /// Seed of the batch order and of dequantisation noise.
     pub seed: u64,
+    /// The rows.
     pub dataset: &'a Dataset,
+    /// The flow, with the weights that it starts from.
     pub flow: &'a mut dyn Flow,
     /// Folder of `last.safetensors` and `best.safetensors`.
     pub checkpoints: &'a Path,
@@ -46,7 +49,9 @@ pub struct Training<'a> {
 /// How a run ended. The flow then holds the best weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
+    /// How it ended.
     pub status: Status,
+    /// What it reached.
     pub summary: Summary,
     /// Why, where the status is not `Finished`.
     pub reason: Option<String>,
@@ -54,6 +59,7 @@ pub struct Outcome {
 
 /// A run that has ended, and what of it is still to be written.
 pub struct Ended {
+    /// How it ended, and what it reached.
     pub outcome: Outcome,
     /// Of a finished run. Whoever runs it may have other work for the processor first; a run that is interrupted is saved
     /// already.
@@ -83,6 +89,7 @@ impl Snapshot {
 
 /// What makes a run fail, other than diverging.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum TrainError {
     #[error(transparent)]
     Device(#[from] DeviceError),

@@ -17,6 +17,7 @@ pub struct Estimate {
     pub static_shape: bool,
     /// Trainable values.
     pub parameters: usize,
+    /// Optimizer steps of the whole run.
     pub steps: u64,
     /// Training, evaluations included.
     pub seconds: f64,

@@ -22,7 +22,9 @@ use crate::train::{Ended, Event, Outcome, Sink, Status, TrainError, Training};
 
 /// A trial that is to be run, and what it needs.
 pub struct Job<'a> {
+    /// The trial.
     pub trial: &'a Trial,
+    /// Its data.
     pub dataset: &'a Dataset,
     /// Folder of all results.
     pub results: &'a Path,
@@ -30,6 +32,7 @@ pub struct Job<'a> {
     pub device: Device,
     /// Forget what is in the trial's folder.
     pub from_scratch: bool,
+    /// Set from outside when the run is to save and end.
     pub stop: &'a AtomicBool,
 }
 

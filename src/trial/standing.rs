@@ -24,7 +24,10 @@ pub enum Standing {
     Busy(Box<Manifest>),
     /// Something is there that may be worth keeping and cannot be gone on from: another spec's run, one of a later release, one
     /// whose manifest is lost. It is left as it is.
-    Unclear { reason: String },
+    Unclear {
+        /// What is there, and what to do about it.
+        reason: String,
+    },
 }
 
 /// Looks at the folder of `trial`.

@@ -9,6 +9,7 @@ use crate::spec::{self, Decimal, Duplicates, FileFormat, Missing};
 pub struct ReadOptions {
     /// `None`: told by the extension.
     pub format: Option<FileFormat>,
+    /// Which columns are features.
     pub selection: Selection,
     /// Name of the array of an npz archive; `None`: the only one.
     pub key: Option<String>,
@@ -16,8 +17,11 @@ pub struct ReadOptions {
     pub header: Option<bool>,
     /// What separates the cells of a text, an ASCII character; `None`: told by the format.
     pub delimiter: Option<char>,
+    /// What stands before the decimals of a number in a text.
     pub decimal: Decimal,
+    /// What becomes of rows with missing values.
     pub missing: Missing,
+    /// What becomes of rows that equal an earlier one.
     pub duplicates: Duplicates,
     /// Most rows; `None`: all.
     pub rows: Option<usize>,

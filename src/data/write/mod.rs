@@ -17,13 +17,16 @@ mod parquet;
 /// The values of a column, one a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Column {
+    /// 32-bit floats.
     F32(Vec<f32>),
+    /// 64-bit floats.
     F64(Vec<f64>),
     /// Of any type, as another file has it.
     Copied(Series),
 }
 
 impl Column {
+    /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -32,6 +35,7 @@ impl Column {
         }
     }
 
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -61,6 +65,7 @@ where
 
 /// A table that may be larger than memory: its rows are made while it is written.
 pub struct Blocks<'a> {
+    /// Names of the columns, in order.
     pub names: &'a [String],
     /// Of all blocks together.
     pub rows: usize,
@@ -86,7 +91,9 @@ const WRITERS: &[Writer] = &[
 /// How a table is written: its name is the extension without the dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
+    /// Apache Parquet: columns keep their types.
     Parquet,
+    /// Comma-separated text with a line of names.
     Csv,
     /// An array of shape `[rows, columns]` without the names.
     Npy,

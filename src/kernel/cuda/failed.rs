@@ -6,7 +6,9 @@ pub type Code = i32;
 /// Why a call did not do what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed {
+    /// A call of the driver answered with this code.
     Driver(Code),
+    /// A call of cuBLAS answered with this code.
     Blas(Code),
 }
 
