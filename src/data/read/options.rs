@@ -45,6 +45,9 @@ impl From<&spec::Dataset> for ReadOptions {
 
 impl ReadOptions {
     /// NaN in place of a missing value where its row is to be dropped.
+    ///
+    /// # Errors
+    /// That of `value`, where it is another one or such rows are not dropped.
     pub fn or_missing(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         match value {
             Err(CellProblem::Empty | CellProblem::Missing(_)) if self.missing == Missing::Drop => Ok(f64::NAN),

@@ -153,6 +153,7 @@ pub enum Command {
 /// no room, is lost, or refuses.
 ///
 /// Addresses in commands must be those of memory that is allocated until the commands are done.
+#[expect(clippy::missing_errors_doc, reason = "the same for every method, told above")]
 pub trait Device {
     /// Commands prepared to be run many times.
     type Graph;

@@ -64,11 +64,17 @@ impl Failed {
     pub const NEWER_PTX: Self = Self::Driver(222);
 
     /// What an answer of the driver means.
+    ///
+    /// # Errors
+    /// Any code but 0.
     pub fn driver(code: Code) -> Result<(), Self> {
         if code == 0 { Ok(()) } else { Err(Self::Driver(code)) }
     }
 
     /// What an answer of cuBLAS means.
+    ///
+    /// # Errors
+    /// Any code but 0.
     pub fn blas(code: Code) -> Result<(), Self> {
         if code == 0 { Ok(()) } else { Err(Self::Blas(code)) }
     }
