@@ -105,7 +105,7 @@ pub fn sync(path: &Path) -> Result<(), WriteError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(WriteError::at(path))
 }
 
-/// Other systems cannot be asked to.
+/// On systems that offer no such call, does nothing.
 ///
 /// # Errors
 /// None.

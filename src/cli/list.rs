@@ -99,10 +99,10 @@ impl List {
     }
 }
 
-/// Of a run that the plan asks for and that has not started.
+/// Status shown for a run that the plan asks for and that has not started.
 const WAITING: &str = "waiting";
 
-/// Of a run that the plan does not ask for, behind its status.
+/// Remark behind the status of a run that the plan does not ask for.
 const UNASKED: &str = "(not asked for)";
 
 fn plan(experiment: &Path) -> Option<Plan> {

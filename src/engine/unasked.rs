@@ -84,7 +84,7 @@ pub fn remove(experiment: &Path, runs: &[PathBuf]) -> Result<usize, RecordError>
         trials.extend(directory.parent());
     }
     for trial in trials {
-        // Other seeds may be left.
+        // Removed only if it is empty: other seeds of the trial may remain.
         let gone = fs::remove_dir(trial).is_ok();
         let name = trial.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         remove_bands(experiment, &name);

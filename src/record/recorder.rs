@@ -1,4 +1,4 @@
-//! One listener that is many.
+//! A sink that passes events to several others.
 
 use std::io;
 

@@ -50,7 +50,7 @@ const PARAMETERS: (&str, &str) = ("cost/parameters", "Trained numbers of the flo
 /// stands alone, to be removed when the run goes on after all.
 const END: &str = ".end";
 
-/// Takes a sentence for the user.
+/// A function that shows the user a warning.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
 /// Writes `events.out.tfevents.*` of one run: scalars, pictures, the spec as text, and its session of the HPARAMS tab.
@@ -63,14 +63,14 @@ pub struct TensorBoard {
     spec: String,
     warn: Warn,
     state: State,
-    /// Tags that have their description.
+    /// Tags whose description was written already.
     described: BTreeSet<&'static str>,
 }
 
 enum State {
     Waiting,
     Open(EventsFile),
-    /// After the end or an error.
+    /// Set after the end of the run or an error: nothing more is written.
     Silent,
 }
 

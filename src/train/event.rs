@@ -1,4 +1,4 @@
-//! What a training run says while it goes. Events are data; sinks in `record/` make files and bars of them.
+//! What a training run reports while it goes. Events are data; sinks make files (`record/`) and bars (`progress/`) of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,22 +27,22 @@ pub struct Metrics {
     pub scale_max: Option<f64>,
 }
 
-/// What stands in `trials.parquet` for one finished run, besides its names. Units: nats, seconds, rows.
+/// The numbers of one ended run, as `trials.parquet` has them. Units: nats, seconds, rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Mean NLL of the best weights over the test rows, data space, nats.
     pub test_nll: Option<f64>,
     /// Standard error of `test_nll` over the test rows.
     pub test_nll_stderr: Option<f64>,
-    /// The best one.
+    /// Best mean NLL over the validation rows during training, data space, nats.
     pub validation_nll: Option<f64>,
-    /// The last one.
+    /// Training NLL in the last row of the curve, data space, nats.
     pub train_nll: Option<f64>,
     /// Test NLL minus the exact entropy (toys).
     pub gap: Option<f64>,
-    /// What cannot be true of these numbers, where something cannot: a bug of the runner.
+    /// Why these numbers cannot be right, where they contradict each other: a bug of the runner.
     pub bug: Option<String>,
-    /// Quantised data only.
+    /// Upper bound on the bits per feature of the discrete test rows; quantised data only.
     pub bits_per_dim: Option<f64>,
     /// Optimizer steps done.
     pub steps: i64,
@@ -114,7 +114,8 @@ pub enum Event {
     },
     /// A row of the training curve.
     Metrics(Metrics),
-    /// Everything up to this step is safe in a checkpoint, and the run goes on or is interrupted. Its record must be as safe.
+    /// A checkpoint of this step is on disk, and the run goes on or is interrupted. What sinks have recorded up to here must be
+    /// on disk too: a resumed run goes on from both.
     Saved {
         /// Optimizer steps done.
         step: i64,

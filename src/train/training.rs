@@ -36,7 +36,7 @@ pub struct Training<'a> {
     pub flow: &'a mut dyn Flow,
     /// Folder of `last.safetensors` and `best.safetensors`.
     pub checkpoints: &'a Path,
-    /// Training time of an earlier part of the run, as its curve tells it: for a last checkpoint that does not. Seconds.
+    /// Training time of the run before it was resumed, in seconds, from its curve: for a checkpoint that does not have it.
     pub seconds_so_far: f64,
     /// Who listens.
     pub sink: &'a mut dyn Sink,
@@ -61,8 +61,8 @@ pub struct Outcome {
 pub struct Ended {
     /// How it ended, and what it reached.
     pub outcome: Outcome,
-    /// Of a finished run. Whoever runs it may have other work for the processor first; a run that is interrupted is saved
-    /// already.
+    /// The checkpoints of a finished run, not yet written, so that the caller can first let another run compute. `None` where
+    /// the run was interrupted, and so is saved already, or diverged.
     pub unsaved: Option<Snapshot>,
 }
 
@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Hands on what the onlooker sees, if it looks.
+    /// Emits the onlooker's picture of this step, if one is due.
     fn show(&mut self, total_steps: u64) -> Result<(), TrainError> {
         let (step, rows) = (self.state.step, self.dealer.batch_size());
         if let Some(picture) = self.setup.onlooker.look(self.setup.flow, step, total_steps, rows)? {
@@ -378,7 +378,8 @@ impl<'a> Run<'a> {
         let flow = &mut self.setup.flow;
         let (mut batch, mut gradient) = (Matrix::default(), Vec::new());
         self.dealer.batch(self.state.step, &mut batch);
-        // The weights are still those of the step. Where the device has no room to look again, the numbers must do.
+        // The weights are still those of the failed step, so it can be repeated. Where the device has no memory for that, the
+        // loss alone tells.
         let seen = flow.loss_and_gradient(&batch, &mut gradient).is_ok();
         let cause = if nll.is_finite() && seen {
             let entries = flow.parameters().entries();

@@ -41,12 +41,12 @@ impl Onlooker for Glimpses<'_> {
         }
         let detail = Detail::Glimpse { rows };
         let samples = match self.dataset.features() {
-            // Their density shows more.
+            // With one or two features, the density shows more than samples.
             features @ (1 | 2) => Matrix::new(Vec::new(), features),
             _ => self.dataset.preprocessing.invert(&flow.sample(detail.samples(), self.seed)?),
         };
         let view = View::new(flow, self.dataset, &samples, detail)?;
-        // What cannot be drawn is told at the end.
+        // A picture that fails is skipped; the one at the end reports the error.
         Ok(view.draw_first(&self.title).ok())
     }
 }

@@ -45,7 +45,7 @@ impl Detail {
     /// Rows of data and of samples in a scatter plot.
     fn points(self) -> usize {
         match self {
-            // The limits of the axes come from them: those of a run's pictures are the same.
+            // The limits of the axes come from these samples, and all pictures of a run must have the same.
             Self::Quick { rows } | Self::Glimpse { rows } => (rows / 64).clamp(800, 2_000),
             Self::Full => 5_000,
         }
@@ -63,7 +63,7 @@ impl Detail {
 /// Rows drawn from a flow where the run pays for them.
 const SAMPLES: usize = 5_000;
 
-/// All that the pictures of a flow show, computed: drawing needs the flow no more.
+/// Everything that pictures of a flow show, computed already: drawing no longer needs the flow.
 pub struct View<'a> {
     dataset: &'a Dataset,
     /// Rows of both, data space.
@@ -122,7 +122,7 @@ impl<'a> View<'a> {
         Ok(pictures)
     }
 
-    /// The first of them: of one or two features, the density.
+    /// The first picture of [`View::draw`]: of one or two features, the density.
     ///
     /// # Errors
     /// Where it cannot be drawn.

@@ -112,7 +112,7 @@ impl SavedRun {
     pub fn spec_of(directory: &Path) -> Result<Spec, SavedRunError> {
         let path = directory.join(SPEC);
         let text = std::fs::read_to_string(&path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
-        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
+        // Not checked again: that would ask for the data file, which need not be on this machine.
         toml::from_str(&text).map_err(|error| SavedRunError::Spec { path, reason: error.message().to_owned() })
     }
 

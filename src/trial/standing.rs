@@ -57,7 +57,8 @@ fn is_alive(manifest: &Manifest) -> bool {
 
 /// Whether the run's process is known to have ended without a last word: `kill -9`, power loss.
 pub fn was_killed(manifest: &Manifest) -> bool {
-    // Where this very process cannot be found, others cannot either; those of other users show no executable.
+    // Without /proc, not even this process is found. Executables of other users' processes cannot be read, so that there only
+    // the process itself is looked for.
     let can_tell = is_of_this_host(manifest) && program("self").is_some();
     manifest.status == Status::Running && can_tell && !Path::new("/proc").join(manifest.pid.to_string()).exists()
 }
