@@ -118,7 +118,7 @@ fn waiting(plan: Option<&Plan>, started: &[Manifest]) -> Vec<Trial> {
 }
 
 fn status(run: &Manifest) -> &'static str {
-    // Killed, it had no time to say so; the same command resumes it like an interrupted one.
+    // A killed run still says `running`; the same command resumes it like an interrupted one.
     if was_killed(run) { Status::Interrupted.as_str() } else { run.status.as_str() }
 }
 

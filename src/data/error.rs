@@ -124,7 +124,7 @@ pub enum CellProblem {
     TooFar(f64),
 }
 
-/// The same, where whole numbers of the file may have been rounded to it.
+/// As [`shown`], with a remark where a whole number of the file may have been rounded to this float.
 fn shown_as_held(value: f64) -> String {
     let rounded = if value.abs() >= 9_007_199_254_740_992.0 { " (rounded to 64-bit floats)" } else { "" };
     format!("{}{rounded}", shown(value))

@@ -14,7 +14,7 @@ pub struct Survey {
     pub format: FileFormat,
     /// Rows without missing values.
     pub rows: usize,
-    /// Where it is not the one of the format.
+    /// What separates the cells, where it is not the usual character of the format.
     pub delimiter: Option<char>,
     /// What stands before the decimals of its numbers.
     pub decimal: Decimal,

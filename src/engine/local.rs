@@ -319,7 +319,7 @@ fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> End
     if local.fail_fast && matches!(manifest.status, Status::Failed | Status::Diverged) {
         halted.store(true, Ordering::Relaxed);
     }
-    // Not before, so that who waits for it knows whether to go on.
+    // The slot is given back only now: whoever takes it next must see whether a failure has stopped the others.
     drop(slot);
     Ended::Ran(manifest)
 }
@@ -435,7 +435,8 @@ impl Table<'_> {
             *seeds = seeds.saturating_sub(1);
             *seeds
         });
-        // All seeds are read anew for it: when half of them are left, a quarter and so on, and after the last.
+        // Drawing bands reads the curves of all seeds, so it is done only when half of them are left, a quarter and so on, and
+        // after the last.
         if left == 0 || (matches!(outcome, Ended::Ran(_)) && left.is_power_of_two()) {
             draw_bands(&results.join(&self.plan.experiment), &run.trial, self.progress)?;
         }

@@ -110,7 +110,7 @@ pub(crate) fn readable(overrides: &BTreeMap<String, toml::Value>, names: &BTreeM
     text
 }
 
-/// A value as one would say it.
+/// A value as it is shown in an id: text without quotes, numbers as a spec writes them.
 fn plain(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),

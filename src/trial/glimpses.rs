@@ -11,9 +11,9 @@ use crate::train::{Onlooker, Picture};
 const MOST: u64 = 7;
 /// Share of a run that they may take, about.
 const SHARE: f64 = 0.01;
-/// What drawing a picture takes, seconds.
+/// Time that drawing a picture takes, in seconds.
 const DRAWING: f64 = 0.012;
-/// Scoring the cells of a picture costs as much as training on so many rows, at most.
+/// Scoring the cells of a picture takes at most as long as training on this many rows.
 const SCORING: f64 = 1_200.0;
 
 /// Looks at a run at the first evaluation from a half, a quarter, an eighth of it on, and so forth, as far back as the run pays

@@ -86,12 +86,12 @@ impl Job<'_> {
         };
         let Outcome { status, summary, reason } = outcome;
         let ended = sink.record(&Event::Ended { status, summary: summary.clone(), reason: reason.clone() });
-        // The record of the end may be what failed: say it in what is returned at least.
+        // If recording the end is what failed, the returned manifest says so at least.
         let mut last = Manifest::read(&directory).unwrap_or(manifest);
         if let Err(error) = ended {
             (last.status, last.reason) = (Status::Failed, Some(error.to_string()));
             last.summary = Some(summary);
-            // The disk may have room again, or not.
+            // Another try at the disk, which may have room again; a failure changes nothing.
             let _ = last.write(&directory);
         }
         Ok(last)

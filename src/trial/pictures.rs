@@ -35,7 +35,7 @@ impl Detail {
     /// Cells of the heat map along each axis.
     fn cells(self) -> usize {
         match self {
-            // As much again, for not all cells are worth scoring.
+            // Scoring them costs about as much as drawing the samples: cells far below what can be seen are left out.
             Self::Quick { rows } => ((rows / 40) as f64).sqrt().clamp(48.0, 120.0) as usize / BLOCK * BLOCK,
             Self::Glimpse { .. } => 60,
             Self::Full => 240,
@@ -60,7 +60,7 @@ impl Detail {
     }
 }
 
-/// Rows drawn from a flow where the run pays for them.
+/// Most rows drawn from a flow at the end of a run.
 const SAMPLES: usize = 5_000;
 
 /// Everything that pictures of a flow show, computed already: drawing no longer needs the flow.

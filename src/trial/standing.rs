@@ -81,7 +81,7 @@ fn without_manifest(trial: &Trial, directory: &Path, error: &RecordError) -> Sta
     let unreadable = match error {
         RecordError::Manifest { .. } => true,
         RecordError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => false,
-        // Of a later release, or closed to this user.
+        // A manifest of a later release, or one that this user may not read.
         error => return unclear(error.to_string()),
     };
     let there = |name: &str| directory.join("checkpoints").join(name).exists();

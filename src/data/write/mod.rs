@@ -21,7 +21,7 @@ pub enum Column {
     F32(Vec<f32>),
     /// 64-bit floats.
     F64(Vec<f64>),
-    /// Of any type, as another file has it.
+    /// Values of any type, copied from another file.
     Copied(Series),
 }
 
@@ -67,7 +67,7 @@ where
 pub struct Blocks<'a> {
     /// Names of the columns, in order.
     pub names: &'a [String],
-    /// Of all blocks together.
+    /// Number of rows of all blocks together.
     pub rows: usize,
     /// The rows a block at a time, each as columns in the order of `names`, of the same types in every block.
     pub blocks: &'a mut dyn Iterator<Item = io::Result<Vec<Column>>>,
@@ -77,7 +77,7 @@ type Sink<'a> = &'a mut (dyn Write + Send);
 
 struct Writer {
     format: TableFormat,
-    /// With the dot, lower case.
+    /// The extension, with the dot, in lower case.
     extension: &'static str,
     write: fn(Sink, Blocks) -> io::Result<()>,
 }
@@ -111,7 +111,7 @@ impl TableFormat {
         told.ok_or_else(|| DataError::Extension { path: path.to_owned(), known: known(), hint: "" })
     }
 
-    /// With the dot.
+    /// Its extension, with the dot.
     pub fn extension(self) -> &'static str {
         // Every format has a row, which the tests go through.
         WRITERS.iter().find(|writer| writer.format == self).map_or("", |writer| writer.extension)
