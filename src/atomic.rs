@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}; check free space and permissions, then run the same command again", path.display())]
 pub struct WriteError {
+    /// The file that was to be written.
     pub path: PathBuf,
+    /// What the system answered.
     pub source: io::Error,
 }
 
@@ -103,7 +105,7 @@ pub fn sync(path: &Path) -> Result<(), WriteError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(WriteError::at(path))
 }
 
-/// Other systems cannot be asked to.
+/// On systems that offer no such call, does nothing.
 ///
 /// # Errors
 /// None.

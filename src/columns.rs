@@ -14,7 +14,7 @@ pub fn value_column(key: &str, values: &[Option<&toml::Value>]) -> Column {
         })
 }
 
-/// A column of the type that `get` takes, if it takes every value.
+/// A column whose values `get` converts; `None` where it cannot convert one of them.
 fn typed<T>(key: &str, values: &[Option<&toml::Value>], get: fn(&toml::Value) -> Option<T>) -> Option<Column>
 where
     Series: NamedFrom<Vec<Option<T>>, [Option<T>]>,

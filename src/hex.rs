@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Two digits a byte.
+/// `bytes` as lower-case hexadecimal, two digits a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         // Writing to a string cannot fail.

@@ -11,6 +11,8 @@
 //!   preprocessing is included.
 //! * NLL is the mean over rows, in nats.
 
+#![warn(missing_docs, clippy::missing_errors_doc)]
+
 pub mod atomic;
 pub mod cli;
 pub mod columns;

@@ -1,9 +1,9 @@
-//! Locks that a panic elsewhere does not close: what they guard in this program is whole at every moment, so that other
-//! trials go on.
+//! Locks that stay usable after another thread panicked while holding them: what they guard in this program is consistent at
+//! every moment, so other trials go on.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Locks `mutex`, whatever happened to who had it before.
+/// Locks `mutex`, also after a panic of a thread that held it.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -24,10 +24,12 @@ impl<T: Copy + Default> Matrix<T> {
         Self::new(vec![T::default(); rows * columns], columns)
     }
 
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.data.len() / self.columns.max(1)
     }
 
+    /// Number of columns.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -42,10 +44,12 @@ impl<T: Copy + Default> Matrix<T> {
         &self.data
     }
 
+    /// The same, to be changed.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         &mut self.data
     }
 
+    /// All values, row-major, without a copy.
     pub fn into_vec(self) -> Vec<T> {
         self.data
     }

@@ -1,4 +1,4 @@
-//! The rooms in the order in which data pass through them. No import runs back.
+//! The rooms in the order in which data pass through them. No import runs back, and `ARCHITECTURE.md` knows them all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,4 +65,20 @@ fn no_import_runs_back() {
         }
     }
     assert!(imports > 100, "{imports} imports found");
+}
+
+#[test]
+fn every_path_of_the_architecture_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("the page");
+    // What stands between backticks; paths of results begin otherwise.
+    let quoted = page.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> =
+        quoted.filter(|it| ["src/", "tests/", "experiments/"].iter().any(|top| it.starts_with(top))).collect();
+    for path in &paths {
+        assert!(root.join(path).exists(), "ARCHITECTURE.md names `{path}`, which is not there");
+    }
+    for room in ROOMS.iter().flat_map(|row| *row).filter(|room| root.join("src").join(room).is_dir()) {
+        assert!(paths.contains(&format!("src/{room}/").as_str()), "ARCHITECTURE.md does not name the room `{room}`");
+    }
 }

@@ -89,7 +89,7 @@ impl Compare {
         Ok(Exit::Success)
     }
 
-    /// Where to, if not to standard output.
+    /// The file to write to; `None`: standard output.
     fn file(&self) -> Option<&PathBuf> {
         self.output.as_ref().filter(|path| !is_stream(path))
     }

@@ -69,7 +69,7 @@ impl Exec {
         }
         progress.finish();
         if stop.load(Ordering::Relaxed) {
-            // Out of time, not cancelled: whoever stopped it with another signal does not want it back.
+            // Only at the time limit: a run that somebody stopped with another signal is not wanted back in the queue.
             let again = time_up.load(Ordering::Relaxed) && slurm::requeue();
             tell(if again { "out of time: saved, and queued again" } else { "stopped after saving" });
             return Ok(Exit::Interrupted);

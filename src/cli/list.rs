@@ -99,10 +99,10 @@ impl List {
     }
 }
 
-/// Of a run that the plan asks for and that has not started.
+/// Status shown for a run that the plan asks for and that has not started.
 const WAITING: &str = "waiting";
 
-/// Of a run that the plan does not ask for, behind its status.
+/// Remark behind the status of a run that the plan does not ask for.
 const UNASKED: &str = "(not asked for)";
 
 fn plan(experiment: &Path) -> Option<Plan> {
@@ -118,7 +118,7 @@ fn waiting(plan: Option<&Plan>, started: &[Manifest]) -> Vec<Trial> {
 }
 
 fn status(run: &Manifest) -> &'static str {
-    // Killed, it had no time to say so; the same command resumes it like an interrupted one.
+    // A killed run still says `running`; the same command resumes it like an interrupted one.
     if was_killed(run) { Status::Interrupted.as_str() } else { run.status.as_str() }
 }
 

@@ -52,7 +52,7 @@ fn agreed(question: &str) -> Result<bool, Failure> {
         return Err(Failure::usage("nothing was removed: nobody is there to be asked; add --yes to remove these runs"));
     }
     let mut answer = String::new();
-    // Whoever cannot be asked has not agreed.
+    // A question that cannot be asked or answered counts as no.
     let asked = write!(stderr(), "{question} [y/N] ").and_then(|()| stdin().lock().read_line(&mut answer));
     Ok(asked.is_ok() && answer.trim_start().to_ascii_lowercase().starts_with('y'))
 }

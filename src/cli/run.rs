@@ -168,7 +168,7 @@ impl Run {
         Ok(exit)
     }
 
-    /// The table, and where everything is.
+    /// Prints the table of results, the reasons of failures, and where the files are.
     fn print(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
         print(&plan.experiment)?;
         let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();

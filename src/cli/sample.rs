@@ -40,7 +40,7 @@ impl Sample {
         let (names, rows) = (run.columns.clone(), self.n as usize);
         let stop = stop_flag().map_err(Failure::run)?;
         let blocks = &mut run.draws(rows, self.seed).map(|block| {
-            // A file that is only half there goes with the process that writes it.
+            // An error rather than the end of the process, so that the half-written temporary file is removed.
             if stop.load(Ordering::Relaxed) {
                 return Err(io::Error::other("stopped by a signal, and nothing was written"));
             }

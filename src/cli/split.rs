@@ -65,7 +65,7 @@ impl Split {
     }
 }
 
-/// The rows are those of the data as they are now.
+/// Warns where the rows, which come from the data as they are now, are not those that the run learned from.
 fn warn_of_other_data(manifest: &Manifest, parts: &Parts) {
     let rows = parts.parts.each_ref().map(|part| (part.rows.rows() > 0).then_some(&part.rows));
     let files =

@@ -1,4 +1,4 @@
-//! Numbers that begin where a cache line does.
+//! Buffers that begin at a cache line.
 
 use std::ops::{Deref, DerefMut};
 
@@ -18,7 +18,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Numbers that are new are 0.
+    /// Resizes to `length` numbers; new ones are 0.
     pub fn resize(&mut self, length: usize) {
         self.lines.resize(length.div_ceil(size_of::<Line>() / size_of::<f32>()), Line::zeroed());
         self.length = length;

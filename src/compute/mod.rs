@@ -1,4 +1,4 @@
-//! What layers compute with on the CPU: [`simd`] registers and instruction sets, `buffer` and `panels` how rows lie in
+//! What layers compute with on the CPU: `simd` registers and instruction sets, `buffer` and `panels` how rows lie in
 //! memory, `product` matrix products, `elementwise` exp and tanh. Knows of no layer.
 
 // Kernels take buffers, strides and sizes one by one, as matrix libraries do.

@@ -1,4 +1,4 @@
-//! How the rows of a lane lie in memory.
+//! How the rows that one thread computes lie in memory.
 //!
 //! Rows stand side by side in registers: a panel is two registers of rows (the last may be one), and holds them value by
 //! value: `[values, rows of the panel]`. Panels follow each other. So a weight meets many rows at once, no sum runs across
@@ -55,7 +55,7 @@ impl Panels {
         }
     }
 
-    /// The way back of [`Panels::fill`].
+    /// Dense rows from panels: the inverse of [`Panels::fill`].
     pub fn read(self, from: &[f32], values: usize, rows: &mut [f32]) {
         for panel in self.iter() {
             for v in 0..values {

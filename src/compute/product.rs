@@ -95,7 +95,7 @@ unsafe fn strip<S: Simd, const R: usize>(
     // SAFETY: handed on to the caller.
     unsafe {
         let weights = a.data.as_ptr().add(i * a.row);
-        // Weights whose columns lie far apart are brought together first: they are used once a panel.
+        // Weights whose columns lie far apart are copied side by side first: every panel uses them again.
         let together = a.row == 1 && a.column != 1 && R > 1;
         if together {
             for step in 0..k {

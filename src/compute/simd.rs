@@ -41,6 +41,7 @@ impl Level {
         levels
     }
 
+    /// Its name in records: `instruction_set` of a manifest.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Portable => "portable",

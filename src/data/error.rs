@@ -8,6 +8,7 @@ use crate::toys::ToyError;
 
 /// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum DataError {
     #[error(transparent)]
     Toy(#[from] ToyError),
@@ -83,11 +84,13 @@ pub enum DataError {
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// The file.
     pub path: PathBuf,
     /// Data row, from 1.
     pub row: usize,
     /// Line of a text file, from 1.
     pub line: Option<usize>,
+    /// Name of the column.
     pub column: String,
 }
 
@@ -103,6 +106,7 @@ impl fmt::Display for Place {
 
 /// Why a value cannot be learned from.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum CellProblem {
     #[error("the cell is empty; fill it, or set `missing = \"drop\"` to leave such rows out")]
     Empty,
@@ -120,7 +124,7 @@ pub enum CellProblem {
     TooFar(f64),
 }
 
-/// The same, where whole numbers of the file may have been rounded to it.
+/// As [`shown`], with a remark where a whole number of the file may have been rounded to this float.
 fn shown_as_held(value: f64) -> String {
     let rounded = if value.abs() >= 9_007_199_254_740_992.0 { " (rounded to 64-bit floats)" } else { "" };
     format!("{}{rounded}", shown(value))

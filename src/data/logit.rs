@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Logit {
-    /// Between 0 and ½.
+    /// α, between 0 and ½.
     pub alpha: f64,
     /// Data units.
     pub low: f64,

@@ -7,7 +7,7 @@ use std::path::Path;
 /// the system does not tell.
 pub fn free() -> u64 {
     let left = [free_of_machine(), free_of_group(), free_of_process()].into_iter().flatten().reduce(f64::min);
-    // No machine has as many bytes as make the number round.
+    // Exact, for no machine has 2⁵³ bytes.
     left.map_or(u64::MAX, |bytes| bytes as u64)
 }
 
@@ -32,7 +32,7 @@ fn free_of_group() -> Option<f64> {
             .filter_map(move |group| {
                 let text = |name: &str| fs::read_to_string(Path::new(root).join(group).join(name)).ok();
                 let number = |name: &str| text(name)?.trim().parse::<f64>().ok();
-                // Files that were read count as used, but are given up for whoever asks.
+                // The page cache counts as used, but is given up when memory is needed.
                 let given_up = text("memory.stat").and_then(|stat| {
                     stat.lines().find_map(|line| line.strip_prefix(cached))?.trim().parse::<f64>().ok()
                 });

@@ -14,31 +14,32 @@ use crate::matrix::Matrix;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
-    /// Units of f, shape `[features]`.
+    /// Mean of f(data + u·step), shape `[features]`; 0 without standardisation.
     pub mean: Vec<f64>,
-    /// Units of f, positive, shape `[features]`.
+    /// Standard deviation of f(data + u·step), positive, shape `[features]`; 1 without standardisation.
     pub scale: Vec<f64>,
     /// Width of the uniform noise on quantised values, data units, shape `[features]`; 0: the column is continuous. Empty
     /// where all are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<f64>,
+    /// The logit that squeezed values go through, where the spec asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logit: Option<Logit>,
 }
 
 impl Preprocessing {
-    /// No noise, no logit, no scaling.
+    /// The identity: no noise, no logit, no scaling.
     pub fn identity(features: usize) -> Self {
         Self { mean: vec![0.0; features], scale: vec![1.0; features], steps: Vec::new(), logit: None }
     }
 
-    /// Dequantised by `steps`, shape `[features]`.
+    /// Adds dequantisation by `steps`, shape `[features]`.
     pub fn with_steps(self, steps: Vec<f64>) -> Self {
         assert_eq!(steps.len(), self.features(), "a step for every column");
         Self { steps: if steps.iter().all(|step| *step == 0.0) { Vec::new() } else { steps }, ..self }
     }
 
-    /// With a logit, or without.
+    /// Sets the logit; `None`: no logit.
     pub fn with_logit(self, logit: Option<Logit>) -> Self {
         Self { logit, ..self }
     }

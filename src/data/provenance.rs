@@ -21,7 +21,7 @@ pub struct Provenance {
     pub validation: usize,
     /// Test rows.
     pub test: usize,
-    /// Empty for toys.
+    /// The files that were read; empty for toys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
 }
@@ -29,8 +29,9 @@ pub struct Provenance {
 /// A file, or folder of images, as it was when it was read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataFile {
+    /// Where it lay when it was read.
     pub path: PathBuf,
-    /// Of all files in it, where it is a folder.
+    /// Size; of all files in it together, where it is a folder.
     pub bytes: u64,
     /// Last change, RFC 3339, UTC; of the newest file, where it is a folder.
     pub modified: Option<String>,
@@ -70,7 +71,7 @@ impl Provenance {
         let mut words: Vec<String> =
             changed.map(|(part, before, now)| format!("{before} {part} rows became {now}")).collect();
         for file in &now.files {
-            // Another machine may have another folder.
+            // Paths are not compared: another machine may have another folder.
             let same = |other: &&DataFile| other.path.file_name() == file.path.file_name();
             if let Some(before) = self.files.iter().find(same).filter(|before| before.bytes != file.bytes) {
                 words.push(format!("`{}` had {} bytes and has {}", file.path.display(), before.bytes, file.bytes));

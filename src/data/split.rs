@@ -55,7 +55,7 @@ fn counts(amounts: [&Amount; 3], rows: usize, path: &Path) -> Result<[usize; 3],
         return Err(DataError::Fractions { sum });
     }
     if sum > 1.0 - 1e-9 && fractions[2] > 0.0 {
-        // Fractions that make up the whole leave no row behind, however the first two were rounded.
+        // Fractions that sum to 1 use every row: the last part gets what rounding left.
         counts[2] = rows.saturating_sub(counts[0] + counts[1]);
     }
     let asked = counts.iter().fold(0usize, |sum, count| sum.saturating_add(*count));

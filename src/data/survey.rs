@@ -10,11 +10,13 @@ use crate::spec::{Decimal, FileFormat, Missing};
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Survey {
+    /// How the file is read.
     pub format: FileFormat,
     /// Rows without missing values.
     pub rows: usize,
-    /// Where it is not the one of the format.
+    /// What separates the cells, where it is not the usual character of the format.
     pub delimiter: Option<char>,
+    /// What stands before the decimals of its numbers.
     pub decimal: Decimal,
     /// Whether the first line names the columns, where the format lets that be asked.
     pub header: Option<bool>,
@@ -27,6 +29,7 @@ pub struct Survey {
 /// What the values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Holds {
+    /// Numbers, of many different values.
     Numbers,
     /// Few different values at this distance, or at multiples of it.
     Quantised(f64),
@@ -34,6 +37,7 @@ pub enum Holds {
     Constant(f64),
     /// The row's own number.
     Index,
+    /// At least one cell that is no number.
     Text,
 }
 

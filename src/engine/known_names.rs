@@ -27,7 +27,7 @@ pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: 
     let known = |trial: &Trial| -> Option<String> {
         let hash = trial.spec_hash.as_str();
         let of_run = folders.get(&(hash, trial.seed)).cloned();
-        // A folder of its own without a readable manifest may still be gone on with.
+        // Not where it has a folder under its own name: even without a readable manifest, that may hold a run to go on with.
         of_run.or_else(|| names.get(hash).filter(|_| !trial.directory(results).exists()).map(|name| (*name).to_owned()))
     };
     let mut renamed: Vec<(String, String)> = Vec::new();
@@ -70,7 +70,7 @@ fn with_known_paths(plan: &Plan, runs: &Runs) -> Plan {
     }
     let as_known = |trial: &Trial| -> Option<Trial> {
         let (hash, files) = known.get(&settings_hash(&trial.spec))?;
-        // As a run's own spec.toml has it: with absolute paths.
+        // A run's own spec.toml names its files by absolute paths.
         let absolute: Spec = toml::from_str(&trial.spec.to_toml()).ok()?;
         let spec = as_written(&absolute, hash).filter(|_| *files == real_files(&trial.spec))?;
         Some(Trial { spec, spec_hash: (*hash).to_owned(), ..trial.clone() })
@@ -92,7 +92,7 @@ fn real_files(spec: &Spec) -> Vec<PathBuf> {
 /// them in their columns.
 pub(super) fn tell_overrides(trial: &Trial, results: &Path, run: &mut Manifest) {
     if run.learn(&trial.overrides) {
-        // A disk that is full or not ours leaves the run as it was, and this table still has them.
+        // A failed write leaves the run's manifest as it was; this process's tables have the keys anyway.
         let _ = run.write(&trial.directory(results));
     }
 }

@@ -38,18 +38,22 @@ pub struct Local<'a> {
     pub retry_failed: bool,
     /// Start no more trials once one has failed or diverged; those that run go on to their end.
     pub fail_fast: bool,
+    /// Set from outside when running trials are to save and end.
     pub stop: &'a AtomicBool,
+    /// The data sets that trials share.
     pub datasets: &'a Datasets,
+    /// The terminal's view.
     pub progress: &'a Progress,
 }
 
 /// What became of the trials of one experiment.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// Name of the experiment.
     pub experiment: String,
     /// One a run, in the order of the plan; runs that were never started are missing.
     pub runs: Vec<Manifest>,
-    /// How many of them were there already.
+    /// How many of them had ended before.
     pub kept: usize,
     /// Runs that another process is at, as it last wrote them down.
     pub elsewhere: Vec<Manifest>,
@@ -71,9 +75,9 @@ enum Ended {
 /// The trials of one experiment that have ended, for `trials.parquet` and seed bands.
 struct Table<'a> {
     plan: &'a Plan,
-    /// By hash and seed, which a run has under any name.
+    /// By hash and seed: a run may be in the plan under another name than in its folder.
     rows: Mutex<BTreeMap<(String, u64), Manifest>>,
-    /// Seeds of each trial that this process is yet to hear of.
+    /// Number of seeds of each trial that this process has not yet seen end.
     awaited: Mutex<BTreeMap<&'a str, usize>>,
     progress: &'a Progress,
 }
@@ -112,7 +116,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let jobs = slots.jobs();
     // One trial alone uses all cores; as many trials as cores get one each.
     let threads = (cores() / jobs).max(1);
-    // While one trial waits for the disk with its last files, the next one computes.
+    // One more worker than slots: while one trial writes its last files, the next one computes.
     let workers = (jobs + 1).min(waiting.max(1));
     let fail = |error| {
         lock(&first_error).get_or_insert(error);
@@ -121,7 +125,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
     let work = |ended: Sender<usize>| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         loop {
-            // Trials start in the order of the plan: who has the turn holds it until there is a slot.
+            // Trials start in the order of the plan: a worker holds the lock `turn` until it has a slot.
             let mut turn = lock(&next);
             let index = *turn;
             let Some(&(experiment, trial)) = queue.get(index) else { break };
@@ -143,7 +147,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
             );
             tables[experiment].add(&outcome, local.results).unwrap_or_else(fail);
             if matches!(outcome, Ended::Ran(_)) {
-                // Somebody listens as long as this can send.
+                // The receiver lives as long as the workers, so sending cannot fail.
                 let _ = ended.send(experiment);
             }
             *lock(&done[index]) = outcome;
@@ -222,7 +226,7 @@ pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordE
     })
 }
 
-/// Bands of what can be read; what cannot is told.
+/// Writes the bands of the curves that can be read, and warns of the others.
 fn draw_bands(experiment: &Path, trial: &str, progress: &Progress) -> Result<(), RecordError> {
     for damage in write_bands(experiment, trial)? {
         progress.println(format!("warning: {damage}"));
@@ -256,7 +260,8 @@ pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<(Pl
         plan.trials.iter().map(|trial| (trial.id.clone(), hparams(&trial.overrides, &trial.spec))).collect();
     for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
         if !points.contains_key(&run.trial) {
-            // Without its spec TensorBoard could show nothing of it but its curves.
+            // A trial that the plan does not ask for: what HPARAMS shows of it comes from its own spec; without one, only its
+            // curves are shown.
             let spec = std::fs::read_to_string(directory.join(SPEC)).unwrap_or_default();
             let shown = toml::from_str(&spec).map(|spec| hparams(&run.overrides, &spec));
             points.extend(shown.ok().map(|shown| (run.trial.clone(), shown)));
@@ -299,7 +304,8 @@ fn admit<'a>(trial: &Trial, local: &Local, slots: &'a Slots) -> Result<Slot<'a>,
 
 /// Runs one trial, unless meanwhile it shall not or need not be run any more.
 fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> Ended {
-    // While it waited, much may have happened.
+    // While this trial waited for its slot, a signal, the failure of another trial or another process may have changed what is
+    // to do.
     if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
         return Ended::NotStarted;
     }
@@ -313,14 +319,14 @@ fn one(trial: &Trial, local: &Local, slot: Slot<'_>, halted: &AtomicBool) -> End
     if local.fail_fast && matches!(manifest.status, Status::Failed | Status::Diverged) {
         halted.store(true, Ordering::Relaxed);
     }
-    // Not before, so that who waits for it knows whether to go on.
+    // The slot is given back only now: whoever takes it next must see whether a failure has stopped the others.
     drop(slot);
     Ended::Ran(manifest)
 }
 
 /// How the data of a trial differ from those that its run has learned from.
 fn changed_since(trial: &Trial, local: &Local) -> Option<String> {
-    // Data that cannot be loaded are told of elsewhere.
+    // Data that cannot be loaded are reported elsewhere.
     let dataset = local.datasets.of(&trial.spec).ok()?;
     changed_data(&trial.directory(local.results), &dataset)
 }
@@ -382,13 +388,13 @@ fn attempt(trial: &Trial, local: &Local, standing: &Standing, device: Device, co
     }
 }
 
-/// Of a run that could not even start.
+/// The manifest of a run that could not be started.
 fn failed(trial: &Trial, reason: String, local: &Local) -> Manifest {
     local.progress.println(format!("{}: failed: {reason}", label(trial)));
     Manifest { status: Status::Failed, reason: Some(reason), ..Manifest::new(trial, false, "") }
 }
 
-/// Tells of numbers that cannot be true, whatever is shown of the rest.
+/// Warns of numbers that cannot be right (see `Summary::bug`), whatever else is shown.
 fn shout(run: &Manifest, label: &str, progress: &Progress) {
     if let Some(bug) = run.summary.as_ref().and_then(|summary| summary.bug.as_ref()) {
         progress.println(format!("WARNING: {label}: {bug}"));
@@ -429,7 +435,8 @@ impl Table<'_> {
             *seeds = seeds.saturating_sub(1);
             *seeds
         });
-        // All seeds are read anew for it: when half of them are left, a quarter and so on, and after the last.
+        // Drawing bands reads the curves of all seeds, so it is done only when half of them are left, a quarter and so on, and
+        // after the last.
         if left == 0 || (matches!(outcome, Ended::Ran(_)) && left.is_power_of_two()) {
             draw_bands(&results.join(&self.plan.experiment), &run.trial, self.progress)?;
         }

@@ -16,7 +16,7 @@ pub struct Memory {
 
 #[derive(Debug)]
 struct State {
-    /// What was free when nobody held a promise; what the trials take since then is in `promised`.
+    /// Free bytes when no promise was out. What trials have taken since is counted in `promised`.
     free: f64,
     promised: f64,
 }
@@ -36,7 +36,9 @@ pub struct Promise<'a> {
     bytes(*free)
 )]
 pub struct TooLittleMemory {
+    /// Bytes that the trial takes.
     pub needed: f64,
+    /// Bytes that this machine has free.
     pub free: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Who computes where: a trial holds a slot while it computes, and waits where none is free.
+//! How many trials compute at once on each device: a trial takes a slot while it computes, and waits where none is free.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex};
@@ -11,7 +11,7 @@ use crate::spec::Device;
 pub struct Slots {
     /// Trials at once.
     jobs: usize,
-    /// GPUs of this machine, or why it cannot be told.
+    /// Number of GPUs of this machine, or why it cannot be found out.
     gpus: Result<usize, DeviceError>,
     /// Trials at once on one GPU.
     per_gpu: usize,
@@ -22,6 +22,7 @@ pub struct Slots {
 
 /// The right to compute on a device, until it is dropped.
 pub struct Slot<'a> {
+    /// The device.
     pub device: Device,
     slots: &'a Slots,
 }
@@ -59,7 +60,7 @@ impl Slots {
         }
     }
 
-    /// The devices that will do for `wanted`: at least one.
+    /// The devices that `wanted` allows: at least one.
     fn candidates(&self, wanted: Device) -> Result<Vec<Device>, DeviceError> {
         let Device::Cuda(ordinal) = wanted else { return Ok(vec![wanted]) };
         let gpus = self.gpus.clone()?;
@@ -82,7 +83,7 @@ impl Drop for Slot<'_> {
         if let Some(trials) = lock(&self.slots.running).get_mut(&self.device) {
             *trials -= 1;
         }
-        // All: those that wait for other devices cannot use this one.
+        // Wakes all: the one woken first may wait for another device.
         self.slots.freed.notify_all();
     }
 }

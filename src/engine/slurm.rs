@@ -24,11 +24,12 @@ use crate::trial::{Standing, standing};
 const ARRAY_SIZE: usize = 1001;
 /// Seconds before the time limit at which the elements are warned.
 const WARNING: u32 = 90;
-/// Between two looks at the queue.
+/// Time between two queries of the queue.
 const POLL: Duration = Duration::from_secs(2);
 
 /// Why nothing was submitted.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum SlurmError {
     #[error("cannot start `{command}`: {source}; --engine slurm is for a machine that submits to a Slurm cluster")]
     Missing { command: &'static str, source: io::Error },
@@ -89,7 +90,7 @@ pub fn submit(
         let kept = match standing(trial, results) {
             Standing::Finished(run) => Some(run),
             Standing::Ended(run) => Some(run).filter(|_| !retry_failed),
-            // What is unclear fails in its element, and says why in its output.
+            // A run whose folder is not understood is submitted too: its element fails and says why in its output.
             Standing::New | Standing::Unfinished | Standing::Busy(_) | Standing::Unclear { .. } => None,
         };
         if let Some(mut run) = kept {
@@ -154,7 +155,7 @@ fn script(plan: &Plan, slurm: &Slurm, program: &Path, folder: &Path, results: &P
     let mut text = String::from("#!/bin/bash\n");
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            // Writing to a string has no way to fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "#SBATCH --{name}={value}");
         }
     };
@@ -191,7 +192,7 @@ fn script(plan: &Plan, slurm: &Slurm, program: &Path, folder: &Path, results: &P
     text
 }
 
-/// As one word of the shell.
+/// `path` in single quotes, for a shell script.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
@@ -264,7 +265,7 @@ fn waiting(job: &str) -> Result<Vec<usize>, SlurmError> {
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.trim().parse().ok()).collect())
 }
 
-/// Most elements of an array.
+/// The cluster's limit on the number of elements in an array.
 fn array_size() -> Result<usize, SlurmError> {
     let output = ask("scontrol", Command::new("scontrol").args(["show", "config"]))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -273,7 +274,7 @@ fn array_size() -> Result<usize, SlurmError> {
     Ok(size.unwrap_or(ARRAY_SIZE).max(1))
 }
 
-/// Puts this element back into the queue, so that it goes on after its time limit. Whether Slurm agreed.
+/// Puts this array element back into the queue, so that it goes on after its time limit; `false` where Slurm refuses.
 pub fn requeue() -> bool {
     let Some(job) = std::env::var_os("SLURM_JOB_ID") else { return false };
     ask("scontrol", Command::new("scontrol").arg("requeue").arg(job)).is_ok_and(|output| output.status.success())

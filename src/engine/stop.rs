@@ -43,7 +43,7 @@ pub fn time_up_flag(stop: &Arc<AtomicBool>) -> io::Result<Arc<AtomicBool>> {
     Ok(time_up)
 }
 
-/// There is no such signal here, so the flag is never set.
+/// Systems without SIGUSR2: the flag is never set.
 ///
 /// # Errors
 /// Never.

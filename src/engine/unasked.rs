@@ -22,6 +22,7 @@ pub struct Unasked {
 
 /// Why it is not known what is asked for.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum UnaskedError {
     #[error("{} has no plan.json that can be read ({source}); name an experiment, a folder like results/moons", path.display())]
     NoPlan { path: PathBuf, source: io::Error },
@@ -83,7 +84,7 @@ pub fn remove(experiment: &Path, runs: &[PathBuf]) -> Result<usize, RecordError>
         trials.extend(directory.parent());
     }
     for trial in trials {
-        // Other seeds may be left.
+        // Removed only if it is empty: other seeds of the trial may remain.
         let gone = fs::remove_dir(trial).is_ok();
         let name = trial.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         remove_bands(experiment, &name);

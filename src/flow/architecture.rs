@@ -6,8 +6,12 @@ use crate::spec::Activation;
 /// The layers of a flow, x-side first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Architecture {
+    /// Values of a row: D.
     pub features: usize,
+    /// Width of the hidden layers of the conditioner networks.
     pub width: usize,
+    /// What their hidden layers end with.
     pub activation: Activation,
+    /// In the order of the forward direction, from x to z.
     pub layers: Vec<Layer>,
 }

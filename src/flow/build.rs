@@ -10,12 +10,15 @@ use crate::spec::{Device, KernelChoice, Model, Precision, Training};
 /// A (features, width) pair compiled as constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaticShape {
+    /// Values of a row.
     pub features: usize,
+    /// Width of the hidden layers.
     pub width: usize,
 }
 
 /// A flow and how it was built.
 pub struct Built {
+    /// The flow, ready to train.
     pub flow: Box<dyn Flow>,
     /// The compiled shape it uses; `None`: run-time dims.
     pub static_shape: Option<StaticShape>,

@@ -79,7 +79,9 @@ impl DeviceError {
     }
 }
 
-/// A trainable invertible map with an exact density, on some device. All matrices are in *model space*.
+/// A trainable invertible map with an exact density, on some device. All matrices are in *model space*. Whatever computes fails
+/// where the device does: out of memory, lost, or not there.
+#[expect(clippy::missing_errors_doc, reason = "the same for every method, told above")]
 pub trait Flow {
     /// What the flow is made of.
     fn architecture(&self) -> &Architecture;

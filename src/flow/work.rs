@@ -24,6 +24,7 @@ impl Default for Rows {
 pub struct Work {
     /// Number of the first step, from 0.
     pub first: u64,
+    /// Their batches.
     pub rows: Rows,
     /// The learning rate of each step.
     pub rates: Vec<f64>,

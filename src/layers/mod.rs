@@ -27,7 +27,7 @@ macro_rules! kinds {
         /// One invertible layer. Its offsets point into the flat vector of [`Parameters`].
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Layer {
-            $($kind($kind),)*
+            $(#[doc = concat!("See [`", stringify!($kind), "`].")] $kind($kind),)*
         }
 
         impl Layer {

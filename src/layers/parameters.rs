@@ -18,6 +18,7 @@ pub struct Entry {
     pub shape: Vec<usize>,
     /// Where it starts in the flat vector.
     pub offset: usize,
+    /// Whether gradients reach it.
     pub role: Role,
 }
 
@@ -27,6 +28,7 @@ impl Entry {
         self.shape.iter().product()
     }
 
+    /// Whether it holds no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -51,6 +53,7 @@ impl Parameters {
         Self { entries, values, trainable }
     }
 
+    /// The named pieces, in the order of their offsets.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -65,6 +68,7 @@ impl Parameters {
         &self.values
     }
 
+    /// The same, to be changed.
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
@@ -74,6 +78,7 @@ impl Parameters {
         &self.values[..self.trainable]
     }
 
+    /// The same, to be changed.
     pub fn trainable_mut(&mut self) -> &mut [f32] {
         &mut self.values[..self.trainable]
     }
@@ -88,6 +93,7 @@ impl Parameters {
         &self.values[entry.range()]
     }
 
+    /// The same, to be changed.
     pub fn slice_mut(&mut self, entry: &Entry) -> &mut [f32] {
         &mut self.values[entry.range()]
     }

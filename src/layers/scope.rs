@@ -12,7 +12,9 @@ use crate::random::{Purpose, stream};
 /// Where one affine map h → h·W + b stands in the flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linear {
+    /// Length of h.
     pub inputs: usize,
+    /// Length of what comes out.
     pub outputs: usize,
     /// Offset of W, shape `[inputs, outputs]`.
     pub weight: usize,
@@ -23,6 +25,7 @@ pub struct Linear {
 /// The values that an affine map starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
+    /// All zero.
     Zero,
     /// Uniform on ±1/√inputs (the default of PyTorch's `Linear`), from the seed and the number of the map among those that
     /// start so.

@@ -24,7 +24,7 @@ pub(crate) use norm::square_sum;
 pub use rule::DeviceRule;
 pub use schedule::factor;
 
-/// Values a thread takes at a time: small enough to balance, large enough to forget the cost of sharing.
+/// Values that a thread updates at a time: few enough to balance the threads, enough that starting one costs little beside it.
 pub const CHUNK: usize = 16 * 1024;
 
 /// One update rule and its moments.
@@ -59,7 +59,7 @@ impl Optimizer {
         self.rule.on_device()
     }
 
-    /// λ.
+    /// λ, the weight decay.
     pub fn weight_decay(&self) -> f32 {
         self.weight_decay
     }

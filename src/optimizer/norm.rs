@@ -35,7 +35,7 @@ pub fn norm(gradient: &[f32]) -> f64 {
     partial.iter().sum::<f64>().sqrt()
 }
 
-/// What a gradient of norm `norm` is multiplied by, so that its norm is `longest` at most; 0: as long as it likes.
+/// The factor that shortens a gradient of norm `norm` to at most `longest`; 1 where `longest` is 0, which means no clipping.
 pub(super) fn clip(norm: f64, longest: f64) -> f32 {
     if longest > 0.0 && norm > longest { (longest / norm) as f32 } else { 1.0 }
 }

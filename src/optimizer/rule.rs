@@ -11,7 +11,7 @@ pub(super) trait Rule: Debug + Send + Sync {
     /// How many vectors of moments it keeps: 1 or 2.
     fn moments(&self) -> usize;
 
-    /// How devices that update by themselves know it.
+    /// Its number and constants for devices that update by themselves.
     fn on_device(&self) -> DeviceRule;
 
     /// The bias corrections of the two moments at update number `step` (from 0); 1 where there is none.
@@ -26,7 +26,7 @@ pub(super) trait Rule: Debug + Send + Sync {
 /// A rule as `update_value` in `kernels.cu` takes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DeviceRule {
-    /// Which rule it is.
+    /// Number of the rule there: 0 Adam, 1 AdamW, 2 SGD, 3 RMSprop.
     pub number: usize,
     /// Its constants there: a, b and c.
     pub constants: [f32; 3],

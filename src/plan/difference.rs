@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Plan, Trial};
 use crate::spec::{counted, flat};
 
-/// Most values of a key that are told.
+/// Largest number of values of a key that is shown.
 const SHOWN: usize = 6;
 
 /// How a plan differs from an earlier one.

@@ -11,7 +11,7 @@ use crate::spec::{
     load_each, resolve,
 };
 
-/// Longest plan, as the bytes of its runs' values in the spec.
+/// Limit on the size of a plan: number of runs times bytes of a spec.
 const MAX_BYTES: usize = 1 << 27;
 
 /// Loads spec files and expands each into its plan.
@@ -98,7 +98,7 @@ impl Drafts {
         let mut list: Vec<Draft> = Vec::with_capacity(points.len());
         let mut first_with: HashMap<String, usize> = HashMap::new();
         let mut unused = Unused::default();
-        // The lists of the sweep can be long, and no trial needs them.
+        // Drop the sweep's own lists: they can be long, and no trial needs them.
         let beside_sweep = experiment.settings.without_axes();
         for (index, point) in points.iter().enumerate() {
             let mut settings = beside_sweep.clone();
@@ -127,7 +127,7 @@ impl Drafts {
         Ok(Self { list })
     }
 
-    /// All keys that any trial tells of itself.
+    /// All keys that are swept or overridden in any trial.
     fn keys(&self) -> BTreeSet<&str> {
         self.list.iter().flat_map(|draft| draft.overrides.keys()).map(String::as_str).collect()
     }
@@ -144,7 +144,7 @@ struct Unused {
 }
 
 impl Unused {
-    /// Takes what one point does not use; returns whether it uses all keys that are swept.
+    /// Adds the unused keys of one point; returns whether it uses all keys that are swept.
     fn add(&mut self, point: &Point, unused: Vec<(&'static str, Diagnostic)>) -> bool {
         let values_before = self.values.len();
         for (path, problem) in unused {
@@ -170,7 +170,7 @@ fn sweep_or_home(experiment: &ResolvedExperiment) -> &crate::spec::Place {
     experiment.sweep.as_ref().map_or(&experiment.home, |sweep| &sweep.place)
 }
 
-/// Says that `point` is the same trial as `first`, at the value in which it was meant to differ.
+/// The problem that `point` is the same trial as `first`, at the value in which it was meant to differ.
 fn repeated(experiment: &ResolvedExperiment, first: &Point, point: &Point) -> Diagnostic {
     let differs = point.iter().zip(first).rev().find(|((_, a), (_, b))| !a.node.place.is(&b.node.place));
     let place = differs.or(point.iter().zip(first).next_back()).map(|((_, setting), _)| &setting.node.place);

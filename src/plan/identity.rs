@@ -110,7 +110,7 @@ pub(crate) fn readable(overrides: &BTreeMap<String, toml::Value>, names: &BTreeM
     text
 }
 
-/// A value as one would say it.
+/// A value as it is shown in an id: text without quotes, numbers as a spec writes them.
 fn plain(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
@@ -126,7 +126,8 @@ fn safe(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "=._+-".contains(c) { c } else { '_' }).collect()
 }
 
-/// How many digits of the hashes tell all `ids`, pairs of readable part and hash, apart: 8 but for rare luck.
+/// The number of hash digits needed to tell all `ids`, pairs of readable part and hash, apart: 8, or more where two hashes
+/// begin alike.
 pub(crate) fn digits_needed(ids: &[(String, String)]) -> usize {
     let unique = |digits: &usize| {
         let short: BTreeSet<_> = ids.iter().map(|(text, hash)| (text.as_str(), &hash[..*digits])).collect();

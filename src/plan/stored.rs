@@ -15,6 +15,7 @@ const VERSION: u32 = 1;
 
 /// Why a stored plan cannot be used.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum StoredPlanError {
     #[error("this is not a plan.json of runner: {0}; write it again with `runner plan SPEC --json`")]
     Json(#[from] serde_json::Error),

@@ -25,7 +25,7 @@ pub fn loading(mode: ProgressMode) -> Box<Watch> {
         }
         let mut shown = lock(&bar);
         let bar = shown.get_or_insert_with(|| new_bar(path, total));
-        // Pieces may tell of themselves out of order.
+        // Threads read pieces of a file and may report them out of order.
         bar.set_position(done.max(bar.position()));
         if done == total {
             bar.finish_and_clear();

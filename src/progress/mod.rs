@@ -32,7 +32,7 @@ pub enum ProgressMode {
     None,
 }
 
-/// The view of all runs; clones show the same.
+/// The view of all runs. Clones share one terminal view.
 #[derive(Clone)]
 pub struct Progress {
     view: Arc<View>,
@@ -107,7 +107,7 @@ impl Progress {
         self.view.clear();
     }
 
-    /// Counts what a run did since its last call: shares of the run, and whether it ended.
+    /// Adds to the overall bar what a run did since its last call: `more` in shares of the run, and whether it `ended`.
     fn advance(&self, more: f64, ended: bool) {
         let mut overall = lock(&self.view.overall);
         overall.running += more;

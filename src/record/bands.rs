@@ -29,7 +29,7 @@ pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<Vec<RecordError
     let mut damaged = Vec::new();
     let entries = match fs::read_dir(&runs) {
         Ok(entries) => entries,
-        // A run that could not even begin.
+        // A run that never started has no curve.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(damaged),
         Err(error) => return Err(RecordError::read(&runs)(error)),
     };
@@ -61,7 +61,7 @@ pub fn write_bands(experiment_dir: &Path, trial: &str) -> Result<Vec<RecordError
     Ok(damaged)
 }
 
-/// Takes away the bands of a trial that has another name now. They are a view, so that one that stays is no failure.
+/// Removes the bands of a trial that has another name now. They are only a view: failing to remove one is no error.
 pub fn remove_bands(experiment_dir: &Path, trial: &str) {
     let _ = fs::remove_dir_all(experiment_dir.join(AGGREGATE).join(trial));
 }

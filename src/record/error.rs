@@ -7,6 +7,7 @@ use crate::atomic::WriteError;
 
 /// A result file that could not be written or read. Every message names the file.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum RecordError {
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -10,7 +10,7 @@ use crate::train::{Event, Metrics, Sink, Status};
 
 const JOURNAL: &str = "metrics.jsonl";
 const TABLE: &str = "metrics.parquet";
-/// What follows the name of a file of metrics in that of its copy, where some of it could not be read.
+/// Ending of the copy that is kept of a damaged file of metrics.
 const DAMAGED: &str = ".damaged";
 
 /// Keeps every [`Metrics`] row of a run: `metrics.jsonl`, one JSON object a line, until the run ends; then
@@ -45,7 +45,7 @@ impl MetricsJournal {
 
         let path = self.directory.join(JOURNAL);
         if kept.is_empty() {
-            // Nothing that could be half-written, so nothing to wait for.
+            // A new, empty file has nothing to lose, so the disk is not waited for.
             File::create(&path).map_err(RecordError::write(&path))?;
         } else {
             write_atomically(&path, |file| kept.iter().try_for_each(|row| file.write_all(&line(row)?)))?;
@@ -63,8 +63,8 @@ impl MetricsJournal {
         }
     }
 
-    /// What can be read of a curve. The weights do not depend on it, so what cannot costs no run: the file is kept beside its
-    /// successor, and the user told.
+    /// What can be read of a curve. Weights do not depend on it, so damage does not fail the run: the file is copied aside and
+    /// the user warned.
     fn readable(&self, curve: (Vec<Metrics>, Option<RecordError>)) -> Result<Vec<Metrics>, RecordError> {
         let (rows, damage) = curve;
         let (path, what) = match &damage {
@@ -151,7 +151,7 @@ fn keep_copy(path: &Path) -> Result<PathBuf, RecordError> {
         name.push(format!("{DAMAGED}{number}"));
         PathBuf::from(name)
     };
-    // There are more numbers than files.
+    // Always found: there are more numbers than files.
     let copy = (1..).map(named).find(|copy| !copy.exists()).unwrap_or_else(|| named(0));
     fs::copy(path, &copy).map_err(RecordError::write(&copy))?;
     Ok(copy)

@@ -19,14 +19,17 @@ const FILE: &str = "manifest.json";
 /// Everything about one run but its curves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// How the run stands.
     pub status: Status,
+    /// Name of the experiment.
     pub experiment: String,
     /// The trial's id.
     pub trial: String,
+    /// Seed of the run.
     pub seed: u64,
     /// SHA-256 of the resolved spec, as hex.
     pub spec_hash: String,
-    /// What was learned from. None: by a release that did not tell.
+    /// The data it was trained on. `None`: written by a release that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Provenance>,
     /// Swept and overridden keys under their dotted names.
@@ -35,6 +38,7 @@ pub struct Manifest {
     pub runner: String,
     /// Commit of the repository in whose working tree the run was started.
     pub git_commit: Option<String>,
+    /// The device as the spec names it: `cpu`, `cuda` or `cuda:N`.
     pub device: String,
     /// Whether the model's shape was a compile-time constant.
     pub static_shape: bool,
@@ -42,21 +46,24 @@ pub struct Manifest {
     pub instruction_set: String,
     /// Trainable numbers of the model.
     pub parameters: Option<usize>,
+    /// Name of the machine that last ran it.
     pub host: String,
+    /// Process that last ran it, on that machine.
     pub pid: u32,
     /// First start of the run, RFC 3339, UTC.
     pub started: Option<String>,
-    /// RFC 3339, UTC.
+    /// End of the run, RFC 3339, UTC.
     pub ended: Option<String>,
     /// Why the status is not `finished`.
     pub reason: Option<String>,
     /// How often the run went on from a checkpoint.
     pub resumes: usize,
+    /// What it reached; none before its end.
     pub summary: Option<Summary>,
 }
 
 impl Manifest {
-    /// Of a run of `trial` that is about to start in this process.
+    /// The manifest of a run of `trial` that is about to start in this process.
     pub fn new(trial: &Trial, static_shape: bool, instruction_set: impl Into<String>) -> Self {
         Self {
             status: Status::Running,
@@ -96,7 +103,7 @@ impl Manifest {
         })
     }
 
-    /// Takes what `overrides` tell of the trial beside what is known already; whether there was something new.
+    /// Adds keys of `overrides` that it does not have yet; returns whether there was one.
     pub fn learn(&mut self, overrides: &BTreeMap<String, toml::Value>) -> bool {
         let known = self.overrides.len();
         for (key, value) in overrides {
@@ -119,7 +126,7 @@ impl Manifest {
     }
 }
 
-/// What a manifest of any release has.
+/// The part of a manifest that every release writes.
 #[derive(Deserialize)]
 struct Head {
     status: String,
@@ -128,7 +135,7 @@ struct Head {
 }
 
 impl Head {
-    /// Of a manifest whose status this release does not know.
+    /// The error for a manifest whose status this release does not know.
     fn of_a_later_release(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text).ok().filter(|head: &Self| Status::from_name(&head.status).is_none())
     }
@@ -170,7 +177,7 @@ impl ManifestWriter {
         self.manifest.status = Status::Running;
         self.manifest.parameters = Some(parameters);
         self.manifest.started = Some(now);
-        // A manifest that cannot be read costs the history, not the run.
+        // An unreadable manifest costs the run its history (first start, resumes), not the run itself.
         if let (true, Ok(earlier)) = (resumed, Manifest::read(&self.directory)) {
             self.manifest.resumes = earlier.resumes + 1;
             self.manifest.started = earlier.started.or(self.manifest.started.take());
@@ -183,7 +190,7 @@ impl ManifestWriter {
         self.manifest.ended = Some(now());
         self.manifest.reason = reason.map(str::to_owned);
         let mut summary = summary.clone();
-        // JSON turns what is not finite into null, which only an `Option` can take back.
+        // JSON turns numbers that are not finite into null, and null is read back only into an `Option`.
         for value in [&mut summary.seconds, &mut summary.samples_per_second] {
             if !value.is_finite() {
                 *value = 0.0;
@@ -202,11 +209,11 @@ impl Sink for ManifestWriter {
                 std::fs::create_dir_all(&self.directory).map_err(RecordError::write(&self.directory))?;
                 match resumed_at {
                     Some(_) => self.manifest.write(&self.directory)?,
-                    // As yet there is nothing that could be lost with it.
+                    // Nothing to lose yet, so no need to wait for the disk.
                     None => write_view(&path, |file| self.manifest.encode(file))?,
                 }
             }
-            // Without it the checkpoint would be taken for another run's.
+            // A checkpoint without this manifest would be taken for another run's.
             Event::Saved { .. } => sync(&path)?,
             Event::Ended { status, summary, reason } => {
                 self.end(*status, summary, reason.as_deref());

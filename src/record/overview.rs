@@ -36,7 +36,7 @@ fn told(values: &[&toml::Value]) -> String {
     }
 }
 
-/// What a value is sorted by; what is no number comes last.
+/// The number that values are sorted by; values that are no numbers come last.
 fn number(value: &toml::Value) -> f64 {
     value.as_float().or(value.as_integer().map(|it| it as f64)).unwrap_or(f64::INFINITY)
 }

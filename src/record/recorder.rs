@@ -1,4 +1,4 @@
-//! One listener that is many.
+//! A sink that passes events to several others.
 
 use std::io;
 
@@ -11,6 +11,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// A recorder that hands every event to each of `sinks`, in this order.
     pub fn new(sinks: Vec<Box<dyn Sink + Send>>) -> Self {
         Self { sinks }
     }

@@ -30,7 +30,7 @@ pub(super) fn once_each(found: &mut Vec<(Manifest, PathBuf)>) -> Vec<PathBuf> {
     repeated
 }
 
-/// What makes two runs one trial.
+/// Two runs are of one trial where these are equal: experiment and hash.
 fn trial(run: &Manifest) -> (String, String) {
     (run.experiment.clone(), run.spec_hash.clone())
 }
@@ -47,7 +47,7 @@ fn names(found: &[(Manifest, PathBuf)]) -> BTreeMap<(String, String), String> {
         *all += 1;
     }
     let most = |names: Counts| {
-        // The last of the largest, so from the end of the alphabet.
+        // `max_by_key` gives the last of equal counts; reversed, that is the first name of the alphabet.
         names.into_iter().rev().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned()).unwrap_or_default()
     };
     counts.into_iter().map(|(trial, names)| (trial, most(names))).collect()

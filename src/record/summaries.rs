@@ -41,7 +41,7 @@ pub(super) fn image(picture: &Picture) -> Summary_Value {
     summary
 }
 
-/// Markdown.
+/// A text in Markdown.
 pub(super) fn text(tag: &str, markdown: String) -> Summary_Value {
     bytes(tag, "text", markdown.into_bytes())
 }

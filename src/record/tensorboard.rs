@@ -50,7 +50,7 @@ const PARAMETERS: (&str, &str) = ("cost/parameters", "Trained numbers of the flo
 /// stands alone, to be removed when the run goes on after all.
 const END: &str = ".end";
 
-/// Takes a sentence for the user.
+/// A function that shows the user a warning.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
 /// Writes `events.out.tfevents.*` of one run: scalars, pictures, the spec as text, and its session of the HPARAMS tab.
@@ -63,14 +63,14 @@ pub struct TensorBoard {
     spec: String,
     warn: Warn,
     state: State,
-    /// Tags that have their description.
+    /// Tags whose description was written already.
     described: BTreeSet<&'static str>,
 }
 
 enum State {
     Waiting,
     Open(EventsFile),
-    /// After the end or an error.
+    /// Set after the end of the run or an error: nothing more is written.
     Silent,
 }
 
@@ -91,11 +91,11 @@ impl TensorBoard {
     fn start(&mut self, resumed_at: Option<i64>, parameters: usize) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let mut earlier = events_files(&self.directory)?;
-        // A run that goes on has not ended, whatever it said before.
+        // A run that goes on has not ended, so the record of an earlier end is removed.
         let is_end = |path: &PathBuf| path.to_string_lossy().ends_with(END);
         earlier.extract_if(.., |path| is_end(path)).try_for_each(fs::remove_file)?;
         if resumed_at.is_none() {
-            // A run started over has no past. TensorBoard would go on believing the old records of the HPARAMS tab.
+            // A run that starts anew: TensorBoard would go on showing the HPARAMS records of the old files.
             earlier.drain(..).try_for_each(fs::remove_file)?;
         }
         // TensorBoard forgets the steps from the one of the restart on; the step of the checkpoint itself shall stay.

@@ -14,12 +14,12 @@ use plotters::style::{FontDesc, register_font};
 use super::{ReportError, fonts};
 use crate::train::Picture;
 
-/// Drawn pixels per final pixel, each way, of what whole pixels are too coarse for.
+/// Curves and discs are drawn on a grid this many times finer, each way, and averaged down.
 const FINE: u32 = 2;
 
 pub(super) const INK: RGBColor = RGBColor(38, 40, 46);
 pub(super) const FAINT: RGBColor = RGBColor(150, 152, 158);
-/// What the flow makes.
+/// Colour of what comes from the flow: samples, density.
 pub(super) const FLOW: RGBColor = RGBColor(24, 96, 172);
 
 /// A rectangle by its edges.

@@ -2,6 +2,7 @@
 
 /// A picture that could not be made.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum ReportError {
     /// The numbers do not fit together: a mistake of the caller.
     #[error("cannot draw the {picture} picture: {reason}")]

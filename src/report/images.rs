@@ -15,7 +15,9 @@ const BETWEEN: usize = 2;
 /// How the features of a row make an image: row by row, pixel by pixel, its colours last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageShape {
+    /// Height, in pixels.
     pub rows: usize,
+    /// Width, in pixels.
     pub columns: usize,
     /// 1 (grey) or 3 (red, green, blue).
     pub colours: usize,

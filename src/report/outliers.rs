@@ -16,7 +16,7 @@ pub(super) fn limits_around(best: &[f64], all: &[f64]) -> [f64; 2] {
     let low = best.iter().copied().fold(f64::INFINITY, f64::min);
     let high = best.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let range = (high - low).max(EQUAL * low.abs().max(high.abs()));
-    // Where the best are all zero, nothing says what is near.
+    // Where all the best are zero, they set no scale: every value counts as near.
     let reach = if range > 0.0 { range / FLAT } else { f64::INFINITY };
     let near = |value: &f64| best.is_empty() || (*value <= low + reach && *value >= high - reach);
     axis_limits(all.into_iter().filter(near).chain(best.iter().copied()))

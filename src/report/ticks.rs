@@ -28,7 +28,7 @@ pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
     values.map(|values| label(&values)).unwrap_or_default()
 }
 
-/// As many find room side by side.
+/// Most ticks of a logarithmic axis: more do not fit side by side.
 const MOST_LOG_TICKS: usize = 9;
 
 /// Ticks within `limits`, which are logarithms to base 10: at powers of ten, at more multiples of these where less than three

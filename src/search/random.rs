@@ -4,7 +4,7 @@ use rand::Rng;
 
 use crate::random::{Purpose, stream};
 
-/// A draw repeated this often for every trial has run out of new points.
+/// Limit on draws, for every trial asked for: where so many gave too few different points, no new ones are expected.
 pub(super) const DRAWS_PER_TRIAL: usize = 64;
 
 /// Draw `index` in the unit cube of `axes` dimensions, uniform on [0, 1) along each.

@@ -1,6 +1,6 @@
 //! A scrambled Sobol sequence: draws that keep apart from each other.
 
-/// The sequence of this crate has 2¹⁶ points.
+/// Length of the sequence in the `sobol_burley` crate.
 pub(super) const DRAWS: usize = 1 << 16;
 
 /// Draw `index` in the unit cube of `axes` dimensions.

@@ -13,15 +13,19 @@ const LINE_LIMIT: usize = 400;
 /// More diagnostics than this are counted, not shown.
 const SHOWN_LIMIT: usize = 200;
 
+/// Whether a spec with this problem can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It cannot.
     Error,
+    /// It can, but may not do what was meant.
     Warning,
 }
 
 /// One problem at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// How bad it is.
     pub severity: Severity,
     /// Path of the spec as it was given, or the option an override came from (`--set`).
     pub file: String,
@@ -202,18 +206,22 @@ impl Diagnostics {
         if self.has_errors() { Err(self) } else { Ok(()) }
     }
 
+    /// Whether one of them keeps the spec from running.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Number of problems, warnings included.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
+    /// Whether there is no problem.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// All of them, in the order of their places in the spec.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
     }

@@ -13,6 +13,7 @@ use super::source::Place;
 pub struct Engine {
     /// Trials that share one GPU at a time.
     pub trials_per_gpu: usize,
+    /// What a job on a Slurm cluster asks for.
     pub slurm: Slurm,
 }
 
@@ -20,7 +21,9 @@ pub struct Engine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slurm {
+    /// Partition that jobs are submitted to.
     pub partition: Option<String>,
+    /// Account that jobs are charged to.
     pub account: Option<String>,
     /// Time limit of an element, as `sbatch --time` takes it.
     pub time: Option<String>,

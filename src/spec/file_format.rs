@@ -12,6 +12,7 @@ pub enum FileFormat {
     Csv,
     /// Tab-separated text, plain or gzipped.
     Tsv,
+    /// Apache Parquet.
     Parquet,
     /// NumPy's file of one array.
     Npy,

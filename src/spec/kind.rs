@@ -9,18 +9,25 @@ use crate::toys::TOYS;
 pub enum Kind {
     /// A whole number, both ends included.
     Integer {
+        /// Smallest value.
         min: i64,
+        /// Largest value.
         max: i64,
     },
     /// A finite number; whole numbers are taken too.
     Float {
+        /// Lower end.
         min: Bound,
+        /// Upper end.
         max: Bound,
     },
+    /// `true` or `false`.
     Bool,
     /// One of a list of words; `refused` are words with a reason of their own for not being taken.
     Choice {
+        /// The words that are taken.
         of: &'static [&'static str],
+        /// Words that are not taken, each with the reason.
         refused: &'static [(&'static str, &'static str)],
     },
     /// The name of a toy.
@@ -45,13 +52,17 @@ pub enum Kind {
     Steps,
     /// A list of two finite numbers.
     Pair {
+        /// Lower end, of both.
         min: Bound,
+        /// Upper end, of both.
         max: Bound,
     },
     /// A number of rows; with `file` also a fraction of a file's rows or another file, with `fresh` also the word
     /// `fresh`.
     Amount {
+        /// Whether it may also be a fraction or another file.
         file: bool,
+        /// Whether it may also be the word `fresh`.
         fresh: bool,
     },
     /// The table `[sweep.parameters]`.
@@ -61,8 +72,11 @@ pub enum Kind {
 /// An end of a range of numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
+    /// No end.
     Open,
+    /// An end that belongs to the range.
     Inclusive(f64),
+    /// An end that does not belong to the range.
     Exclusive(f64),
 }
 

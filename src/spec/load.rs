@@ -23,19 +23,24 @@ const MAX_BYTES: u64 = 1 << 20;
 /// A spec file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecFile {
+    /// Path as it was given.
     pub path: PathBuf,
+    /// What the file says.
     pub text: String,
 }
 
 /// What one spec file asks for.
 #[derive(Clone, Debug)]
 pub struct ResolvedExperiment {
+    /// Path of the spec file.
     pub path: PathBuf,
     /// The spec without its sweep; where there is one, with the swept keys at their first values.
     pub spec: Spec,
     /// What may not be meant so.
     pub warnings: Vec<Diagnostic>,
+    /// The values that are tried, where the spec has a `[sweep]`.
     pub sweep: Option<Sweep>,
+    /// How a cluster runs its trials.
     pub engine: Engine,
     /// File and overrides laid over each other, without the sweep's values.
     pub(crate) settings: Settings,

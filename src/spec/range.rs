@@ -5,8 +5,11 @@ use super::node::Value;
 /// `{ min, max, scale, step, points, integer }`; both ends included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Range {
+    /// Lower end.
     pub min: f64,
+    /// Upper end.
     pub max: f64,
+    /// How its values are spread.
     pub scale: Scale,
     /// Distance between values, from `min` on; linear scale only.
     pub step: Option<f64>,
@@ -19,7 +22,9 @@ pub struct Range {
 /// What is evenly spread over a range: the values or their logarithms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
+    /// Evenly.
     Linear,
+    /// Evenly in the logarithm.
     Log,
 }
 

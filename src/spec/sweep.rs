@@ -27,11 +27,13 @@ pub enum Method {
 /// A checked sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
+    /// How its points are chosen.
     pub method: Method,
     /// Number of points; for a grid the product of its lists.
     pub trials: usize,
     /// Seed of the points; 0 for a grid.
     pub seed: u64,
+    /// The swept keys, with the values of each.
     pub axes: Vec<Axis>,
     /// Where a problem with the sweep as a whole is shown.
     pub(crate) place: Place,

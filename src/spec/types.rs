@@ -20,9 +20,13 @@ pub struct Spec {
     pub seeds: Vec<u64>,
     /// `cpu`, `cuda` or `cuda:N`.
     pub device: Device,
+    /// `[dataset]`: what is learned.
     pub dataset: Dataset,
+    /// `[model]`: the flow.
     pub model: Model,
+    /// `[optimizer]`: the rule of its updates.
     pub optimizer: Optimizer,
+    /// `[training]`: how long, and how often it is looked at.
     pub training: Training,
 }
 
@@ -30,6 +34,7 @@ pub struct Spec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Device {
+    /// This machine's processor.
     Cpu,
     /// CUDA device by ordinal; `None`: whichever is free.
     Cuda(Option<usize>),
@@ -127,8 +132,11 @@ pub struct Dataset {
     /// files, 0 to 1 for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,
+    /// The rows that are trained on.
     pub train: Amount,
+    /// The rows that choose the best weights.
     pub validation: Amount,
+    /// The rows of the final NLL, never seen in training.
     pub test: Amount,
     /// Seed of data and split, apart from the run's `seeds`.
     pub seed: u64,
@@ -143,16 +151,20 @@ pub struct Dataset {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ColumnName {
+    /// Its number.
     Number(i64),
+    /// Its name.
     Name(String),
 }
 
 /// What stands before the decimals of a number in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decimal {
+    /// A point: 3.14.
     #[default]
     #[serde(rename = ".")]
     Point,
+    /// A comma: 3,14.
     #[serde(rename = ",")]
     Comma,
 }
@@ -171,8 +183,10 @@ impl Decimal {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Missing {
+    /// They are an error.
     #[default]
     Error,
+    /// They are left out.
     Drop,
 }
 
@@ -180,8 +194,10 @@ pub enum Missing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Duplicates {
+    /// They stay.
     #[default]
     Keep,
+    /// They are left out.
     Drop,
 }
 
@@ -209,15 +225,19 @@ pub enum Amount {
     File(PathBuf),
 }
 
+/// The word `fresh`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fresh {
+    /// The only value.
     #[serde(rename = "fresh")]
     Fresh,
 }
 
+/// The flow: how many layers of which kinds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
+    /// Which features a coupling keeps.
     pub mask: MaskScheme,
     /// Number of coupling layers.
     pub depth: usize,
@@ -225,12 +245,15 @@ pub struct Model {
     pub width: usize,
     /// Hidden layers of the s and t networks.
     pub hidden_layers: usize,
+    /// What follows every hidden layer of the s and t networks.
     pub activation: Activation,
+    /// How a coupling changes what it does not keep.
     pub coupling: CouplingKind,
     /// Batch normalisation as a flow layer after every coupling (Dinh et al. 2017, section 3.7).
     pub batch_norm: bool,
 }
 
+/// Which features the couplings keep, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MaskScheme {
@@ -242,16 +265,21 @@ pub enum MaskScheme {
     Random,
 }
 
+/// The nonlinearity of a hidden layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
+    /// max(0, x).
     Relu,
+    /// The hyperbolic tangent.
     Tanh,
 }
 
+/// How a coupling changes a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CouplingKind {
+    /// x·exp(s) + t (Dinh et al. 2017, equation 7).
     Affine,
 }
 
@@ -259,7 +287,9 @@ pub enum CouplingKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimizer {
+    /// The update rule.
     pub name: OptimizerName,
+    /// Learning rate, before the schedule's factor.
     pub learning_rate: f64,
     /// L2 penalty added to the gradient (adam, sgd, rmsprop) or decoupled decay (adamw).
     pub weight_decay: f64,
@@ -277,15 +307,21 @@ pub struct Optimizer {
     /// rmsprop: decay rate of the squared gradient.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
+    /// How the learning rate changes over the run.
     pub schedule: Schedule,
 }
 
+/// An update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerName {
+    /// Adam (Kingma and Ba 2015).
     Adam,
+    /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
     Adamw,
+    /// Stochastic gradient descent, with momentum where it is set.
     Sgd,
+    /// RMSprop (Tieleman and Hinton 2012), with momentum where it is set.
     Rmsprop,
 }
 
@@ -293,6 +329,7 @@ pub enum OptimizerName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
+    /// How the rate falls after the warm-up.
     pub name: ScheduleName,
     /// Steps over which the rate rises linearly from 0 to its full value.
     pub warmup: usize,
@@ -304,9 +341,11 @@ pub struct Schedule {
     pub factor: Option<f64>,
 }
 
+/// How the learning rate falls after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleName {
+    /// It does not.
     Constant,
     /// Half a cosine from the full rate to 0 at the last step.
     Cosine,
@@ -314,6 +353,7 @@ pub enum ScheduleName {
     Step,
 }
 
+/// The training loop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
@@ -349,6 +389,7 @@ pub enum Precision {
     Tf32,
 }
 
+/// What computes a flow and its gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KernelChoice {

@@ -12,6 +12,7 @@ use super::suggest::listed;
 /// The variant of a spec that uses a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
+    /// Every spec.
     Always,
     /// The data are a toy.
     Toy,

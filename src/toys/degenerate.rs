@@ -3,6 +3,7 @@
 /// A toy without a density.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Degenerate {
+    /// Its name in the literature.
     pub name: &'static str,
     /// Why it is not offered, a phrase.
     pub reason: &'static str,

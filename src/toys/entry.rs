@@ -12,6 +12,7 @@ pub struct ToyEntry {
     pub name: &'static str,
     /// What it is, in one line.
     pub description: &'static str,
+    /// The parameters of its shape.
     pub parameters: &'static [Parameter],
     /// Makes the toy from a value for every parameter, each within its limits.
     pub(super) make: fn(&Values) -> Box<dyn Toy>,
@@ -20,9 +21,13 @@ pub struct ToyEntry {
 /// A parameter of a toy, a key of `[dataset]` in the spec.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameter {
+    /// Its key in `[dataset]`.
     pub name: &'static str,
+    /// Its value where the spec does not set it.
     pub default: f64,
+    /// Smallest value.
     pub minimum: f64,
+    /// Largest value.
     pub maximum: f64,
     /// Why it is limited so.
     pub reason: &'static str,

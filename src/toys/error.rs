@@ -2,6 +2,7 @@
 
 /// A toy that cannot be made. A spec's toys are checked when the spec is, so this reaches those who use the library.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum ToyError {
     #[error("unknown toy `{name}`; known: {}", known.join(", "))]
     Unknown { name: String, known: Vec<&'static str> },

@@ -8,7 +8,9 @@ use crate::statistics::mean;
 /// Validation NLL over seeds at one step, nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Band {
+    /// Optimizer steps done.
     pub step: i64,
+    /// Mean over seeds.
     pub mean: f64,
     /// Lowest seed.
     pub low: f64,

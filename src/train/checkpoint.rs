@@ -25,16 +25,19 @@ use crate::spec::{Model, Spec};
 pub struct State {
     /// Optimizer steps done.
     pub step: u64,
-    /// Training time so far, seconds. Not of a run at its end, whose manifest tells it: equal runs leave equal files.
+    /// Training time so far, in seconds. `None` once the run has finished: its manifest then has the time, and equal runs leave
+    /// equal checkpoints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Best validation NLL so far (data space, nats), and the step it was seen at.
+    /// Best validation NLL so far (data space, nats).
     pub best_validation_nll: Option<f64>,
+    /// The step after which it was measured.
     pub best_step: u64,
     /// Evaluations since the best one.
     pub fruitless: u64,
-    /// Sum of the training NLL over the steps since the last row of the curve, and how many they are.
+    /// Sum of the training NLL over the steps since the last row of the curve.
     pub nll_sum: f64,
+    /// Number of those steps.
     pub nll_steps: u64,
     /// The last training NLL that went to the curve.
     pub train_nll: Option<f64>,
@@ -42,6 +45,7 @@ pub struct State {
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum CheckpointError {
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -73,7 +77,7 @@ fn remedy(path: &Path) -> &'static str {
 pub(super) const LAST: &str = "last.safetensors";
 pub(super) const BEST: &str = "best.safetensors";
 
-/// The data's side of a flow: what must be known besides weights to use it.
+/// How data reach a flow: what must be known besides weights to use it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Space {
     /// Names of the features.
@@ -85,26 +89,31 @@ pub struct Space {
 /// Which run a checkpoint is of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// As the manifest has it: [`spec_hash`].
+    /// Hash of what the run computes: [`spec_hash`], as in its manifest.
     pub spec_hash: String,
-    /// What its `spec.toml` must hash to: [`settings_hash`].
+    /// Hash of the settings in the run's `spec.toml`: [`settings_hash`].
     pub settings_hash: String,
+    /// Seed of the run.
     pub seed: u64,
 }
 
 impl Origin {
-    /// Of a run of `spec`.
+    /// The origin of a run of `spec`.
     pub fn of(spec: &Spec, seed: u64) -> Self {
         Self { spec_hash: spec_hash(spec), settings_hash: settings_hash(spec), seed }
     }
 }
 
-/// What the checkpoints of a run say from its first step to its last.
+/// What all checkpoints of a run have in common, from its first step to its last.
 #[derive(Clone, Debug)]
 pub struct About {
+    /// The run that it is of.
     pub origin: Origin,
+    /// The `[model]` of the spec.
     pub model: Model,
+    /// The layers of the flow.
     pub architecture: Architecture,
+    /// The features, and how they are preprocessed.
     pub space: Space,
 }
 
@@ -113,7 +122,7 @@ pub(super) const SPACE: &str = "space";
 pub(super) const ORIGIN: &str = "origin";
 pub(super) const MODEL: &str = "model";
 pub(super) const FORMAT: &str = "format";
-/// Without masks, model, origin and checksum.
+/// The first layout of checkpoints: without masks, model, origin and checksum.
 pub(super) const FIRST_FORMAT: &str = "realnvp-runner/1";
 pub(super) const SECOND_FORMAT: &str = "realnvp-runner/2";
 
@@ -174,7 +183,7 @@ pub(super) fn mask_tensors(architecture: &Architecture) -> impl Iterator<Item = 
         Layer::Coupling(coupling) => Some((i, &coupling.mask)),
         Layer::BatchNorm { .. } => None,
     });
-    // No row has so many features that a place were not an `i32`: its weights would not fit into memory.
+    // Every index fits an `i32`: the weights of a flow with more features would not fit into memory.
     let tensor =
         |i, name: &str, places: &[usize]| (format!("layers.{i}.{name}"), places.iter().map(|p| *p as i32).collect());
     couplings.flat_map(move |(i, mask)| [tensor(i, "kept", &mask.kept), tensor(i, "changed", &mask.changed)])

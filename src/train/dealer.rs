@@ -1,4 +1,4 @@
-//! Stretches of steps, dealt out to a flow.
+//! Which batches and learning rates the next steps take.
 
 use crate::data::{Batches, Dataset, Train};
 use crate::flow::{Flow, Rows, Work};
@@ -10,22 +10,25 @@ use crate::statistics::mean;
 /// Bytes of the batches of one stretch.
 const WAITING_BYTES: usize = 64 << 20;
 
-/// Steps in a row that nothing comes between, and what the preprocessing adds to their losses.
+/// Consecutive steps between which the run is neither logged nor evaluated, so that a flow takes them in one call; and what the
+/// preprocessing adds to their losses.
 #[derive(Debug, Default)]
 pub struct Stretch {
+    /// The steps, as the flow takes them.
     pub work: Work,
     /// Mean over each batch of the preprocessing's log|det|, nats.
     pub log_det: Vec<f64>,
 }
 
-/// Deals out the steps of a run. Each is a pure function of the spec, the seed and its number.
+/// Prepares the steps of a run: their batches and learning rates. Each step is a pure function of the spec, the seed and its
+/// number.
 pub struct Dealer<'a> {
     spec: &'a Spec,
     dataset: &'a Dataset,
     batches: Batches<'a>,
     total_steps: u64,
     at_once: usize,
-    /// Where the flow holds the training rows: the preprocessing's log|det| of each.
+    /// log|det| of the preprocessing of every training row, where the flow keeps those rows on its device.
     held: Option<Vec<f64>>,
 }
 
@@ -40,7 +43,7 @@ impl<'a> Dealer<'a> {
         let held = match &dataset.train {
             Train::Rows(rows) if flow.holds_rows() && !dataset.preprocessing.is_noisy() => {
                 let rows = dataset.preprocessing.apply(rows);
-                // Without room for all, they are brought there batch by batch.
+                // A device without room for all rows gets them batch by batch.
                 flow.hold(&rows).is_ok().then(|| dataset.preprocessing.log_det(&rows))
             }
             _ => None,
@@ -74,8 +77,8 @@ impl<'a> Dealer<'a> {
         self.batches.fill(step, batch);
     }
 
-    /// Writes the steps from number `first` on into `stretch`: up to the next one after which the run is looked at, and no
-    /// more than the flow takes at once.
+    /// Writes the steps from number `first` on into `stretch`: up to the next one that is logged or evaluated, and no more than
+    /// the flow takes at once.
     pub fn deal(&mut self, first: u64, stretch: &mut Stretch) {
         let training = &self.spec.training;
         let looked_at = |every: usize| (first / every as u64 + 1) * every as u64;
@@ -122,7 +125,7 @@ impl<'a> Dealer<'a> {
 pub fn total_steps(spec: &Spec, dataset: &Dataset) -> u64 {
     let rows = match &dataset.train {
         Train::Rows(rows) => rows.rows(),
-        // They make no epochs, so that the spec says how many steps.
+        // Rows that are new at every step make no epochs: the spec sets the number of steps.
         Train::Fresh => 0,
     };
     spec.total_steps(rows) as u64

@@ -5,7 +5,7 @@ use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::statistics::Estimate;
 
-/// Rows a flow takes at a time when nobody waits for a gradient: bounds memory whatever the size of the data.
+/// Rows that a flow evaluates at a time, without gradients: bounds memory whatever the size of the data.
 pub const ROWS_AT_ONCE: usize = 4096;
 
 /// Mean NLL of rows with these log-likelihoods, nats.

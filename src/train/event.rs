@@ -1,4 +1,4 @@
-//! What a training run says while it goes. Events are data; sinks in `record/` make files and bars of them.
+//! What a training run reports while it goes. Events are data; sinks make files (`record/`) and bars (`progress/`) of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,13 @@ pub struct Metrics {
     pub seconds: f64,
     /// Mean NLL in data space over the batches since the last row.
     pub train_nll: Option<f64>,
+    /// Mean NLL over the validation rows, data space, nats.
     pub validation_nll: Option<f64>,
+    /// Learning rate of the last step.
     pub learning_rate: Option<f64>,
     /// Global L2 norm of the last gradient before clipping.
     pub gradient_norm: Option<f64>,
+    /// Training rows per second since the last row of the curve.
     pub samples_per_second: Option<f64>,
     /// max |x − inverse(forward(x))| over validation rows, model space.
     pub inverse_error: Option<f64>,
@@ -24,41 +27,49 @@ pub struct Metrics {
     pub scale_max: Option<f64>,
 }
 
-/// What stands in `trials.parquet` for one finished run, besides its names. Units: nats, seconds, rows.
+/// The numbers of one ended run, as `trials.parquet` has them. Units: nats, seconds, rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
+    /// Mean NLL of the best weights over the test rows, data space, nats.
     pub test_nll: Option<f64>,
     /// Standard error of `test_nll` over the test rows.
     pub test_nll_stderr: Option<f64>,
-    /// The best one.
+    /// Best mean NLL over the validation rows during training, data space, nats.
     pub validation_nll: Option<f64>,
-    /// The last one.
+    /// Training NLL in the last row of the curve, data space, nats.
     pub train_nll: Option<f64>,
     /// Test NLL minus the exact entropy (toys).
     pub gap: Option<f64>,
-    /// What cannot be true of these numbers, where something cannot: a bug of the runner.
+    /// Why these numbers cannot be right, where they contradict each other: a bug of the runner.
     pub bug: Option<String>,
-    /// Quantised data only.
+    /// Upper bound on the bits per feature of the discrete test rows; quantised data only.
     pub bits_per_dim: Option<f64>,
+    /// Optimizer steps done.
     pub steps: i64,
+    /// Training time, resumed parts included.
     pub seconds: f64,
+    /// Training rows per second over the whole run.
     pub samples_per_second: f64,
 }
 
-/// How a run ended.
+/// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// It goes on, or its process was killed.
     Running,
+    /// It came to its end.
     Finished,
     /// A loss or gradient was not finite.
     Diverged,
+    /// Something broke: the message is in `reason`.
     Failed,
     /// Stopped by a signal after saving; the same command resumes it.
     Interrupted,
 }
 
 impl Status {
+    /// Its name in records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -81,23 +92,50 @@ impl Status {
 pub struct Picture {
     /// TensorBoard tag and stem of the file: `density`, `samples` or `pairs`.
     pub tag: &'static str,
+    /// Width, in pixels.
     pub width: u32,
+    /// Height, in pixels.
     pub height: u32,
+    /// Bytes of the PNG file.
     pub png: Vec<u8>,
 }
 
+/// Something that happened in a run.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The first event of every start. `resumed_at`: the step of the checkpoint a resumed run goes on from.
-    Started { resumed_at: Option<i64>, total_steps: i64, parameters: usize },
+    /// The first event of every start.
+    Started {
+        /// Step of the checkpoint that a resumed run goes on from; `None`: it starts anew.
+        resumed_at: Option<i64>,
+        /// Steps of the whole run.
+        total_steps: i64,
+        /// Trainable values of the flow.
+        parameters: usize,
+    },
     /// A row of the training curve.
     Metrics(Metrics),
-    /// Everything up to this step is safe in a checkpoint, and the run goes on or is interrupted. Its record must be as safe.
-    Saved { step: i64 },
+    /// A checkpoint of this step is on disk, and the run goes on or is interrupted. What sinks have recorded up to here must be
+    /// on disk too: a resumed run goes on from both.
+    Saved {
+        /// Optimizer steps done.
+        step: i64,
+    },
     /// At the end drawn from the best weights; before, from those of the step.
-    Picture { step: i64, picture: Picture },
-    /// The last event of every start. `reason` where the status is not `Finished`.
-    Ended { status: Status, summary: Summary, reason: Option<String> },
+    Picture {
+        /// Optimizer steps done.
+        step: i64,
+        /// The picture.
+        picture: Picture,
+    },
+    /// The last event of every start.
+    Ended {
+        /// How it ended.
+        status: Status,
+        /// What it reached.
+        summary: Summary,
+        /// Why, where the status is not `Finished`.
+        reason: Option<String>,
+    },
 }
 
 /// Somebody who listens to a run.

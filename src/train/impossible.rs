@@ -2,7 +2,7 @@
 
 use crate::statistics::Estimate;
 
-/// Standard errors below zero at which chance is no longer believed.
+/// How many standard errors below zero an estimate must lie to be no longer put down to chance.
 const ERRORS: f64 = 3.0;
 
 /// What to say where `log_q` is too high to be that of a density, beside the exact `log_p` of the same rows; nats, data

@@ -5,8 +5,7 @@ use crate::flow::{DeviceError, Flow};
 
 /// Looks at a flow at evaluations and leaves it as it is: a run has the same bits whoever looks.
 pub trait Onlooker {
-    /// A picture of `flow` after `step` of `total_steps` steps, where this step is worth one. `rows`: how many the flow sees a
-    /// step.
+    /// A picture of `flow` after `step` of `total_steps` steps of `rows` rows each; `None` where no picture is due.
     ///
     /// # Errors
     /// Where the device fails.
@@ -19,7 +18,7 @@ pub trait Onlooker {
     ) -> Result<Option<Picture>, DeviceError>;
 }
 
-/// Nobody.
+/// For runs that nobody looks at.
 impl Onlooker for () {
     fn look(&mut self, _: &mut dyn Flow, _: u64, _: u64, _: usize) -> Result<Option<Picture>, DeviceError> {
         Ok(None)

@@ -12,8 +12,8 @@ use super::seal::{SHA256, is_whole};
 use crate::flow::{Flow, Parameters};
 use crate::optimizer::Optimizer;
 
-/// A checkpoint whose bytes are those that were written. Files of the first format have no checksum: of these only what is read is
-/// known to make sense.
+/// A checkpoint whose checksum was found right. Files of the first layout have none; of these, values are checked as they are
+/// read.
 pub struct Checkpoint {
     path: PathBuf,
     bytes: Vec<u8>,
@@ -30,7 +30,7 @@ impl Checkpoint {
         Self::of(path, bytes)
     }
 
-    /// Of what is in `path`.
+    /// The checkpoint in `bytes`, the content of `path`, once its checksum is found right.
     pub(super) fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, CheckpointError> {
         let damaged = |reason: String| CheckpointError::Damaged { path: path.to_owned(), reason };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
@@ -70,7 +70,7 @@ impl Checkpoint {
         self.metadata.contains_key(ORIGIN).then(|| self.json(ORIGIN)).transpose()
     }
 
-    /// Holds it to be of the run `origin`, where it says so.
+    /// Checks that it belongs to the run `origin`, where it says which run it belongs to.
     ///
     /// # Errors
     /// Where it is of another run.
@@ -168,7 +168,7 @@ impl Tensors<'_> {
         Ok(())
     }
 
-    /// Holds a tensor to list `places`.
+    /// Checks that a tensor lists `places`.
     fn hold_places(&mut self, name: &str, places: &[i32]) -> Result<(), CheckpointError> {
         let tensor = self.tensor(name, Dtype::I32, &[places.len()])?;
         let found = tensor.data().as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes));

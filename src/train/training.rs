@@ -26,14 +26,17 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// Everything a run needs.
 pub struct Training<'a> {
+    /// The resolved spec.
     pub spec: &'a Spec,
     /// Seed of the batch order and of dequantisation noise.
     pub seed: u64,
+    /// The rows.
     pub dataset: &'a Dataset,
+    /// The flow, with the weights that it starts from.
     pub flow: &'a mut dyn Flow,
     /// Folder of `last.safetensors` and `best.safetensors`.
     pub checkpoints: &'a Path,
-    /// Training time of an earlier part of the run, as its curve tells it: for a last checkpoint that does not. Seconds.
+    /// Training time of the run before it was resumed, in seconds, from its curve: for a checkpoint that does not have it.
     pub seconds_so_far: f64,
     /// Who listens.
     pub sink: &'a mut dyn Sink,
@@ -46,7 +49,9 @@ pub struct Training<'a> {
 /// How a run ended. The flow then holds the best weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
+    /// How it ended.
     pub status: Status,
+    /// What it reached.
     pub summary: Summary,
     /// Why, where the status is not `Finished`.
     pub reason: Option<String>,
@@ -54,9 +59,10 @@ pub struct Outcome {
 
 /// A run that has ended, and what of it is still to be written.
 pub struct Ended {
+    /// How it ended, and what it reached.
     pub outcome: Outcome,
-    /// Of a finished run. Whoever runs it may have other work for the processor first; a run that is interrupted is saved
-    /// already.
+    /// The checkpoints of a finished run, not yet written, so that the caller can first let another run compute. `None` where
+    /// the run was interrupted, and so is saved already, or diverged.
     pub unsaved: Option<Snapshot>,
 }
 
@@ -83,6 +89,7 @@ impl Snapshot {
 
 /// What makes a run fail, other than diverging.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum TrainError {
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -310,7 +317,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Hands on what the onlooker sees, if it looks.
+    /// Emits the onlooker's picture of this step, if one is due.
     fn show(&mut self, total_steps: u64) -> Result<(), TrainError> {
         let (step, rows) = (self.state.step, self.dealer.batch_size());
         if let Some(picture) = self.setup.onlooker.look(self.setup.flow, step, total_steps, rows)? {
@@ -371,7 +378,8 @@ impl<'a> Run<'a> {
         let flow = &mut self.setup.flow;
         let (mut batch, mut gradient) = (Matrix::default(), Vec::new());
         self.dealer.batch(self.state.step, &mut batch);
-        // The weights are still those of the step. Where the device has no room to look again, the numbers must do.
+        // The weights are still those of the failed step, so it can be repeated. Where the device has no memory for that, the
+        // loss alone tells.
         let seen = flow.loss_and_gradient(&batch, &mut gradient).is_ok();
         let cause = if nll.is_finite() && seen {
             let entries = flow.parameters().entries();

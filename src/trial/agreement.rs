@@ -30,7 +30,7 @@ pub enum Disagreement {
     SpecOrManifest,
 }
 
-/// Holds spec, manifest and checkpoint to be of one run. Checkpoints of earlier releases do not say whose they are.
+/// Checks that spec, manifest and checkpoint belong to one run. Checkpoints of the first layout do not say whose they are.
 ///
 /// # Errors
 /// Which of them is not: the one that two others speak against, if there is one.

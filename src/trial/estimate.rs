@@ -17,6 +17,7 @@ pub struct Estimate {
     pub static_shape: bool,
     /// Trainable values.
     pub parameters: usize,
+    /// Optimizer steps of the whole run.
     pub steps: u64,
     /// Training, evaluations included.
     pub seconds: f64,
@@ -71,7 +72,7 @@ pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
     // A row, its gradient, and what the layers keep of it.
     let kept = flow::Architecture::cost(&trial.spec.model, features, trial.seed).values;
     let activations = batch * (kept as f64 + 2.0 * features as f64);
-    // Weights, best weights, two layouts, the gradients of two threads and their sum, two moments.
+    // Nine times the parameters: weights, best weights, two layouts, the gradients of two threads and their sum, two moments.
     let parameters = flow::Architecture::count(&trial.spec.model, features, trial.seed);
     4.0 * (9.0 * parameters as f64 + activations)
 }

@@ -1,4 +1,4 @@
-//! The names of what lies in the folder of a run.
+//! Names of the files in the folder of a run.
 
 use std::fs;
 use std::path::Path;

@@ -11,9 +11,9 @@ use crate::train::{Onlooker, Picture};
 const MOST: u64 = 7;
 /// Share of a run that they may take, about.
 const SHARE: f64 = 0.01;
-/// What drawing a picture takes, seconds.
+/// Time that drawing a picture takes, in seconds.
 const DRAWING: f64 = 0.012;
-/// Scoring the cells of a picture costs as much as training on so many rows, at most.
+/// Scoring the cells of a picture takes at most as long as training on this many rows.
 const SCORING: f64 = 1_200.0;
 
 /// Looks at a run at the first evaluation from a half, a quarter, an eighth of it on, and so forth, as far back as the run pays
@@ -41,12 +41,12 @@ impl Onlooker for Glimpses<'_> {
         }
         let detail = Detail::Glimpse { rows };
         let samples = match self.dataset.features() {
-            // Their density shows more.
+            // With one or two features, the density shows more than samples.
             features @ (1 | 2) => Matrix::new(Vec::new(), features),
             _ => self.dataset.preprocessing.invert(&flow.sample(detail.samples(), self.seed)?),
         };
         let view = View::new(flow, self.dataset, &samples, detail)?;
-        // What cannot be drawn is told at the end.
+        // A picture that fails is skipped; the one at the end reports the error.
         Ok(view.draw_first(&self.title).ok())
     }
 }

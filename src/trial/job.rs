@@ -22,14 +22,17 @@ use crate::train::{Ended, Event, Outcome, Sink, Status, TrainError, Training};
 
 /// A trial that is to be run, and what it needs.
 pub struct Job<'a> {
+    /// The trial.
     pub trial: &'a Trial,
+    /// Its data.
     pub dataset: &'a Dataset,
     /// Folder of all results.
     pub results: &'a Path,
     /// Where to compute.
     pub device: Device,
-    /// Forget what is in the trial's folder.
+    /// Delete what is in the trial's folder first.
     pub from_scratch: bool,
+    /// Set from outside when the run is to save and end.
     pub stop: &'a AtomicBool,
 }
 
@@ -55,8 +58,8 @@ impl Job<'_> {
         remove_leftovers(&checkpoints)?;
         let toml = self.trial.spec.to_toml();
         let spec = directory.join(SPEC);
-        // The plan holds it too, so that the disk need not be waited for before there are weights. Where there may be some, it is
-        // there already, and stays untouched.
+        // No need to wait for the disk: until there are weights, the spec can be written again from the plan. A file that has
+        // the right text stays untouched.
         if !fs::read(&spec).is_ok_and(|there| there == toml.as_bytes()) {
             write_view(&spec, |file| file.write_all(toml.as_bytes()))?;
         }
@@ -83,12 +86,12 @@ impl Job<'_> {
         };
         let Outcome { status, summary, reason } = outcome;
         let ended = sink.record(&Event::Ended { status, summary: summary.clone(), reason: reason.clone() });
-        // The record of the end may be what failed: say it in what is returned at least.
+        // If recording the end is what failed, the returned manifest says so at least.
         let mut last = Manifest::read(&directory).unwrap_or(manifest);
         if let Err(error) = ended {
             (last.status, last.reason) = (Status::Failed, Some(error.to_string()));
             last.summary = Some(summary);
-            // The disk may have room again, or not.
+            // Another try at the disk, which may have room again; a failure changes nothing.
             let _ = last.write(&directory);
         }
         Ok(last)
@@ -124,22 +127,22 @@ impl Job<'_> {
         };
         let Ended { outcome, unsaved } = training.run()?;
         if let Some(snapshot) = unsaved {
-            // Of the best weights.
+            // `flow` has the best weights now.
             let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };
             let samples = self.dataset.preprocessing.invert(&flow.sample(detail.samples(), self.trial.seed)?);
             let view = View::new(&mut *flow, self.dataset, &samples, detail)?;
-            // Gives back the device's memory.
+            // Frees the device's memory before the next trial begins.
             drop(flow);
             computed();
             snapshot.save()?;
-            // With the weights, for they say nothing without it.
+            // Weights cannot be used without their spec, so it must be on disk with them.
             sync(&directory.join(SPEC)).map_err(std::io::Error::from)?;
             self.show(directory, &samples, &view, outcome.summary.steps, sink)?;
         }
         Ok(outcome)
     }
 
-    /// Stands above the pictures.
+    /// Title of the pictures.
     fn title(&self) -> String {
         format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed)
     }
@@ -169,7 +172,7 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
-/// What the bits of a run depend on besides spec and seed.
+/// Name of the instruction set, on which the bits of a run depend besides spec and seed.
 fn instruction_set(kernel: KernelChoice, device: Device) -> String {
     match (device, kernel) {
         (Device::Cpu, KernelChoice::Fused) => format!("{} {}", std::env::consts::ARCH, Level::detect().as_str()),

@@ -35,7 +35,7 @@ impl Detail {
     /// Cells of the heat map along each axis.
     fn cells(self) -> usize {
         match self {
-            // As much again, for not all cells are worth scoring.
+            // Scoring them costs about as much as drawing the samples: cells far below what can be seen are left out.
             Self::Quick { rows } => ((rows / 40) as f64).sqrt().clamp(48.0, 120.0) as usize / BLOCK * BLOCK,
             Self::Glimpse { .. } => 60,
             Self::Full => 240,
@@ -45,7 +45,7 @@ impl Detail {
     /// Rows of data and of samples in a scatter plot.
     fn points(self) -> usize {
         match self {
-            // The limits of the axes come from them: those of a run's pictures are the same.
+            // The limits of the axes come from these samples, and all pictures of a run must have the same.
             Self::Quick { rows } | Self::Glimpse { rows } => (rows / 64).clamp(800, 2_000),
             Self::Full => 5_000,
         }
@@ -60,10 +60,10 @@ impl Detail {
     }
 }
 
-/// Rows drawn from a flow where the run pays for them.
+/// Most rows drawn from a flow at the end of a run.
 const SAMPLES: usize = 5_000;
 
-/// All that the pictures of a flow show, computed: drawing needs the flow no more.
+/// Everything that pictures of a flow show, computed already: drawing no longer needs the flow.
 pub struct View<'a> {
     dataset: &'a Dataset,
     /// Rows of both, data space.
@@ -122,7 +122,7 @@ impl<'a> View<'a> {
         Ok(pictures)
     }
 
-    /// The first of them: of one or two features, the density.
+    /// The first picture of [`View::draw`]: of one or two features, the density.
     ///
     /// # Errors
     /// Where it cannot be drawn.

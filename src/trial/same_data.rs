@@ -20,7 +20,7 @@ pub fn changed_data(directory: &Path, dataset: &Dataset) -> Option<String> {
     let checkpoint = there.next()?;
     match known {
         Some(provenance) => provenance.difference(&dataset.provenance),
-        // A damaged checkpoint is told of by who loads it.
+        // A damaged checkpoint is reported where it is loaded.
         None => differs(&Checkpoint::read(&checkpoint).and_then(|it| it.space()).ok()?, dataset),
     }
 }

@@ -16,15 +16,19 @@ use crate::train::{self, Checkpoint, CheckpointError, Picture};
 
 /// A flow with the best weights of a run, and the way between data space and its own.
 pub struct SavedRun {
+    /// The flow.
     pub flow: Box<dyn Flow>,
     /// Names of the data's features.
     pub columns: Vec<String>,
+    /// The map from data space to model space.
     pub preprocessing: Preprocessing,
+    /// The resolved spec of the run.
     pub spec: Spec,
 }
 
 /// Why a run directory cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum SavedRunError {
     #[error(
         "{} is no run directory: it has no spec.toml; name a folder like results/moons/base-1234abcd/seed-0 (see `runner list`)",
@@ -108,7 +112,7 @@ impl SavedRun {
     pub fn spec_of(directory: &Path) -> Result<Spec, SavedRunError> {
         let path = directory.join(SPEC);
         let text = std::fs::read_to_string(&path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
-        // Read as it was resolved: checking it anew would ask for the data file, which need not be on this machine.
+        // Not checked again: that would ask for the data file, which need not be on this machine.
         toml::from_str(&text).map_err(|error| SavedRunError::Spec { path, reason: error.message().to_owned() })
     }
 

@@ -24,7 +24,10 @@ pub enum Standing {
     Busy(Box<Manifest>),
     /// Something is there that may be worth keeping and cannot be gone on from: another spec's run, one of a later release, one
     /// whose manifest is lost. It is left as it is.
-    Unclear { reason: String },
+    Unclear {
+        /// What is there, and what to do about it.
+        reason: String,
+    },
 }
 
 /// Looks at the folder of `trial`.
@@ -54,7 +57,8 @@ fn is_alive(manifest: &Manifest) -> bool {
 
 /// Whether the run's process is known to have ended without a last word: `kill -9`, power loss.
 pub fn was_killed(manifest: &Manifest) -> bool {
-    // Where this very process cannot be found, others cannot either; those of other users show no executable.
+    // Without /proc, not even this process is found. Executables of other users' processes cannot be read, so that there only
+    // the process itself is looked for.
     let can_tell = is_of_this_host(manifest) && program("self").is_some();
     manifest.status == Status::Running && can_tell && !Path::new("/proc").join(manifest.pid.to_string()).exists()
 }
@@ -77,7 +81,7 @@ fn without_manifest(trial: &Trial, directory: &Path, error: &RecordError) -> Sta
     let unreadable = match error {
         RecordError::Manifest { .. } => true,
         RecordError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => false,
-        // Of a later release, or closed to this user.
+        // A manifest of a later release, or one that this user may not read.
         error => return unclear(error.to_string()),
     };
     let there = |name: &str| directory.join("checkpoints").join(name).exists();

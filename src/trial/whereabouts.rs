@@ -4,7 +4,7 @@ use std::io;
 
 use crate::train::{Event, Outcome, Sink, Status, Summary};
 
-/// Hands every event on, and keeps what the latest of them says.
+/// Passes every event on and remembers the latest step and numbers.
 pub(super) struct Whereabouts<S> {
     sink: S,
     latest: Summary,
@@ -15,7 +15,7 @@ impl<S: Sink> Whereabouts<S> {
         Self { sink, latest: Summary::default() }
     }
 
-    /// Of a run that failed here.
+    /// The outcome of a run that failed at this point.
     pub fn failed(&self, reason: String) -> Outcome {
         Outcome { status: Status::Failed, summary: self.latest.clone(), reason: Some(reason) }
     }

@@ -45,7 +45,7 @@ pub fn rows(spec: &spec::Dataset, toy: &dyn Toy) -> Result<(Option<Matrix<f64>>,
     Ok((train.map(|rows| draw(Purpose::TrainRows, rows)), held_out))
 }
 
-/// Holds memory to have room for the rows of all parts.
+/// Checks that memory has room for the rows of all parts.
 fn room_for(parts: [(&'static str, usize); 3], features: usize) -> Result<(), DataError> {
     /// A number as it is drawn and, of most rows, once more as the flow takes it.
     const BYTES: u64 = 12;
@@ -55,7 +55,7 @@ fn room_for(parts: [(&'static str, usize); 3], features: usize) -> Result<(), Da
     if needed <= free {
         return Ok(());
     }
-    // Three parts have a largest.
+    // There are three parts, so there is a largest.
     let (part, rows) = parts.into_iter().max_by_key(|(_, rows)| *rows).unwrap_or(("train", 0));
     Err(DataError::TooLarge { part, rows, needed: memory::shown(needed), free: memory::shown(free) })
 }

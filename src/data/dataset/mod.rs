@@ -24,11 +24,13 @@ pub use parts::{Part, Parts};
 pub struct Dataset {
     /// Names of the features, shape `[features]`.
     pub columns: Vec<String>,
+    /// What is trained on.
     pub train: Train,
     /// Shape `[rows, features]`, model space (see [`Preprocessing`]), dequantisation noise included.
     pub validation: Matrix,
     /// Shape `[rows, features]`, model space, dequantisation noise included.
     pub test: Matrix,
+    /// The map from data space to model space.
     pub preprocessing: Preprocessing,
     /// The density itself, where it is known; in data space.
     pub toy: Option<Box<dyn Toy>>,

@@ -37,7 +37,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
             format!("its shape {shape:?} of {size}-byte values does not fit the {} bytes of data", values.len());
         return Err(damaged(problem));
     }
-    // No rows, or rows of nothing, promise no bytes however large the other dimensions are.
+    // Without values, nothing bounds the other dimensions: their product below could be of any size.
     if values.is_empty() {
         return Err(DataError::Empty { path: source.path.to_owned() });
     }
@@ -56,7 +56,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
 }
 
 fn whole<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    // Whoever calls has cut just as many bytes.
+    // The caller passes exactly this many bytes.
     bytes.try_into().expect("the bytes of one value")
 }
 

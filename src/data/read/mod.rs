@@ -198,12 +198,12 @@ fn numbered(columns: usize) -> Vec<String> {
 }
 
 impl Source<'_> {
-    /// The file is not what its format asks for.
+    /// The error for a file that is not what its format asks for.
     fn damaged(&self, format: &'static str, problem: impl ToString) -> DataError {
         DataError::Damaged { path: self.path.to_owned(), format, problem: problem.to_string() }
     }
 
-    /// Holds memory to have room for `rows` × `columns` numbers, `copies` times.
+    /// Checks that memory has room for `rows` × `columns` numbers, `copies` times.
     fn room_for(&self, rows: usize, columns: usize, copies: u64) -> Result<(), DataError> {
         let needed = (rows as u64).saturating_mul(8 * columns as u64).saturating_mul(copies);
         let free = memory::free();

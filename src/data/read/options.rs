@@ -9,6 +9,7 @@ use crate::spec::{self, Decimal, Duplicates, FileFormat, Missing};
 pub struct ReadOptions {
     /// `None`: told by the extension.
     pub format: Option<FileFormat>,
+    /// Which columns are features.
     pub selection: Selection,
     /// Name of the array of an npz archive; `None`: the only one.
     pub key: Option<String>,
@@ -16,8 +17,11 @@ pub struct ReadOptions {
     pub header: Option<bool>,
     /// What separates the cells of a text, an ASCII character; `None`: told by the format.
     pub delimiter: Option<char>,
+    /// What stands before the decimals of a number in a text.
     pub decimal: Decimal,
+    /// What becomes of rows with missing values.
     pub missing: Missing,
+    /// What becomes of rows that equal an earlier one.
     pub duplicates: Duplicates,
     /// Most rows; `None`: all.
     pub rows: Option<usize>,
@@ -41,6 +45,9 @@ impl From<&spec::Dataset> for ReadOptions {
 
 impl ReadOptions {
     /// NaN in place of a missing value where its row is to be dropped.
+    ///
+    /// # Errors
+    /// That of `value`, where it is another one or such rows are not dropped.
     pub fn or_missing(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         match value {
             Err(CellProblem::Empty | CellProblem::Missing(_)) if self.missing == Missing::Drop => Ok(f64::NAN),

@@ -17,13 +17,16 @@ mod parquet;
 /// The values of a column, one a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Column {
+    /// 32-bit floats.
     F32(Vec<f32>),
+    /// 64-bit floats.
     F64(Vec<f64>),
-    /// Of any type, as another file has it.
+    /// Values of any type, copied from another file.
     Copied(Series),
 }
 
 impl Column {
+    /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
@@ -32,6 +35,7 @@ impl Column {
         }
     }
 
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -61,8 +65,9 @@ where
 
 /// A table that may be larger than memory: its rows are made while it is written.
 pub struct Blocks<'a> {
+    /// Names of the columns, in order.
     pub names: &'a [String],
-    /// Of all blocks together.
+    /// Number of rows of all blocks together.
     pub rows: usize,
     /// The rows a block at a time, each as columns in the order of `names`, of the same types in every block.
     pub blocks: &'a mut dyn Iterator<Item = io::Result<Vec<Column>>>,
@@ -72,7 +77,7 @@ type Sink<'a> = &'a mut (dyn Write + Send);
 
 struct Writer {
     format: TableFormat,
-    /// With the dot, lower case.
+    /// The extension, with the dot, in lower case.
     extension: &'static str,
     write: fn(Sink, Blocks) -> io::Result<()>,
 }
@@ -86,7 +91,9 @@ const WRITERS: &[Writer] = &[
 /// How a table is written: its name is the extension without the dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
+    /// Apache Parquet: columns keep their types.
     Parquet,
+    /// Comma-separated text with a line of names.
     Csv,
     /// An array of shape `[rows, columns]` without the names.
     Npy,
@@ -104,7 +111,7 @@ impl TableFormat {
         told.ok_or_else(|| DataError::Extension { path: path.to_owned(), known: known(), hint: "" })
     }
 
-    /// With the dot.
+    /// Its extension, with the dot.
     pub fn extension(self) -> &'static str {
         // Every format has a row, which the tests go through.
         WRITERS.iter().find(|writer| writer.format == self).map_or("", |writer| writer.extension)

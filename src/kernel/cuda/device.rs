@@ -18,12 +18,13 @@ pub const BLOCK: usize = 256;
 
 /// Declares the kernels of `kernels.cu`.
 macro_rules! kernels {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
-        /// The kernels of `kernels.cu`.
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// The kernels of `kernels.cu`, where each is described.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kernel { $($(#[$doc])* $variant),* }
+        pub enum Kernel { $(#[doc = concat!("`", $name, "`")] $variant),* }
 
         impl Kernel {
+            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// Threads of a block: of those that take rows through a whole flow there are few.
@@ -103,6 +104,7 @@ impl From<f64> for Argument {
 /// One side of a [`Product`]: a dense row-major matrix of floats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Factor {
+    /// Address of the first value.
     pub address: Address,
     /// Whether it stands transposed in memory.
     pub transposed: bool,
@@ -113,14 +115,21 @@ pub struct Factor {
 /// `count` products C = A·B of f32, shapes `[rows, inner]` and `[inner, columns]`; C is dense and row-major.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Product {
+    /// Rows of A and C.
     pub rows: usize,
+    /// Columns of A, rows of B.
     pub inner: usize,
+    /// Columns of B and C.
     pub columns: usize,
+    /// The left factors.
     pub a: Factor,
+    /// The right factors.
     pub b: Factor,
+    /// Address of the first C.
     pub c: Address,
     /// Floats from one C to the next.
     pub stride: usize,
+    /// How many products.
     pub count: usize,
 }
 
@@ -129,10 +138,14 @@ pub struct Product {
 pub enum Command {
     /// A kernel on `blocks` blocks.
     Launch {
+        /// The kernel.
         kernel: Kernel,
+        /// Number of blocks.
         blocks: usize,
+        /// The kernel's arguments, in its order.
         arguments: Vec<Argument>,
     },
+    /// Products of matrices.
     Product(Product),
 }
 
@@ -140,6 +153,7 @@ pub enum Command {
 /// no room, is lost, or refuses.
 ///
 /// Addresses in commands must be those of memory that is allocated until the commands are done.
+#[expect(clippy::missing_errors_doc, reason = "the same for every method, told above")]
 pub trait Device {
     /// Commands prepared to be run many times.
     type Graph;

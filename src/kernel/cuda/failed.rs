@@ -6,7 +6,9 @@ pub type Code = i32;
 /// Why a call did not do what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed {
+    /// A call of the driver answered with this code.
     Driver(Code),
+    /// A call of cuBLAS answered with this code.
     Blas(Code),
 }
 
@@ -62,11 +64,17 @@ impl Failed {
     pub const NEWER_PTX: Self = Self::Driver(222);
 
     /// What an answer of the driver means.
+    ///
+    /// # Errors
+    /// Any code but 0.
     pub fn driver(code: Code) -> Result<(), Self> {
         if code == 0 { Ok(()) } else { Err(Self::Driver(code)) }
     }
 
     /// What an answer of cuBLAS means.
+    ///
+    /// # Errors
+    /// Any code but 0.
     pub fn blas(code: Code) -> Result<(), Self> {
         if code == 0 { Ok(()) } else { Err(Self::Blas(code)) }
     }

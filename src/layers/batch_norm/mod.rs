@@ -14,9 +14,13 @@ pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 /// 3.3). Offsets of its values, each shape `[features]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchNorm {
+    /// Offset of log γ, the learned log-scale.
     pub log_gamma: usize,
+    /// Offset of β, the learned shift.
     pub beta: usize,
+    /// Offset of the running mean.
     pub running_mean: usize,
+    /// Offset of the running variance.
     pub running_variance: usize,
 }
 

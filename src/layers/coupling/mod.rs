@@ -15,6 +15,7 @@ use crate::spec::Activation;
 /// x' = m·x + (1−m)·(x·exp(s(m·x)) + t(m·x)), s = scale·tanh(·).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coupling {
+    /// Which values are kept, and which changed.
     pub mask: Mask,
     /// The s network.
     pub s: Mlp,

@@ -72,7 +72,9 @@ pub struct Chart {
 
 /// A drawn chart.
 pub struct Drawn {
+    /// The chart as pixels: the bytes of a PNG file.
     pub png: Vec<u8>,
+    /// The chart as lines and text: an SVG document.
     pub svg: String,
 }
 

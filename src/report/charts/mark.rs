@@ -4,7 +4,7 @@ use plotters::style::RGBAColor;
 
 use super::super::canvas::{Canvas, Position};
 
-/// Tells apart series of one colour.
+/// Shape of a mark: tells apart series of one colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mark {
     #[default]

@@ -19,12 +19,14 @@ pub enum By {
 /// What standard errors are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
+    /// Seeds alone.
     Seeds,
     /// Seeds and other keys.
     Runs,
 }
 
 impl Over {
+    /// The word for it in the head of a table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Seeds => "seeds",
@@ -53,12 +55,17 @@ pub struct Group {
     pub labels: Vec<Option<toml::Value>>,
     /// Swept and overridden keys on which all runs of the group agree.
     pub keys: BTreeMap<String, toml::Value>,
+    /// Number of runs.
     pub runs: usize,
+    /// Those that finished.
     pub finished: usize,
+    /// Those that diverged.
     pub diverged: usize,
+    /// Those that failed.
     pub failed: usize,
     /// Interrupted or still running.
     pub unfinished: usize,
+    /// Mean and standard error over the finished runs, by the name of the metric.
     pub estimates: BTreeMap<&'static str, Estimate>,
     /// Standard errors over the rows of the test set by the names of their metrics, the mean over the runs: they are scored on the
     /// same rows, so that more runs do not make it smaller.

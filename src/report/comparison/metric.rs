@@ -20,6 +20,7 @@ pub struct Metric {
     pub larger_is_better: bool,
     /// Whether tables for people show it unasked.
     pub usual: bool,
+    /// Writes it for people, with the digits that its error leaves.
     pub show: fn(Estimate) -> String,
 }
 

@@ -13,9 +13,13 @@ pub const FIXED: [&str; 6] = ["experiment", "trial", "seed", "device", "static_s
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
+    /// Name of the experiment.
     pub experiment: String,
+    /// The trial's id.
     pub trial: String,
+    /// Seed of the run.
     pub seed: i64,
+    /// How the run ended, or that it has not.
     pub status: Status,
     /// What the trial computes; `None` in a table that does not tell.
     pub spec_hash: Option<String>,
@@ -37,6 +41,7 @@ impl Row {
 
 /// A table that is none of trials.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum RowError {
     #[error("no column `{0}`: this is no trials.parquet of runner")]
     Missing(&'static str),

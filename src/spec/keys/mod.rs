@@ -29,7 +29,9 @@ use super::variant::When;
 #[derive(Clone, Debug)]
 pub struct Key {
     path: &'static str,
+    /// The values that it takes.
     pub kind: Kind,
+    /// Its value where a spec does not set it.
     pub default: Fallback,
     /// `rows`, `steps`, …; empty where there is none.
     pub unit: &'static str,

@@ -39,7 +39,7 @@ pub fn better(text: &[u8], present: Way) -> Option<Way> {
         for delimiter in DELIMITERS {
             let way = Way { delimiter, decimal };
             let Some(fits) = fit(text, way) else { continue };
-            // Any text is one column of something that does not stand in it.
+            // A delimiter that does not occur makes any text one column, which says nothing for it.
             if fits.columns == 1 && delimiter != present.delimiter {
                 continue;
             }
