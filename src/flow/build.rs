@@ -49,7 +49,9 @@ pub fn static_shape(features: usize, width: usize) -> Option<StaticShape> {
 /// How a flow computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct How {
+    /// What computes.
     pub kernel: KernelChoice,
+    /// How a GPU multiplies in training.
     pub precision: Precision,
 }
 
