@@ -345,7 +345,7 @@ fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn F
 #[test]
 fn every_way_to_compute_a_flow_agrees_with_f64() {
     for case in table() {
-        [1, 50, 300, 600].into_iter().for_each(|rows| agrees_with_f64(&case, rows, case.all()));
+        [1, 50, 300].into_iter().for_each(|rows| agrees_with_f64(&case, rows, case.all()));
     }
 }
 

@@ -46,9 +46,9 @@ impl Study {
         std::fs::write(folder.join("rows.csv"), format!("a,b\n{rows}")).expect("written");
         let spec = format!(
             "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
-             [model]\ndepth = 3\nwidth = 16\nbatch_norm = {norm}\n[optimizer]\nlearning_rate = 3e-3\n\
+             [model]\ndepth = 2\nwidth = 8\nbatch_norm = {norm}\n[optimizer]\nlearning_rate = 3e-3\n\
              schedule = {{ name = \"cosine\", warmup = 5 }}\n\
-             [training]\nbatch_size = 32\nsteps = 90\nevaluate_every = 25\nlog_every = 10\n"
+             [training]\nbatch_size = 16\nsteps = 90\nevaluate_every = 25\nlog_every = 10\n"
         );
         std::fs::write(&path, spec).expect("written");
         let (_, mut plan) = prepare(&[path], Overrides::default()).expect("a spec").remove(0);
