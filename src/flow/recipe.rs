@@ -4,7 +4,7 @@ use std::ops::Add;
 
 use super::{Architecture, masks};
 use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Parameters, Scope};
-use crate::spec::{CouplingKind, Model};
+use crate::spec::{CouplingKind, Model, Normalization};
 
 impl Architecture {
     /// Number of trainable values of a model for data of `features` columns, counted without making any.
@@ -27,15 +27,18 @@ impl Architecture {
 
 /// The layers of `model`, which ask `scope` for their parameters.
 fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, batch_norm } = model;
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, normalization } = model;
     let hidden = vec![width; hidden_layers];
     let mut scope = scope.child("layers");
     let mut layers = Vec::new();
     for mask in masks(mask, features, depth, seed) {
         let CouplingKind::Affine = coupling;
         layers.push(Layer::Coupling(Coupling::lay_out(&mut scope.child(layers.len()), mask, &hidden, activation)));
-        if batch_norm {
-            layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+        match normalization {
+            Normalization::None => {}
+            Normalization::Batch => {
+                layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+            }
         }
     }
     layers
@@ -44,16 +47,16 @@ fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Activation, MaskScheme};
+    use crate::spec::MaskScheme;
 
     #[test]
     fn parameters_are_counted_as_they_are_laid_out() {
-        for (features, depth, width, hidden_layers, batch_norm) in
-            [(1, 3, 8, 1, false), (5, 4, 7, 2, true), (2, 2, 64, 3, false)]
+        use Normalization::{Batch, None};
+        for (features, depth, width, hidden_layers, normalization) in
+            [(1, 3, 8, 1, None), (5, 4, 7, 2, Batch), (2, 2, 64, 3, None)]
         {
-            let (coupling, activation) = (CouplingKind::Affine, Activation::Relu);
-            let model =
-                Model { mask: MaskScheme::Random, depth, width, hidden_layers, activation, coupling, batch_norm };
+            let mask = MaskScheme::Random;
+            let model = Model { mask, depth, width, hidden_layers, normalization, ..Model::default() };
             let count = Architecture::new(&model, features, 0).1.count();
             assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
         }
@@ -61,15 +64,8 @@ mod tests {
 
     #[test]
     fn a_row_costs_what_the_layers_do_with_it() {
-        let model = Model {
-            mask: MaskScheme::Alternating,
-            depth: 2,
-            width: 10,
-            hidden_layers: 2,
-            activation: Activation::Relu,
-            coupling: CouplingKind::Affine,
-            batch_norm: true,
-        };
+        let model =
+            Model { depth: 2, width: 10, hidden_layers: 2, normalization: Normalization::Batch, ..Model::default() };
         // Of five features one coupling keeps three and changes two, the other the reverse. The maps of a network, with biases;
         // two multiplications for every feature changed; two for every feature normalised.
         let networks = 2 * (4 * 10 + 11 * 10 + 11 * 2) + 2 * (3 * 10 + 11 * 10 + 11 * 3);

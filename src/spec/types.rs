@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::file_format::FileFormat;
 
@@ -227,8 +227,9 @@ pub struct Model {
     pub hidden_layers: usize,
     pub activation: Activation,
     pub coupling: CouplingKind,
-    /// Batch normalisation as a flow layer after every coupling (Dinh et al. 2017, section 3.7).
-    pub batch_norm: bool,
+    /// The flow layer after every coupling.
+    #[serde(alias = "batch_norm", deserialize_with = "normalization")]
+    pub normalization: Normalization,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +254,30 @@ pub enum Activation {
 #[serde(rename_all = "lowercase")]
 pub enum CouplingKind {
     Affine,
+}
+
+/// What normalises the features after every coupling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalization {
+    None,
+    /// Batch normalisation (Dinh et al. 2017, section 3.7).
+    Batch,
+}
+
+/// The word, or what the first release stored in its place: whether there is batch normalisation.
+fn normalization<'de, D: Deserializer<'de>>(stored: D) -> Result<Normalization, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Word(Normalization),
+        Batch(bool),
+    }
+    Ok(match Stored::deserialize(stored)? {
+        Stored::Word(word) => word,
+        Stored::Batch(true) => Normalization::Batch,
+        Stored::Batch(false) => Normalization::None,
+    })
 }
 
 /// The optimizer; keys that the chosen one does not use are absent.

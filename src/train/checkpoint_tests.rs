@@ -1,8 +1,8 @@
 use super::*;
 use crate::flow::{self, Flow};
 use crate::spec::{
-    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as OptimizerSpec, OptimizerName,
-    Schedule, ScheduleName,
+    Device, KernelChoice, MaskScheme, Model, Normalization, Optimizer as OptimizerSpec, OptimizerName, Schedule,
+    ScheduleName,
 };
 use crate::train::restore::Checkpoint;
 
@@ -12,9 +12,8 @@ fn model() -> Model {
         depth: 3,
         width: 9,
         hidden_layers: 2,
-        activation: Activation::Relu,
-        coupling: CouplingKind::Affine,
-        batch_norm: true,
+        normalization: Normalization::Batch,
+        ..Model::default()
     }
 }
 

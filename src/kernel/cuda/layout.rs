@@ -204,16 +204,16 @@ fn coupling(layer: &Layer) -> Option<&Coupling> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Activation, CouplingKind, MaskScheme, Model};
+    use crate::spec::{MaskScheme, Model, Normalization};
 
     #[test]
     fn every_value_has_one_place_and_comes_back() {
-        for (features, depth, width, hidden_layers, batch_norm) in
-            [(1, 3, 8, 1, true), (5, 4, 7, 2, true), (2, 2, 64, 3, false), (43, 3, 30, 1, false)]
+        use Normalization::{Batch, None};
+        for (features, depth, width, hidden_layers, normalization) in
+            [(1, 3, 8, 1, Batch), (5, 4, 7, 2, Batch), (2, 2, 64, 3, None), (43, 3, 30, 1, None)]
         {
-            let (coupling, activation) = (CouplingKind::Affine, Activation::Relu);
-            let model =
-                Model { mask: MaskScheme::Random, depth, width, hidden_layers, activation, coupling, batch_norm };
+            let mask = MaskScheme::Random;
+            let model = Model { mask, depth, width, hidden_layers, normalization, ..Model::default() };
             let (architecture, parameters) = Architecture::new(&model, features, 0);
             let layout = Layout::new(&architecture);
             for count in [parameters.count(), parameters.values().len()] {

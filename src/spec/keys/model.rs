@@ -2,6 +2,7 @@
 
 use super::row::{Row, choice, integer, row};
 use crate::spec::keys::Fallback::Value;
+use crate::spec::keys::Since;
 use crate::spec::kind::Kind;
 
 const NEEDS_IMAGES: &str = "needs image data, and this dataset has plain features";
@@ -18,5 +19,6 @@ pub(super) static ROWS: &[Row] = &[
     row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of the s and t networks."),
     row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the s and t networks."),
     row("model.coupling", choice(&["affine"]), Value("'affine'"), "", "Kind of coupling layer."),
-    row("model.batch_norm", Kind::Bool, Value("false"), "", "Batch normalisation as a flow layer after every coupling."),
+    row("model.normalization", choice(&["none", "batch"]), Value("'none'"), "", "The flow layer after every coupling: batch normalisation.")
+        .since(Since::InPlaceOf("model.batch_norm", &[("none", "false"), ("batch", "true")])),
 ];

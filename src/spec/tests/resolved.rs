@@ -124,7 +124,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("model.width", &[], "33"),
     ("model.hidden_layers", &[], "1"),
     ("model.activation", &[], "tanh"),
-    ("model.batch_norm", &[], "true"),
+    ("model.normalization", &[], "batch"),
     ("optimizer.name", &[], "adamw"),
     ("optimizer.learning_rate", &[], "0.5"),
     ("optimizer.weight_decay", &[], "0.5"),
