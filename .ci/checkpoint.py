@@ -34,6 +34,7 @@ normalization = "{normalization}"
 depth = {depth}
 width = 16
 hidden_layers = {hidden_layers}
+{words}
 [optimizer]
 learning_rate = 5e-3
 [training]
@@ -57,7 +58,7 @@ def runner(*arguments):
 def compare(name, x, dataset="", scored=None, **model):
     """Trains on `x`, scores, and compares; the largest difference, relative where log_prob is above 1."""
     np.save(f"{name}.npy", x)
-    model = {"mask": "alternating", "activation": "relu", "normalization": "none", "depth": 4, "hidden_layers": 2} | model
+    model = {"mask": "alternating", "activation": "relu", "normalization": "none", "depth": 4, "hidden_layers": 2, "words": ""} | model
     pathlib.Path(f"{name}.toml").write_text(SPEC.format(data=f"{name}.npy", dataset=dataset, **model))
     runner(f"{name}.toml", "--quiet")
     (run,) = pathlib.Path("results", name).glob("*/seed-0")
@@ -78,6 +79,9 @@ with tempfile.TemporaryDirectory() as folder:
         model = {"mask": mask, "activation": activation, "normalization": normalization, "depth": depth}
         name = f"{mask}-{activation}-{normalization}-{depth}"
         worst.append(compare(name, rows(5), hidden_layers=depth - 2, **model))
+    for features in [1, 5]:
+        for name, words in [("additive", 'coupling = "additive"'), ("atan", 'scale = "atan"'), ("sigmoid", 'scale = "sigmoid"')]:
+            worst.append(compare(f"{name}-{features}", rows(features), words=words))
     for normalization in ["none", "batch"]:
         worst.append(compare(f"one-feature-{normalization}", rows(1), normalization=normalization))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)

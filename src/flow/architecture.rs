@@ -11,3 +11,10 @@ pub struct Architecture {
     pub activation: Activation,
     pub layers: Vec<Layer>,
 }
+
+impl Architecture {
+    /// Whether `kernel/cuda` has a form of every layer; a flow of others is composed on a GPU.
+    pub fn is_on_cuda(&self) -> bool {
+        self.layers.iter().all(|layer| layer.on_cuda().is_some())
+    }
+}

@@ -96,7 +96,7 @@ impl Make {
         kernel: KernelChoice,
     ) -> Result<Box<dyn Flow>, DeviceError> {
         use crate::kernel::cuda::{Driver, OnDevice};
-        if kernel == KernelChoice::Fused {
+        if kernel == KernelChoice::Fused && self.architecture.is_on_cuda() {
             let driver = Driver::new(ordinal, features.size().max(width.size()))?;
             return Ok(Box::new(OnDevice::new(self.architecture, self.parameters, driver)?));
         }

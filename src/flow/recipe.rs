@@ -3,7 +3,7 @@
 use std::ops::Add;
 
 use super::{Architecture, masks};
-use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Parameters, Scope};
+use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Scope};
 use crate::spec::{CouplingKind, Model, Normalization};
 
 impl Architecture {
@@ -27,13 +27,17 @@ impl Architecture {
 
 /// The layers of `model`, which ask `scope` for their parameters.
 fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, normalization } = model;
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, normalization } = model;
     let hidden = vec![width; hidden_layers];
+    let networks = Networks { hidden: &hidden, activation };
     let mut scope = scope.child("layers");
     let mut layers = Vec::new();
     for mask in masks(mask, features, depth, seed) {
-        let CouplingKind::Affine = coupling;
-        layers.push(Layer::Coupling(Coupling::lay_out(&mut scope.child(layers.len()), mask, &hidden, activation)));
+        let own = &mut scope.child(layers.len());
+        layers.push(Layer::Coupling(match coupling {
+            CouplingKind::Affine => Coupling::affine(own, mask, networks, scale.unwrap_or_default()),
+            CouplingKind::Additive => Coupling::additive(own, mask, networks),
+        }));
         match normalization {
             Normalization::None => {}
             Normalization::Batch => {

@@ -227,6 +227,9 @@ pub struct Model {
     pub hidden_layers: usize,
     pub activation: Activation,
     pub coupling: CouplingKind,
+    /// affine: the bound of s. Not in specs of the first release, which had the default alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleBound>,
     /// The flow layer after every coupling.
     #[serde(alias = "batch_norm", deserialize_with = "normalization")]
     pub normalization: Normalization,
@@ -253,7 +256,23 @@ pub enum Activation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CouplingKind {
+    /// x·exp(s) + t.
     Affine,
+    /// x + t.
+    Additive,
+}
+
+/// What bounds s of an affine coupling, where a is what the network says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleBound {
+    /// s = scale·tanh(a), with a learned scale.
+    #[default]
+    Tanh,
+    /// s = scale·(2/π)·atan(π/2·a), with a learned scale.
+    Atan,
+    /// exp(s) = 2·sigmoid(a).
+    Sigmoid,
 }
 
 /// What normalises the features after every coupling.

@@ -153,7 +153,7 @@ fn checkpoints_that_are_not_whole_or_of_another_flow_are_refused_and_change_noth
         (&whole, Model { width: 10, ..model() }, 1, "of shape [2, 9], the spec's flow needs"),
         (&whole, Model { depth: 2, ..model() }, 1, "has no tensor `layers.4."),
         (&whole, Model { depth: 4, ..model() }, 1, "`layers.6.kept` is missing"),
-        (&whole, as_it_is, 2, "are not the features of the spec's mask"),
+        (&whole, as_it_is, 2, "are not the features that the spec's flow has there"),
     ];
     for (bytes, model, seed, expected) in cases {
         let text = refusal(bytes, &mut *flow_of(&model, seed));

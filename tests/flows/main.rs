@@ -14,7 +14,9 @@ use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::spec::{Activation, Device, KernelChoice, MaskScheme, Model, Normalization};
+use realnvp_runner::spec::{
+    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Normalization, ScaleBound,
+};
 
 #[derive(Clone)]
 struct Case {
@@ -27,6 +29,15 @@ fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
     Case { features, model: Model { depth, width, hidden_layers, ..Model::default() } }
 }
 
+/// Affine couplings with another bound of s.
+fn bounded(features: usize, shape: [usize; 3], bound: ScaleBound) -> Case {
+    affine(features, shape).with(|model| model.scale = Some(bound))
+}
+
+fn additive(features: usize, shape: [usize; 3]) -> Case {
+    affine(features, shape).with(|model| (model.coupling, model.scale) = (CouplingKind::Additive, None))
+}
+
 fn batch_norm(features: usize, shape: [usize; 3]) -> Case {
     affine(features, shape).with(|model| model.normalization = Normalization::Batch)
 }
@@ -35,6 +46,7 @@ fn batch_norm(features: usize, shape: [usize; 3]) -> Case {
 /// registers, one to three hidden layers, both activations, and every kind of layer.
 fn table() -> Vec<Case> {
     use MaskScheme::{Half, Random};
+    use ScaleBound::{Atan, Sigmoid};
     vec![
         affine(1, [4, 16, 2]),
         affine(2, [4, 64, 2]),
@@ -44,6 +56,13 @@ fn table() -> Vec<Case> {
         affine(20, [3, 48, 2]),
         affine(6, [2, 130, 2]).masked(Half),
         affine(70, [2, 20, 1]).tanh(),
+        bounded(1, [4, 16, 2], Atan),
+        bounded(5, [3, 24, 2], Atan).masked(Random),
+        bounded(1, [4, 16, 2], Sigmoid),
+        bounded(2, [4, 33, 1], Sigmoid).tanh(),
+        additive(1, [4, 16, 2]),
+        additive(2, [3, 20, 2]),
+        additive(7, [3, 17, 3]).masked(Half).tanh(),
         batch_norm(1, [4, 16, 2]),
         batch_norm(2, [4, 33, 3]).masked(Half),
         batch_norm(5, [3, 17, 2]).masked(Half).tanh(),
@@ -106,6 +125,11 @@ impl Case {
         OnDevice::new(architecture, parameters, Emulated::new(order)).expect("room")
     }
 
+    /// The devices whose kernels have a form of every layer.
+    fn gpus(&self) -> Vec<Gpu> {
+        if self.parameters().0.is_on_cuda() { Gpu::all() } else { Vec::new() }
+    }
+
     fn on(&self, gpu: Gpu) -> Box<dyn Flow> {
         let (architecture, parameters) = self.parameters();
         gpu.flow(architecture, parameters)
@@ -117,7 +141,7 @@ impl Case {
         for level in Level::available() {
             all.push((level.as_str(), Box::new(self.fused(level))));
         }
-        all.extend(Gpu::all().into_iter().map(|gpu| (gpu.name(), self.on(gpu))));
+        all.extend(self.gpus().into_iter().map(|gpu| (gpu.name(), self.on(gpu))));
         all
     }
 

@@ -124,6 +124,8 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("model.width", &[], "33"),
     ("model.hidden_layers", &[], "1"),
     ("model.activation", &[], "tanh"),
+    ("model.coupling", &[], "additive"),
+    ("model.scale", &[], "atan"),
     ("model.normalization", &[], "batch"),
     ("optimizer.name", &[], "adamw"),
     ("optimizer.learning_rate", &[], "0.5"),
