@@ -54,6 +54,8 @@ class Checkpoint:
         """One layer x → z, and log|det dz/dx| of every row."""
         own = {name.split(".", 2)[2]: tensor for name, tensor in self.tensors.items() if name.startswith(f"layers.{i}.")}
         z = x.copy()
+        if "order" in own:
+            return x[:, own["order"]], np.zeros(len(x))
         if "kept" in own:
             kept, changed = own["kept"], own["changed"]
             t = self.network(f"layers.{i}.t", x[:, kept])

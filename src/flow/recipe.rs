@@ -2,9 +2,12 @@
 
 use std::ops::Add;
 
+use rand::seq::SliceRandom;
+
 use super::{Architecture, masks};
-use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Scope};
-use crate::spec::{CouplingKind, Model, Normalization};
+use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
+use crate::random::{Purpose, stream};
+use crate::spec::{CouplingKind, Mixing, Model, Normalization};
 
 impl Architecture {
     /// Number of trainable values of a model for data of `features` columns, counted without making any.
@@ -27,12 +30,23 @@ impl Architecture {
 
 /// The layers of `model`, which ask `scope` for their parameters.
 fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, normalization } = model;
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, mixing, normalization } = model;
     let hidden = vec![width; hidden_layers];
     let networks = Networks { hidden: &hidden, activation };
     let mut scope = scope.child("layers");
     let mut layers = Vec::new();
-    for mask in masks(mask, features, depth, seed) {
+    // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
+    let mut left = vec![0; features];
+    for (number, mut mask) in masks(mask, features, depth, seed).into_iter().enumerate() {
+        if number > 0
+            && let Some(order) = order(mixing, features, seed, number)
+        {
+            left = order.iter().map(|&from| left[from]).collect();
+            mask = mask.changing_longest_left(&left);
+            layers.push(Layer::Permutation(Permutation { order }));
+        }
+        left.iter_mut().for_each(|left| *left += 1);
+        mask.changed.iter().for_each(|&i| left[i] = 0);
         let own = &mut scope.child(layers.len());
         layers.push(Layer::Coupling(match coupling {
             CouplingKind::Affine => Coupling::affine(own, mask, networks, scale.unwrap_or_default()),
@@ -46,6 +60,17 @@ fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> V
         }
     }
     layers
+}
+
+/// The order of features before coupling `number`, if it is another.
+fn order(mixing: Mixing, features: usize, seed: u64, number: usize) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = (0..features).collect();
+    match mixing {
+        Mixing::None => return None,
+        Mixing::Reverse => order.reverse(),
+        Mixing::Permutation => order.shuffle(&mut stream(seed, Purpose::Mixing, number as u64)),
+    }
+    Some(order)
 }
 
 #[cfg(test)]
@@ -63,6 +88,34 @@ mod tests {
             let model = Model { mask, depth, width, hidden_layers, normalization, ..Model::default() };
             let count = Architecture::new(&model, features, 0).1.count();
             assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
+        }
+    }
+
+    #[test]
+    fn no_feature_is_left_alone_for_long() {
+        for mixing in [Mixing::Reverse, Mixing::Permutation] {
+            for mask in [MaskScheme::Alternating, MaskScheme::Half, MaskScheme::Random] {
+                for features in [2, 3, 4, 5] {
+                    let model = Model { mask, depth: 9, width: 4, mixing, ..Model::default() };
+                    let layers = Architecture::new(&model, features, 3).0.layers;
+                    // What stands at each place of the row, and since how many couplings it has been left.
+                    let mut left: Vec<usize> = vec![0; features];
+                    for layer in &layers {
+                        match layer {
+                            Layer::Permutation(Permutation { order }) => {
+                                left = order.iter().map(|&i| left[i]).collect()
+                            }
+                            Layer::Coupling(Coupling { mask, .. }) => {
+                                mask.kept.iter().for_each(|&i| left[i] += 1);
+                                mask.changed.iter().for_each(|&i| left[i] = 0);
+                            }
+                            _ => panic!("{layer:?}"),
+                        }
+                        assert!(left.iter().all(|&left| left <= 3), "{mixing:?} {mask:?} {features}: {left:?}");
+                    }
+                    assert_eq!(layers.len(), 17);
+                }
+            }
         }
     }
 

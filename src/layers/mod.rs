@@ -10,6 +10,7 @@ mod coupling;
 pub(crate) mod cpu;
 pub(crate) mod cuda;
 mod parameters;
+mod permutation;
 mod scope;
 
 use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
@@ -20,6 +21,7 @@ pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
 pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Networks, Transformer};
 pub use parameters::{Entry, Parameters, Role};
+pub use permutation::Permutation;
 pub use scope::{Linear, Scope, Start, count, lay_out};
 
 /// Lists of places in a row that tell a layer, by the names that they have in checkpoints.
@@ -145,4 +147,4 @@ impl Layer {
 }
 
 // A new kind is one word here; what it lacks, the compiler says.
-kinds![Coupling, BatchNorm];
+kinds![Coupling, BatchNorm, Permutation];

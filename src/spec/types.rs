@@ -230,6 +230,9 @@ pub struct Model {
     /// affine: the bound of s. Not in specs of the first release, which had the default alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<ScaleBound>,
+    /// What is done before every coupling but the first. Not in specs of the first release, which had the default alone.
+    #[serde(default)]
+    pub mixing: Mixing,
     /// The flow layer after every coupling.
     #[serde(alias = "batch_norm", deserialize_with = "normalization")]
     pub normalization: Normalization,
@@ -273,6 +276,18 @@ pub enum ScaleBound {
     Atan,
     /// exp(s) = 2·sigmoid(a).
     Sigmoid,
+}
+
+/// How the order of features changes between couplings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mixing {
+    #[default]
+    None,
+    /// The last becomes the first.
+    Reverse,
+    /// Any order, seeded by the run's seed.
+    Permutation,
 }
 
 /// What normalises the features after every coupling.

@@ -126,6 +126,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("model.activation", &[], "tanh"),
     ("model.coupling", &[], "additive"),
     ("model.scale", &[], "atan"),
+    ("model.mixing", &[], "reverse"),
     ("model.normalization", &[], "batch"),
     ("optimizer.name", &[], "adamw"),
     ("optimizer.learning_rate", &[], "0.5"),
