@@ -21,6 +21,12 @@ impl Architecture {
         layers.iter().map(|layer| layer.cost(features)).fold(Cost::default(), Add::add)
     }
 
+    /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
+    pub fn has_kernels_on_cuda(model: &Model, features: usize) -> bool {
+        let (layers, _) = layers::count(|scope| recipe(model, features, 0, scope));
+        layers.iter().all(|layer| layer.on_cuda().is_some())
+    }
+
     /// Lays out a model for data of `features` columns. `seed` decides random masks and start values.
     pub fn new(model: &Model, features: usize, seed: u64) -> (Self, Parameters) {
         let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, features, seed, scope));
