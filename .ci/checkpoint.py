@@ -82,10 +82,10 @@ with tempfile.TemporaryDirectory() as folder:
     for features in [1, 5]:
         for name, words in [("additive", 'coupling = "additive"'), ("atan", 'scale = "atan"'), ("sigmoid", 'scale = "sigmoid"')]:
             worst.append(compare(f"{name}-{features}", rows(features), words=words))
-    for mixing, normalization in itertools.product(["reverse", "permutation"], ["none", "batch"]):
+    for mixing, normalization in itertools.product(["reverse", "permutation"], ["none", "batch", "act"]):
         name = f"{mixing}-{normalization}"
         worst.append(compare(name, rows(5), words=f'mixing = "{mixing}"', mask="random", normalization=normalization))
-    for normalization in ["none", "batch"]:
+    for normalization in ["none", "batch", "act"]:
         worst.append(compare(f"one-feature-{normalization}", rows(1), normalization=normalization))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
     noise = np.random.default_rng(0).uniform(size=levels.shape)

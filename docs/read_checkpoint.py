@@ -67,6 +67,8 @@ class Checkpoint:
             s = own.get("scale", 1.0) * bound(self.network(f"layers.{i}.s", x[:, kept]))
             z[:, changed] = x[:, changed] * np.exp(s) + t
             return z, s.sum(axis=1)
+        if "log_scale" in own:
+            return x * np.exp(own["log_scale"]) + own["bias"], np.full(len(x), own["log_scale"].sum())
         log_scale = own["log_gamma"] - 0.5 * np.log(own["running_variance"] + BATCH_NORM_EPSILON)
         return (x - own["running_mean"]) * np.exp(log_scale) + own["beta"], np.full(len(x), log_scale.sum())
 

@@ -5,7 +5,7 @@ use std::ops::Add;
 use rand::seq::SliceRandom;
 
 use super::{Architecture, masks};
-use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
+use crate::layers::{self, ActNorm, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
 use crate::random::{Purpose, stream};
 use crate::spec::{CouplingKind, Mixing, Model, Normalization};
 
@@ -62,6 +62,9 @@ fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> V
             Normalization::None => {}
             Normalization::Batch => {
                 layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+            }
+            Normalization::Act => {
+                layers.push(Layer::ActNorm(ActNorm::lay_out(&mut scope.child(layers.len()), features)));
             }
         }
     }

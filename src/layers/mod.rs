@@ -3,6 +3,7 @@
 //!
 //! Knows nothing of optimizers, files or specs of whole flows.
 
+mod act_norm;
 mod batch_norm;
 pub(crate) mod composed;
 mod cost;
@@ -17,6 +18,7 @@ use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 
 use composed::{Compose, Composed, Float, Moved, Rows, Upload};
 
+pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
 pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Networks, Transformer};
@@ -147,4 +149,4 @@ impl Layer {
 }
 
 // A new kind is one word here; what it lacks, the compiler says.
-kinds![Coupling, BatchNorm, Permutation];
+kinds![Coupling, BatchNorm, Permutation, ActNorm];

@@ -297,6 +297,8 @@ pub enum Normalization {
     None,
     /// Batch normalisation (Dinh et al. 2017, section 3.7).
     Batch,
+    /// Activation normalisation (Kingma & Dhariwal 2018, section 3.1).
+    Act,
 }
 
 /// The word, or what the first release stored in its place: whether there is batch normalisation.

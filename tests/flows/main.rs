@@ -46,6 +46,10 @@ fn batch_norm(features: usize, shape: [usize; 3]) -> Case {
     affine(features, shape).with(|model| model.normalization = Normalization::Batch)
 }
 
+fn act_norm(features: usize, shape: [usize; 3]) -> Case {
+    affine(features, shape).with(|model| model.normalization = Normalization::Act)
+}
+
 /// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
 /// registers, one to three hidden layers, both activations, and every kind of layer.
 fn table() -> Vec<Case> {
@@ -76,6 +80,9 @@ fn table() -> Vec<Case> {
         batch_norm(2, [4, 33, 3]).masked(Half),
         batch_norm(5, [3, 17, 2]).masked(Half).tanh(),
         batch_norm(7, [4, 32, 2]),
+        act_norm(1, [4, 16, 2]),
+        act_norm(2, [4, 33, 2]),
+        act_norm(5, [3, 17, 1]).masked(Half).tanh(),
     ]
 }
 
@@ -481,6 +488,43 @@ fn coupling_starts_as_the_identity() {
         assert_eq!(latent.z, Matrix::new(expected, case.features));
         assert!(latent.log_det.iter().all(|&l| l == 0.0));
     }
+}
+
+#[test]
+fn activation_normalisation_starts_from_the_first_batch_and_only_once() {
+    let case = act_norm(3, [2, 16, 1]);
+    let shifted = |by: f32| {
+        let x = case.rows(200);
+        let values = x.as_slice().iter().enumerate().map(|(i, v)| v * (1.0 + (i % 3) as f32) + by);
+        Matrix::new(values.collect(), 3)
+    };
+    let build = |kernel| flow::build(&case.model, kernel, 3, 0, Device::Cpu).expect("a flow").flow;
+    let mut ends = Vec::new();
+    for kernel in [KernelChoice::Fused, KernelChoice::Composed] {
+        let (mut flow, mut gradient) = (build(kernel), Vec::new());
+        let first = flow.loss_and_gradient(&shifted(4.0), &mut gradient).expect("started");
+        let z = flow.forward(&shifted(4.0)).expect("forward").z;
+        for f in 0..3 {
+            let column: Vec<f64> = z.iter_rows().map(|row| row[f].into()).collect();
+            let mean = column.iter().sum::<f64>() / 200.0;
+            let variance = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 200.0;
+            assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
+        }
+        let started = flow.parameters().values().to_vec();
+        // The first batch again, by a layer that has started: nothing else is computed of it.
+        let mut again = Vec::new();
+        let second = flow.loss_and_gradient(&shifted(4.0), &mut again).expect("gradient");
+        assert!((first.nll - second.nll).abs() < 1e-6 && difference(&gradient, &again, 0.0) < 1e-5, "{kernel:?}");
+        flow.loss_and_gradient(&shifted(-9.0), &mut gradient).expect("gradient");
+        assert_eq!(flow.parameters().values(), started, "it starts once");
+        // As a resumed run does: another flow with these values.
+        let mut resumed = build(kernel);
+        resumed.parameters_mut().values_mut().copy_from_slice(&started);
+        resumed.loss_and_gradient(&shifted(-9.0), &mut gradient).expect("gradient");
+        assert_eq!(resumed.parameters().values(), started, "nor does it start again");
+        ends.push(started);
+    }
+    assert!(difference(&ends[0], &ends[1], 0.0) < 1e-5);
 }
 
 #[test]
