@@ -30,10 +30,11 @@ path = "{data}"
 [model]
 mask = "{mask}"
 activation = "{activation}"
-batch_norm = {batch_norm}
+normalization = "{normalization}"
 depth = {depth}
 width = 16
 hidden_layers = {hidden_layers}
+{words}
 [optimizer]
 learning_rate = 5e-3
 [training]
@@ -57,7 +58,7 @@ def runner(*arguments):
 def compare(name, x, dataset="", scored=None, **model):
     """Trains on `x`, scores, and compares; the largest difference, relative where log_prob is above 1."""
     np.save(f"{name}.npy", x)
-    model = {"mask": "alternating", "activation": "relu", "batch_norm": "false", "depth": 4, "hidden_layers": 2} | model
+    model = {"mask": "alternating", "activation": "relu", "normalization": "none", "depth": 4, "hidden_layers": 2, "words": ""} | model
     pathlib.Path(f"{name}.toml").write_text(SPEC.format(data=f"{name}.npy", dataset=dataset, **model))
     runner(f"{name}.toml", "--quiet")
     (run,) = pathlib.Path("results", name).glob("*/seed-0")
@@ -73,13 +74,19 @@ def compare(name, x, dataset="", scored=None, **model):
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
     worst = []
-    kinds = itertools.product(["alternating", "half", "random"], ["relu", "tanh"], ["false", "true"], [3, 4])
-    for mask, activation, batch_norm, depth in kinds:
-        model = {"mask": mask, "activation": activation, "batch_norm": batch_norm, "depth": depth}
-        name = f"{mask}-{activation}-{batch_norm}-{depth}"
+    kinds = itertools.product(["alternating", "half", "random"], ["relu", "tanh"], ["none", "batch"], [3, 4])
+    for mask, activation, normalization, depth in kinds:
+        model = {"mask": mask, "activation": activation, "normalization": normalization, "depth": depth}
+        name = f"{mask}-{activation}-{normalization}-{depth}"
         worst.append(compare(name, rows(5), hidden_layers=depth - 2, **model))
-    for batch_norm in ["false", "true"]:
-        worst.append(compare(f"one-feature-{batch_norm}", rows(1), batch_norm=batch_norm))
+    for features in [1, 5]:
+        for name, words in [("additive", 'coupling = "additive"'), ("atan", 'scale = "atan"'), ("sigmoid", 'scale = "sigmoid"')]:
+            worst.append(compare(f"{name}-{features}", rows(features), words=words))
+    for mixing, normalization in itertools.product(["reverse", "permutation"], ["none", "batch", "act"]):
+        name = f"{mixing}-{normalization}"
+        worst.append(compare(name, rows(5), words=f'mixing = "{mixing}"', mask="random", normalization=normalization))
+    for normalization in ["none", "batch", "act"]:
+        worst.append(compare(f"one-feature-{normalization}", rows(1), normalization=normalization))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
     noise = np.random.default_rng(0).uniform(size=levels.shape)
     for name, extra in [("noise", ""), ("logit", "\nlogit = 1e-3\nbounds = [0, 256]")]:

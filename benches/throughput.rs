@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 use realnvp_runner::flow;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::spec::{Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model};
+use realnvp_runner::spec::{Device, KernelChoice, Model};
 
 fn main() {
     let (mut threads, mut repeats, mut cases) = (2, 5, Vec::new());
@@ -39,15 +39,7 @@ fn main() {
 
 fn measure(case: [usize; 4], threads: usize, repeats: usize) {
     let [features, width, depth, rows] = case;
-    let model = Model {
-        mask: MaskScheme::Alternating,
-        depth,
-        width,
-        hidden_layers: 2,
-        activation: Activation::Relu,
-        coupling: CouplingKind::Affine,
-        batch_norm: false,
-    };
+    let model = Model { depth, width, hidden_layers: 2, ..Model::default() };
     let mut flow = flow::build(&model, KernelChoice::Fused, features, 0, Device::Cpu).expect("a flow").flow;
     let mut rng = stream(0, Purpose::Test, 0);
     let x = Matrix::new((0..rows * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);

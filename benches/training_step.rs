@@ -14,10 +14,7 @@ use realnvp_runner::flow::{self, Flow, Rows, Work};
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::spec::{
-    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as Rule, OptimizerName, Schedule,
-    ScheduleName,
-};
+use realnvp_runner::spec::{Device, KernelChoice, Model, Optimizer as Rule, OptimizerName, Schedule, ScheduleName};
 
 const CASES: [[usize; 4]; 4] = [[2, 64, 8, 256], [2, 128, 8, 256], [2, 256, 6, 100], [43, 512, 10, 256]];
 
@@ -78,15 +75,7 @@ fn main() {
 
 fn measure(case: [usize; 4], options: &Options) {
     let [features, width, depth, batch] = case;
-    let model = Model {
-        mask: MaskScheme::Alternating,
-        depth,
-        width,
-        hidden_layers: 2,
-        activation: Activation::Relu,
-        coupling: CouplingKind::Affine,
-        batch_norm: false,
-    };
+    let model = Model { depth, width, hidden_layers: 2, ..Model::default() };
     let mut flow = flow::build(&model, options.kernel, features, 0, options.device).expect("a flow").flow;
     let weights: usize = flow.parameters().entries().iter().filter(|e| e.shape.len() == 2).map(|e| e.len()).sum();
     let mut optimizer = Optimizer::new(&adam(), flow.parameters().count());

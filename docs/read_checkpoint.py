@@ -14,6 +14,11 @@ import numpy as np
 from safetensors.numpy import load
 
 ACTIVATIONS = {"relu": lambda h: np.maximum(h, 0.0), "tanh": np.tanh}
+BOUNDS = {
+    "tanh": np.tanh,
+    "atan": lambda a: 2.0 / np.pi * np.arctan(np.pi / 2.0 * a),
+    "sigmoid": lambda a: np.log(2.0) - np.logaddexp(0.0, -a),
+}
 BATCH_NORM_EPSILON = 1e-5
 
 
@@ -49,11 +54,21 @@ class Checkpoint:
         """One layer x → z, and log|det dz/dx| of every row."""
         own = {name.split(".", 2)[2]: tensor for name, tensor in self.tensors.items() if name.startswith(f"layers.{i}.")}
         z = x.copy()
+        if "order" in own:
+            return x[:, own["order"]], np.zeros(len(x))
         if "kept" in own:
             kept, changed = own["kept"], own["changed"]
-            s = own["scale"] * np.tanh(self.network(f"layers.{i}.s", x[:, kept]))
-            z[:, changed] = x[:, changed] * np.exp(s) + self.network(f"layers.{i}.t", x[:, kept])
+            t = self.network(f"layers.{i}.t", x[:, kept])
+            if self.model["coupling"] == "additive":
+                z[:, changed] += t
+                return z, np.zeros(len(x))
+            # Earlier releases had one bound, and did not name it.
+            bound = BOUNDS[self.model.get("scale", "tanh")]
+            s = own.get("scale", 1.0) * bound(self.network(f"layers.{i}.s", x[:, kept]))
+            z[:, changed] = x[:, changed] * np.exp(s) + t
             return z, s.sum(axis=1)
+        if "log_scale" in own:
+            return x * np.exp(own["log_scale"]) + own["bias"], np.full(len(x), own["log_scale"].sum())
         log_scale = own["log_gamma"] - 0.5 * np.log(own["running_variance"] + BATCH_NORM_EPSILON)
         return (x - own["running_mean"]) * np.exp(log_scale) + own["beta"], np.full(len(x), log_scale.sum())
 

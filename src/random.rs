@@ -43,6 +43,8 @@ pub enum Purpose {
     ScaleNoise = 15,
     /// Dequantisation noise of rows that a command reads; index = 0.
     CommandNoise = 16,
+    /// Permutations of features; index = number of the coupling layer behind it.
+    Mixing = 17,
 }
 
 /// The generator for one (seed, purpose, index).

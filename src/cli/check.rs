@@ -8,14 +8,31 @@ use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::{Datasets, Slots};
-use crate::flow::{DeviceError, gpus};
+use crate::flow::{Architecture, DeviceError, gpus};
+use crate::plan::Plan;
 use crate::progress::{ProgressMode, loading};
-use crate::spec::{Device, counted};
+use crate::spec::{Device, KernelChoice, counted};
 
 #[derive(Args, Debug)]
 pub(super) struct Check {
     #[command(flatten)]
     specs: Specs,
+}
+
+/// Tells of the first trial that a GPU computes more slowly than it could, for want of kernels.
+pub(super) fn tell_composed(plan: &Plan, datasets: &Datasets) -> Result<(), Failure> {
+    for trial in &plan.trials {
+        let spec = &trial.spec;
+        if let (Device::Cuda(_), KernelChoice::Fused) = (spec.device, spec.training.kernel)
+            && !Architecture::has_kernels_on_cuda(&spec.model, datasets.of(spec).map_err(Failure::usage)?.features())
+        {
+            let text =
+                "has layers without kernels for GPUs: there it is computed as by `kernel = \"composed\"`, more slowly";
+            tell(format_args!("warning: {}: {} {text}", plan.experiment, trial.id));
+            break;
+        }
+    }
+    Ok(())
 }
 
 impl Check {
@@ -27,6 +44,7 @@ impl Check {
             tell(format_args!("warning: {warning}"));
         }
         for (_, plan) in &experiments {
+            tell_composed(plan, &datasets)?;
             print(format_args!("{}: ok, {}", plan.experiment, counted(plan.trials.len(), "run")))?;
         }
         let devices = experiments.iter().flat_map(|(_, plan)| &plan.trials).map(|trial| trial.spec.device);

@@ -3,6 +3,7 @@
 use clap::Args;
 use comfy_table::Table;
 
+use super::check::tell_composed;
 use super::options::Specs;
 use super::output::{print, tell};
 use super::{Exit, Failure};
@@ -62,6 +63,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
             print(plan.to_json().map_err(Failure::usage)?)?;
             continue;
         }
+        tell_composed(plan, &datasets)?;
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["trial", "seeds", "overrides", "shape", "parameters", "steps", "time a run", "memory a run"]);

@@ -15,3 +15,10 @@ pub struct Architecture {
     /// In the order of the forward direction, from x to z.
     pub layers: Vec<Layer>,
 }
+
+impl Architecture {
+    /// Whether `kernel/cuda` has a form of every layer; a flow of others is composed on a GPU.
+    pub fn is_on_cuda(&self) -> bool {
+        self.layers.iter().all(|layer| layer.on_cuda().is_some())
+    }
+}

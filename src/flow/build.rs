@@ -79,7 +79,11 @@ pub fn build(
     device: Device,
 ) -> Result<Built, DeviceError> {
     let (architecture, parameters) = Architecture::new(model, features, seed);
-    let (how, width) = (how.into(), architecture.width);
+    let (mut how, width) = (how.into(), architecture.width);
+    if device != Device::Cpu && !architecture.is_on_cuda() {
+        // A GPU has no kernels written by hand for it.
+        how.kernel = KernelChoice::Composed;
+    }
     // Kernels written by hand take their sizes at run time.
     let static_shape = static_shape(features, width).filter(|_| how.kernel == KernelChoice::Composed);
     let maker = Make { architecture, parameters, how, device };

@@ -13,7 +13,8 @@ mod recipe;
 mod work;
 
 pub use crate::layers::{
-    BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm, Coupling, Entry, Layer, Linear, Mask, Mlp, Parameters, Role,
+    BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm, Coupling, Entry, Layer, Linear, Mask, Mlp, Parameters,
+    Permutation, Role,
 };
 pub use architecture::Architecture;
 pub use base::{HALF_LN_TAU, standard_normal, standard_normal_log_prob};

@@ -2,9 +2,12 @@
 
 use std::ops::Add;
 
+use rand::seq::SliceRandom;
+
 use super::{Architecture, masks};
-use crate::layers::{self, BatchNorm, Cost, Coupling, Layer, Parameters, Scope};
-use crate::spec::{CouplingKind, Model};
+use crate::layers::{self, ActNorm, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
+use crate::random::{Purpose, stream};
+use crate::spec::{CouplingKind, Mixing, Model, Normalization};
 
 impl Architecture {
     /// Number of trainable values of a model for data of `features` columns, counted without making any.
@@ -18,6 +21,12 @@ impl Architecture {
         layers.iter().map(|layer| layer.cost(features)).fold(Cost::default(), Add::add)
     }
 
+    /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
+    pub fn has_kernels_on_cuda(model: &Model, features: usize) -> bool {
+        let (layers, _) = layers::count(|scope| recipe(model, features, 0, scope));
+        layers.iter().all(|layer| layer.on_cuda().is_some())
+    }
+
     /// Lays out a model for data of `features` columns. `seed` decides random masks and start values.
     pub fn new(model: &Model, features: usize, seed: u64) -> (Self, Parameters) {
         let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, features, seed, scope));
@@ -27,49 +36,102 @@ impl Architecture {
 
 /// The layers of `model`, which ask `scope` for their parameters.
 fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, batch_norm } = model;
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, mixing, normalization } = model;
     let hidden = vec![width; hidden_layers];
+    let networks = Networks { hidden: &hidden, activation };
     let mut scope = scope.child("layers");
     let mut layers = Vec::new();
-    for mask in masks(mask, features, depth, seed) {
-        let CouplingKind::Affine = coupling;
-        layers.push(Layer::Coupling(Coupling::lay_out(&mut scope.child(layers.len()), mask, &hidden, activation)));
-        if batch_norm {
-            layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+    // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
+    let mut left = vec![0; features];
+    for (number, mut mask) in masks(mask, features, depth, seed).into_iter().enumerate() {
+        if number > 0
+            && let Some(order) = order(mixing, features, seed, number)
+        {
+            left = order.iter().map(|&from| left[from]).collect();
+            mask = mask.changing_longest_left(&left);
+            layers.push(Layer::Permutation(Permutation { order }));
+        }
+        left.iter_mut().for_each(|left| *left += 1);
+        mask.changed.iter().for_each(|&i| left[i] = 0);
+        let own = &mut scope.child(layers.len());
+        layers.push(Layer::Coupling(match coupling {
+            CouplingKind::Affine => Coupling::affine(own, mask, networks, scale.unwrap_or_default()),
+            CouplingKind::Additive => Coupling::additive(own, mask, networks),
+        }));
+        match normalization {
+            Normalization::None => {}
+            Normalization::Batch => {
+                layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+            }
+            Normalization::Act => {
+                layers.push(Layer::ActNorm(ActNorm::lay_out(&mut scope.child(layers.len()), features)));
+            }
         }
     }
     layers
 }
 
+/// The order of features before coupling `number`, if it is another.
+fn order(mixing: Mixing, features: usize, seed: u64, number: usize) -> Option<Vec<usize>> {
+    let mut order: Vec<usize> = (0..features).collect();
+    match mixing {
+        Mixing::None => return None,
+        Mixing::Reverse => order.reverse(),
+        Mixing::Permutation => order.shuffle(&mut stream(seed, Purpose::Mixing, number as u64)),
+    }
+    Some(order)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Activation, MaskScheme};
+    use crate::spec::MaskScheme;
 
     #[test]
     fn parameters_are_counted_as_they_are_laid_out() {
-        for (features, depth, width, hidden_layers, batch_norm) in
-            [(1, 3, 8, 1, false), (5, 4, 7, 2, true), (2, 2, 64, 3, false)]
+        use Normalization::{Batch, None};
+        for (features, depth, width, hidden_layers, normalization) in
+            [(1, 3, 8, 1, None), (5, 4, 7, 2, Batch), (2, 2, 64, 3, None)]
         {
-            let (coupling, activation) = (CouplingKind::Affine, Activation::Relu);
-            let model =
-                Model { mask: MaskScheme::Random, depth, width, hidden_layers, activation, coupling, batch_norm };
+            let mask = MaskScheme::Random;
+            let model = Model { mask, depth, width, hidden_layers, normalization, ..Model::default() };
             let count = Architecture::new(&model, features, 0).1.count();
             assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
         }
     }
 
     #[test]
+    fn no_feature_is_left_alone_for_long() {
+        for mixing in [Mixing::Reverse, Mixing::Permutation] {
+            for mask in [MaskScheme::Alternating, MaskScheme::Half, MaskScheme::Random] {
+                for features in [2, 3, 4, 5] {
+                    let model = Model { mask, depth: 9, width: 4, mixing, ..Model::default() };
+                    let layers = Architecture::new(&model, features, 3).0.layers;
+                    // What stands at each place of the row, and since how many couplings it has been left.
+                    let mut left: Vec<usize> = vec![0; features];
+                    for layer in &layers {
+                        match layer {
+                            Layer::Permutation(Permutation { order }) => {
+                                left = order.iter().map(|&i| left[i]).collect()
+                            }
+                            Layer::Coupling(Coupling { mask, .. }) => {
+                                mask.kept.iter().for_each(|&i| left[i] += 1);
+                                mask.changed.iter().for_each(|&i| left[i] = 0);
+                            }
+                            _ => panic!("{layer:?}"),
+                        }
+                        assert!(left.iter().all(|&left| left <= 3), "{mixing:?} {mask:?} {features}: {left:?}");
+                    }
+                    assert_eq!(layers.len(), 17);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_row_costs_what_the_layers_do_with_it() {
-        let model = Model {
-            mask: MaskScheme::Alternating,
-            depth: 2,
-            width: 10,
-            hidden_layers: 2,
-            activation: Activation::Relu,
-            coupling: CouplingKind::Affine,
-            batch_norm: true,
-        };
+        let model =
+            Model { depth: 2, width: 10, hidden_layers: 2, normalization: Normalization::Batch, ..Model::default() };
         // Of five features one coupling keeps three and changes two, the other the reverse. The maps of a network, with biases;
         // two multiplications for every feature changed; two for every feature normalised.
         let networks = 2 * (4 * 10 + 11 * 10 + 11 * 2) + 2 * (3 * 10 + 11 * 10 + 11 * 3);

@@ -25,8 +25,16 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Scratch {
     /// As long as the layers [ask](OnCpu::scratch).
     pub values: Buffer,
-    /// What products bring together, one for each thread of a [fork](Context::fork).
-    pub products: [Buffer; 2],
+    /// What products bring together, one for each job of a [fork](Context::fork).
+    pub products: Vec<Buffer>,
+}
+
+impl Scratch {
+    /// The [products](Self::products) of so many jobs.
+    pub fn products(&mut self, jobs: usize) -> &mut [Buffer] {
+        self.products.resize_with(jobs.max(self.products.len()), Buffer::default);
+        &mut self.products[..jobs]
+    }
 }
 
 /// A layer on the CPU.

@@ -3,23 +3,47 @@
 //!
 //! Knows nothing of optimizers, files or specs of whole flows.
 
+mod act_norm;
 mod batch_norm;
 pub(crate) mod composed;
 mod cost;
 mod coupling;
 pub(crate) mod cpu;
+pub(crate) mod cuda;
 mod parameters;
+mod permutation;
 mod scope;
 
 use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 
 use composed::{Compose, Composed, Float, Moved, Rows, Upload};
 
+pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
-pub use coupling::{Coupling, Mask, Mlp};
+pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Networks, Transformer};
 pub use parameters::{Entry, Parameters, Role};
+pub use permutation::Permutation;
 pub use scope::{Linear, Scope, Start, count, lay_out};
+
+/// Lists of places in a row that tell a layer, by the names that they have in checkpoints.
+pub type Places<'a> = Vec<(&'static str, &'a [usize])>;
+
+/// What a kind of layer says of itself.
+trait Kind {
+    /// What a row of so many features costs.
+    fn cost(&self, features: usize) -> Cost;
+
+    /// The places that a checkpoint holds, so that the file alone tells the flow.
+    fn places(&self) -> Places<'_> {
+        Vec::new()
+    }
+
+    /// What it is to the kernels of `kernel/cuda`; `None` where they have no form of it. On a GPU its flow is then composed.
+    fn on_cuda(&self) -> Option<cuda::OnCuda<'_>> {
+        None
+    }
+}
 
 /// Declares the table of kinds: the list, and what computes each.
 macro_rules! kinds {
@@ -38,10 +62,10 @@ macro_rules! kinds {
                 }
             }
 
-            /// What a row of so many features costs.
-            pub fn cost(&self, features: usize) -> Cost {
+            /// What it says of itself.
+            fn kind(&self) -> &dyn Kind {
                 match self {
-                    $(Self::$kind(layer) => layer.cost(features),)*
+                    $(Self::$kind(layer) => layer,)*
                 }
             }
 
@@ -107,5 +131,22 @@ macro_rules! kinds {
     };
 }
 
+impl Layer {
+    /// What a row of so many features costs.
+    pub fn cost(&self, features: usize) -> Cost {
+        self.kind().cost(features)
+    }
+
+    /// The places that a checkpoint holds of it.
+    pub fn places(&self) -> Places<'_> {
+        self.kind().places()
+    }
+
+    /// What it is to the kernels of `kernel/cuda`, if they have a form of it.
+    pub(crate) fn on_cuda(&self) -> Option<cuda::OnCuda<'_>> {
+        self.kind().on_cuda()
+    }
+}
+
 // A new kind is one word here; what it lacks, the compiler says.
-kinds![Coupling, BatchNorm];
+kinds![Coupling, BatchNorm, Permutation, ActNorm];

@@ -145,7 +145,7 @@ mod tests {
     use crate::spec::keys::{Fallback, Since, choice, row};
     use crate::spec::tests::plan;
 
-    const BATCH_NORM: &str = "[dataset]\nname = \"pinwheel\"\ntrain = 3_000\n[model]\nmask = \"random\"\nbatch_norm = true\n\
+    const BATCH_NORM: &str = "[dataset]\nname = \"pinwheel\"\ntrain = 3_000\n[model]\nmask = \"random\"\nnormalization = \"batch\"\n\
                               [optimizer]\nname = \"sgd\"\nschedule = \"step\"\n[training]\nepochs = 3\n\
                               kernel = \"composed\"\n";
 
@@ -170,27 +170,37 @@ mod tests {
     #[test]
     fn keys_that_a_later_release_adds_leave_hashes_as_they_are_until_they_are_used() {
         let precision = row("training.precision", choice(&["f32", "tf32"]), Fallback::Value("'f32'"), "", "");
-        let normalization =
-            row("model.normalization", choice(&["none", "batch", "act"]), Fallback::Value("'none'"), "", "");
-        let words = &[("none", "false"), ("batch", "true")];
-        let added = [precision.since(Since::Later), normalization.since(Since::InPlaceOf("model.batch_norm", words))];
-        let added = added.map(|row| row.key());
+        let added = precision.since(Since::Later).key();
         let table =
-            |path: &str| added.iter().find(|key| key.path() == path).or(keys::rows(path).map(|(_, rows)| rows[0]));
-        let hash_with = |text: &str, normalization: &str, precision: &str| {
-            let spec = &plan(text).expect("a plan").trials[0].spec;
+            |path: &str| Some(&added).filter(|key| key.path() == path).or(keys::rows(path).map(|(_, rows)| rows[0]));
+        let hash_with = |normalization: &str, precision: &str| {
+            let spec = &plan(HASHES[0].0).expect("a plan").trials[0].spec;
             let mut spec: Value = serde_json::to_value(spec).expect("JSON");
-            spec["model"].as_object_mut().expect("a table").remove("batch_norm");
             spec["model"]["normalization"] = json!(normalization);
             spec["training"]["precision"] = json!(precision);
             digest(&spec, table)
         };
-        let [(plain, of_plain), (batch, of_batch), _] = HASHES;
-        assert_eq!(hash_with(plain, "none", "f32"), of_plain);
-        assert_eq!(hash_with(batch, "batch", "f32"), of_batch);
-        let used = [hash_with(plain, "act", "f32"), hash_with(plain, "batch", "f32"), hash_with(plain, "none", "tf32")];
-        let different: BTreeSet<&str> = used.iter().map(String::as_str).chain([of_plain]).collect();
+        assert_eq!(hash_with("none", "f32"), HASHES[0].1);
+        let used = [hash_with("act", "f32"), hash_with("batch", "f32"), hash_with("none", "tf32")];
+        let different: BTreeSet<&str> = used.iter().map(String::as_str).chain([HASHES[0].1]).collect();
         assert_eq!(different.len(), 4);
+    }
+
+    /// As the first release stored them: with `batch_norm`, and without keys that came later.
+    #[test]
+    fn stored_specs_of_the_first_release_have_the_hashes_that_it_gave_them() {
+        for ((text, hash), batch_norm) in HASHES.iter().zip([false, true, false]) {
+            let mut stored = serde_json::to_value(&plan(text).expect("a plan").trials[0].spec).expect("JSON");
+            let model = stored["model"].as_object_mut().expect("a table");
+            model.retain(|key, _| {
+                keys::rows(&format!("model.{key}")).is_some_and(|(_, rows)| rows[0].since == Since::First)
+            });
+            model.insert("batch_norm".to_owned(), json!(batch_norm));
+            let toml = toml::to_string(&stored).expect("TOML");
+            for spec in [toml::from_str::<Spec>(&toml).expect(&toml), serde_json::from_value(stored).expect("a spec")] {
+                assert_eq!(spec_hash(&spec), *hash, "{toml}");
+            }
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ width = 128
 hidden_layers = 2
 activation = "relu"
 coupling = "affine"
-batch_norm = false
+normalization = "none"
 [optimizer]
 name = "adam"
 learning_rate = 1e-3

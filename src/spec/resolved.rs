@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::keys::rows;
-use super::types::{Amount, Dataset, Spec};
+use super::keys::{keys, rows, split};
+use super::types::{Amount, Dataset, Model, Spec};
 
 impl Spec {
     /// The spec as TOML that loads to the same spec from any folder: the path of a data file is written absolute.
@@ -54,6 +54,16 @@ pub fn find(path: &Path, folder: &Path) -> PathBuf {
 pub fn is_default_batch_size(batch_size: usize) -> bool {
     let default = rows("training.batch_size").and_then(|(_, rows)| rows[0].default_value()?.as_integer());
     default.and_then(|default| usize::try_from(default).ok()) == Some(batch_size)
+}
+
+impl Default for Model {
+    /// That of a spec that says nothing of it.
+    fn default() -> Self {
+        let of_model =
+            keys().iter().map(|key| (split(key.path()), key)).filter(|((section, _), _)| *section == "model");
+        let values = of_model.filter_map(|((_, name), key)| Some((name.to_owned(), key.default_value()?.clone())));
+        toml::Value::Table(values.collect()).try_into().expect("the defaults of the table of keys make a model")
+    }
 }
 
 impl Dataset {

@@ -10,7 +10,7 @@ use super::resolve::Table;
 use super::settings::Settings;
 use super::source::Place;
 use super::suggest::{counted, listed};
-use super::types::{Amount, Dataset, Device, ScheduleName, Spec};
+use super::types::{Amount, Dataset, Device, Normalization, ScheduleName, Spec};
 use super::variant::names_a_file;
 
 /// The names a spec cannot do without: its own, by default the file's stem, and that of its data.
@@ -228,11 +228,11 @@ impl Rules<'_> {
 
     /// The variance of a single row is 0, by which nothing can be divided.
     fn batch_norm(&mut self) {
-        if self.spec.model.batch_norm && self.spec.training.batch_size == 1 {
+        if self.spec.model.normalization == Normalization::Batch && self.spec.training.batch_size == 1 {
             let message =
-                "`model.batch_norm` takes batches of 2 rows or more: one row alone has no variance".to_owned();
-            let help = "raise `training.batch_size`, or set `model.batch_norm = false`";
-            self.error(&["training.batch_size", "model.batch_norm"], message, help);
+                "batch normalisation takes batches of 2 rows or more: one row alone has no variance".to_owned();
+            let help = "raise `training.batch_size`, or set `model.normalization = \"none\"`";
+            self.error(&["training.batch_size", "model.normalization"], message, help);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use super::diagnostics::{Diagnostic, quoted};
-use super::keys::{self, SECTIONS, SHORT_FORMS};
+use super::keys::{self, SECTIONS, SHORT_FORMS, Since};
 use super::kind::Kind;
 use super::node::{Entry, Node, Value};
 use super::source::Place;
@@ -128,7 +128,7 @@ impl Settings {
             } else if let Some((known, _)) = keys::rows(&path) {
                 self.set(known, Setting { key: entry.place, node: entry.node });
             } else {
-                problems.push(unknown(section, &entry));
+                problems.push(outdated(&entry.place, &path).unwrap_or_else(|| unknown(section, &entry)));
             }
         }
     }
@@ -193,6 +193,15 @@ fn members(section: &str) -> Vec<&'static str> {
     names
 }
 
+/// What to write in place of a key that only earlier releases had.
+fn outdated(place: &Place, path: &str) -> Option<Diagnostic> {
+    let key = keys::in_place_of(path)?;
+    let Since::InPlaceOf(_, words) = key.since else { return None };
+    let spelt = words.iter().map(|(word, then)| format!("`{} = \"{word}\"` for `{then}`", keys::split(key.path()).1));
+    let message = format!("`{path}` is now `{}`", key.path());
+    Some(Diagnostic::error(place, message).help(format!("write {}", spelt.collect::<Vec<_>>().join(", "))))
+}
+
 fn unknown(section: &str, entry: &Entry) -> Diagnostic {
     let place = if section.is_empty() { "".to_owned() } else { format!(" in `[{section}]`") };
     let problem = Diagnostic::error(&entry.place, format!("unknown key {}{place}", quoted(&entry.key)));
@@ -210,6 +219,9 @@ fn unknown(section: &str, entry: &Entry) -> Diagnostic {
 
 /// A key that no spec has, named by its dotted path, with what may have been meant.
 pub(crate) fn unknown_path(place: &Place, path: &str) -> Diagnostic {
+    if let Some(problem) = outdated(place, path) {
+        return problem;
+    }
     let problem = Diagnostic::error(place, format!("unknown key {}", quoted(path)));
     let swept = || keys::groups().map(|(path, _)| path).filter(|path| keys::is_of_trial(path));
     let by_last = || {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::file_format::FileFormat;
 
@@ -249,8 +249,15 @@ pub struct Model {
     pub activation: Activation,
     /// How a coupling changes what it does not keep.
     pub coupling: CouplingKind,
-    /// Batch normalisation as a flow layer after every coupling (Dinh et al. 2017, section 3.7).
-    pub batch_norm: bool,
+    /// affine: the bound of s. Not in specs of the first release, which had the default alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleBound>,
+    /// What is done before every coupling but the first. Not in specs of the first release, which had the default alone.
+    #[serde(default)]
+    pub mixing: Mixing,
+    /// The flow layer after every coupling.
+    #[serde(alias = "batch_norm", deserialize_with = "normalization")]
+    pub normalization: Normalization,
 }
 
 /// Which features the couplings keep, one after the other.
@@ -281,6 +288,61 @@ pub enum Activation {
 pub enum CouplingKind {
     /// x·exp(s) + t (Dinh et al. 2017, equation 7).
     Affine,
+    /// x + t.
+    Additive,
+}
+
+/// What bounds s of an affine coupling, where a is what the network says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleBound {
+    /// s = scale·tanh(a), with a learned scale.
+    #[default]
+    Tanh,
+    /// s = scale·(2/π)·atan(π/2·a), with a learned scale.
+    Atan,
+    /// exp(s) = 2·sigmoid(a).
+    Sigmoid,
+}
+
+/// How the order of features changes between couplings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mixing {
+    /// Nothing: masks alone tell features apart.
+    #[default]
+    None,
+    /// The last becomes the first.
+    Reverse,
+    /// Any order, seeded by the run's seed.
+    Permutation,
+}
+
+/// What normalises the features after every coupling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalization {
+    /// Nothing.
+    None,
+    /// Batch normalisation (Dinh et al. 2017, section 3.7).
+    Batch,
+    /// Activation normalisation (Kingma & Dhariwal 2018, section 3.1).
+    Act,
+}
+
+/// The word, or what the first release stored in its place: whether there is batch normalisation.
+fn normalization<'de, D: Deserializer<'de>>(stored: D) -> Result<Normalization, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Word(Normalization),
+        Batch(bool),
+    }
+    Ok(match Stored::deserialize(stored)? {
+        Stored::Word(word) => word,
+        Stored::Batch(true) => Normalization::Batch,
+        Stored::Batch(false) => Normalization::None,
+    })
 }
 
 /// The optimizer; keys that the chosen one does not use are absent.

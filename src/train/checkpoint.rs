@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::seal::{SHA256, UNSEALED, seal};
 use crate::atomic::{WriteError, write_atomically};
 use crate::data::Preprocessing;
-use crate::flow::{Architecture, Layer, Parameters};
+use crate::flow::{Architecture, Parameters};
 use crate::optimizer::Optimizer;
 use crate::plan::{settings_hash, spec_hash};
 use crate::spec::{Model, Spec};
@@ -144,7 +144,7 @@ pub fn save(
 
 fn encode(about: &About, parameters: &Parameters, optimizer: Option<&Optimizer>, state: &State) -> io::Result<Vec<u8>> {
     let mut tensors = Vec::new();
-    for (name, places) in mask_tensors(&about.architecture) {
+    for (name, places) in place_tensors(&about.architecture) {
         tensors.push((name, Dtype::I32, vec![places.len()], bytes(places.iter().map(|place| place.to_le_bytes()))));
     }
     let mut add = |prefix: &str, values: &[f32], trainable_only: bool| {
@@ -177,16 +177,13 @@ fn bytes(numbers: impl Iterator<Item = [u8; 4]>) -> Vec<u8> {
     numbers.flatten().collect()
 }
 
-/// Which features the couplings keep and change: tensors of places in the row, by name.
-pub(super) fn mask_tensors(architecture: &Architecture) -> impl Iterator<Item = (String, Vec<i32>)> {
-    let couplings = architecture.layers.iter().enumerate().filter_map(|(i, layer)| match layer {
-        Layer::Coupling(coupling) => Some((i, &coupling.mask)),
-        Layer::BatchNorm { .. } => None,
-    });
-    // Every index fits an `i32`: the weights of a flow with more features would not fit into memory.
+/// The places in a row that tell the layers, as which features a coupling keeps and changes: tensors by name.
+pub(super) fn place_tensors(architecture: &Architecture) -> impl Iterator<Item = (String, Vec<i32>)> {
+    // Every place fits an `i32`: the weights of a flow with more features would not fit into memory.
     let tensor =
         |i, name: &str, places: &[usize]| (format!("layers.{i}.{name}"), places.iter().map(|p| *p as i32).collect());
-    couplings.flat_map(move |(i, mask)| [tensor(i, "kept", &mask.kept), tensor(i, "changed", &mask.changed)])
+    let layers = architecture.layers.iter().enumerate();
+    layers.flat_map(move |(i, layer)| layer.places().into_iter().map(move |(name, places)| tensor(i, name, places)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::flow::{self, Flow};
 use crate::spec::{
-    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model, Optimizer as OptimizerSpec, OptimizerName,
+    Device, KernelChoice, MaskScheme, Mixing, Model, Normalization, Optimizer as OptimizerSpec, OptimizerName,
     Schedule, ScheduleName,
 };
 use crate::train::restore::Checkpoint;
@@ -12,9 +12,9 @@ fn model() -> Model {
         depth: 3,
         width: 9,
         hidden_layers: 2,
-        activation: Activation::Relu,
-        coupling: CouplingKind::Affine,
-        batch_norm: true,
+        mixing: Mixing::Permutation,
+        normalization: Normalization::Batch,
+        ..Model::default()
     }
 }
 
@@ -152,9 +152,9 @@ fn checkpoints_that_are_not_whole_or_of_another_flow_are_refused_and_change_noth
         (&poisoned, as_it_is.clone(), 1, "not finite"),
         (&last, as_it_is.clone(), 1, "has no tensor `optimizer.0."),
         (&whole, Model { width: 10, ..model() }, 1, "of shape [2, 9], the spec's flow needs"),
-        (&whole, Model { depth: 2, ..model() }, 1, "has no tensor `layers.4."),
-        (&whole, Model { depth: 4, ..model() }, 1, "`layers.6.kept` is missing"),
-        (&whole, as_it_is, 2, "are not the features of the spec's mask"),
+        (&whole, Model { depth: 2, ..model() }, 1, "has no tensor `layers.5."),
+        (&whole, Model { depth: 4, ..model() }, 1, "`layers.8.order` is missing"),
+        (&whole, as_it_is, 2, "are not the features that the spec's flow has there"),
     ];
     for (bytes, model, seed, expected) in cases {
         let text = refusal(bytes, &mut *flow_of(&model, seed));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::checkpoint::{
-    CheckpointError, FIRST_FORMAT, FORMAT, ORIGIN, Origin, SECOND_FORMAT, SPACE, STATE, Space, State, mask_tensors,
+    CheckpointError, FIRST_FORMAT, FORMAT, ORIGIN, Origin, SECOND_FORMAT, SPACE, STATE, Space, State, place_tensors,
 };
 use super::seal::{SHA256, is_whole};
 use crate::flow::{Flow, Parameters};
@@ -97,7 +97,7 @@ impl Checkpoint {
         let mut tensors =
             Tensors { unread: file.iter().map(|(name, _)| name).collect(), file: &file, checkpoint: self };
         if self.metadata.contains_key(SHA256) {
-            mask_tensors(flow.architecture()).try_for_each(|(name, places)| tensors.hold_places(&name, &places))?;
+            place_tensors(flow.architecture()).try_for_each(|(name, places)| tensors.hold_places(&name, &places))?;
         }
         let mut values = flow.parameters().values().to_vec();
         tensors.take("", flow.parameters(), &mut values, false)?;
@@ -174,7 +174,9 @@ impl Tensors<'_> {
         let found = tensor.data().as_chunks::<4>().0.iter().map(|bytes| i32::from_le_bytes(*bytes));
         match found.eq(places.iter().copied()) {
             true => Ok(()),
-            false => Err(self.checkpoint.damaged(format!("`{name}` are not the features of the spec's mask"))),
+            false => {
+                Err(self.checkpoint.damaged(format!("`{name}` are not the features that the spec's flow has there")))
+            }
         }
     }
 }

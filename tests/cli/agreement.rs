@@ -39,7 +39,7 @@ fn an_edited_spec_is_not_believed() {
         ("depth = 2", "depth = 1"),
         ("activation = \"relu\"", "activation = \"tanh\""),
         ("mask = \"random\"", "mask = \"half\""),
-        ("batch_norm = false", "batch_norm = true"),
+        ("normalization = \"none\"", "normalization = \"batch\""),
         ("seeds = [0]", "seeds = [1]"),
         ("steps = 60", "steps = 61"),
     ];

@@ -14,7 +14,9 @@ use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::spec::{Activation, CouplingKind, Device, KernelChoice, MaskScheme, Model};
+use realnvp_runner::spec::{
+    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Mixing, Model, Normalization, ScaleBound,
+};
 
 #[derive(Clone)]
 struct Case {
@@ -22,33 +24,87 @@ struct Case {
     model: Model,
 }
 
-fn case(features: usize, mask: MaskScheme, [depth, width, hidden_layers]: [usize; 3], tanh: bool, norm: bool) -> Case {
-    let activation = if tanh { Activation::Tanh } else { Activation::Relu };
-    let coupling = CouplingKind::Affine;
-    Case { features, model: Model { mask, depth, width, hidden_layers, activation, coupling, batch_norm: norm } }
+/// Affine couplings without anything between them.
+fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
+    Case { features, model: Model { depth, width, hidden_layers, ..Model::default() } }
+}
+
+/// Affine couplings with another bound of s.
+fn bounded(features: usize, shape: [usize; 3], bound: ScaleBound) -> Case {
+    affine(features, shape).with(|model| model.scale = Some(bound))
+}
+
+fn additive(features: usize, shape: [usize; 3]) -> Case {
+    affine(features, shape).with(|model| (model.coupling, model.scale) = (CouplingKind::Additive, None))
+}
+
+fn mixed(features: usize, shape: [usize; 3], mixing: Mixing) -> Case {
+    affine(features, shape).with(|model| model.mixing = mixing)
+}
+
+fn batch_norm(features: usize, shape: [usize; 3]) -> Case {
+    affine(features, shape).with(|model| model.normalization = Normalization::Batch)
+}
+
+fn act_norm(features: usize, shape: [usize; 3]) -> Case {
+    affine(features, shape).with(|model| model.normalization = Normalization::Act)
 }
 
 /// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
-/// registers, one to three hidden layers, both activations, with and without batch normalisation.
+/// registers, one to three hidden layers, both activations, and every kind of layer.
 fn table() -> Vec<Case> {
-    use MaskScheme::{Alternating, Half, Random};
+    use MaskScheme::{Half, Random};
+    use Mixing::{Permutation, Reverse};
+    use ScaleBound::{Atan, Sigmoid};
     vec![
-        case(1, Alternating, [4, 16, 2], false, false),
-        case(1, Alternating, [4, 16, 2], false, true),
-        case(2, Alternating, [4, 64, 2], false, false),
-        case(2, Alternating, [3, 50, 1], true, false),
-        case(2, Half, [4, 33, 3], false, true),
-        case(3, Random, [4, 24, 2], false, false),
-        case(5, Half, [3, 17, 2], true, true),
-        case(7, Alternating, [4, 32, 2], false, true),
-        case(17, Random, [2, 40, 1], true, false),
-        case(20, Alternating, [3, 48, 2], false, false),
-        case(6, Half, [2, 130, 2], false, false),
-        case(70, Alternating, [2, 20, 1], true, false),
+        affine(1, [4, 16, 2]),
+        affine(2, [4, 64, 2]),
+        affine(2, [3, 50, 1]).tanh(),
+        affine(3, [4, 24, 2]).masked(Random),
+        affine(17, [2, 40, 1]).masked(Random).tanh(),
+        affine(20, [3, 48, 2]),
+        affine(6, [2, 130, 2]).masked(Half),
+        affine(70, [2, 20, 1]).tanh(),
+        bounded(1, [4, 16, 2], Atan),
+        bounded(5, [3, 24, 2], Atan).masked(Random),
+        bounded(1, [4, 16, 2], Sigmoid),
+        bounded(2, [4, 33, 1], Sigmoid).tanh(),
+        additive(1, [4, 16, 2]),
+        additive(2, [3, 20, 2]),
+        additive(7, [3, 17, 3]).masked(Half).tanh(),
+        mixed(1, [4, 16, 2], Permutation),
+        mixed(2, [4, 33, 2], Reverse),
+        mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),
+        mixed(6, [3, 17, 2], Permutation).masked(Random),
+        batch_norm(1, [4, 16, 2]),
+        batch_norm(2, [4, 33, 3]).masked(Half),
+        batch_norm(5, [3, 17, 2]).masked(Half).tanh(),
+        batch_norm(7, [4, 32, 2]),
+        act_norm(1, [4, 16, 2]),
+        act_norm(2, [4, 33, 2]),
+        act_norm(5, [3, 17, 1]).masked(Half).tanh(),
     ]
 }
 
 impl Case {
+    fn with(mut self, change: impl FnOnce(&mut Model)) -> Self {
+        change(&mut self.model);
+        self
+    }
+
+    fn masked(self, mask: MaskScheme) -> Self {
+        self.with(|model| model.mask = mask)
+    }
+
+    fn tanh(self) -> Self {
+        self.with(|model| model.activation = Activation::Tanh)
+    }
+
+    /// Whether what a row becomes in training depends on the other rows of its batch.
+    fn mixes_rows(&self) -> bool {
+        self.model.normalization == Normalization::Batch
+    }
+
     fn name(&self) -> String {
         format!("{} features, {:?}", self.features, self.model)
     }
@@ -85,6 +141,11 @@ impl Case {
         OnDevice::new(architecture, parameters, Emulated::new(order)).expect("room")
     }
 
+    /// The devices whose kernels have a form of every layer.
+    fn gpus(&self) -> Vec<Gpu> {
+        if self.parameters().0.is_on_cuda() { Gpu::all() } else { Vec::new() }
+    }
+
     fn on(&self, gpu: Gpu) -> Box<dyn Flow> {
         let (architecture, parameters) = self.parameters();
         gpu.flow(architecture, parameters)
@@ -96,7 +157,7 @@ impl Case {
         for level in Level::available() {
             all.push((level.as_str(), Box::new(self.fused(level))));
         }
-        all.extend(Gpu::all().into_iter().map(|gpu| (gpu.name(), self.on(gpu))));
+        all.extend(self.gpus().into_iter().map(|gpu| (gpu.name(), self.on(gpu))));
         all
     }
 
@@ -262,7 +323,7 @@ fn gradient_reaches_every_parameter() {
                 // Normalisation takes away any shift or, of a single feature, any affine map: no gradient is right there.
                 let normalises = entry.name.ends_with("log_gamma") || entry.name.ends_with("beta");
                 let cancelled = case.features == 1 && !normalises || entry.name.ends_with(&last_bias);
-                if case.model.batch_norm && cancelled {
+                if case.mixes_rows() && cancelled {
                     continue;
                 }
                 let norm: f32 = gradient[entry.range()].iter().map(|g| g * g).sum();
@@ -307,7 +368,7 @@ fn gradient_is_the_slope_of_the_loss() {
 /// Holds flows to the composed one in f64: losses, every gradient, statistics, latents, health.
 fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn Flow>)>) {
     // Batch statistics of one row have no spread: nothing to compare but rounding.
-    if rows == 1 && case.model.batch_norm {
+    if rows == 1 && case.mixes_rows() {
         return;
     }
     let x = case.rows(rows);
@@ -391,7 +452,7 @@ fn bits_do_not_depend_on_threads() {
 
 #[test]
 fn compiled_and_run_time_shapes_give_the_same_bits() {
-    let case = case(2, MaskScheme::Alternating, [4, 64, 2], false, true);
+    let case = batch_norm(2, [4, 64, 2]);
     assert!(flow::static_shape(2, 64).is_some() && flow::static_shape(3, 64).is_none());
     let built = flow::build(&case.model, KernelChoice::Composed, 2, 0, Device::Cpu).expect("a flow");
     assert_eq!(built.static_shape.map(|s| (s.features, s.width)), Some((2, 64)));
@@ -412,19 +473,64 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
 
 #[test]
 fn coupling_starts_as_the_identity() {
-    for case in table().into_iter().filter(|case| !case.model.batch_norm) {
+    for case in table().into_iter().filter(|case| !case.mixes_rows()) {
         let mut flow =
             flow::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
         let x = case.rows(9);
         let latent = flow.forward(&x).expect("forward");
-        assert_eq!(latent.z, x);
+        // But for the order of the features.
+        let mut order: Vec<usize> = (0..case.features).collect();
+        for layer in &flow.architecture().layers {
+            for (_, places) in layer.places().into_iter().filter(|(name, _)| *name == "order") {
+                order = places.iter().map(|&from| order[from]).collect();
+            }
+        }
+        let expected = x.iter_rows().flat_map(|row| order.iter().map(|&from| row[from])).collect();
+        assert_eq!(latent.z, Matrix::new(expected, case.features));
         assert!(latent.log_det.iter().all(|&l| l == 0.0));
     }
 }
 
 #[test]
+fn activation_normalisation_starts_from_the_first_batch_and_only_once() {
+    let case = act_norm(3, [2, 16, 1]);
+    let shifted = |by: f32| {
+        let x = case.rows(200);
+        let values = x.as_slice().iter().enumerate().map(|(i, v)| v * (1.0 + (i % 3) as f32) + by);
+        Matrix::new(values.collect(), 3)
+    };
+    let build = |kernel| flow::build(&case.model, kernel, 3, 0, Device::Cpu).expect("a flow").flow;
+    let mut ends = Vec::new();
+    for kernel in [KernelChoice::Fused, KernelChoice::Composed] {
+        let (mut flow, mut gradient) = (build(kernel), Vec::new());
+        let first = flow.loss_and_gradient(&shifted(4.0), &mut gradient).expect("started");
+        let z = flow.forward(&shifted(4.0)).expect("forward").z;
+        for f in 0..3 {
+            let column: Vec<f64> = z.iter_rows().map(|row| row[f].into()).collect();
+            let mean = column.iter().sum::<f64>() / 200.0;
+            let variance = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 200.0;
+            assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-5, "{mean} {variance}");
+        }
+        let started = flow.parameters().values().to_vec();
+        // The first batch again, by a layer that has started: nothing else is computed of it.
+        let mut again = Vec::new();
+        let second = flow.loss_and_gradient(&shifted(4.0), &mut again).expect("gradient");
+        assert!((first.nll - second.nll).abs() < 1e-6 && difference(&gradient, &again, 0.0) < 1e-5, "{kernel:?}");
+        flow.loss_and_gradient(&shifted(-9.0), &mut gradient).expect("gradient");
+        assert_eq!(flow.parameters().values(), started, "it starts once");
+        // As a resumed run does: another flow with these values.
+        let mut resumed = build(kernel);
+        resumed.parameters_mut().values_mut().copy_from_slice(&started);
+        resumed.loss_and_gradient(&shifted(-9.0), &mut gradient).expect("gradient");
+        assert_eq!(resumed.parameters().values(), started, "nor does it start again");
+        ends.push(started);
+    }
+    assert!(difference(&ends[0], &ends[1], 0.0) < 1e-5);
+}
+
+#[test]
 fn samples_follow_the_density() {
-    let case = case(2, MaskScheme::Alternating, [4, 32, 2], false, false);
+    let case = affine(2, [4, 32, 2]);
     let mut flow = case.fused(Level::detect());
     let samples = flow.sample(20_000, 5).expect("samples");
     assert_eq!(samples, flow.sample(20_000, 5).expect("samples"));

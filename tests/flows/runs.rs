@@ -38,7 +38,7 @@ struct Study {
 
 impl Study {
     /// 90 steps in unequal stretches, with everything that a checkpoint holds in use.
-    fn new(folder: &Path, dataset: &str, norm: bool) -> Self {
+    fn new(folder: &Path, dataset: &str, normalization: &str) -> Self {
         let path = folder.join("study.toml");
         // Half steps on two waves, for what is dequantised.
         let wave = |i: i32, speed: f64| (f64::from(i) * speed).sin().mul_add(4.0, f64::from(i % 3)).round() / 2.0;
@@ -46,7 +46,7 @@ impl Study {
         std::fs::write(folder.join("rows.csv"), format!("a,b\n{rows}")).expect("written");
         let spec = format!(
             "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
-             [model]\ndepth = 2\nwidth = 8\nbatch_norm = {norm}\n[optimizer]\nlearning_rate = 3e-3\n\
+             [model]\ndepth = 2\nwidth = 8\nnormalization = \"{normalization}\"\n[optimizer]\nlearning_rate = 3e-3\n\
              schedule = {{ name = \"cosine\", warmup = 5 }}\n\
              [training]\nbatch_size = 16\nsteps = 90\nevaluate_every = 25\nlog_every = 10\n"
         );
@@ -111,7 +111,7 @@ fn untimed(rows: &[Metrics]) -> Vec<Metrics> {
 #[test]
 fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
     let datasets = ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5"];
-    let all = datasets.into_iter().flat_map(|dataset| [false, true].map(|norm| (dataset, norm)));
+    let all = datasets.into_iter().flat_map(|dataset| ["none", "batch"].map(|norm| (dataset, norm)));
     for ((dataset, norm), gpu) in all.flat_map(|study| Gpu::all().into_iter().map(move |gpu| (study, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");
         let study = Study::new(folder.path(), dataset, norm);
@@ -139,7 +139,7 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
 #[test]
 fn a_run_that_is_looked_at_has_the_same_bits() {
     let folder = tempfile::tempdir().expect("a folder");
-    let study = Study::new(folder.path(), "name = \"moons\"", true);
+    let study = Study::new(folder.path(), "name = \"moons\"", "batch");
     for gpu in std::iter::once(None).chain(Gpu::all().into_iter().map(Some)) {
         let mut curious = Curious(&study.dataset, Vec::new());
         let [watched, alone] = ["watched", "alone"].map(|name| folder.path().join(format!("{name}-{gpu:?}")));
@@ -157,7 +157,8 @@ fn a_run_that_is_looked_at_has_the_same_bits() {
 
 #[test]
 fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
-    for (norm, gpu) in [false, true].into_iter().flat_map(|norm| Gpu::all().into_iter().map(move |gpu| (norm, gpu))) {
+    for (norm, gpu) in ["none", "batch"].into_iter().flat_map(|norm| Gpu::all().into_iter().map(move |gpu| (norm, gpu)))
+    {
         let folder = tempfile::tempdir().expect("a folder");
         let study = Study::new(folder.path(), "name = \"moons\"", norm);
         let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));

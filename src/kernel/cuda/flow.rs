@@ -7,9 +7,9 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use super::device::{Address, Device, Memory};
 use super::evaluation::{Evaluation, Way};
 use super::layers::{FLOAT, Layer, NULL, Tables};
-use super::layout::Layout;
+use super::layout::{self, Layout};
 use super::step::{Brought, Moments, Source, Step};
-use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
+use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::matrix::Matrix;
 use crate::optimizer::Optimizer;
 
@@ -85,8 +85,11 @@ impl<D: Device> OnDevice<D> {
     /// A flow with the weights `parameters` on `device`.
     ///
     /// # Errors
-    /// Where the device has no room.
+    /// Where the device has no room, or its kernels no form of a layer.
     pub fn new(architecture: Architecture, parameters: Parameters, device: D) -> Result<Self, DeviceError> {
+        if !architecture.is_on_cuda() {
+            return Err(DeviceError("there are no kernels for this flow".to_owned()));
+        }
         let device = Rc::new(device);
         let mut memory = Memory::new(&device);
         let layout = Layout::new(&architecture);
@@ -346,7 +349,7 @@ impl<D: Device> Flow for OnDevice<D> {
             let Some(layer) = at.checked_sub(1).map(|at| (layers[at], &architecture.layers[at])) else { continue };
             self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
             let mut scale_max = 0.0;
-            if let (Layer::Coupling(coupling), flow::Layer::Coupling(place)) = layer {
+            if let (Layer::Coupling(coupling), Some(place)) = (layer.0, layout::coupling(layer.1)) {
                 let mut bounded = vec![0.0f32; rows * layout.changed];
                 self.device.read(evaluation.out, cast_slice_mut(&mut bounded))?;
                 let scale = &self.parameters.values()[place.scale..][..coupling.changes];

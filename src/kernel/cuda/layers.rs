@@ -1,8 +1,9 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
 use super::device::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Memory, Product};
-use super::layout::{Layout, Maps, Norm};
+use super::layout::{Layout, Maps, Norm, coupling};
 use crate::flow::{self, Architecture, BATCH_NORM_EPSILON, DeviceError, Mask};
+use crate::layers::cuda::OnCuda;
 use crate::spec::Activation;
 
 /// No address.
@@ -92,7 +93,7 @@ impl Layer {
         memory: &mut Memory<D>,
     ) -> Result<(Vec<Self>, Tables), DeviceError> {
         let features = architecture.features;
-        let masks: Vec<&Mask> = architecture.layers.iter().filter_map(mask).collect();
+        let masks: Vec<&Mask> = architecture.layers.iter().filter_map(|layer| Some(coupling(layer)?.mask)).collect();
         let table = |chosen: fn(&Mask) -> &Vec<usize>| {
             let mut table = vec![-1i32; masks.len() * features];
             for (mask, places) in masks.iter().zip(table.chunks_exact_mut(features)) {
@@ -106,15 +107,15 @@ impl Layer {
         };
         let (mut couplings, mut norms) = (0.., layout.norms.iter());
         let place = |layer: &flow::Layer| {
-            Some(match layer {
-                flow::Layer::Coupling(place) => {
+            Some(match layer.on_cuda()? {
+                OnCuda::Coupling(place) => {
                     let number = couplings.next()?;
                     let at = 4 * (number * features) as u64;
                     let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
                     let changes = place.mask.changed.len();
                     Self::Coupling(Coupling { number, features, role: tables.role + at, slot, changes })
                 }
-                flow::Layer::BatchNorm { .. } => Self::BatchNorm(BatchNorm { features, place: *norms.next()? }),
+                OnCuda::BatchNorm(_) => Self::BatchNorm(BatchNorm { features, place: *norms.next()? }),
             })
         };
         Ok((architecture.layers.iter().map_while(place).collect(), tables))
@@ -128,13 +129,6 @@ pub(super) struct Tables {
     pub slot: Address,
     /// Its place among the changed ones, or −1.
     pub role: Address,
-}
-
-fn mask(layer: &flow::Layer) -> Option<&Mask> {
-    match layer {
-        flow::Layer::Coupling(coupling) => Some(&coupling.mask),
-        flow::Layer::BatchNorm { .. } => None,
-    }
 }
 
 pub(super) struct Coupling {

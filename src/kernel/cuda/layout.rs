@@ -5,7 +5,8 @@
 //! whole pieces of [`ALIGNED`] floats, so that a device reads four floats at a time. What is added is zero and stays so: a
 //! hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
 
-use crate::flow::{Architecture, BatchNorm, Coupling, Layer, Linear};
+use crate::flow::{Architecture, BatchNorm, Layer, Linear};
+use crate::layers::cuda::{AffineCoupling, OnCuda};
 
 /// Floats that a device reads at once.
 const ALIGNED: usize = 4;
@@ -81,12 +82,13 @@ struct Piece {
 
 impl Layout {
     pub fn new(architecture: &Architecture) -> Self {
-        let couplings: Vec<&Coupling> = architecture.layers.iter().filter_map(coupling).collect();
-        let widest =
-            |of: fn(&Coupling) -> usize| couplings.iter().map(|c| of(c)).max().unwrap_or(0).next_multiple_of(ALIGNED);
+        let couplings: Vec<AffineCoupling<'_>> = architecture.layers.iter().filter_map(coupling).collect();
+        let widest = |of: fn(&AffineCoupling<'_>) -> usize| {
+            couplings.iter().map(of).max().unwrap_or(0).next_multiple_of(ALIGNED)
+        };
         let (kept, changed) = (widest(|c| c.mask.kept.len()), widest(|c| c.mask.changed.len()));
         let width = architecture.width.next_multiple_of(ALIGNED);
-        let depth = couplings.iter().map(|c| c.s.maps.len()).max().unwrap_or(0);
+        let depth = couplings.iter().map(|c| c.networks[0].maps.len()).max().unwrap_or(0);
         let mut layout = Self {
             couplings: couplings.len(),
             kept,
@@ -104,8 +106,8 @@ impl Layout {
             let outputs = if at + 1 == depth { changed } else { width };
             let maps = Maps { offset: layout.len, inputs, outputs };
             for (number, coupling) in couplings.iter().enumerate() {
-                for (net, linear) in [&coupling.s.maps[at], &coupling.t.maps[at]].into_iter().enumerate() {
-                    layout.place_map(linear, maps.weight(number) + net * maps.stride(), &maps);
+                for (net, network) in coupling.networks.into_iter().enumerate() {
+                    layout.place_map(&network.maps[at], maps.weight(number) + net * maps.stride(), &maps);
                 }
             }
             layout.len += 2 * couplings.len() * maps.stride();
@@ -116,11 +118,11 @@ impl Layout {
             layout.place_vector(coupling.scale, coupling.mask.changed.len(), changed);
         }
         let features = architecture.features;
-        let norms = architecture.layers.iter().filter_map(|layer| match *layer {
-            Layer::BatchNorm(BatchNorm { log_gamma, beta, running_mean, running_variance }) => {
+        let norms = architecture.layers.iter().filter_map(|layer| match layer.on_cuda()? {
+            OnCuda::BatchNorm(&BatchNorm { log_gamma, beta, running_mean, running_variance }) => {
                 Some([log_gamma, beta, running_mean, running_variance])
             }
-            Layer::Coupling(_) => None,
+            OnCuda::Coupling(_) => None,
         });
         let norms: Vec<[usize; 4]> = norms.collect();
         let room = features.next_multiple_of(ALIGNED);
@@ -194,26 +196,26 @@ impl Layout {
     }
 }
 
-fn coupling(layer: &Layer) -> Option<&Coupling> {
-    match layer {
-        Layer::Coupling(coupling) => Some(coupling),
-        Layer::BatchNorm { .. } => None,
+pub(super) fn coupling(layer: &Layer) -> Option<AffineCoupling<'_>> {
+    match layer.on_cuda()? {
+        OnCuda::Coupling(coupling) => Some(coupling),
+        OnCuda::BatchNorm(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Activation, CouplingKind, MaskScheme, Model};
+    use crate::spec::{MaskScheme, Model, Normalization};
 
     #[test]
     fn every_value_has_one_place_and_comes_back() {
-        for (features, depth, width, hidden_layers, batch_norm) in
-            [(1, 3, 8, 1, true), (5, 4, 7, 2, true), (2, 2, 64, 3, false), (43, 3, 30, 1, false)]
+        use Normalization::{Batch, None};
+        for (features, depth, width, hidden_layers, normalization) in
+            [(1, 3, 8, 1, Batch), (5, 4, 7, 2, Batch), (2, 2, 64, 3, None), (43, 3, 30, 1, None)]
         {
-            let (coupling, activation) = (CouplingKind::Affine, Activation::Relu);
-            let model =
-                Model { mask: MaskScheme::Random, depth, width, hidden_layers, activation, coupling, batch_norm };
+            let mask = MaskScheme::Random;
+            let model = Model { mask, depth, width, hidden_layers, normalization, ..Model::default() };
             let (architecture, parameters) = Architecture::new(&model, features, 0);
             let layout = Layout::new(&architecture);
             for count in [parameters.count(), parameters.values().len()] {

@@ -1,6 +1,7 @@
 //! Batch normalisation on the CPU.
 
 use super::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
+use crate::layers::Kind;
 use crate::layers::cpu::{AcrossRows, Context, OnCpu, Scratch, Totals, Training};
 
 /// Rounds of sums: x, (x − mean)², and on the way back d and d·normalised, all shape `[features]`, the last two in one.

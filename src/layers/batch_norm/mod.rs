@@ -3,7 +3,8 @@
 mod composed;
 mod cpu;
 
-use super::{Cost, Role, Scope};
+use super::cuda::OnCuda;
+use super::{Cost, Kind, Role, Scope};
 
 /// Added to variances.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
@@ -34,9 +35,15 @@ impl BatchNorm {
             running_variance: scope.vector("running_variance", features, Role::Statistic, 1.0),
         }
     }
+}
 
-    /// What a row costs; the normalised row is kept.
-    pub(super) fn cost(&self, features: usize) -> Cost {
+impl Kind for BatchNorm {
+    /// The normalised row is kept.
+    fn cost(&self, features: usize) -> Cost {
         Cost { multiplications: 2 * features, values: features }
+    }
+
+    fn on_cuda(&self) -> Option<OnCuda<'_>> {
+        Some(OnCuda::BatchNorm(self))
     }
 }

@@ -1,24 +1,19 @@
-//! The affine coupling in plain dfdx operations.
+//! Couplings in plain dfdx operations.
 //!
 //! The parts of a row are picked and put back by multiplication with 0/1 matrices, which is exact for finite values and runs
 //! on every device.
 
 use dfdx::prelude::*;
 
-use super::Coupling;
 use super::mlp::Network;
-use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, download, times_rows};
+use super::{Coupling, transformer};
+use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, times_rows};
 
-/// s and t of a batch, each shape `[batch, changed]`.
-type ScaleAndShift<E, D, T> = [Rows<usize, E, D, T>; 2];
-
-/// x' = x·exp(s(k)) + t(k) for the changed features, where k are the kept ones; all features but the changed stay as they are.
+/// All features but the changed stay as they are.
 pub(crate) struct Form<F: Dim, W: Dim, E: Float, D: Device<E>> {
     place: Coupling,
-    s: Network<W, E, D>,
-    t: Network<W, E, D>,
-    /// Learned bound of s, shape `[changed]`.
-    scale: Tensor<(usize,), E, D>,
+    networks: Vec<Network<W, E, D>>,
+    transformer: transformer::Form<E, D>,
     /// 0 for changed features and 1 for all others, shape `[features]`.
     unchanged: Tensor<(F,), E, D>,
     /// x·`pick_kept` is the kept part, shape `[features, kept]`.
@@ -52,9 +47,8 @@ impl Compose for Coupling {
         // A device tensor of no elements is not to be had: an unused column stands in where nothing is kept.
         let kept_matrix = if kept.is_empty() { vec![E::of(0.0); n] } else { pick(kept) };
         Ok(Form {
-            s: Network::upload(upload, &self.s, width)?,
-            t: Network::upload(upload, &self.t, width)?,
-            scale: upload.tensor(self.scale, (changed.len(),))?,
+            networks: self.networks.iter().map(|mlp| Network::upload(upload, mlp, width)).collect::<Result<_, _>>()?,
+            transformer: self.transformer.upload(upload, changed.len())?,
             unchanged: upload.device.try_tensor_from_vec(unchanged, (features,))?,
             pick_kept: upload.device.try_tensor_from_vec(kept_matrix, (features, kept.len().max(1)))?,
             pick_changed: upload.device.try_tensor_from_vec(pick(changed), (features, changed.len()))?,
@@ -65,17 +59,20 @@ impl Compose for Coupling {
 }
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Form<F, W, E, D> {
-    /// s and t of the kept features, each shape `[batch, changed]`.
-    fn s_and_t<T>(&self, x: &Rows<F, E, D, T>) -> Result<ScaleAndShift<E, D, T>, D::Err>
+    /// What each network says of the kept features, shape `[batch, changed]`.
+    fn say<T>(&self, x: &Rows<F, E, D, T>) -> Result<Vec<Rows<usize, E, D, T>>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
         let (batch, changed) = (x.shape().0, self.place.mask.changed.len());
         let kept = x.retaped::<T>().try_matmul(self.pick_kept.clone())?;
-        let t = self.t.apply(kept.retaped::<T>(), batch, changed)?;
-        // The tape that leads back to x stays on this branch alone; `t` was started on a fresh one and joins later.
-        let s = times_rows(self.s.apply(kept, batch, changed)?.try_tanh()?, &self.scale)?;
-        Ok([s, t])
+        let Some((first, others)) = self.networks.split_first() else { return Ok(Vec::new()) };
+        let others = others.iter().map(|network| network.apply(kept.retaped::<T>(), batch, changed));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
+        // The tape that leads back to x stays with the first alone; the others were started on fresh ones and join later.
+        let mut said = vec![first.apply(kept, batch, changed)?];
+        said.extend(others);
+        Ok(said)
     }
 }
 
@@ -84,10 +81,9 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
     where
         T: Tape<E, D> + Merge<T>,
     {
-        let [s, t] = self.s_and_t(&x)?;
-        let log_det = s.retaped::<T>().try_sum::<(usize,), Axis<1>>()?;
+        let said = self.say(&x)?;
         let changed = x.retaped::<T>().try_matmul(self.pick_changed.clone())?;
-        let changed = s.try_exp()?.try_mul(changed)?.try_add(t)?;
+        let (changed, log_det) = self.transformer.forward(changed, said)?;
         let unchanged = times_rows(x, &self.unchanged)?;
         Ok((unchanged.try_add(changed.try_matmul(self.put_changed.clone())?)?, log_det))
     }
@@ -100,28 +96,26 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
     }
 
     fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
-        let [s, t] = self.s_and_t(&z)?;
-        let changed = z.clone().try_matmul(self.pick_changed.clone())?;
-        let changed = changed.try_sub(t)?.try_mul(s.try_negate()?.try_exp()?)?;
+        let said = self.say(&z)?;
+        let changed = self.transformer.inverse(z.clone().try_matmul(self.pick_changed.clone())?, said)?;
         times_rows(z, &self.unchanged)?.try_add(changed.try_matmul(self.put_changed.clone())?)
     }
 
     fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
-        let [s, _] = self.s_and_t(x)?;
-        Ok(s.as_vec().into_iter().map(|v| v.wide().abs()).fold(0.0, f64::max))
+        self.transformer.scale_max(self.say(x)?)
     }
 
     fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
-        self.s.gradient(gradients, &self.place.s, out);
-        self.t.gradient(gradients, &self.place.t, out);
-        download(&gradients.get(&self.scale), self.place.scale, out);
+        let networks = self.networks.iter().zip(&self.place.networks);
+        networks.for_each(|(network, place)| network.gradient(gradients, place, out));
+        self.transformer.gradient(gradients, out);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Linear, Mask, Mlp};
+    use crate::layers::{Affine, Bound, Linear, Mask, Mlp, Transformer};
     use crate::spec::Activation;
 
     const FEATURES: usize = 4;
@@ -172,10 +166,9 @@ mod tests {
             let device = Cpu::default();
             let mlp = |maps| Mlp { maps, activation: Activation::Tanh };
             let place = Coupling {
-                s: mlp(s.maps(kept.len())),
-                t: mlp(t.maps(kept.len())),
                 mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
-                scale: SCALE,
+                networks: [&s, &t].map(|line| mlp(line.maps(kept.len()))).into(),
+                transformer: Transformer::Affine(Affine { bound: Bound::Tanh { scale: SCALE } }),
             };
             let upload = Upload::<f64, Cpu>::new(&device, &values);
             let coupling = place.upload(&upload, FEATURES, 1).expect("uploaded");

@@ -1,62 +1,98 @@
-//! A coupling on the CPU: what it keeps goes through both networks, what these say changes the rest.
+//! A coupling on the CPU: what it keeps goes through the networks, what these say changes the rest.
 
-use super::Coupling;
-use super::affine::Outputs;
 use super::mlp::BackScratch;
-use crate::compute::{Panels, pieces, pieces_mut, tanh_all};
+use super::transformer::On;
+use super::{Coupling, Mlp};
+use crate::compute::{Buffer, Panels, pieces, pieces_mut};
 use crate::layers::cpu::{ByRow, Context, OnCpu, Scratch, Training};
 
-/// Both, at the same time if `fork`.
-fn both(fork: bool, s: impl FnOnce() + Send, t: impl FnOnce() + Send) {
-    if fork {
-        rayon::join(s, t);
-    } else {
-        s();
-        t();
+/// Does `work` with every job, with all at the same time if `fork`.
+fn each<J: Send>(fork: bool, jobs: &mut [J], work: &(impl Fn(&mut J) + Sync)) {
+    match jobs {
+        [job, rest @ ..] if fork && !rest.is_empty() => {
+            rayon::join(|| work(job), || each(fork, rest, work));
+        }
+        jobs => jobs.iter_mut().for_each(work),
     }
 }
 
+/// A network on its way forward, and where it reads and writes.
+struct Forward<'a> {
+    network: &'a Mlp,
+    hidden: &'a mut [f32],
+    out: &'a mut [f32],
+    product: &'a mut Buffer,
+}
+
+/// A network on its way back.
+struct Backward<'a> {
+    network: &'a Mlp,
+    hidden: &'a [f32],
+    d_out: &'a [f32],
+    gradient: &'a mut [f32],
+    d_kept: &'a mut [f32],
+    now: &'a mut [f32],
+    next: &'a mut [f32],
+    product: &'a mut Buffer,
+}
+
 impl Coupling {
-    /// Lengths of the pieces of its cache: kept features; hidden activations of s and of t; tanh, t and exp(s) of the changed
-    /// features; these before the layer.
-    pub(super) fn cached(&self, padded: usize) -> [usize; 7] {
+    /// Lengths of the pieces of its cache: kept features; hidden activations of all networks; what they say; and what the
+    /// transformer keeps.
+    pub(super) fn cached(&self, padded: usize) -> [usize; 4] {
         let (kept, changed) = (self.mask.kept.len(), self.mask.changed.len());
-        [kept, self.s.hidden(), self.t.hidden(), changed, changed, changed, changed].map(|values| values * padded)
+        let hidden = self.networks.iter().map(Mlp::hidden).sum();
+        let of_changed = [self.networks.len(), self.transformer.on_cpu().kept()].map(|lists| lists * changed);
+        [kept, hidden, of_changed[0], of_changed[1]].map(|values| values * padded)
     }
 
-    /// Lengths of the pieces that it needs for a call: gradients of the hidden layer at hand and of the one before it, for s
-    /// and for t; of what both say; and of what both read.
-    fn passing(&self, padded: usize) -> [usize; 8] {
-        let (kept, changed) = (self.mask.kept.len(), self.mask.changed.len());
-        let (s, t) = (self.s.widest(), self.t.widest());
-        [s, s, t, t, changed, changed, kept, kept].map(|values| values * padded)
+    /// Lengths of the pieces that it needs for a call: gradients of the hidden layer at hand and of the one before it; of what
+    /// networks say; and of what they read; each for all networks.
+    fn passing(&self, padded: usize) -> [usize; 4] {
+        let (kept, changed, networks) = (self.mask.kept.len(), self.mask.changed.len(), self.networks.len());
+        let widest: usize = self.networks.iter().map(Mlp::widest).sum();
+        [widest, widest, networks * changed, networks * kept].map(|values| values * padded)
     }
 
-    /// Evaluates both networks: what they say, s in the place of its exponential, and the cache's piece for the changed
-    /// features before the layer.
-    fn networks<'a>(
+    fn on<'a>(&'a self, context: &'a Context<'a>) -> On<'a> {
+        On { context, changed: &self.mask.changed }
+    }
+
+    /// Evaluates the networks: what they say, and the cache's piece for what the transformer keeps.
+    fn say<'a>(
         &self,
         context: &Context<'_>,
         x: &[f32],
         cache: &'a mut [f32],
         scratch: &mut Scratch,
-    ) -> (Outputs<&'a mut [f32]>, &'a mut [f32]) {
-        let &Context { level, panels, features, .. } = context;
-        let [kept, hidden_s, hidden_t, tanh, t, exp, before] = pieces_mut(cache, self.cached(panels.padded()));
+    ) -> [&'a mut [f32]; 2] {
+        let &Context { panels, features, .. } = context;
+        let padded = panels.padded();
+        let [kept, hidden, said, own] = pieces_mut(cache, self.cached(padded));
         gather(panels, features, &self.mask.kept, x, kept);
-        let [scratch_s, scratch_t] = &mut scratch.products;
-        both(
-            context.fork,
-            || {
-                self.s.forward(context, kept, hidden_s, tanh, scratch_s);
-                tanh_all(level, tanh);
-            },
-            || self.t.forward(context, kept, hidden_t, t, scratch_t),
-        );
-        let mut outputs = Outputs { tanh, t, exp };
-        self.bound(context, &mut outputs);
-        (outputs, before)
+        let (kept, mut hidden) = (&*kept, hidden);
+        let outs = said.chunks_exact_mut((padded * self.mask.changed.len()).max(1));
+        let networks = self.networks.iter().zip(outs).zip(scratch.products(self.networks.len()));
+        let mut jobs: Vec<_> = networks
+            .map(|((network, out), product)| Forward {
+                network,
+                hidden: split_off(&mut hidden, padded * network.hidden()),
+                out,
+                product,
+            })
+            .collect();
+        each(context.fork, &mut jobs, &|Forward { network, hidden, out, product }| {
+            network.forward(context, kept, hidden, out, product);
+        });
+        [said, own]
     }
+}
+
+/// Takes so many values off the front of `values`.
+fn split_off<'a>(values: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
+    let (front, rest) = std::mem::take(values).split_at_mut(length);
+    *values = rest;
+    front
 }
 
 /// Copies the `chosen` of the features.
@@ -85,18 +121,18 @@ impl OnCpu for Coupling {
         cache: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        let (mut outputs, before) = self.networks(context, x, cache, scratch);
-        self.affine(context, x, log_det, &mut outputs, before);
+        let [said, own] = self.say(context, x, cache, scratch);
+        self.transformer.on_cpu().forward(self.on(context), x, log_det, said, own);
     }
 
     fn inverse(&self, context: &Context<'_>, z: &mut [f32], cache: &mut [f32], scratch: &mut Scratch) {
-        let (mut outputs, _) = self.networks(context, z, cache, scratch);
-        self.affine_inverse(context, z, &mut outputs);
+        let [said, own] = self.say(context, z, cache, scratch);
+        self.transformer.on_cpu().inverse(self.on(context), z, said, own);
     }
 
     fn scale_max(&self, context: &Context<'_>, cache: &[f32]) -> f64 {
-        let [.., tanh, _, _, _] = pieces(cache, self.cached(context.panels.padded()));
-        self.largest(context, tanh).into()
+        let [_, _, said, _] = pieces(cache, self.cached(context.panels.padded()));
+        self.transformer.on_cpu().scale_max(self.on(context), said).into()
     }
 
     fn training(&self) -> Training<'_> {
@@ -116,26 +152,51 @@ impl ByRow for Coupling {
     ) {
         let &Context { panels, features, .. } = context;
         let padded = panels.padded();
-        let [kept, hidden_s, hidden_t, tanh, t, exp, before] = pieces(cache, self.cached(padded));
-        let Scratch { values, products: [product_s, product_t] } = scratch;
-        let [now_s, next_s, now_t, next_t, d_s, d_t, kept_s, kept_t] = pieces_mut(values, self.passing(padded));
-        self.affine_backward(context, weights, d, (&Outputs { tanh, t, exp }, before), [d_s, d_t], gradient);
-        let (range_s, range_t) = (self.s.range(), self.t.range());
-        let (head, tail) = gradient.split_at_mut(range_t.start);
-        let (gradient_s, gradient_t) = (&mut head[range_s], &mut tail[..range_t.len()]);
-        let scratch_s = BackScratch { now: now_s, next: next_s, product: product_s };
-        let scratch_t = BackScratch { now: now_t, next: next_t, product: product_t };
-        both(
-            context.fork,
-            || self.s.backward(context, [kept, hidden_s], d_s, gradient_s, kept_s, scratch_s),
-            || self.t.backward(context, [kept, hidden_t], d_t, gradient_t, kept_t, scratch_t),
-        );
-        let kept = &self.mask.kept;
+        let [kept, mut hidden, said, own] = pieces(cache, self.cached(padded));
+        let Scratch { values, products } = scratch;
+        let [mut now, mut next, d_said, d_kept] = pieces_mut(values, self.passing(padded));
+        self.transformer.on_cpu().backward(self.on(context), weights, d, [said, own], d_said, gradient);
+
+        let places = &self.mask.kept;
+        let (one_out, one_in) = (padded * self.mask.changed.len(), padded * places.len());
+        let (mut d_out, mut d_in) = (&*d_said, &mut *d_kept);
+        let (mut rest, mut at) = (gradient, 0);
+        let mut jobs: Vec<_> = self
+            .networks
+            .iter()
+            .zip(products)
+            .map(|(network, product)| {
+                let range = network.range();
+                split_off(&mut rest, range.start - at);
+                at = range.end;
+                let (own_hidden, own_d_out);
+                (own_hidden, hidden) = hidden.split_at(padded * network.hidden());
+                (own_d_out, d_out) = d_out.split_at(one_out);
+                Backward {
+                    network,
+                    hidden: own_hidden,
+                    d_out: own_d_out,
+                    gradient: split_off(&mut rest, range.len()),
+                    d_kept: split_off(&mut d_in, one_in),
+                    now: split_off(&mut now, padded * network.widest()),
+                    next: split_off(&mut next, padded * network.widest()),
+                    product,
+                }
+            })
+            .collect();
+        each(context.fork, &mut jobs, &|job| {
+            let scratch = BackScratch { now: &mut *job.now, next: &mut *job.next, product: &mut *job.product };
+            job.network.backward(context, [kept, job.hidden], job.d_out, job.gradient, job.d_kept, scratch);
+        });
+        // What all networks say of the kept features, in the place of what the first does.
+        let (first, others) = d_kept.split_at_mut(one_in);
+        for other in others.chunks_exact(one_in.max(1)) {
+            first.iter_mut().zip(other).for_each(|(sum, d)| *sum += d);
+        }
         for panel in panels.iter() {
-            for (j, &i) in kept.iter().enumerate() {
-                let (s, t) = (panel.row(kept.len(), j, kept_s), panel.row(kept.len(), j, kept_t));
+            for (j, &i) in places.iter().enumerate() {
                 let d = panel.row_of(features, i, d);
-                d.iter_mut().zip(s).zip(t).for_each(|((d, s), t)| *d += s + t);
+                d.iter_mut().zip(panel.row(places.len(), j, first)).for_each(|(d, more)| *d += more);
             }
         }
     }

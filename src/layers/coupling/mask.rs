@@ -16,4 +16,16 @@ impl Mask {
         let (kept, changed) = (0..features).partition(|&i| is_kept(i));
         Self { kept, changed }
     }
+
+    /// This mask or its complement: the one that changes what has been `left` unchanged longest, couplings a feature.
+    pub fn changing_longest_left(self, left: &[usize]) -> Self {
+        let urgency = |list: &[usize]| {
+            let left = list.iter().map(|&i| left[i]);
+            (left.clone().max(), left.sum::<usize>())
+        };
+        match urgency(&self.kept) > urgency(&self.changed) {
+            true => Self { kept: self.changed, changed: self.kept },
+            false => self,
+        }
+    }
 }

@@ -1,46 +1,85 @@
-//! The affine coupling layer (Dinh et al. 2017, equations 7 to 9).
+//! The coupling layer (Dinh et al. 2017, equations 7 to 9): networks read the features that it keeps, and what they say moves
+//! the others, by a [`Transformer`].
 
+mod additive;
 mod affine;
 mod composed;
 mod cpu;
 mod mask;
 mod mlp;
+mod transformer;
 
+pub use affine::{Affine, Bound};
 pub use mask::Mask;
 pub use mlp::Mlp;
+pub use transformer::Transformer;
 
-use super::{Cost, Role, Scope};
-use crate::spec::Activation;
+use additive::Additive;
 
-/// x' = m·x + (1−m)·(x·exp(s(m·x)) + t(m·x)), s = scale·tanh(·).
+use super::cuda::{AffineCoupling, OnCuda};
+use super::{Cost, Kind, Places, Scope};
+use crate::spec::{Activation, ScaleBound};
+
+/// z = m·x + (1−m)·T(x; networks of m·x), where m is 1 for the kept features and T the transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coupling {
     /// Which values are kept, and which changed.
     pub mask: Mask,
-    /// The s network.
-    pub s: Mlp,
-    /// The t network.
-    pub t: Mlp,
-    /// Offset of the learned bound of s, shape `[changed]`.
-    pub scale: usize,
+    /// As many as the transformer asks for, one behind the other in the flat vector.
+    pub networks: Vec<Mlp>,
+    /// What is done to the changed values.
+    pub transformer: Transformer,
+}
+
+/// How a coupling's networks are made: the width of each hidden layer, and what stands between maps.
+#[derive(Clone, Copy, Debug)]
+pub struct Networks<'a> {
+    /// Widths of the hidden layers.
+    pub hidden: &'a [usize],
+    /// What follows every hidden layer.
+    pub activation: Activation,
 }
 
 impl Coupling {
-    /// Starts as the identity: s = t = 0. `hidden`: how wide each hidden layer of the networks is.
-    pub fn lay_out(scope: &mut Scope<'_>, mask: Mask, hidden: &[usize], activation: Activation) -> Self {
-        let (kept, changed) = (mask.kept.len(), mask.changed.len());
-        let s = Mlp::lay_out(&mut scope.child("s"), kept, hidden, changed, activation);
-        let t = Mlp::lay_out(&mut scope.child("t"), kept, hidden, changed, activation);
-        Self { mask, s, t, scale: scope.vector("scale", changed, Role::Trainable, 1.0) }
+    /// x·exp(s) + t, where `bound` is that of s. Starts as the identity: s = t = 0.
+    pub fn affine(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>, bound: ScaleBound) -> Self {
+        let networks = networks.lay_out(scope, &["s", "t"], &mask);
+        let transformer = Transformer::Affine(Affine { bound: Bound::lay_out(scope, mask.changed.len(), bound) });
+        Self { mask, networks, transformer }
     }
 
-    /// What a row costs.
-    pub(super) fn cost(&self, _features: usize) -> Cost {
-        let networks = self.s.multiplications().saturating_add(self.t.multiplications());
-        // The bound of s, and x·exp(s).
-        Cost {
-            multiplications: networks.saturating_add(2 * self.mask.changed.len()),
-            values: self.cached(1).iter().sum(),
+    /// x + t. Starts as the identity: t = 0.
+    pub fn additive(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>) -> Self {
+        let networks = networks.lay_out(scope, &["t"], &mask);
+        Self { mask, networks, transformer: Transformer::Additive(Additive) }
+    }
+}
+
+impl Networks<'_> {
+    fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask) -> Vec<Mlp> {
+        let (kept, changed) = (mask.kept.len(), mask.changed.len());
+        let network = |name| Mlp::lay_out(&mut scope.child(name), kept, self.hidden, changed, self.activation);
+        names.iter().map(network).collect()
+    }
+}
+
+impl Kind for Coupling {
+    fn cost(&self, _features: usize) -> Cost {
+        let networks = self.networks.iter().map(Mlp::multiplications).fold(0, usize::saturating_add);
+        let own = self.transformer.multiplications() * self.mask.changed.len();
+        Cost { multiplications: networks.saturating_add(own), values: self.cached(1).iter().sum() }
+    }
+
+    fn places(&self) -> Places<'_> {
+        vec![("kept", &self.mask.kept), ("changed", &self.mask.changed)]
+    }
+
+    fn on_cuda(&self) -> Option<OnCuda<'_>> {
+        match (&self.networks[..], &self.transformer) {
+            ([s, t], Transformer::Affine(Affine { bound: Bound::Tanh { scale } })) => {
+                Some(OnCuda::Coupling(AffineCoupling { mask: &self.mask, networks: [s, t], scale: *scale }))
+            }
+            _ => None,
         }
     }
 }

@@ -127,6 +127,11 @@ pub(crate) fn rows(path: &str) -> Option<(&'static str, &'static [&'static Key])
     GROUPS.get_key_value(path).map(|(path, rows)| (*path, rows.as_slice()))
 }
 
+/// The key that has taken the place of `path`, which specs of earlier releases had.
+pub(crate) fn in_place_of(path: &str) -> Option<&'static Key> {
+    keys().iter().find(|key| matches!(key.since, Since::InPlaceOf(old, _) if old == path))
+}
+
 /// All keys with their rows.
 pub(crate) fn groups() -> impl Iterator<Item = (&'static str, &'static [&'static Key])> {
     GROUPS.iter().map(|(path, rows)| (*path, rows.as_slice()))
