@@ -60,7 +60,7 @@ impl Compose for Coupling {
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Form<F, W, E, D> {
     /// What each network says of the kept features, shape `[batch, changed]`.
-    fn say<T>(&self, x: &Rows<F, E, D, T>) -> Result<Vec<Rows<usize, E, D, T>>, D::Err>
+    fn say<T>(&self, x: &Rows<F, E, D, T>) -> Result<transformer::Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {

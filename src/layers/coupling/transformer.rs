@@ -10,6 +10,9 @@ use crate::layers::cpu::Context;
 /// Rows of the changed features and their log|det|, on a tape.
 pub(super) type Changed<E, D, T> = (Rows<usize, E, D, T>, dfdx::prelude::Tensor<(usize,), E, D, T>);
 
+/// What each network says of the changed features, shape `[batch, changed]`.
+pub(super) type Said<E, D, T> = Vec<Rows<usize, E, D, T>>;
+
 /// The transformers. Each network says one number a changed feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transformer {
