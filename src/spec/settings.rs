@@ -127,6 +127,9 @@ impl Settings {
                 self.read_table(known, entry, problems);
             } else if let Some((known, _)) = keys::rows(&path) {
                 self.set(known, Setting { key: entry.place, node: entry.node });
+            } else if let Some((known, word)) = stored_by_an_earlier_release(&entry, &path) {
+                let node = Node { place: entry.node.place, value: Value::Text(word.to_owned()) };
+                self.set(known, Setting { key: entry.place, node });
             } else {
                 problems.push(outdated(&entry.place, &path).unwrap_or_else(|| unknown(section, &entry)));
             }
@@ -191,6 +194,17 @@ fn members(section: &str) -> Vec<&'static str> {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(*name));
     names
+}
+
+/// The key and its word that take the place of what only earlier releases had, where a run's own `spec.toml` says so: it repeats the
+/// run, whatever release wrote it.
+fn stored_by_an_earlier_release(entry: &Entry, path: &str) -> Option<(&'static str, &'static str)> {
+    let file = Path::new(&entry.place.source.name);
+    let is_of_a_run = file.file_name()? == "spec.toml" && file.with_file_name("manifest.json").exists();
+    let key = keys::in_place_of(path).filter(|_| is_of_a_run)?;
+    let (Since::InPlaceOf(_, words), Value::Bool(stored)) = (key.since, &entry.node.value) else { return None };
+    let (word, _) = words.iter().find(|(_, then)| *then == stored.to_string())?;
+    Some((key.path(), word))
 }
 
 /// What to write in place of a key that only earlier releases had.

@@ -52,6 +52,18 @@ fn finished_runs_of_an_earlier_release_are_kept_without_training() {
 }
 
 #[test]
+fn the_spec_in_a_run_of_an_earlier_release_is_that_run_though_its_keys_have_changed() {
+    let here = workplace();
+    let spec = here.run_folder("results/toy", 0).join("spec.toml");
+    assert!(fs::read_to_string(&spec).expect("a spec").contains("batch_norm = false"));
+    let ended = here.runner(&format!("{} --progress plain", spec.display())).expect(0);
+    assert_eq!(ended.stderr.matches("finished already, kept").count(), 1, "{}", ended.stderr);
+    // Elsewhere the old key is refused, with the new spelling.
+    fs::copy(&spec, here.path("copy.toml")).expect("copied");
+    here.runner("check copy.toml").expect(2).says(&["`model.batch_norm` is now `model.normalization`"]);
+}
+
+#[test]
 fn an_interrupted_run_of_an_earlier_release_goes_on_to_the_numbers_that_one_would_have_reached() {
     let here = workplace();
     here.runner("long.toml").expect(0).says(&["resumed at step 150438"]);
