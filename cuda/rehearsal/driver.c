@@ -5,11 +5,11 @@
    The including file defines KERNELS, a switch over the kernels, and NAMED, their names, counts of arguments and whether threads
    wait for each other.
 
-   REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. REHEARSAL_BUSY: the device
-   that another program has for itself. REHEARSAL_FAIL_AFTER: after so many kernels the first device is lost, and answers all with the
-   same error. REHEARSAL_VERSION: the newest CUDA that the driver runs, by default 13000. REHEARSAL_GRADIENT: 1 makes a part of every
-   gradient a tenth larger before it is used, in graphs alone: what checks of single steps cannot see. CUDA_VISIBLE_DEVICES: none where it is
-   empty. */
+   REHEARSAL_DEVICES: how many devices there are, by default 1. REHEARSAL_MEMORY: bytes of each of them. REHEARSAL_BUSY: the
+   device that another program has for itself. REHEARSAL_FAIL_AFTER: after so many kernels the first device is lost, and answers
+   all with the same error. REHEARSAL_VERSION: the newest CUDA that the driver runs, by default 13000. REHEARSAL_GRADIENT: 1
+   makes a part of every gradient a tenth larger before it is used, in graphs alone: what checks of single steps cannot see.
+   CUDA_VISIBLE_DEVICES: none where it is empty. */
 
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -196,8 +196,8 @@ fn members(section: &str) -> Vec<&'static str> {
     names
 }
 
-/// The key and its word that take the place of what only earlier releases had, where a run's own `spec.toml` says so: it repeats the
-/// run, whatever release wrote it.
+/// The key and its word that take the place of what only earlier releases had, where a run's own `spec.toml` says so: that file
+/// repeats the run, whatever release wrote it.
 fn stored_by_an_earlier_release(entry: &Entry, path: &str) -> Option<(&'static str, &'static str)> {
     let file = Path::new(&entry.place.source.name);
     let is_of_a_run = file.file_name()? == "spec.toml" && file.with_file_name("manifest.json").exists();

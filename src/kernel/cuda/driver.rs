@@ -193,7 +193,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Room for a copy of `bytes` bytes in pinned memory, its own until the next [`wait`](Self::wait). `None` where it is too large.
+    /// Room for a copy of `bytes` bytes in pinned memory, its own until the next [`wait`](Self::wait); `None` if it is too large.
     fn staged(&self, bytes: usize) -> Result<Option<*mut u8>, DeviceError> {
         let room = bytes.next_multiple_of(size_of::<u64>());
         if room > STAGE {

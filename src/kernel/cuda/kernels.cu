@@ -165,7 +165,9 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
 #pragma unroll
                 for (int i = 0; i < 4; i++) a[i] = left[(row + 8 * i) * PITCH + at];
 #pragma unroll
-                for (int i = 0; i < 4; i++) b[i] = is_back ? right[(column + 8 * i) * PITCH + at] : right[(4 * at + i) * 8 + column];
+                for (int i = 0; i < 4; i++) {
+                    b[i] = is_back ? right[(column + 8 * i) * PITCH + at] : right[(4 * at + i) * 8 + column];
+                }
 #pragma unroll
                 for (int k = 0; k < 4; k++) {
 #pragma unroll
@@ -685,7 +687,9 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
 #pragma unroll
             for (int r = 0; r < R; r++) sums[i * R + r] = 0.0f;
             if (item < 2 * inputs) {
-                if (h != NULL && lane < R && lane < valid) slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh);
+                if (h != NULL && lane < R && lane < valid) {
+                    slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh);
+                }
                 const float* from = weights + net * weights_net + k * outputs;
 #pragma unroll 2
                 for (int n = 4 * lane; n < outputs; n += 4 * lanes) {
@@ -782,8 +786,8 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
             const Share own = last ? narrow : wide;
             const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (inputs + 1) * own.outputs;
             float* hidden = pass.hidden + ((depth * pass.couplings + c) * 2 * rows + first) * width;
-            through_map(R, shared, own, depth == 0 ? 0 : R * shared.stride, inputs, weights, last ? NULL : hidden, rows * width, valid,
-                     last ? -1 : pass.is_tanh);
+            through_map(R, shared, own, depth == 0 ? 0 : R * shared.stride, inputs, weights, last ? NULL : hidden, rows * width,
+                        valid, last ? -1 : pass.is_tanh);
             float* other = shared.in;
             shared.in = shared.out;
             shared.out = other;

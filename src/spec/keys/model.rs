@@ -19,10 +19,17 @@ pub(super) static ROWS: &[Row] = &[
     row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the s and t networks."),
     row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of the s and t networks."),
     row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the s and t networks."),
-    row("model.coupling", choice(&["affine", "additive"]), Value("'affine'"), "", "What a coupling does with the features it changes: x·exp(s) + t, or x + t."),
-    row("model.scale", choice(&["tanh", "atan", "sigmoid"]), Value("'tanh'"), "", "The bound of s: scale·tanh(a), scale·2/π·atan(π/2·a), or exp(s) = 2·sigmoid(a); a is what the network says, and scale is learned.")
+    row("model.coupling", choice(&["affine", "additive"]), Value("'affine'"), "",
+        "What a coupling does with the features it changes: x·exp(s) + t, or x + t."),
+    row("model.scale", choice(&["tanh", "atan", "sigmoid"]), Value("'tanh'"), "",
+        "The bound of s: scale·tanh(a), scale·2/π·atan(π/2·a), or exp(s) = 2·sigmoid(a); a is what the network says, and scale \
+         is learned.")
         .when(When::Is("model.coupling", &["affine"])).since(Since::Later),
-    row("model.mixing", choice(&["none", "reverse", "permutation"]), Value("'none'"), "", "Before every coupling but the first: the features in reverse, or in an order drawn from the seed. Each mask or its complement is then taken, whichever changes what has been left unchanged longest.").since(Since::Later),
-    row("model.normalization", choice(&["none", "batch", "act"]), Value("'none'"), "", "The flow layer after every coupling: batch normalisation, or activation normalisation, which the first batch starts.")
+    row("model.mixing", choice(&["none", "reverse", "permutation"]), Value("'none'"), "",
+        "Before every coupling but the first: the features in reverse, or in an order drawn from the seed. Each mask or its \
+         complement is then taken, whichever changes what has been left unchanged longest.")
+        .since(Since::Later),
+    row("model.normalization", choice(&["none", "batch", "act"]), Value("'none'"), "",
+        "The flow layer after every coupling: batch normalisation, or activation normalisation, which the first batch starts.")
         .since(Since::InPlaceOf("model.batch_norm", &[("none", "false"), ("batch", "true")])),
 ];

@@ -75,7 +75,7 @@ const BLOCKS: usize = 132;
 const SHARING: usize = 4;
 
 impl Whole {
-    /// How many rows a block takes, for a flow that shares its device with others, `sharing` in all; `None`: it is not for this way.
+    /// How many rows a block takes, for a flow that shares its device with others, `sharing` in all; `None`: not for this way.
     /// Bits do not depend on it.
     pub fn rows_a_block(placed: &Placed, rows: usize, sharing: usize) -> Option<usize> {
         let layout = &placed.layout;
