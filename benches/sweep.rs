@@ -176,7 +176,7 @@ fn train_all(trials: &[Trial], dataset: &Dataset, jobs: usize, score: bool) {
 
 fn train(trial: &Trial, dataset: &Dataset, score: bool) {
     let spec = &trial.spec;
-    let built = flow::build(&spec.model, spec.training.kernel, dataset.features(), trial.seed, spec.device);
+    let built = flow::build(&spec.model, spec.training.kernel, dataset.shape, trial.seed, spec.device);
     let mut flow = built.expect("a flow").flow;
     let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
     let mut batches = Batches::new(dataset, spec.training.batch_size, trial.seed);

@@ -35,6 +35,7 @@ pub mod report;
 #[cfg(test)]
 mod rooms;
 mod search;
+pub mod shape;
 pub mod spec;
 pub mod statistics;
 pub mod toys;

@@ -144,6 +144,7 @@ mod tests {
     fn dataset(fresh: bool, step: Option<f64>) -> Dataset {
         let rows = Matrix::new((0..103).flat_map(|i| [f64::from(i), -f64::from(i)]).collect(), 2);
         Dataset {
+            shape: 2.into(),
             columns: vec!["x1".into(), "x2".into()],
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),

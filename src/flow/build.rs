@@ -5,6 +5,7 @@ use dfdx::prelude::{Const, Cpu, Device as DfdxDevice, Dim};
 use super::{Architecture, DeviceError, Flow, Parameters};
 use crate::kernel::composed::Composed;
 use crate::kernel::fused::Fused;
+use crate::shape::Shape;
 use crate::spec::{Device, KernelChoice, Model, Precision, Training};
 
 /// A (features, width) pair compiled as constants.
@@ -67,19 +68,19 @@ impl From<&Training> for How {
     }
 }
 
-/// Builds the flow of `model` for data of `features` columns, with initial weights by `seed`. Any GPU is the first.
+/// Builds the flow of `model` for rows of `shape`, with initial weights by `seed`. Any GPU is the first.
 ///
 /// # Errors
 /// Where the device is not there or not compiled in.
 pub fn build(
     model: &Model,
     how: impl Into<How>,
-    features: usize,
+    shape: impl Into<Shape>,
     seed: u64,
     device: Device,
 ) -> Result<Built, DeviceError> {
-    let (architecture, parameters) = Architecture::new(model, features, seed);
-    let (mut how, width) = (how.into(), architecture.width);
+    let (architecture, parameters) = Architecture::new(model, shape, seed);
+    let (mut how, features, width) = (how.into(), architecture.features, architecture.width);
     if device != Device::Cpu && !architecture.is_on_cuda() {
         // A GPU has no kernels written by hand for it.
         how.kernel = KernelChoice::Composed;

@@ -7,35 +7,39 @@ use rand::seq::SliceRandom;
 use super::{Architecture, masks};
 use crate::layers::{self, ActNorm, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
 use crate::random::{Purpose, stream};
+use crate::shape::Shape;
 use crate::spec::{CouplingKind, Mixing, Model, Normalization};
 
 impl Architecture {
-    /// Number of trainable values of a model for data of `features` columns, counted without making any.
-    pub fn count(model: &Model, features: usize, seed: u64) -> usize {
-        layers::count(|scope| recipe(model, features, seed, scope)).1
+    /// Number of trainable values of a model for rows of `shape`, counted without making any.
+    pub fn count(model: &Model, shape: impl Into<Shape>, seed: u64) -> usize {
+        layers::count(|scope| recipe(model, shape.into(), seed, scope)).1
     }
 
     /// What a row costs on its way through a model, which is not made.
-    pub fn cost(model: &Model, features: usize, seed: u64) -> Cost {
-        let (layers, _) = layers::count(|scope| recipe(model, features, seed, scope));
-        layers.iter().map(|layer| layer.cost(features)).fold(Cost::default(), Add::add)
+    pub fn cost(model: &Model, shape: impl Into<Shape>, seed: u64) -> Cost {
+        let shape = shape.into();
+        let (layers, _) = layers::count(|scope| recipe(model, shape, seed, scope));
+        layers.iter().map(|layer| layer.cost(shape.values())).fold(Cost::default(), Add::add)
     }
 
     /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
-    pub fn has_kernels_on_cuda(model: &Model, features: usize) -> bool {
-        let (layers, _) = layers::count(|scope| recipe(model, features, 0, scope));
+    pub fn has_kernels_on_cuda(model: &Model, shape: impl Into<Shape>) -> bool {
+        let (layers, _) = layers::count(|scope| recipe(model, shape.into(), 0, scope));
         layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 
-    /// Lays out a model for data of `features` columns. `seed` decides random masks and start values.
-    pub fn new(model: &Model, features: usize, seed: u64) -> (Self, Parameters) {
-        let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, features, seed, scope));
-        (Self { features, width: model.width, activation: model.activation, layers }, parameters)
+    /// Lays out a model for rows of `shape`. `seed` decides random masks and start values.
+    pub fn new(model: &Model, shape: impl Into<Shape>, seed: u64) -> (Self, Parameters) {
+        let shape = shape.into();
+        let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, shape, seed, scope));
+        (Self { features: shape.values(), width: model.width, activation: model.activation, layers }, parameters)
     }
 }
 
 /// The layers of `model`, which ask `scope` for their parameters.
-fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
+fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
+    let features = shape.values();
     let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, mixing, normalization } = model;
     let hidden = vec![width; hidden_layers];
     let networks = Networks { hidden: &hidden, activation };

@@ -4,6 +4,7 @@ use super::ReportError;
 use super::axes::{NAME, TITLE, draw_title};
 use super::canvas::{Across, Along, Canvas, FLOW, INK, Lettering, Rect};
 use crate::matrix::Matrix;
+use crate::shape::Shape;
 use crate::train::Picture;
 
 /// Images along each side of a panel.
@@ -12,53 +13,23 @@ const ALONG: usize = 8;
 const PANEL: usize = 440;
 const BETWEEN: usize = 2;
 
-/// How the features of a row make an image: row by row, pixel by pixel, its colours last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ImageShape {
-    /// Height, in pixels.
-    pub rows: usize,
-    /// Width, in pixels.
-    pub columns: usize,
-    /// 1 (grey) or 3 (red, green, blue).
-    pub colours: usize,
-}
-
-impl ImageShape {
-    /// The shape that names as `pixel_<row>_<column>` tell, all of them and in order; `None` for other features.
-    pub fn of(names: &[&str]) -> Option<Self> {
-        let pixel = |name: &str| {
-            let mut parts = name.strip_prefix("pixel_")?.split('_');
-            Some((parts.next()?.parse::<usize>().ok()?, parts.next()?.parse::<usize>().ok()?))
-        };
-        let (row, column) = pixel(names.last()?)?;
-        let (rows, columns) = (row.checked_add(1)?, column.checked_add(1)?);
-        let colours = names.len() / rows.checked_mul(columns)?;
-        let is_at = |(i, name): (usize, &&str)| pixel(name) == Some((i / colours / columns, i / colours % columns));
-        let whole = matches!(colours, 1 | 3) && names.len() == rows * columns * colours;
-        (whole && rows.min(columns) > 1 && names.iter().enumerate().all(is_at)).then_some(Self {
-            rows,
-            columns,
-            colours,
-        })
-    }
-}
-
 /// Two panels of 8 × 8 images: the data, and samples of the flow, on the same scale from the least to the largest value of
 /// the data; tag `samples`.
 ///
-/// `data` and `samples` have shape `[images, rows · columns · colours]`, data units.
+/// `data` and `samples` have shape `[images, height · width · channels]`, data units. Of images of another number of channels than
+/// three, the first is drawn in grey.
 ///
 /// # Errors
 /// Where the rows are not of that length.
 pub fn images_picture(
     data: &Matrix<f64>,
     samples: &Matrix<f64>,
-    shape: ImageShape,
+    shape: Shape,
     title: &str,
 ) -> Result<Picture, ReportError> {
     const GAP: f64 = 28.0;
     const MARGIN: f64 = 16.0;
-    let values = shape.rows * shape.columns * shape.colours;
+    let (Shape { height: rows, width: columns, channels }, values) = (shape, shape.values());
     if [data, samples].iter().any(|rows| rows.rows() > 0 && rows.columns() != values) {
         let reason = format!("images of {values} values; data have {}, samples {}", data.columns(), samples.columns());
         return Err(ReportError::Shape { picture: "samples", reason });
@@ -67,8 +38,8 @@ pub fn images_picture(
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
     let shade = |value: f64| (255.0 * ((value - low) / (high - low)).clamp(0.0, 1.0)) as u8;
 
-    let zoom = (PANEL / (ALONG * shape.rows.max(shape.columns))).max(1);
-    let step = [shape.columns, shape.rows].map(|pixels| pixels * zoom + BETWEEN);
+    let zoom = (PANEL / (ALONG * rows.max(columns))).max(1);
+    let step = [columns, rows].map(|pixels| pixels * zoom + BETWEEN);
     let [width, height] = step.map(|step| (ALONG * step - BETWEEN) as f64);
     let head = TITLE + 64.0;
     let total = 2.0 * (width + MARGIN) + GAP;
@@ -82,11 +53,12 @@ pub fn images_picture(
             move |x| {
                 let x = (x * width) as usize;
                 let (column, image) = (x % step[0] / zoom, above + x / step[0]);
-                if column >= shape.columns || row >= shape.rows || image >= images.rows() {
+                if column >= columns || row >= rows || image >= images.rows() {
                     return [255; 3];
                 }
-                let at = (image * shape.rows * shape.columns + row * shape.columns + column) * shape.colours;
-                std::array::from_fn(|colour| shade(images.as_slice()[at + colour.min(shape.colours - 1)]))
+                let at = image * values + (row * columns + column) * channels;
+                let channel = |colour: usize| if channels == 3 { colour } else { 0 };
+                std::array::from_fn(|colour| shade(images.as_slice()[at + channel(colour)]))
             }
         });
         let lettering = Lettering { color, ..Lettering::new(NAME, Along::Start, Across::Middle) };
@@ -101,27 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_pixels_tell_the_shape() {
-        let names = |rows: usize, columns: usize, colours: &[&str]| -> Vec<String> {
-            let pixel = |i: usize| (i / columns, i % columns);
-            let pixels = (0..rows * columns).map(pixel);
-            pixels.flat_map(|(r, c)| colours.iter().map(move |colour| format!("pixel_{r}_{c}{colour}"))).collect()
-        };
-        let shape = |names: &[String]| ImageShape::of(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        assert_eq!(shape(&names(8, 9, &[""])), Some(ImageShape { rows: 8, columns: 9, colours: 1 }));
-        let colours = ["_red", "_green", "_blue"];
-        assert_eq!(shape(&names(4, 3, &colours)), Some(ImageShape { rows: 4, columns: 3, colours: 3 }));
-        let mut some = names(4, 4, &[""]);
-        some.remove(5);
-        assert_eq!(shape(&some), None, "a pixel was dropped");
-        assert_eq!(ImageShape::of(&["x1", "x2"]), None);
-        assert_eq!(ImageShape::of(&[]), None);
-        assert_eq!(ImageShape::of(&["pixel_18446744073709551615_0"]), None);
-    }
-
-    #[test]
     fn a_pixel_is_drawn_where_it_is() {
-        let shape = ImageShape { rows: 2, columns: 3, colours: 1 };
+        let shape = Shape { height: 2, width: 3, channels: 1 };
         // Black but for the last pixel of the first image.
         let data = Matrix::new(vec![0.0, 0.0, 0.0, 0.0, 0.0, 7.0], 6);
         let picture = images_picture(&data, &Matrix::new(vec![], 6), shape, "t").expect("a picture");

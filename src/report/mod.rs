@@ -26,6 +26,6 @@ pub use comparison::Comparison;
 pub use density::{DensityGrid, density_picture};
 pub use density_1d::density_1d_picture;
 pub use error::ReportError;
-pub use images::{ImageShape, images_picture};
+pub use images::images_picture;
 pub use pairs::pair_picture;
 pub use samples::samples_picture;

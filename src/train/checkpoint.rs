@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::seal::{SHA256, UNSEALED, seal};
 use crate::atomic::{WriteError, write_atomically};
-use crate::data::Preprocessing;
+use crate::data::{Preprocessing, shape_of};
 use crate::flow::{Architecture, Parameters};
 use crate::optimizer::Optimizer;
 use crate::plan::{settings_hash, spec_hash};
+use crate::shape::Shape;
 use crate::spec::{Model, Spec};
 
 /// How far a run is: what must be known besides weights and moments to go on as if never interrupted.
@@ -82,8 +83,18 @@ pub(super) const BEST: &str = "best.safetensors";
 pub struct Space {
     /// Names of the features.
     pub columns: Vec<String>,
+    /// How a row's values lie. Not in files of the first release, see [`Space::shape`].
+    #[serde(default)]
+    pub shape: Option<Shape>,
     /// From data space to the flow's.
     pub preprocessing: Preprocessing,
+}
+
+impl Space {
+    /// How a row's values lie: as the file says, or else as the names of the features tell.
+    pub fn shape(&self) -> Shape {
+        self.shape.unwrap_or_else(|| shape_of(&self.columns))
+    }
 }
 
 /// Which run a checkpoint is of.

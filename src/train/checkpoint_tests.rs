@@ -34,7 +34,7 @@ fn rule() -> OptimizerSpec {
 
 fn space_of(features: usize) -> Space {
     let columns = (0..features).map(|i| format!("x{i}")).collect();
-    Space { columns, preprocessing: Preprocessing::identity(features) }
+    Space { columns, shape: Some(features.into()), preprocessing: Preprocessing::identity(features) }
 }
 
 fn flow_of(model: &Model, seed: u64) -> Box<dyn Flow> {

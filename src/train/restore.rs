@@ -56,7 +56,7 @@ impl Checkpoint {
         let (features, preprocessing) = (space.columns.len(), &space.preprocessing);
         let fits = |list: &[f64], none: bool| list.len() == features || (none && list.is_empty());
         let consistent = fits(&preprocessing.mean, false) && fits(&preprocessing.scale, false);
-        match features > 0 && consistent && fits(&preprocessing.steps, true) {
+        match features > 0 && space.shape().values() == features && consistent && fits(&preprocessing.steps, true) {
             true => Ok(space),
             false => Err(self.damaged("its columns and their preprocessing are not as many".to_owned())),
         }

@@ -430,7 +430,8 @@ fn save(
 }
 
 fn space(dataset: &Dataset) -> Space {
-    Space { columns: dataset.columns.clone(), preprocessing: dataset.preprocessing.clone() }
+    let (columns, preprocessing) = (dataset.columns.clone(), dataset.preprocessing.clone());
+    Space { columns, shape: Some(dataset.shape), preprocessing }
 }
 
 fn path(folder: &Path, name: &str) -> PathBuf {

@@ -90,7 +90,7 @@ mod tests {
             let spec = &plan.trials[0].spec;
             let dataset = load(&spec.dataset, folder.path(), 32, &|_, _, _| {}).expect("data");
             let mut flow =
-                build(&spec.model, spec.training.kernel, dataset.features(), 0, Device::Cpu).expect("a flow").flow;
+                build(&spec.model, spec.training.kernel, dataset.shape, 0, Device::Cpu).expect("a flow").flow;
             let (title, device) = ("study".to_owned(), Device::Cpu);
             let mut glimpses = Glimpses { dataset: &dataset, title, seed: 0, device, evaluate_every: 50 };
             // So many rows pay for every picture.

@@ -105,8 +105,8 @@ impl Job<'_> {
         computed: impl FnOnce(),
     ) -> Result<Outcome, TrainError> {
         let Trial { spec, seed, .. } = self.trial;
-        let features = self.dataset.features();
-        let Built { mut flow, .. } = flow::build(&spec.model, &spec.training, features, *seed, self.device)?;
+        let shape = self.dataset.shape;
+        let Built { mut flow, .. } = flow::build(&spec.model, &spec.training, shape, *seed, self.device)?;
         let mut glimpses = Glimpses {
             dataset: self.dataset,
             title: self.title(),

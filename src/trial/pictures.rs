@@ -5,8 +5,7 @@ use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::report::limits::{axis_limits, column_limits};
 use crate::report::{
-    DensityGrid, ImageShape, ReportError, density_1d_picture, density_picture, images_picture, pair_picture,
-    samples_picture,
+    DensityGrid, ReportError, density_1d_picture, density_picture, images_picture, pair_picture, samples_picture,
 };
 use crate::train::{self, Picture};
 
@@ -132,10 +131,10 @@ impl<'a> View<'a> {
         match &self.density {
             Density::Line { x, log_prob } => density_1d_picture(x, log_prob, data.as_slice(), title, names[0]),
             Density::Plane(grid) => density_picture(grid, title, [names[0], names[1]], self.side),
-            Density::NotDrawn => match ImageShape::of(&names) {
-                Some(shape) => images_picture(data, samples, shape, title),
-                None => pair_picture(data, samples, title, &names),
-            },
+            Density::NotDrawn if self.dataset.shape.is_image() => {
+                images_picture(data, samples, self.dataset.shape, title)
+            }
+            Density::NotDrawn => pair_picture(data, samples, title, &names),
         }
     }
 

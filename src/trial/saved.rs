@@ -11,6 +11,7 @@ use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::record::{Manifest, RecordError};
 use crate::report::ReportError;
+use crate::shape::Shape;
 use crate::spec::{Device, KernelChoice, Spec};
 use crate::train::{self, Checkpoint, CheckpointError, Picture};
 
@@ -20,6 +21,8 @@ pub struct SavedRun {
     pub flow: Box<dyn Flow>,
     /// Names of the data's features.
     pub columns: Vec<String>,
+    /// How a row's values lie.
+    pub shape: Shape,
     /// The map from data space to model space.
     pub preprocessing: Preprocessing,
     /// The resolved spec of the run.
@@ -78,15 +81,15 @@ impl SavedRun {
         };
         let space = checkpoint.space()?;
         let seed = spec.seeds.first().copied().unwrap_or(0);
-        let features = space.columns.len();
-        let build = |kernel, device| flow::build(&spec.model, kernel, features, seed, device);
+        let shape = space.shape();
+        let build = |kernel, device| flow::build(&spec.model, kernel, shape, seed, device);
         let built = match (spec.training.kernel, spec.device) {
             (kernel, Device::Cpu) => build(kernel, Device::Cpu),
             (kernel, gpu) => build(kernel, gpu).or_else(|_| build(KernelChoice::Fused, Device::Cpu)),
         };
         let mut flow = built?.flow;
         checkpoint.restore(&mut *flow, None)?;
-        Ok(Self { flow, columns: space.columns, preprocessing: space.preprocessing, spec })
+        Ok(Self { flow, columns: space.columns, shape, preprocessing: space.preprocessing, spec })
     }
 
     /// The spec and the manifest of the run in `directory`, and its best weights if there are any yet, once they are known to be

@@ -60,7 +60,7 @@ impl Study {
     /// A flow of the host, or of a device.
     fn flow(&self, gpu: Option<Gpu>) -> Box<dyn Flow> {
         let spec = &self.trial.spec;
-        let built = flow::build(&spec.model, spec.training.kernel, self.dataset.features(), 0, Device::Cpu);
+        let built = flow::build(&spec.model, spec.training.kernel, self.dataset.shape, 0, Device::Cpu);
         let host = built.expect("a flow").flow;
         match gpu {
             Some(gpu) => gpu.flow(host.architecture().clone(), host.parameters().clone()),

@@ -16,7 +16,7 @@ use crate::spec::{self, Steps};
 /// Reads the files that `spec` names and splits the one that several parts share. Also returns the file of the training
 /// rows.
 pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Dataset, PathBuf), DataError> {
-    let Parts { columns, parts, levels, mut warnings, unused_rows } = Parts::read(spec, folder, watch)?;
+    let Parts { columns, shape, parts, levels, mut warnings, unused_rows } = Parts::read(spec, folder, watch)?;
     let steps = steps(spec, columns.len(), levels, &parts[0].path)?;
     refuse_constant_columns(&parts[0], &columns, &steps)?;
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
@@ -56,6 +56,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     let test = to_model(test, Purpose::TestNoise)?;
     let dataset = Dataset {
         columns,
+        shape,
         train: Train::Rows(train.rows),
         validation,
         test,

@@ -75,6 +75,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     let provenance = Provenance::of(&columns, parts, Vec::new());
     let [validation, test] = [validation, test].map(|part| preprocessing.apply(&part));
     Ok(Dataset {
+        shape: toy.features().into(),
         columns,
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
         validation,

@@ -14,6 +14,7 @@ use super::preprocessing::Preprocessing;
 use super::provenance::Provenance;
 use super::read::Watch;
 use crate::matrix::Matrix;
+use crate::shape::Shape;
 use crate::spec;
 use crate::toys::{Toy, toy};
 
@@ -24,6 +25,8 @@ pub use parts::{Part, Parts};
 pub struct Dataset {
     /// Names of the features, shape `[features]`.
     pub columns: Vec<String>,
+    /// How a row's values lie.
+    pub shape: Shape,
     /// What is trained on.
     pub train: Train,
     /// Shape `[rows, features]`, model space (see [`Preprocessing`]), dequantisation noise included.

@@ -8,6 +8,7 @@ use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
 use crate::data::split::split;
 use crate::matrix::Matrix;
+use crate::shape::Shape;
 use crate::spec::{self, Amount, FileFormat};
 use crate::toys::toy;
 
@@ -16,6 +17,8 @@ use crate::toys::toy;
 pub struct Parts {
     /// Names of the features, shape `[features]`.
     pub columns: Vec<String>,
+    /// How a row's values lie.
+    pub shape: Shape,
     /// Train, validation and test.
     pub parts: [Part; 3],
     /// Where the format says so: all values are whole numbers from 0 to one less than this.
@@ -50,7 +53,8 @@ impl Parts {
         let part = |rows: Matrix<f64>| Part { path: PathBuf::new(), numbers: (1..=rows.rows()).collect(), rows };
         let parts = [train.unwrap_or_default(), validation, test].map(part);
         let columns = from_toy::columns(&*toy);
-        Ok(Self { columns, parts, levels: None, warnings: Vec::new(), unused_rows: 0 })
+        let shape = Shape::from(columns.len());
+        Ok(Self { columns, shape, parts, levels: None, warnings: Vec::new(), unused_rows: 0 })
     }
 
     /// Reads the files that `spec` names and splits the one that several parts share. Relative paths are looked up in `folder`,
@@ -59,8 +63,8 @@ impl Parts {
     /// # Errors
     /// Files that cannot be read or do not have the same columns, and amounts that they cannot give.
     pub fn read(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
-        let mut all =
-            Self { columns: Vec::new(), parts: Default::default(), levels: None, warnings: Vec::new(), unused_rows: 0 };
+        let (columns, shape, parts) = (Vec::new(), Shape::from(0), Default::default());
+        let mut all = Self { columns, shape, parts, levels: None, warnings: Vec::new(), unused_rows: 0 };
         if let Some(path) = &spec.path {
             let path = resolve(path, folder)?;
             let table = all.take_columns(read_table(&path, &options(spec, &path), watch)?, &path)?;
@@ -90,7 +94,7 @@ impl Parts {
     fn take_columns(&mut self, mut table: Table, path: &Path) -> Result<Table, DataError> {
         self.warnings.append(&mut table.warnings);
         if self.columns.is_empty() {
-            (self.columns, self.levels) = (table.columns.clone(), table.levels);
+            (self.columns, self.shape, self.levels) = (table.columns.clone(), table.shape(), table.levels);
             return Ok(table);
         }
         if self.columns == table.columns {

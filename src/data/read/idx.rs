@@ -3,6 +3,8 @@
 
 use super::{Source, Table, numbered};
 use crate::data::error::DataError;
+use crate::data::pixels;
+use crate::shape::Shape;
 
 /// A type of values: its code, its bytes, and how to read one.
 type Kind = (u8, usize, fn(&[u8]) -> f64);
@@ -43,7 +45,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     }
     let width: usize = shape[1..].iter().product();
     let names = match shape[1..] {
-        [rows, columns] => super::images::pixel_names(rows, columns, &[""]),
+        [height, width] => pixels::names(Shape { height, width, channels: 1 }),
         _ => numbered(width),
     };
     let at = |row: usize, column: usize| {

@@ -8,7 +8,9 @@ use image::DynamicImage;
 
 use super::{Source, Table};
 use crate::data::error::{DataError, reading};
+use crate::data::pixels;
 use crate::data::quote::listed;
+use crate::shape::Shape;
 
 /// Reads the images in the order of their names; columns are called `pixel_<row>_<column>`, for colours with `_red`,
 /// `_green` and `_blue` behind.
@@ -18,7 +20,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         return Err(source.damaged("images", "the folder holds no .png files"));
     };
     let kind = Pixels::of(first)?.kind;
-    let mut values = Vec::with_capacity(paths.len() * kind.width * kind.height * kind.channels);
+    let mut values = Vec::with_capacity(paths.len() * kind.shape.values());
     for (i, path) in paths.iter().enumerate() {
         let pixels = Pixels::of(path)?;
         if pixels.kind != kind {
@@ -29,17 +31,10 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         // A file counts as a byte here: no more is known of their sizes.
         (source.watch)(source.path, i as u64 + 1, paths.len() as u64);
     }
-    let colours: &[&str] = if kind.channels == 3 { &["_red", "_green", "_blue"] } else { &[""] };
-    let names = pixel_names(kind.height, kind.width, colours);
+    let names = pixels::names(kind.shape);
     let (columns, rows) =
         source.array(&names, paths.len(), |row, column| f64::from(values[row * names.len() + column]))?;
     Ok(Table { columns, rows, numbers: None, named: false, levels: Some(kind.levels), warnings })
-}
-
-/// Names of pixels, row by row, the ends of `colours` within each.
-pub fn pixel_names(rows: usize, columns: usize, colours: &[&str]) -> Vec<String> {
-    let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-    places.flat_map(|(row, column)| colours.iter().map(move |colour| format!("pixel_{row}_{column}{colour}"))).collect()
 }
 
 /// What a folder holds.
@@ -88,17 +83,16 @@ fn files(source: &Source) -> Result<Files, DataError> {
 /// What all images of a folder share.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Kind {
-    width: usize,
-    height: usize,
-    channels: usize,
+    shape: Shape,
     /// Values of a channel.
     levels: u32,
 }
 
 impl Kind {
     fn shown(&self) -> String {
-        let colour = if self.channels == 3 { "RGB" } else { "grey" };
-        format!("{} × {} pixels, {colour}, {} levels", self.width, self.height, self.levels)
+        let Shape { height, width, channels } = self.shape;
+        let colour = if channels == 3 { "RGB" } else { "grey" };
+        format!("{width} × {height} pixels, {colour}, {} levels", self.levels)
     }
 }
 
@@ -126,7 +120,7 @@ impl Pixels {
             DynamicImage::ImageRgb16(rgb) => (3, 1 << 16, rgb.into_raw()),
             _ => return Err(damaged("it has a transparency channel; save it as plain grey or RGB".into())),
         };
-        Ok(Self { kind: Kind { width, height, channels, levels }, values })
+        Ok(Self { kind: Kind { shape: Shape { height, width, channels }, levels }, values })
     }
 }
 

@@ -7,8 +7,10 @@ use polars::prelude::{NamedFrom, Series};
 
 use super::error::{CellProblem, DataError, Place, finite, reading};
 use super::memory;
+use super::pixels;
 use super::quote::quoted;
 use crate::matrix::Matrix;
+use crate::shape::Shape;
 use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
 
 mod contents;
@@ -48,6 +50,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// How a row's values lie.
+    pub fn shape(&self) -> Shape {
+        pixels::shape(&self.columns)
+    }
+
     /// Which data row of the file row `row` (from 0) is, from 1.
     pub fn number(&self, row: usize) -> usize {
         self.numbers.as_ref().map_or(row + 1, |numbers| numbers[row])

@@ -4,8 +4,11 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 
 use super::{Source, Table, numbered, rounded};
 use crate::data::error::DataError;
+use crate::data::pixels;
+use crate::shape::Shape;
 
-/// Reads the chosen columns, called x1, x2, …; an array of one dimension is one column.
+/// Reads the chosen columns, called x1, x2, …; an array of one dimension is one column, one of three or four dimensions images:
+/// [images, height, width] or [images, height, width, channels].
 pub fn read(source: &Source) -> Result<Table, DataError> {
     decode(source, &source.bytes()?)
 }
@@ -25,13 +28,20 @@ pub fn decode(source: &Source, bytes: &[u8]) -> Result<Table, DataError> {
         _ => Err("structured arrays are not read; save a plain one of shape [rows, columns]".into()),
     }
     .map_err(damaged)?;
-    let (row_count, column_count) = match *header.shape() {
-        [rows] => (rows, 1),
-        [rows, columns] => (rows, columns),
+    let (row_count, image) = match *header.shape() {
+        [rows] => (rows, [1, 1, 1]),
+        [rows, columns] => (rows, [1, 1, columns]),
+        [rows, height, width] => (rows, [height, width, 1]),
+        [rows, height, width, channels] => (rows, [height, width, channels]),
         ref shape => {
-            return Err(damaged(format!("its shape is {shape:?}; reshape it to [rows, columns]")));
+            let problem = format!(
+                "its shape is {shape:?}; reshape it to [rows, columns], or to [images, height, width, channels] with the channels last"
+            );
+            return Err(damaged(problem));
         }
     };
+    let column_count = image.iter().try_fold(1, |product: u64, length| product.checked_mul(*length));
+    let Some(column_count) = column_count else { return Err(damaged(format!("its rows have {image:?} values"))) };
     let promised = u128::from(row_count) * u128::from(column_count) * decoder.size as u128;
     let bytes = rest;
     if bytes.len() as u128 != promised {
@@ -40,18 +50,29 @@ pub fn decode(source: &Source, bytes: &[u8]) -> Result<Table, DataError> {
     }
     // Both fit in memory now: their product is the length of what was read (or there are no values at all).
     let (row_count, column_count) = (row_count as usize, column_count as usize);
-    let names = numbered(if row_count == 0 { 0 } else { column_count });
+    let [height, width, channels] = image.map(|length| length as usize);
+    let shape = Shape { height, width, channels };
+    let names = match (row_count, shape.is_image()) {
+        (0, _) => Vec::new(),
+        (_, true) => pixels::names(shape),
+        (_, false) => numbered(column_count),
+    };
     let order = header.order();
     let at = |row: usize, column: usize| {
         let index = match order {
             Order::C => row * column_count + column,
-            Order::Fortran => column * row_count + row,
+            Order::Fortran => {
+                let (pixel, channel) = (column / channels, column % channels);
+                let (y, x) = (pixel / width, pixel % width);
+                ((channel * width + x) * height + y) * row_count + row
+            }
         };
         decoder.decode(&bytes[index * decoder.size..(index + 1) * decoder.size])
     };
     let (columns, rows) = source.array(&names, row_count, at)?;
     let warnings = rounded(source.path, &columns, &rows, |_| decoder.is_whole).into_iter().collect();
-    Ok(Table { columns, rows, numbers: None, named: false, levels: None, warnings })
+    let levels = (shape.is_image() && decoder.is_byte).then_some(256);
+    Ok(Table { columns, rows, numbers: None, named: false, levels, warnings })
 }
 
 /// How to read one value.
@@ -61,6 +82,8 @@ struct Decoder {
     big_endian: bool,
     /// Integers, rather than floats.
     is_whole: bool,
+    /// Whole numbers from 0 to 255.
+    is_byte: bool,
     /// From the value's bytes in little-endian order, the rest zero.
     convert: fn([u8; 8]) -> f64,
 }
@@ -80,7 +103,8 @@ impl Decoder {
             _ => return None,
         };
         let is_whole = matches!(kind.type_char(), TypeChar::Int | TypeChar::Uint);
-        Some(Self { size, big_endian: kind.endianness() == Endianness::Big, is_whole, convert })
+        let is_byte = (kind.type_char(), size) == (TypeChar::Uint, 1);
+        Some(Self { size, big_endian: kind.endianness() == Endianness::Big, is_whole, is_byte, convert })
     }
 
     fn decode(&self, bytes: &[u8]) -> f64 {
@@ -162,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn three_and_four_dimensions_are_images() {
+        // Pixel by pixel, the channels beside each other: 2 images of 2 × 3 pixels in 2 channels, as numbered in either order.
+        let bytes: Vec<u8> = (0..24).collect();
+        let table = parse(&npy("|u1", false, "(2, 2, 3, 2)", &bytes)).unwrap();
+        assert_eq!(table.shape(), Shape { height: 2, width: 3, channels: 2 });
+        assert_eq!((table.rows.as_slice()[13], table.levels), (13.0, Some(256)));
+        let fortran = parse(&npy("|u1", true, "(2, 2, 3, 2)", &bytes)).unwrap();
+        // NumPy's `numpy.arange(24).reshape((2, 2, 3, 2), order="F")[1].ravel()`.
+        assert_eq!(fortran.rows.row(1), [1.0, 13.0, 5.0, 17.0, 9.0, 21.0, 3.0, 15.0, 7.0, 19.0, 11.0, 23.0]);
+        let grey = parse(&npy("<f4", false, "(1, 2, 3)", &[0; 24])).unwrap();
+        assert_eq!((grey.shape(), grey.levels), (Shape { height: 2, width: 3, channels: 1 }, None));
+        assert_eq!(parse(&npy("|u1", false, "(2, 3, 1)", &[0; 6])).unwrap().columns, ["x1", "x2", "x3"]);
+    }
+
+    #[test]
     fn signs_and_small_halves_are_kept() {
         let table = parse(&npy("<i4", false, "(2,)", &[-7i32, 7].map(i32::to_le_bytes).concat())).unwrap();
         assert_eq!((table.rows.columns(), table.rows.as_slice()), (1, &[-7.0, 7.0][..]));
@@ -179,7 +218,7 @@ mod tests {
             (b"hello".to_vec(), "not a valid NPY file"),
             (npy("|O", false, "(2,)", b"\x80\x04"), "pickled"),
             (npy("<c8", false, "(2,)", &[0; 16]), "`<c8` is not real numbers"),
-            (npy("<f4", false, "(1, 1, 1)", &[0; 4]), "[1, 1, 1]; reshape it"),
+            (npy("<f4", false, "(1, 1, 1, 1, 1)", &[0; 4]), "[1, 1, 1, 1, 1]; reshape it"),
             (npy("<f4", false, "(0, 3)", &[]), "holds no rows"),
             (with(f64::NAN), "row 2, column `x2`: `NaN` is a missing value"),
             (with(f64::NEG_INFINITY), "row 2, column `x2`: `-inf` is not finite"),
