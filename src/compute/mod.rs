@@ -11,7 +11,7 @@ mod product;
 pub(crate) mod simd;
 
 pub(crate) use buffer::{Buffer, pieces, pieces_mut};
-pub(crate) use elementwise::{exp_all, tanh_all};
-pub(crate) use panels::Panels;
+pub(crate) use elementwise::{exp_all, lanes, tanh_all};
+pub(crate) use panels::{Panel, Panels};
 pub(crate) use product::{Epilogue, View, outer, product};
 pub use simd::Level;

@@ -83,6 +83,24 @@ pub(crate) trait Simd: Copy {
     /// The sum of the lanes, in a fixed order.
     unsafe fn sum(v: Self::V) -> f32;
 
+    /// One truth value a lane.
+    type Mask: Copy;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sqrt(v: Self::V) -> Self::V;
+    /// The larger one; b where a is NaN.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// a < b; false where one is NaN.
+    unsafe fn less(a: Self::V, b: Self::V) -> Self::Mask;
+    /// `yes` where the mask is true, else `no`.
+    unsafe fn select(mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V;
+    /// 2ⁿ, of n + 1.5·2²³ with −126 ≤ n ≤ 127.
+    unsafe fn power_of_two(shifted: Self::V) -> Self::V;
+    /// m and n of v = m·2ⁿ with 1 ≤ m < 2, for normal positive v.
+    unsafe fn split_exponent(v: Self::V) -> [Self::V; 2];
+
     /// Asks for the cache lines of `values` values at `at`, which will be written. Any address will do.
     #[inline(always)]
     fn prefetch_for_write(_at: *const f32, _values: usize) {}
@@ -137,6 +155,48 @@ impl Simd for Portable {
     unsafe fn sum(v: Self::V) -> f32 {
         ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
     }
+    type Mask = [bool; 8];
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    unsafe fn sqrt(v: Self::V) -> Self::V {
+        v.map(f32::sqrt)
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn less(a: Self::V, b: Self::V) -> Self::Mask {
+        std::array::from_fn(|i| a[i] < b[i])
+    }
+    #[inline(always)]
+    unsafe fn select(mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V {
+        std::array::from_fn(|i| if mask[i] { yes[i] } else { no[i] })
+    }
+    #[inline(always)]
+    unsafe fn power_of_two(shifted: Self::V) -> Self::V {
+        shifted.map(|v| f32::from_bits((v.to_bits() << 23).wrapping_add(127 << 23)))
+    }
+    #[inline(always)]
+    unsafe fn split_exponent(v: Self::V) -> [Self::V; 2] {
+        let mantissa = v.map(|v| f32::from_bits(v.to_bits() & 0x007f_ffff | 127 << 23));
+        [mantissa, v.map(|v| ((v.to_bits() >> 23) as i32 - 127) as f32)]
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -186,6 +246,56 @@ mod x86 {
                 let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
                 let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
                 _mm_cvtss_f32(_mm_add_ss(quarter, _mm_shuffle_ps::<1>(quarter, quarter)))
+            }
+        }
+        type Mask = __m256;
+        #[inline(always)]
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_div_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sqrt(v: Self::V) -> Self::V {
+            unsafe { _mm256_sqrt_ps(v) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm256_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn less(a: Self::V, b: Self::V) -> Self::Mask {
+            unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn select(mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V {
+            unsafe { _mm256_blendv_ps(no, yes, mask) }
+        }
+        #[inline(always)]
+        unsafe fn power_of_two(shifted: Self::V) -> Self::V {
+            unsafe {
+                let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
+                _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(127 << 23)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn split_exponent(v: Self::V) -> [Self::V; 2] {
+            unsafe {
+                let bits = _mm256_castps_si256(v);
+                let exponent = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+                let mantissa = _mm256_and_si256(bits, _mm256_set1_epi32(0x007f_ffff));
+                let one = _mm256_or_si256(mantissa, _mm256_set1_epi32(127 << 23));
+                [_mm256_castsi256_ps(one), _mm256_cvtepi32_ps(exponent)]
             }
         }
         /// Three rounds of exchanges: single values, pairs, then halves of registers.
@@ -252,6 +362,50 @@ mod x86 {
         #[inline(always)]
         unsafe fn sum(v: Self::V) -> f32 {
             unsafe { _mm512_reduce_add_ps(v) }
+        }
+        type Mask = __mmask16;
+        #[inline(always)]
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_add_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_div_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sqrt(v: Self::V) -> Self::V {
+            unsafe { _mm512_sqrt_ps(v) }
+        }
+        #[inline(always)]
+        unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn less(a: Self::V, b: Self::V) -> Self::Mask {
+            unsafe { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn select(mask: Self::Mask, yes: Self::V, no: Self::V) -> Self::V {
+            unsafe { _mm512_mask_mov_ps(no, mask, yes) }
+        }
+        #[inline(always)]
+        unsafe fn power_of_two(shifted: Self::V) -> Self::V {
+            unsafe {
+                let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
+                _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(127 << 23)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn split_exponent(v: Self::V) -> [Self::V; 2] {
+            unsafe { [_mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_ZERO>(v), _mm512_getexp_ps(v)] }
         }
         #[inline(always)]
         fn prefetch_for_write(at: *const f32, values: usize) {

@@ -5,10 +5,12 @@ use std::ops::Add;
 use rand::seq::SliceRandom;
 
 use super::{Architecture, masks};
-use crate::layers::{self, ActNorm, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
+use crate::layers::{
+    self, ActNorm, BatchNorm, Cost, Coupling, Layer, Mask, Networks, Parameters, Permutation, Scope, Spline,
+};
 use crate::random::{Purpose, stream};
 use crate::shape::Shape;
-use crate::spec::{CouplingKind, Mixing, Model, Normalization};
+use crate::spec::{CouplingKind, Kept, Mixing, Model, Normalization};
 
 impl Architecture {
     /// Number of trainable values of a model for rows of `shape`, counted without making any.
@@ -40,7 +42,8 @@ impl Architecture {
 /// The layers of `model`, which ask `scope` for their parameters.
 fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
     let features = shape.values();
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, mixing, normalization } = model;
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, mixing, normalization, .. } = model;
+    let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
     let hidden = vec![width; hidden_layers];
     let networks = Networks { hidden: &hidden, activation };
     let mut scope = scope.child("layers");
@@ -58,10 +61,19 @@ fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<
         left.iter_mut().for_each(|left| *left += 1);
         mask.changed.iter().for_each(|&i| left[i] = 0);
         let own = &mut scope.child(layers.len());
+        let kept = mask.kept.clone();
         layers.push(Layer::Coupling(match coupling {
-            CouplingKind::Affine => Coupling::affine(own, mask, networks, scale.unwrap_or_default()),
+            CouplingKind::Affine => {
+                let (joint, bound) = (model.joint.unwrap_or(false), model.scale.unwrap_or_default());
+                Coupling::affine(own, mask, networks, joint, bound)
+            }
             CouplingKind::Additive => Coupling::additive(own, mask, networks),
+            CouplingKind::Spline => Coupling::spline(own, mask, networks, spline),
         }));
+        if model.kept == Some(Kept::Spline) && !kept.is_empty() {
+            let alone = Mask { kept: Vec::new(), changed: kept };
+            layers.push(Layer::Coupling(Coupling::spline(&mut scope.child(layers.len()), alone, networks, spline)));
+        }
         match normalization {
             Normalization::None => {}
             Normalization::Batch => {

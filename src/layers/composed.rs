@@ -92,6 +92,20 @@ impl<'a, E: Float, D: Device<E>> Upload<'a, E, D> {
     }
 }
 
+impl<E: Float, D: Device<E>> Upload<'_, E, D> {
+    /// The matrix of `shape` whose first row starts at `offset` and whose rows are `stride` values apart.
+    pub fn columns<R: Dim, C: Dim>(
+        &self,
+        offset: usize,
+        stride: usize,
+        shape: (R, C),
+    ) -> Result<Tensor<(R, C), E, D>, D::Err> {
+        let (rows, columns) = (shape.0.size(), shape.1.size());
+        let row = |row: usize| self.values[offset + row * stride..][..columns].iter().map(|&v| E::of(v.into()));
+        self.device.try_tensor_from_vec((0..rows).flat_map(row).collect(), shape)
+    }
+}
+
 /// Copies a tensor's values to `out[offset..]`.
 pub(crate) fn download<S: Shape, E: Float, D: Device<E>>(tensor: &Tensor<S, E, D>, offset: usize, out: &mut [f32]) {
     for (to, from) in out[offset..].iter_mut().zip(tensor.as_vec()) {

@@ -249,6 +249,18 @@ pub struct Model {
     pub activation: Activation,
     /// How a coupling changes what it does not keep.
     pub coupling: CouplingKind,
+    /// affine: whether one network says both s and t. Not in specs of the first release, which had the default alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<bool>,
+    /// spline: bins between the tails. Not in specs of the first release, which had no splines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bins: Option<usize>,
+    /// spline: where the tails begin, in the flow's units. Not in specs of the first release, which had no splines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tail_bound: Option<f64>,
+    /// spline: what becomes of the features that a coupling keeps. Not in specs of the first release, which had no splines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// affine: the bound of s. Not in specs of the first release, which had the default alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<ScaleBound>,
@@ -290,6 +302,19 @@ pub enum CouplingKind {
     Affine,
     /// x + t.
     Additive,
+    /// A monotone rational-quadratic spline (Durkan et al. 2019).
+    Spline,
+}
+
+/// What becomes of the features that a coupling keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// They stay as they are.
+    #[default]
+    Same,
+    /// Each goes through a spline of its own, the same for all rows (Durkan et al. 2019, section 3.2).
+    Spline,
 }
 
 /// What bounds s of an affine coupling, where a is what the network says.

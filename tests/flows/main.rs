@@ -15,7 +15,7 @@ use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{
-    Activation, CouplingKind, Device, KernelChoice, MaskScheme, Mixing, Model, Normalization, ScaleBound,
+    Activation, CouplingKind, Device, Kept, KernelChoice, MaskScheme, Mixing, Model, Normalization, ScaleBound,
 };
 
 #[derive(Clone)]
@@ -36,6 +36,22 @@ fn bounded(features: usize, shape: [usize; 3], bound: ScaleBound) -> Case {
 
 fn additive(features: usize, shape: [usize; 3]) -> Case {
     affine(features, shape).with(|model| (model.coupling, model.scale) = (CouplingKind::Additive, None))
+}
+
+fn joint(features: usize, shape: [usize; 3]) -> Case {
+    affine(features, shape).with(|model| model.joint = Some(true))
+}
+
+fn spline(features: usize, shape: [usize; 3], bins: usize) -> Case {
+    affine(features, shape).with(|model| {
+        (model.coupling, model.scale) = (CouplingKind::Spline, None);
+        (model.bins, model.tail_bound) = (Some(bins), Some(3.0));
+    })
+}
+
+/// Splines whose kept features go through splines of their own.
+fn spline_of_all(features: usize, shape: [usize; 3], bins: usize) -> Case {
+    spline(features, shape, bins).with(|model| model.kept = Some(Kept::Spline))
 }
 
 fn mixed(features: usize, shape: [usize; 3], mixing: Mixing) -> Case {
@@ -72,6 +88,14 @@ fn table() -> Vec<Case> {
         additive(1, [4, 16, 2]),
         additive(2, [3, 20, 2]),
         additive(7, [3, 17, 3]).masked(Half).tanh(),
+        joint(1, [4, 16, 2]),
+        joint(5, [3, 24, 2]).masked(Random),
+        joint(6, [2, 33, 1]).masked(Half).tanh(),
+        spline(1, [3, 16, 2], 8),
+        spline(2, [3, 24, 2], 8),
+        spline(5, [2, 17, 1], 5).masked(Random).tanh(),
+        spline(2, [2, 16, 1], 2),
+        spline_of_all(3, [2, 16, 2], 4),
         mixed(1, [4, 16, 2], Permutation),
         mixed(2, [4, 33, 2], Reverse),
         mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),

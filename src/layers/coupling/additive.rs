@@ -15,44 +15,20 @@ impl OnCpu for Additive {
     }
 
     fn forward(&self, on: On<'_>, x: &mut [f32], _: &mut [f32], said: &mut [f32], _: &mut [f32]) {
-        on.each(x, said, |x, t| *x += t);
-    }
-
-    fn inverse(&self, on: On<'_>, z: &mut [f32], said: &mut [f32], _: &mut [f32]) {
-        on.each(z, said, |z, t| *z -= t);
-    }
-
-    fn backward(
-        &self,
-        On { context, changed }: On<'_>,
-        _: &[f32],
-        d: &mut [f32],
-        _: [&[f32]; 2],
-        d_said: &mut [f32],
-        _: &mut [f32],
-    ) {
-        for panel in context.panels.iter() {
-            for (j, &i) in changed.iter().enumerate() {
-                let d = panel.row(context.features, i, d);
-                panel.row_of(changed.len(), j, d_said).copy_from_slice(d);
-            }
+        for (j, &i) in on.changed.iter().enumerate() {
+            x[on.rows(i)].iter_mut().zip(&said[on.rows(j)]).for_each(|(x, t)| *x += t);
         }
     }
 
-    fn scale_max(&self, _: On<'_>, _: &[f32]) -> f32 {
-        0.0
+    fn inverse(&self, on: On<'_>, z: &mut [f32], said: &mut [f32], _: &mut [f32]) {
+        for (j, &i) in on.changed.iter().enumerate() {
+            z[on.rows(i)].iter_mut().zip(&said[on.rows(j)]).for_each(|(z, t)| *z -= t);
+        }
     }
-}
 
-impl On<'_> {
-    /// Calls `change` with every value of a changed feature in `x`, and what was said of it.
-    fn each(self, x: &mut [f32], said: &[f32], change: impl Fn(&mut f32, f32)) {
-        let Self { context, changed } = self;
-        for panel in context.panels.iter() {
-            for (j, &i) in changed.iter().enumerate() {
-                let x = panel.row_of(context.features, i, x);
-                x.iter_mut().zip(panel.row(changed.len(), j, said)).for_each(|(x, said)| change(x, *said));
-            }
+    fn backward(&self, on: On<'_>, _: &[f32], d: &mut [f32], _: [&[f32]; 2], d_said: &mut [f32], _: &mut [f32]) {
+        for (j, &i) in on.changed.iter().enumerate() {
+            d_said[on.rows(j)].copy_from_slice(&d[on.rows(i)]);
         }
     }
 }

@@ -47,7 +47,11 @@ impl Compose for Coupling {
         // A device tensor of no elements is not to be had: an unused column stands in where nothing is kept.
         let kept_matrix = if kept.is_empty() { vec![E::of(0.0); n] } else { pick(kept) };
         Ok(Form {
-            networks: self.networks.iter().map(|mlp| Network::upload(upload, mlp, width)).collect::<Result<_, _>>()?,
+            networks: self
+                .networks
+                .iter()
+                .map(|mlp| Network::upload(upload, mlp, width, changed.len()))
+                .collect::<Result<_, _>>()?,
             transformer: self.transformer.upload(upload, changed.len())?,
             unchanged: upload.device.try_tensor_from_vec(unchanged, (features,))?,
             pick_kept: upload.device.try_tensor_from_vec(kept_matrix, (features, kept.len().max(1)))?,
@@ -59,19 +63,18 @@ impl Compose for Coupling {
 }
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Form<F, W, E, D> {
-    /// What each network says of the kept features, shape `[batch, changed]`.
+    /// What the networks say of the kept features.
     fn say<T>(&self, x: &Rows<F, E, D, T>) -> Result<transformer::Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
-        let (batch, changed) = (x.shape().0, self.place.mask.changed.len());
         let kept = x.retaped::<T>().try_matmul(self.pick_kept.clone())?;
         let Some((first, others)) = self.networks.split_first() else { return Ok(Vec::new()) };
-        let others = others.iter().map(|network| network.apply(kept.retaped::<T>(), batch, changed));
+        let others = others.iter().map(|network| network.apply(kept.retaped::<T>()));
         let others = others.collect::<Result<Vec<_>, _>>()?;
         // The tape that leads back to x stays with the first alone; the others were started on fresh ones and join later.
-        let mut said = vec![first.apply(kept, batch, changed)?];
-        said.extend(others);
+        let mut said = first.apply(kept)?;
+        said.extend(others.into_iter().flatten());
         Ok(said)
     }
 }

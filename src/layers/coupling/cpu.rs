@@ -42,7 +42,7 @@ impl Coupling {
     pub(super) fn cached(&self, padded: usize) -> [usize; 4] {
         let (kept, changed) = (self.mask.kept.len(), self.mask.changed.len());
         let hidden = self.networks.iter().map(Mlp::hidden).sum();
-        let of_changed = [self.networks.len(), self.transformer.on_cpu().kept()].map(|lists| lists * changed);
+        let of_changed = [self.transformer.lists(), self.transformer.on_cpu().kept()].map(|lists| lists * changed);
         [kept, hidden, of_changed[0], of_changed[1]].map(|values| values * padded)
     }
 
@@ -51,11 +51,24 @@ impl Coupling {
     fn passing(&self, padded: usize) -> [usize; 4] {
         let (kept, changed, networks) = (self.mask.kept.len(), self.mask.changed.len(), self.networks.len());
         let widest: usize = self.networks.iter().map(Mlp::widest).sum();
-        [widest, widest, networks * changed, networks * kept].map(|values| values * padded)
+        [widest, widest, self.transformer.lists() * changed, networks * kept].map(|values| values * padded)
     }
 
-    fn on<'a>(&'a self, context: &'a Context<'a>) -> On<'a> {
-        On { context, changed: &self.mask.changed }
+    /// Values a row that a network says.
+    fn outputs(&self) -> usize {
+        self.transformer.lists() / self.networks.len() * self.mask.changed.len()
+    }
+
+    /// The panels of rows as the transformer is given them, and where what the networks say of each begins: of several networks the
+    /// lists of all rows follow each other, of one those of a panel.
+    fn panels<'a>(&'a self, context: &'a Context<'a>) -> impl Iterator<Item = (On<'a>, usize)> {
+        let changed = &self.mask.changed;
+        let (lists, padded) = (self.transformer.lists(), context.panels.padded());
+        let joint = self.networks.len() < lists;
+        context.panels.iter().map(move |panel| {
+            let (rows, first) = if joint { (panel.width, panel.first * lists) } else { (padded, panel.first) };
+            (On { context, changed, panel, stride: rows * changed.len() }, first * changed.len())
+        })
     }
 
     /// Evaluates the networks: what they say, and the cache's piece for what the transformer keeps.
@@ -71,7 +84,7 @@ impl Coupling {
         let [kept, hidden, said, own] = pieces_mut(cache, self.cached(padded));
         gather(panels, features, &self.mask.kept, x, kept);
         let (kept, mut hidden) = (&*kept, hidden);
-        let outs = said.chunks_exact_mut((padded * self.mask.changed.len()).max(1));
+        let outs = said.chunks_exact_mut((padded * self.outputs()).max(1));
         let networks = self.networks.iter().zip(outs).zip(scratch.products(self.networks.len()));
         let mut jobs: Vec<_> = networks
             .map(|((network, out), product)| Forward {
@@ -122,17 +135,27 @@ impl OnCpu for Coupling {
         scratch: &mut Scratch,
     ) {
         let [said, own] = self.say(context, x, cache, scratch);
-        self.transformer.on_cpu().forward(self.on(context), x, log_det, said, own);
+        let (transformer, kept) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
+        for (on, said_from) in self.panels(context) {
+            let first = on.panel.first;
+            let own = &mut own[first * kept * on.changed.len()..][..kept * on.list()];
+            let (x, log_det) = (&mut x[first * context.features..], &mut log_det[first..][..on.panel.width]);
+            transformer.forward(on, x, log_det, &mut said[said_from..], own);
+        }
     }
 
     fn inverse(&self, context: &Context<'_>, z: &mut [f32], cache: &mut [f32], scratch: &mut Scratch) {
         let [said, own] = self.say(context, z, cache, scratch);
-        self.transformer.on_cpu().inverse(self.on(context), z, said, own);
+        for (on, said_from) in self.panels(context) {
+            let z = &mut z[on.panel.first * context.features..];
+            self.transformer.on_cpu().inverse(on, z, &mut said[said_from..], own);
+        }
     }
 
     fn scale_max(&self, context: &Context<'_>, cache: &[f32]) -> f64 {
         let [_, _, said, _] = pieces(cache, self.cached(context.panels.padded()));
-        self.transformer.on_cpu().scale_max(self.on(context), said).into()
+        let of_panel = |(on, said_from): (On<'_>, usize)| self.transformer.on_cpu().scale_max(on, &said[said_from..]);
+        self.panels(context).map(of_panel).fold(0.0, f32::max).into()
     }
 
     fn training(&self) -> Training<'_> {
@@ -155,10 +178,17 @@ impl ByRow for Coupling {
         let [kept, mut hidden, said, own] = pieces(cache, self.cached(padded));
         let Scratch { values, products } = scratch;
         let [mut now, mut next, d_said, d_kept] = pieces_mut(values, self.passing(padded));
-        self.transformer.on_cpu().backward(self.on(context), weights, d, [said, own], d_said, gradient);
+        let (transformer, lists) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
+        gradient[transformer.own(self.mask.changed.len())].fill(0.0);
+        for (on, said_from) in self.panels(context) {
+            let first = on.panel.first;
+            let own = &own[first * lists * on.changed.len()..][..lists * on.list()];
+            let (d, weights) = (&mut d[first * features..], &weights[first..][..on.panel.width]);
+            transformer.backward(on, weights, d, [&said[said_from..], own], &mut d_said[said_from..], gradient);
+        }
 
         let places = &self.mask.kept;
-        let (one_out, one_in) = (padded * self.mask.changed.len(), padded * places.len());
+        let (one_out, one_in) = (padded * self.outputs(), padded * places.len());
         let (mut d_out, mut d_in) = (&*d_said, &mut *d_kept);
         let (mut rest, mut at) = (gradient, 0);
         let mut jobs: Vec<_> = self

@@ -7,11 +7,13 @@ mod composed;
 mod cpu;
 mod mask;
 mod mlp;
+mod spline;
 mod transformer;
 
 pub use affine::{Affine, Bound};
 pub use mask::Mask;
 pub use mlp::Mlp;
+pub use spline::Spline;
 pub use transformer::Transformer;
 
 use additive::Additive;
@@ -25,7 +27,7 @@ use crate::spec::{Activation, ScaleBound};
 pub struct Coupling {
     /// Which values are kept, and which changed.
     pub mask: Mask,
-    /// As many as the transformer asks for, one behind the other in the flat vector.
+    /// One for each list of numbers that the transformer asks for, or one for all of them; one behind the other in the flat vector.
     pub networks: Vec<Mlp>,
     /// What is done to the changed values.
     pub transformer: Transformer,
@@ -42,23 +44,34 @@ pub struct Networks<'a> {
 
 impl Coupling {
     /// x·exp(s) + t, where `bound` is that of s. Starts as the identity: s = t = 0.
-    pub fn affine(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>, bound: ScaleBound) -> Self {
-        let networks = networks.lay_out(scope, &["s", "t"], &mask);
+    /// `joint`: one network says both.
+    pub fn affine(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>, joint: bool, bound: ScaleBound) -> Self {
+        let networks = match joint {
+            true => networks.lay_out(scope, &["st"], &mask, 2),
+            false => networks.lay_out(scope, &["s", "t"], &mask, 1),
+        };
         let transformer = Transformer::Affine(Affine { bound: Bound::lay_out(scope, mask.changed.len(), bound) });
         Self { mask, networks, transformer }
     }
 
     /// x + t. Starts as the identity: t = 0.
     pub fn additive(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>) -> Self {
-        let networks = networks.lay_out(scope, &["t"], &mask);
+        let networks = networks.lay_out(scope, &["t"], &mask, 1);
         Self { mask, networks, transformer: Transformer::Additive(Additive) }
+    }
+
+    /// A monotone spline, the same for all rows where nothing is kept. Starts as the identity.
+    pub fn spline(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>, spline: Spline) -> Self {
+        let networks = networks.lay_out(scope, &["spline"], &mask, spline.lists());
+        Self { mask, networks, transformer: Transformer::Spline(spline) }
     }
 }
 
 impl Networks<'_> {
-    fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask) -> Vec<Mlp> {
-        let (kept, changed) = (mask.kept.len(), mask.changed.len());
-        let network = |name| Mlp::lay_out(&mut scope.child(name), kept, self.hidden, changed, self.activation);
+    /// A network of each name, which says so many lists of numbers of the changed features: list behind list.
+    fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask, lists: usize) -> Vec<Mlp> {
+        let (kept, outputs) = (mask.kept.len(), lists * mask.changed.len());
+        let network = |name| Mlp::lay_out(&mut scope.child(name), kept, self.hidden, outputs, self.activation);
         names.iter().map(network).collect()
     }
 }

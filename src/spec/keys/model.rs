@@ -1,8 +1,9 @@
 //! `[model]`: the flow.
 
-use super::row::{Row, choice, integer, row};
+use super::row::{Row, choice, float, integer, row};
 use crate::spec::keys::Fallback::Value;
 use crate::spec::keys::Since;
+use crate::spec::kind::Bound::{Exclusive, Inclusive};
 use crate::spec::kind::Kind;
 use crate::spec::variant::When;
 
@@ -19,8 +20,18 @@ pub(super) static ROWS: &[Row] = &[
     row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the s and t networks."),
     row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of the s and t networks."),
     row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the s and t networks."),
-    row("model.coupling", choice(&["affine", "additive"]), Value("'affine'"), "",
-        "What a coupling does with the features it changes: x·exp(s) + t, or x + t."),
+    row("model.coupling", choice(&["affine", "additive", "spline"]), Value("'affine'"), "",
+        "What a coupling does with the features it changes: x·exp(s) + t, or x + t, or a monotone rational-quadratic spline."),
+    row("model.joint", Kind::Bool, Value("false"), "", "Whether one network says both s and t, or one each.")
+        .when(When::Is("model.coupling", &["affine"])).since(Since::Later),
+    row("model.bins", integer(2, 256), Value("8"), "bins", "Bins of a spline between its tails.")
+        .when(When::Is("model.coupling", &["spline"])).since(Since::Later),
+    row("model.tail_bound", float(Exclusive(0.0), Inclusive(1e3)), Value("5.0"), "deviations",
+        "Where the tails of a spline begin, on both sides of 0, beyond which it is the identity; features are standardised.")
+        .when(When::Is("model.coupling", &["spline"])).since(Since::Later),
+    row("model.kept", choice(&["same", "spline"]), Value("'same'"), "",
+        "What becomes of the features that a coupling keeps: nothing, or a spline each that is the same for all rows.")
+        .when(When::Is("model.coupling", &["spline"])).since(Since::Later),
     row("model.scale", choice(&["tanh", "atan", "sigmoid"]), Value("'tanh'"), "",
         "The bound of s: scale·tanh(a), scale·2/π·atan(π/2·a), or exp(s) = 2·sigmoid(a); a is what the network says, and scale \
          is learned.")
