@@ -117,6 +117,7 @@ fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
         result("validation_nll", |summary| summary.validation_nll),
         result("train_nll", |summary| summary.train_nll),
         result("gap", |summary| summary.gap),
+        result("gap_stderr", |summary| summary.gap_stderr),
         result("bits_per_dim", |summary| summary.bits_per_dim),
         integer("steps", |row| row.summary.as_ref().map(|summary| summary.steps)),
         result("seconds", |summary| Some(summary.seconds)),

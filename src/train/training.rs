@@ -8,7 +8,7 @@ use super::checkpoint::{self, About, BEST, CheckpointError, LAST, Origin, Space,
 use super::dealer::{Dealer, Stretch};
 use super::evaluate::{evaluate, log_prob, nll};
 use super::event::{Event, Metrics, Sink, Status, Summary};
-use super::impossible::impossible;
+use super::gap::{gap, impossible};
 use super::onlooker::Onlooker;
 use super::restore::Checkpoint;
 use crate::atomic::sync;
@@ -349,9 +349,9 @@ impl<'a> Run<'a> {
         summary.test_nll = Some(nll.mean);
         // One row has no scatter.
         summary.test_nll_stderr = nll.error;
-        if let Some(toy) = &dataset.toy {
-            summary.gap = Some(nll.mean - toy.entropy());
-            summary.bug = dataset.exact_log_density().and_then(|log_p| impossible(log_p, &log_prob));
+        if let Some(gap) = dataset.exact_log_density().and_then(|log_p| gap(log_p, &log_prob)) {
+            (summary.gap, summary.gap_stderr) = (Some(gap.mean), gap.error);
+            summary.bug = impossible(gap);
         }
         summary.bits_per_dim = dataset.preprocessing.bits_per_dim(nll.mean);
         Ok(outcome)
