@@ -114,6 +114,7 @@ fn fixed_columns(rows: &[Manifest]) -> Vec<Column> {
         text("status", |row| Some(row.status.as_str())),
         result("test_nll", |summary| summary.test_nll),
         result("test_nll_stderr", |summary| summary.test_nll_stderr),
+        result("test_nll_standardized", |summary| summary.test_nll_standardized),
         result("validation_nll", |summary| summary.validation_nll),
         result("train_nll", |summary| summary.train_nll),
         result("gap", |summary| summary.gap),

@@ -34,6 +34,9 @@ pub struct Summary {
     pub test_nll: Option<f64>,
     /// Standard error of `test_nll` over the test rows.
     pub test_nll_stderr: Option<f64>,
+    /// Test NLL of the features divided by their standard deviations over the training rows, nats: as tables of results give it,
+    /// whatever the units. Quantised features count with their noise. `None` with a logit, and in records of earlier releases.
+    pub test_nll_standardized: Option<f64>,
     /// Best mean NLL over the validation rows during training, data space, nats.
     pub validation_nll: Option<f64>,
     /// Training NLL in the last row of the curve, data space, nats.

@@ -349,6 +349,7 @@ impl<'a> Run<'a> {
         summary.test_nll = Some(nll.mean);
         // One row has no scatter.
         summary.test_nll_stderr = nll.error;
+        summary.test_nll_standardized = dataset.log_deviation().map(|log_deviation| nll.mean - log_deviation);
         if let Some(gap) = dataset.exact_log_density().and_then(|log_p| gap(log_p, &log_prob)) {
             (summary.gap, summary.gap_stderr) = (Some(gap.mean), gap.error);
             summary.bug = impossible(gap);

@@ -77,6 +77,7 @@ fn the_table_of_trials_has_its_columns_and_one_row_a_run() {
         ("status", Text),
         ("test_nll", Float64),
         ("test_nll_stderr", Float64),
+        ("test_nll_standardized", Float64),
         ("validation_nll", Float64),
         ("train_nll", Float64),
         ("gap", Float64),
@@ -242,4 +243,25 @@ fn a_run_without_one_finite_validation_has_no_best_weights_and_is_diverged() {
     let run = here.run_folder("results/far", 0);
     assert_eq!(manifest(&run)["status"], "diverged");
     assert!(!run.join("checkpoints/best.safetensors").exists());
+}
+
+#[test]
+fn the_standardised_test_nll_does_not_depend_on_units() {
+    let here = Workplace::new();
+    // Powers of two, so that standardised rows are the same to the bit.
+    for (name, a, b) in [("small", 1.0, 1.0), ("large", 8.0, 1024.0)] {
+        let value = |i: i32| (f64::from(i).sin() + f64::from(i * i).cos(), f64::from(i * i * 7).sin());
+        let rows: String = (0..400).map(value).map(|(x, y)| format!("{},{}\n", a * x, b * y)).collect();
+        here.write(&format!("{name}.csv"), format!("a,b\n{rows}"));
+        let spec = "[model]\ndepth = 2\nwidth = 8\n[training]\nsteps = 20\n";
+        here.write(&format!("{name}.toml"), format!("[dataset]\npath = \"{name}.csv\"\n{spec}"));
+    }
+    here.runner("small.toml large.toml --quiet").expect(0);
+    let of =
+        |name: &str, column: &str| numbers(&parquet(here.path(format!("results/{name}/trials.parquet"))), column)[0];
+    let apart = |column: &str| of("large", column) - of("small", column);
+    assert!((apart("test_nll") - f64::ln(8.0 * 1024.0)).abs() < 1e-6);
+    assert!(apart("test_nll_standardized").abs() < 1e-6);
+    let table = here.runner("compare results --metric test_nll_standardized").expect(0).stdout;
+    assert!(table.contains("standardized test NLL"), "{table}");
 }
