@@ -106,7 +106,8 @@ pub trait Flow {
     /// Takes the steps of `work`, each by [`loss_and_gradient`](Flow::loss_and_gradient) and an update; their losses are
     /// added to `losses`. After a loss that is not finite nothing is changed any more, and it is the last one.
     ///
-    /// A flow may keep weights and moments on its device until training is [settled](Flow::settle). `meanwhile` is called
+    /// An average that the optimizer keeps takes in the weights of every step. A flow may keep weights and moments on its device
+    /// until training is [settled](Flow::settle). `meanwhile` is called
     /// once, before the losses are waited for: what the host has to do while a device computes.
     fn train(
         &mut self,

@@ -433,6 +433,9 @@ pub struct Training {
     pub log_every: usize,
     /// Evaluations without a better validation NLL before stopping; 0 = off.
     pub patience: usize,
+    /// Decay of the average of the weights that is evaluated and kept; 0 = off.
+    #[serde(default)]
+    pub ema: f64,
     /// What computes: the hand-written kernels or plain dfdx operations.
     pub kernel: KernelChoice,
     /// The arithmetic of large products in training steps on a GPU.

@@ -146,6 +146,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("training.evaluate_every", &[], "7"),
     ("training.log_every", &[], "7"),
     ("training.patience", &[], "7"),
+    ("training.ema", &[], "0.99"),
     ("training.kernel", &[], "composed"),
     ("training.precision", &[], "tf32"),
 ];
