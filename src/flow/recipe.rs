@@ -4,7 +4,7 @@ use std::ops::Add;
 
 use rand::seq::SliceRandom;
 
-use super::{Architecture, masks};
+use super::{Architecture, Base, masks};
 use crate::layers::{self, ActNorm, BatchNorm, Cost, Coupling, Layer, Networks, Parameters, Permutation, Scope};
 use crate::random::{Purpose, stream};
 use crate::spec::{CouplingKind, Mixing, Model, Normalization};
@@ -17,29 +17,35 @@ impl Architecture {
 
     /// What a row costs on its way through a model, which is not made.
     pub fn cost(model: &Model, features: usize, seed: u64) -> Cost {
-        let (layers, _) = layers::count(|scope| recipe(model, features, seed, scope));
+        let ((layers, _), _) = layers::count(|scope| recipe(model, features, seed, scope));
         layers.iter().map(|layer| layer.cost(features)).fold(Cost::default(), Add::add)
     }
 
-    /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
+    /// Whether a GPU has kernels for every layer and the base of a model, which is not made; it computes others by plain dfdx
+    /// operations.
     pub fn has_kernels_on_cuda(model: &Model, features: usize) -> bool {
-        let (layers, _) = layers::count(|scope| recipe(model, features, 0, scope));
-        layers.iter().all(|layer| layer.on_cuda().is_some())
+        let ((layers, base), _) = layers::count(|scope| recipe(model, features, 0, scope));
+        base.is_on_cuda() && layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 
     /// Lays out a model for data of `features` columns. `seed` decides random masks and start values.
     pub fn new(model: &Model, features: usize, seed: u64) -> (Self, Parameters) {
-        let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, features, seed, scope));
-        (Self { features, width: model.width, activation: model.activation, layers }, parameters)
+        let ((layers, base), parameters) = layers::lay_out(seed, |scope| recipe(model, features, seed, scope));
+        (Self { features, width: model.width, activation: model.activation, layers, base }, parameters)
     }
 }
 
-/// The layers of `model`, which ask `scope` for their parameters.
-fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, mixing, normalization } = model;
+/// The layers of `model` and its base, which ask `scope` for their parameters.
+fn recipe(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> (Vec<Layer>, Base) {
+    let layers = stack(model, features, seed, &mut scope.child("layers"));
+    (layers, Base::lay_out(model, features, &mut scope.child("base")))
+}
+
+/// The layers of `model`, x-side first.
+fn stack(model: &Model, features: usize, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
+    let &Model { mask, depth, width, hidden_layers, activation, coupling, scale, mixing, normalization, .. } = model;
     let hidden = vec![width; hidden_layers];
     let networks = Networks { hidden: &hidden, activation };
-    let mut scope = scope.child("layers");
     let mut layers = Vec::new();
     // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
     let mut left = vec![0; features];

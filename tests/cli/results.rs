@@ -265,3 +265,27 @@ fn the_standardised_test_nll_does_not_depend_on_units() {
     let table = here.runner("compare results --metric test_nll_standardized").expect(0).stdout;
     assert!(table.contains("standardized test NLL"), "{table}");
 }
+
+/// Five Student-t features of two degrees of freedom, which have no variance.
+#[test]
+fn a_base_with_heavy_tails_fits_heavy_tails_and_its_run_can_be_used() {
+    let here = Workplace::new();
+    let spec = "[dataset]\nname = \"student-t\"\nvalidation = 2_000\n[model]\ndepth = 4\nwidth = 16\n\
+                base = \"student-t\"\ndegrees_of_freedom = \"learned\"\n\
+                [optimizer]\nlearning_rate = 5e-3\n[training]\nsteps = 1_500\nema = 0.99\n";
+    here.write("tails.toml", spec);
+    here.runner("tails.toml --quiet").expect(0);
+    let table = parquet(here.path("results/tails/trials.parquet"));
+    let [gap, error] = ["gap", "gap_stderr"].map(|name| numbers(&table, name)[0]);
+    assert!(gap < 0.03 && gap > -3.0 * error, "{gap} ± {error}");
+    let run = here.run_folder("results/tails", 0);
+    let run = run.display();
+    here.runner(&format!("sample {run} -n 3000 -o x.parquet")).expect(0);
+    here.runner(&format!("score {run} --data x.parquet -o scores.parquet")).expect(0);
+    let scores = numbers(&parquet(here.path("scores.parquet")), "log_prob");
+    let (mean, nll) = (scores.iter().sum::<f64>() / 3000.0, numbers(&table, "test_nll")[0]);
+    assert!((mean + nll).abs() < 0.2, "{mean} {nll}");
+    // A normal of the same variance has hardly a row beyond six deviations.
+    let far = numbers(&parquet(here.path("x.parquet")), "x1").iter().filter(|x| x.abs() > 12.0).count();
+    assert!(far > 5, "{far}");
+}
