@@ -87,6 +87,9 @@ with tempfile.TemporaryDirectory() as folder:
         worst.append(compare(name, rows(5), words=f'mixing = "{mixing}"', mask="random", normalization=normalization))
     for normalization in ["none", "batch", "act"]:
         worst.append(compare(f"one-feature-{normalization}", rows(1), normalization=normalization))
+    for name, degrees in [("given", "3.5"), ("learned", '"learned"')]:
+        words = f'base = "student-t"\ndegrees_of_freedom = {degrees}'
+        worst.append(compare(f"student-t-{name}", rows(5), words=words))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
     noise = np.random.default_rng(0).uniform(size=levels.shape)
     for name, extra in [("noise", ""), ("logit", "\nlogit = 1e-3\nbounds = [0, 256]")]:

@@ -8,6 +8,7 @@ import json
 import re
 import struct
 import sys
+from math import lgamma
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,17 @@ class Checkpoint:
     def log_prob(self, x):
         """log p(x) in nats, shape [rows]."""
         z, log_det = self.forward(x)
-        return log_det - 0.5 * (z**2 + np.log(2.0 * np.pi)).sum(axis=1)
+        return log_det + self.base(z).sum(axis=1)
+
+    def base(self, z):
+        """log-density of every latent coordinate, shape [rows, features]."""
+        # Earlier releases had the normal alone, and did not name it.
+        if self.model.get("base", "normal") == "normal":
+            return -0.5 * (z**2 + np.log(2.0 * np.pi))
+        given = self.model["degrees_of_freedom"]
+        degrees = np.exp(self.tensors["base.log_degrees_of_freedom"]) if given == "learned" else np.full(z.shape[1], given)
+        peak = [lgamma((nu + 1.0) / 2.0) - lgamma(nu / 2.0) - 0.5 * np.log(nu * np.pi) for nu in degrees]
+        return np.array(peak) - (degrees + 1.0) / 2.0 * np.log1p(z**2 / degrees)
 
 
 if __name__ == "__main__":

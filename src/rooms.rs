@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A room imports from its own row and from those above.
 const ROOMS: &[&[&str]] = &[
     // Used everywhere, and knowing of no room.
-    &["atomic", "columns", "hex", "locks", "matrix", "quantity", "random", "shape", "statistics"],
+    &["atomic", "columns", "gamma", "hex", "locks", "matrix", "quantity", "random", "shape", "statistics", "student_t"],
     &["toys"],
     &["spec"],
     &["search"],

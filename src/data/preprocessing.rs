@@ -50,9 +50,8 @@ impl Preprocessing {
     pub fn standardized(self, rows: &Matrix<f64>, rng: &mut ChaCha8Rng) -> Self {
         match self.logit {
             None => {
-                let width = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
-                let (mut mean, mut scale) = moments(rows, width);
-                mean.iter_mut().enumerate().for_each(|(column, mean)| *mean += 0.5 * width(column));
+                let (mut mean, mut scale) = moments(rows, |column| self.step(column));
+                mean.iter_mut().enumerate().for_each(|(column, mean)| *mean += 0.5 * self.step(column));
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
@@ -68,6 +67,21 @@ impl Preprocessing {
     /// Number of features D.
     pub fn features(&self) -> usize {
         self.mean.len()
+    }
+
+    /// Width of the noise on a column.
+    fn step(&self, column: usize) -> f64 {
+        self.steps.get(column).copied().unwrap_or(0.0)
+    }
+
+    /// Σ ln σ over the columns, where σ is the standard deviation (over n) of `rows` (data space) with their noise; `None` with a
+    /// logit, whose values no table gives in units of σ.
+    ///
+    /// An NLL in data space minus this is that of the features divided by σ.
+    pub fn log_deviation(&self, rows: &Matrix<f64>) -> Option<f64> {
+        let (_, mut deviation) = self.logit.is_none().then(|| moments(rows, |column| self.step(column)))?;
+        deviation.iter_mut().for_each(keep_positive);
+        Some(deviation.iter().map(|deviation| deviation.ln()).sum())
     }
 
     /// Whether any column carries noise.
@@ -161,9 +175,8 @@ impl Preprocessing {
     /// are now and then.
     pub fn out_of_bounds(&self, rows: &Matrix<f64>, noisy: bool) -> Option<(usize, usize)> {
         let logit = self.logit.as_ref()?;
-        let step = |column: usize| self.steps.get(column).copied().unwrap_or(0.0);
         let outside = |value: f64, column: usize| match noisy {
-            true => value < logit.low || value + step(column) > logit.high,
+            true => value < logit.low || value + self.step(column) > logit.high,
             false => !logit.apply(value).is_finite(),
         };
         rows.iter_rows().enumerate().find_map(|(i, row)| {
@@ -268,6 +281,19 @@ mod tests {
         for (value, expected) in there_and_back.as_slice().iter().zip(rows.as_slice()) {
             assert!((value - expected).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn log_deviations_are_those_of_the_rows_with_their_noise_and_none_with_a_logit() {
+        // Deviations 1 and 2; the second with noise of width 6: √(4 + 36/12).
+        let rows = Matrix::new(vec![1.0, 0.0, 3.0, 4.0], 2);
+        let plain = Preprocessing::identity(2);
+        let noisy = plain.clone().with_steps(vec![0.0, 6.0]);
+        for (preprocessing, expected) in [(&plain, 2f64.ln()), (&noisy, 0.5 * 7f64.ln())] {
+            assert!((preprocessing.log_deviation(&rows).expect("no logit") - expected).abs() < 1e-12);
+        }
+        let logit = Some(Logit { alpha: 0.1, low: 0.0, high: 5.0 });
+        assert_eq!(plain.with_logit(logit).log_deviation(&rows), None);
     }
 
     #[test]

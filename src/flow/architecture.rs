@@ -1,10 +1,11 @@
 //! What a flow is made of.
 
+use super::Base;
 use crate::layers::Layer;
 use crate::spec::Activation;
 
 /// The layers of a flow, x-side first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
     /// Values of a row: D.
     pub features: usize,
@@ -14,11 +15,13 @@ pub struct Architecture {
     pub activation: Activation,
     /// In the order of the forward direction, from x to z.
     pub layers: Vec<Layer>,
+    /// What z follows.
+    pub base: Base,
 }
 
 impl Architecture {
-    /// Whether `kernel/cuda` has a form of every layer; a flow of others is composed on a GPU.
+    /// Whether `kernel/cuda` has a form of every layer and of the base; a flow of others is composed on a GPU.
     pub fn is_on_cuda(&self) -> bool {
-        self.layers.iter().all(|layer| layer.on_cuda().is_some())
+        self.base.is_on_cuda() && self.layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 }

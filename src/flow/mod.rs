@@ -17,7 +17,8 @@ pub use crate::layers::{
     Permutation, Role,
 };
 pub use architecture::Architecture;
-pub use base::{HALF_LN_TAU, standard_normal, standard_normal_log_prob};
+pub(crate) use base::composed as composed_base;
+pub use base::{Base, Degrees, Density, HALF_LN_TAU};
 pub use build::{Built, How, StaticShape, build, static_shape};
 #[cfg(feature = "cuda")]
 pub(crate) use gpus::driver_version;
@@ -106,7 +107,8 @@ pub trait Flow {
     /// Takes the steps of `work`, each by [`loss_and_gradient`](Flow::loss_and_gradient) and an update; their losses are
     /// added to `losses`. After a loss that is not finite nothing is changed any more, and it is the last one.
     ///
-    /// A flow may keep weights and moments on its device until training is [settled](Flow::settle). `meanwhile` is called
+    /// An average that the optimizer keeps takes in the weights of every step. A flow may keep weights and moments on its device
+    /// until training is [settled](Flow::settle). `meanwhile` is called
     /// once, before the losses are waited for: what the host has to do while a device computes.
     fn train(
         &mut self,
@@ -143,21 +145,23 @@ pub trait Flow {
     /// Each layer on a batch, x-side first, evaluation mode.
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError>;
 
+    /// The base density as it is now.
+    fn base(&self) -> Box<dyn Density> {
+        let architecture = self.architecture();
+        architecture.base.at(architecture.features, self.parameters().values())
+    }
+
     /// log p(x) in model space, shape `[rows]`, nats.
     fn log_prob(&mut self, x: &Matrix) -> Result<Vec<f64>, DeviceError> {
         let latent = self.forward(x)?;
-        Ok(latent
-            .z
-            .iter_rows()
-            .zip(&latent.log_det)
-            .map(|(z, &log_det)| standard_normal_log_prob(z) + f64::from(log_det))
-            .collect())
+        let base = self.base();
+        let rows = latent.z.iter_rows().zip(&latent.log_det);
+        Ok(rows.map(|(z, &log_det)| base.log_prob(z) + f64::from(log_det)).collect())
     }
 
     /// `rows` draws in model space, shape `[rows, features]`: a pure function of the weights and `seed`.
     fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
-        let features = self.architecture().features;
-        let mut rng = stream(seed, Purpose::Samples, 0);
-        self.inverse(&standard_normal(rows, features, &mut rng))
+        let z = self.base().sample(rows, &mut stream(seed, Purpose::Samples, 0));
+        self.inverse(&z)
     }
 }

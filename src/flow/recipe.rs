@@ -4,7 +4,7 @@ use std::ops::Add;
 
 use rand::seq::SliceRandom;
 
-use super::{Architecture, masks};
+use super::{Architecture, Base, masks};
 use crate::layers::{
     self, ActNorm, BatchNorm, Cost, Coupling, Layer, Mask, Networks, Parameters, Permutation, Scope, Spline,
 };
@@ -21,32 +21,38 @@ impl Architecture {
     /// What a row costs on its way through a model, which is not made.
     pub fn cost(model: &Model, shape: impl Into<Shape>, seed: u64) -> Cost {
         let shape = shape.into();
-        let (layers, _) = layers::count(|scope| recipe(model, shape, seed, scope));
+        let ((layers, _), _) = layers::count(|scope| recipe(model, shape, seed, scope));
         layers.iter().map(|layer| layer.cost(shape.values())).fold(Cost::default(), Add::add)
     }
 
-    /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
+    /// Whether a GPU has kernels for every layer and the base of a model, which is not made; it computes others by plain dfdx
+    /// operations.
     pub fn has_kernels_on_cuda(model: &Model, shape: impl Into<Shape>) -> bool {
-        let (layers, _) = layers::count(|scope| recipe(model, shape.into(), 0, scope));
-        layers.iter().all(|layer| layer.on_cuda().is_some())
+        let ((layers, base), _) = layers::count(|scope| recipe(model, shape.into(), 0, scope));
+        base.is_on_cuda() && layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 
     /// Lays out a model for rows of `shape`. `seed` decides random masks and start values.
     pub fn new(model: &Model, shape: impl Into<Shape>, seed: u64) -> (Self, Parameters) {
         let shape = shape.into();
-        let (layers, parameters) = layers::lay_out(seed, |scope| recipe(model, shape, seed, scope));
-        (Self { features: shape.values(), width: model.width, activation: model.activation, layers }, parameters)
+        let ((layers, base), parameters) = layers::lay_out(seed, |scope| recipe(model, shape, seed, scope));
+        (Self { features: shape.values(), width: model.width, activation: model.activation, layers, base }, parameters)
     }
 }
 
-/// The layers of `model`, which ask `scope` for their parameters.
-fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let features = shape.values();
+/// The layers of `model` and its base, which ask `scope` for their parameters.
+fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> (Vec<Layer>, Base) {
+    let layers = stack(model, shape, seed, &mut scope.child("layers"));
+    (layers, Base::lay_out(model, shape.values(), &mut scope.child("base")))
+}
+
+/// The layers of `model`, x-side first.
+fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
     let &Model { mask, depth, width, hidden_layers, activation, coupling, mixing, normalization, .. } = model;
+    let features = shape.values();
     let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
     let hidden = vec![width; hidden_layers];
     let networks = Networks { hidden: &hidden, activation };
-    let mut scope = scope.child("layers");
     let mut layers = Vec::new();
     // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
     let mut left = vec![0; features];

@@ -50,6 +50,9 @@ pub(super) fn step_by_step(
         }
         let clip = optimizer.clip(loss.gradient_norm);
         optimizer.update(flow.parameters_mut().trainable_mut(), &work.gradient, clip, rate, step);
+        if let Some(average) = optimizer.average_mut() {
+            average.update(flow.parameters().values(), step);
+        }
     }
     Ok(())
 }

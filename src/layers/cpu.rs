@@ -78,7 +78,8 @@ pub(crate) trait ByRow: OnCpu {
     /// From the gradient of the loss with respect to z, in place, to that with respect to x; the parameters' is written to
     /// their places in `gradient`, which is as the flat vector.
     ///
-    /// The loss is Σ_rows weight·(½|z|² − log_det): `weights` has one a row, zero for padding, and is what log_det adds.
+    /// The loss is Σ_rows weight·(−log base density of z − log_det): `weights` has one a row, zero for padding, and is what
+    /// log_det adds.
     fn backward(
         &self,
         context: &Context<'_>,

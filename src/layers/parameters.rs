@@ -7,6 +7,8 @@ pub enum Role {
     Trainable,
     /// Running statistics of batch normalisation: saved and loaded, never differentiated.
     Statistic,
+    /// Whether something has happened: a statistic that only is or is not, and has no average.
+    Flag,
 }
 
 /// A named tensor within the flat vector.

@@ -132,7 +132,7 @@ impl Scope<'_> {
     fn piece(&mut self, name: &str, shape: &[usize], role: Role, fill: impl FnOnce(&mut [f32])) -> usize {
         let part = match role {
             Role::Trainable => 0,
-            Role::Statistic => 1,
+            Role::Statistic | Role::Flag => 1,
         };
         let offset = self.builder.ends[part];
         let length = shape.iter().copied().fold(1, usize::saturating_mul);

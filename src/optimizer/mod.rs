@@ -1,7 +1,8 @@
-//! Optimizers over the flat vector of parameters: one file a rule, the norm that gradients are clipped by, and the learning rate
-//! over a run.
+//! Optimizers over the flat vector of parameters: one file a rule, the norm that gradients are clipped by, the learning rate
+//! over a run, and the running average of the weights.
 
 mod adam;
+mod average;
 mod norm;
 mod rmsprop;
 mod rule;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::flow::Parameters;
 use crate::kernel::fused::Level;
 use crate::spec::{Optimizer as Spec, OptimizerName};
 use adam::Adam;
@@ -19,6 +21,7 @@ use rmsprop::Rmsprop;
 use rule::{Rule, Update};
 use sgd::Sgd;
 
+pub use average::Average;
 pub use norm::norm;
 pub(crate) use norm::square_sum;
 pub use rule::DeviceRule;
@@ -27,7 +30,7 @@ pub use schedule::factor;
 /// Values that a thread updates at a time: few enough to balance the threads, enough that starting one costs little beside it.
 pub const CHUNK: usize = 16 * 1024;
 
-/// One update rule and its moments.
+/// One update rule, its moments, and the average of the weights where one is kept.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     rule: Arc<dyn Rule>,
@@ -36,6 +39,7 @@ pub struct Optimizer {
     clip_norm: f64,
     /// Moments, each shape `[parameters]`; as many as `Rule::moments` says.
     moments: Vec<Vec<f32>>,
+    average: Option<Average>,
 }
 
 impl Optimizer {
@@ -51,7 +55,22 @@ impl Optimizer {
             OptimizerName::Rmsprop => Arc::new(Rmsprop { alpha: spec.alpha.unwrap_or(0.99) as f32, epsilon, momentum }),
         };
         let moments = vec![vec![0.0; parameters]; rule.moments()];
-        Self { rule, weight_decay: spec.weight_decay as f32, clip_norm: spec.clip_norm, moments }
+        Self { rule, weight_decay: spec.weight_decay as f32, clip_norm: spec.clip_norm, moments, average: None }
+    }
+
+    /// The same, with an average of a flow's values from `parameters` on; a `decay` of 0 keeps none.
+    pub fn averaging(self, decay: f64, parameters: &Parameters) -> Self {
+        Self { average: (decay > 0.0).then(|| Average::new(decay, parameters)), ..self }
+    }
+
+    /// The average of the flow's values, if one is kept.
+    pub fn average(&self) -> Option<&Average> {
+        self.average.as_ref()
+    }
+
+    /// The same, to be moved by what takes the steps, or filled from a checkpoint.
+    pub fn average_mut(&mut self) -> Option<&mut Average> {
+        self.average.as_mut()
     }
 
     /// The rule, for devices that update by themselves.

@@ -39,7 +39,9 @@ const CURVES: [Tag<Metrics>; 7] = [
 /// Tags of what is known once, at the end.
 const RESULTS: [Tag<Summary>; 3] = [
     ("nll/test", "Mean negative log-likelihood of the test rows with the best weights, nats a row.", |it| it.test_nll),
-    ("nll/gap", "Test NLL minus the entropy of the toy, nats: 0 is the exact density.", |it| it.gap),
+    ("nll/gap", "Mean of log p - log q over the test rows, p the toy's density, nats: 0 is the exact density.", |it| {
+        it.gap
+    }),
     ("cost/seconds", "Training time, resumed parts included.", |it| Some(it.seconds)),
 ];
 

@@ -18,16 +18,18 @@ fn columns(table: &DataFrame) -> Vec<(&str, DataType)> {
     table.columns().iter().map(|column| (column.name().as_str(), column.dtype().clone())).collect()
 }
 
-const FIXED: [(&str, DataType); 18] = [
+const FIXED: [(&str, DataType); 20] = [
     ("experiment", DataType::String),
     ("trial", DataType::String),
     ("seed", DataType::Int64),
     ("status", DataType::String),
     ("test_nll", DataType::Float64),
     ("test_nll_stderr", DataType::Float64),
+    ("test_nll_standardized", DataType::Float64),
     ("validation_nll", DataType::Float64),
     ("train_nll", DataType::Float64),
     ("gap", DataType::Float64),
+    ("gap_stderr", DataType::Float64),
     ("bits_per_dim", DataType::Float64),
     ("steps", DataType::Int64),
     ("seconds", DataType::Float64),

@@ -38,7 +38,8 @@ impl Kind {
             (Self::Integer { .. }, Value::Float(value)) if value.fract() == 0.0 && value.abs() < 1e15 => {
                 fail(self.wrong_type(path, node).help(format!("write it without a point or an exponent: `{value}`")))
             }
-            (Self::Float { min, max }, Value::Integer(_) | Value::Float(_)) => {
+            (Self::NumberOr { word, .. }, Value::Text(text)) if text == word => Some((*word).into()),
+            (Self::Float { min, max } | Self::NumberOr { min, max, .. }, Value::Integer(_) | Value::Float(_)) => {
                 number(path, node, *min, *max, self, problems).map(toml::Value::from)
             }
             (Self::Bool, Value::Bool(value)) => Some((*value).into()),

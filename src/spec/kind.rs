@@ -21,6 +21,15 @@ pub enum Kind {
         /// Upper end.
         max: Bound,
     },
+    /// A finite number, or a word in its place.
+    NumberOr {
+        /// Lower end.
+        min: Bound,
+        /// Upper end.
+        max: Bound,
+        /// The word.
+        word: &'static str,
+    },
     /// `true` or `false`.
     Bool,
     /// One of a list of words; `refused` are words with a reason of their own for not being taken.
@@ -117,7 +126,7 @@ impl Kind {
 
     /// Whether ranges of a sweep make sense.
     pub(crate) fn is_number(&self) -> bool {
-        matches!(self, Self::Integer { .. } | Self::Float { .. } | Self::Amount { .. })
+        matches!(self, Self::Integer { .. } | Self::Float { .. } | Self::NumberOr { .. } | Self::Amount { .. })
     }
 }
 
@@ -130,6 +139,11 @@ impl fmt::Display for Kind {
             Self::Float { min, max } => {
                 f.write_str("a number")?;
                 write_bounds(f, *min, *max)
+            }
+            Self::NumberOr { min, max, word } => {
+                f.write_str("a number")?;
+                write_bounds(f, *min, *max)?;
+                write!(f, ", or \"{word}\"")
             }
             Self::Bool => f.write_str("`true` or `false`"),
             Self::Choice { .. } | Self::Toy => {

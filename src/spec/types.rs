@@ -270,6 +270,41 @@ pub struct Model {
     /// The flow layer after every coupling.
     #[serde(alias = "batch_norm", deserialize_with = "normalization")]
     pub normalization: Normalization,
+    /// What latent points follow. Not in specs of the first release, which had the default alone.
+    #[serde(default)]
+    pub base: BaseKind,
+    /// student-t: ν.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrees_of_freedom: Option<DegreesOfFreedom>,
+}
+
+/// The base density.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseKind {
+    /// The standard normal.
+    #[default]
+    Normal,
+    /// A Student-t distribution at every latent coordinate.
+    StudentT,
+}
+
+/// ν of a Student-t base.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DegreesOfFreedom {
+    /// The same for every coordinate.
+    Given(f64),
+    /// Trained, one a coordinate, written `"learned"`.
+    Learned(Learned),
+}
+
+/// The word `learned`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Learned {
+    /// The only value.
+    #[serde(rename = "learned")]
+    Learned,
 }
 
 /// Which features the couplings keep, one after the other.
@@ -458,6 +493,9 @@ pub struct Training {
     pub log_every: usize,
     /// Evaluations without a better validation NLL before stopping; 0 = off.
     pub patience: usize,
+    /// Decay of the average of the weights that is evaluated and kept; 0 = off.
+    #[serde(default)]
+    pub ema: f64,
     /// What computes: the hand-written kernels or plain dfdx operations.
     pub kernel: KernelChoice,
     /// The arithmetic of large products in training steps on a GPU.

@@ -1,7 +1,8 @@
 //! Densities of which everything is known: sampler, exact log-density, entropy, the lowest NLL that any model can reach.
 //!
 //! One file a family, one line a toy in [`TOYS`]: from this table come the names and parameters that a spec takes, the
-//! ranges it is checked against, and the tests. The room knows random numbers and nothing else of this program.
+//! ranges it is checked against, and the tests. The room knows random numbers and the Student-t
+//! distribution, and nothing else of this program.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ mod normal;
 mod pinwheel;
 mod quadrature;
 mod ring_bumps;
+mod student_t;
 mod swiss_roll;
 #[cfg(test)]
 mod tests;
@@ -71,6 +73,7 @@ pub static TOYS: &[ToyEntry] = &[
     conditional::SIGN,
     ring_bumps::RING_BUMPS,
     mixture::MIXTURE_1D,
+    student_t::STUDENT_T,
 ];
 
 /// The toy called `name` with `parameters`; those left out get their defaults.

@@ -32,9 +32,14 @@ const OTHERS: &[(&str, Set)] = &[
     ("mixture-1d", &[("weight", 1.0)]),
 ];
 
-/// Every toy with its default parameters, and the others.
+/// Has more features than a grid of cells takes, and tails beyond every grid. The distribution that it is made of is tested where
+/// it is.
+const BEYOND_GRIDS: &str = "student-t";
+
+/// Every toy that a grid takes with its default parameters, and the others.
 fn cases() -> impl Iterator<Item = (String, Box<dyn Toy>)> {
-    let standard = TOYS.iter().map(|entry| (entry.name.to_owned(), with(entry.name, &[])));
+    let on_grids = TOYS.iter().filter(|entry| entry.name != BEYOND_GRIDS);
+    let standard = on_grids.map(|entry| (entry.name.to_owned(), with(entry.name, &[])));
     let others = OTHERS.iter().map(|(name, parameters)| (format!("{name} {parameters:?}"), with(name, parameters)));
     standard.chain(others)
 }
@@ -96,6 +101,25 @@ fn density_entropy_and_sampler_of_every_toy_agree() {
         let allowed = 4.0 * standard_error + 1e-9;
         assert!((mean - entropy).abs() <= allowed, "{name}: {mean} ± {standard_error}, entropy {entropy}");
         assert_fits(&name, &counts, &masses);
+    }
+}
+
+#[test]
+fn heavy_tails_have_the_entropy_of_their_draws_and_few_beyond_their_bounds() {
+    for degrees in [1.0, 2.0, 8.0] {
+        let toy = with(BEYOND_GRIDS, &[("degrees_of_freedom", degrees)]);
+        let (mut rng, mut row) = (stream(0, Purpose::Test, 0), vec![0.0f32; toy.features()]);
+        let (mut surprises, mut beyond) = (Vec::new(), 0);
+        for _ in 0..DRAWS {
+            toy.sample(&mut rng, &mut row);
+            let x: Vec<f64> = row.iter().copied().map(f64::from).collect();
+            surprises.push(-toy.log_density(&x));
+            beyond += x.iter().zip(toy.bounds()).filter(|(x, [low, high])| !(low..high).contains(x)).count();
+        }
+        let found = crate::statistics::Estimate::of(surprises.into_iter());
+        assert!((found.mean - toy.entropy()).abs() < 4.0 * found.error.unwrap(), "{degrees}: {found:?}");
+        // A tenth of a value is expected there.
+        assert!(beyond < 4, "{degrees}: {beyond}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! what is in them.
 //!
 //! `best.safetensors` holds the weights with the best validation NLL; `last.safetensors` the newest weights, the
-//! optimizer's moments (`optimizer.<k>.<name>`) and, as JSON under the metadata key `state`, how far the run is. Both hold
+//! optimizer's moments (`optimizer.<k>.<name>`), the average of the weights where one is kept (`average.<name>`), and, as JSON under the metadata key `state`, how far the run is. Both hold
 //! which features every coupling keeps and changes (`layers.<i>.kept`, `layers.<i>.changed`), and a checksum.
 
 use std::collections::HashMap;
@@ -128,6 +128,8 @@ pub struct About {
     pub space: Space,
 }
 
+/// Before the names of averaged values.
+pub(super) const AVERAGE: &str = "average.";
 pub(super) const STATE: &str = "state";
 pub(super) const SPACE: &str = "space";
 pub(super) const ORIGIN: &str = "origin";
@@ -165,6 +167,9 @@ fn encode(about: &About, parameters: &Parameters, optimizer: Option<&Optimizer>,
         }
     };
     add("", parameters.values(), false);
+    if let Some(average) = optimizer.and_then(Optimizer::average) {
+        add(AVERAGE, average.values(), false);
+    }
     for (k, moment) in optimizer.iter().flat_map(|o| o.moments().iter().enumerate()) {
         add(&format!("optimizer.{k}."), moment, true);
     }

@@ -51,9 +51,10 @@ fn filled() -> (Box<dyn Flow>, Optimizer, State) {
     let mut flow = flow_of(&model(), 1);
     let parameters = flow.parameters_mut();
     parameters.values_mut().iter_mut().enumerate().for_each(|(i, v)| *v += (i as f32).sin());
-    let mut optimizer = Optimizer::new(&rule(), parameters.count());
+    let mut optimizer = Optimizer::new(&rule(), parameters.count()).averaging(0.9, parameters);
     let gradient: Vec<f32> = (0..parameters.count()).map(|i| (i as f32).cos()).collect();
     optimizer.update(parameters.trainable_mut(), &gradient, 1.0, 1e-3, 0);
+    optimizer.average_mut().expect("one").update(parameters.values(), 0);
     let state = State {
         step: 17,
         seconds: Some(0.1 + 0.2),
@@ -78,10 +79,12 @@ fn what_is_saved_comes_back_bit_for_bit() {
     save(&path, &about(&*flow), flow.parameters(), Some(&optimizer), &state).expect("saved");
 
     let mut again = flow_of(&model(), 1);
-    let mut moments = Optimizer::new(&rule(), again.parameters().count());
+    let mut moments = Optimizer::new(&rule(), again.parameters().count()).averaging(0.9, again.parameters());
     let checkpoint = Checkpoint::read(&path).expect("whole");
     assert_eq!(checkpoint.restore(&mut *again, Some(&mut moments)).expect("restored"), state);
     assert_eq!((again.parameters(), moments.moments()), (flow.parameters(), optimizer.moments()));
+    assert_eq!(moments.average(), optimizer.average());
+    assert_ne!(moments.average().expect("one").values(), again.parameters().values());
     assert_eq!(checkpoint.space().expect("space"), space_of(4));
     assert_eq!(checkpoint.origin().expect("origin"), Some(about(&*flow).origin));
 }
@@ -150,7 +153,7 @@ fn checkpoints_that_are_not_whole_or_of_another_flow_are_refused_and_change_noth
         (&whole[..10], as_it_is.clone(), 1, "damaged"),
         (b"not a checkpoint at all, just text", as_it_is.clone(), 1, "damaged"),
         (&poisoned, as_it_is.clone(), 1, "not finite"),
-        (&last, as_it_is.clone(), 1, "has no tensor `optimizer.0."),
+        (&last, as_it_is.clone(), 1, "has no tensor `average."),
         (&whole, Model { width: 10, ..model() }, 1, "of shape [2, 9], the spec's flow needs"),
         (&whole, Model { depth: 2, ..model() }, 1, "has no tensor `layers.5."),
         (&whole, Model { depth: 4, ..model() }, 1, "`layers.8.order` is missing"),

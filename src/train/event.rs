@@ -34,12 +34,17 @@ pub struct Summary {
     pub test_nll: Option<f64>,
     /// Standard error of `test_nll` over the test rows.
     pub test_nll_stderr: Option<f64>,
+    /// Test NLL of the features divided by their standard deviations over the training rows, nats: as tables of results give it,
+    /// whatever the units. Quantised features count with their noise. `None` with a logit, and in records of earlier releases.
+    pub test_nll_standardized: Option<f64>,
     /// Best mean NLL over the validation rows during training, data space, nats.
     pub validation_nll: Option<f64>,
     /// Training NLL in the last row of the curve, data space, nats.
     pub train_nll: Option<f64>,
-    /// Test NLL minus the exact entropy (toys).
+    /// Mean of log p(x) − log q(x) over the test rows, nats: p the exact density (toys), q the flow's.
     pub gap: Option<f64>,
+    /// Standard error of `gap` over the test rows. `None` also in records of releases that took the entropy off the test NLL.
+    pub gap_stderr: Option<f64>,
     /// Why these numbers cannot be right, where they contradict each other: a bug of the runner.
     pub bug: Option<String>,
     /// Upper bound on the bits per feature of the discrete test rows; quantised data only.

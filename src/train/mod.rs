@@ -5,7 +5,7 @@ mod checkpoint;
 mod dealer;
 mod evaluate;
 mod event;
-mod impossible;
+mod gap;
 mod onlooker;
 mod restore;
 mod seal;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::checkpoint::{
-    CheckpointError, FIRST_FORMAT, FORMAT, ORIGIN, Origin, SECOND_FORMAT, SPACE, STATE, Space, State, place_tensors,
+    AVERAGE, CheckpointError, FIRST_FORMAT, FORMAT, ORIGIN, Origin, SECOND_FORMAT, SPACE, STATE, Space, State,
+    place_tensors,
 };
 use super::seal::{SHA256, is_whole};
 use crate::flow::{Flow, Parameters};
@@ -101,6 +102,10 @@ impl Checkpoint {
         }
         let mut values = flow.parameters().values().to_vec();
         tensors.take("", flow.parameters(), &mut values, false)?;
+        let mut average = optimizer.as_ref().and_then(|optimizer| optimizer.average()).map(|it| it.values().to_vec());
+        if let Some(average) = &mut average {
+            tensors.take(AVERAGE, flow.parameters(), average, false)?;
+        }
         let mut moments = optimizer.as_ref().map(|optimizer| optimizer.moments().to_vec()).unwrap_or_default();
         for (k, moment) in moments.iter_mut().enumerate() {
             tensors.take(&format!("optimizer.{k}."), flow.parameters(), moment, true)?;
@@ -111,6 +116,9 @@ impl Checkpoint {
         flow.parameters_mut().values_mut().copy_from_slice(&values);
         if let Some(optimizer) = optimizer {
             optimizer.moments_mut().clone_from_slice(&moments);
+            if let (Some(to), Some(from)) = (optimizer.average_mut(), &average) {
+                to.values_mut().copy_from_slice(from);
+            }
         }
         Ok(state)
     }

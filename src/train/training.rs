@@ -8,7 +8,7 @@ use super::checkpoint::{self, About, BEST, CheckpointError, LAST, Origin, Space,
 use super::dealer::{Dealer, Stretch};
 use super::evaluate::{evaluate, log_prob, nll};
 use super::event::{Event, Metrics, Sink, Status, Summary};
-use super::impossible::impossible;
+use super::gap::{gap, impossible};
 use super::onlooker::Onlooker;
 use super::restore::Checkpoint;
 use crate::atomic::sync;
@@ -149,7 +149,8 @@ impl<'a> Run<'a> {
     fn start(setup: Training<'a>) -> Result<Self, TrainError> {
         let spec = setup.spec;
         let dealer = Dealer::new(spec, setup.dataset, setup.seed, setup.flow);
-        let mut optimizer = Optimizer::new(&spec.optimizer, setup.flow.parameters().count());
+        let start = setup.flow.parameters();
+        let mut optimizer = Optimizer::new(&spec.optimizer, start.count()).averaging(spec.training.ema, start);
         let about = About {
             origin: Origin::of(spec, setup.seed),
             model: spec.model.clone(),
@@ -256,12 +257,14 @@ impl<'a> Run<'a> {
             if evaluation || log {
                 let mut row = self.row(norm);
                 if evaluation {
+                    self.exchange()?;
                     self.evaluate(&mut row)?;
                 }
                 self.setup.sink.record(&Event::Metrics(row))?;
             }
             if evaluation {
                 self.show(total_steps)?;
+                self.exchange()?;
                 if training.patience > 0 && self.state.fruitless >= training.patience as u64 {
                     return Ok(End::Patience);
                 }
@@ -293,6 +296,15 @@ impl<'a> Run<'a> {
             samples_per_second: Some(speed),
             ..Metrics::default()
         }
+    }
+
+    /// Exchanges the flow's weights for their average, where one is kept, and back: the average is what is evaluated.
+    fn exchange(&mut self) -> Result<(), DeviceError> {
+        if let Some(average) = self.optimizer.average_mut() {
+            self.setup.flow.settle(None)?;
+            self.setup.flow.parameters_mut().values_mut().swap_with_slice(average.values_mut());
+        }
+        Ok(())
     }
 
     /// Scores the validation rows, keeps the weights if they are the best so far, looks at the flow's health.
@@ -349,9 +361,10 @@ impl<'a> Run<'a> {
         summary.test_nll = Some(nll.mean);
         // One row has no scatter.
         summary.test_nll_stderr = nll.error;
-        if let Some(toy) = &dataset.toy {
-            summary.gap = Some(nll.mean - toy.entropy());
-            summary.bug = dataset.exact_log_density().and_then(|log_p| impossible(log_p, &log_prob));
+        summary.test_nll_standardized = dataset.log_deviation().map(|log_deviation| nll.mean - log_deviation);
+        if let Some(gap) = dataset.exact_log_density().and_then(|log_p| gap(log_p, &log_prob)) {
+            (summary.gap, summary.gap_stderr) = (Some(gap.mean), gap.error);
+            summary.bug = impossible(gap);
         }
         summary.bits_per_dim = dataset.preprocessing.bits_per_dim(nll.mean);
         Ok(outcome)

@@ -110,7 +110,8 @@ fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     const AT_MOST: Duration = Duration::from_millis(300);
     let spec = &trial.spec;
     let mut flow = flow::build(&spec.model, &spec.training, dataset.shape, trial.seed, spec.device)?.flow;
-    let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
+    let optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
+    let mut optimizer = optimizer.averaging(spec.training.ema, flow.parameters());
     let mut dealer = Dealer::new(spec, dataset, trial.seed, &mut *flow);
     let (mut stretch, mut losses) = (Stretch::default(), Vec::new());
     let began = Instant::now();

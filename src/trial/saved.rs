@@ -6,7 +6,7 @@ use super::agreement::{Disagreement, agree};
 use super::folder::SPEC;
 use super::pictures::{Detail, View};
 use crate::data::{Dataset, Preprocessing};
-use crate::flow::{self, DeviceError, Flow, standard_normal};
+use crate::flow::{self, DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::record::{Manifest, RecordError};
@@ -140,8 +140,9 @@ impl SavedRun {
         let features = self.columns.len();
         let most = (VALUES / features / TOGETHER).max(1) * TOGETHER;
         let mut rng = stream(seed, Purpose::Samples, 0);
+        let base = self.flow.base();
         (0..rows).step_by(most).map(move |start| {
-            let z = standard_normal(most.min(rows - start), features, &mut rng);
+            let z = base.sample(most.min(rows - start), &mut rng);
             self.inverse(&z)
         })
     }

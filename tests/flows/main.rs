@@ -15,7 +15,8 @@ use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{
-    Activation, CouplingKind, Device, Kept, KernelChoice, MaskScheme, Mixing, Model, Normalization, ScaleBound,
+    Activation, BaseKind, CouplingKind, DegreesOfFreedom, Device, Kept, KernelChoice, Learned, MaskScheme, Mixing, Model,
+    Normalization, ScaleBound,
 };
 
 #[derive(Clone)]
@@ -66,8 +67,15 @@ fn act_norm(features: usize, shape: [usize; 3]) -> Case {
     affine(features, shape).with(|model| model.normalization = Normalization::Act)
 }
 
+const LEARNED: DegreesOfFreedom = DegreesOfFreedom::Learned(Learned::Learned);
+
+/// The same with a Student-t base.
+fn heavy(case: Case, degrees: DegreesOfFreedom) -> Case {
+    case.with(|model| (model.base, model.degrees_of_freedom) = (BaseKind::StudentT, Some(degrees)))
+}
+
 /// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
-/// registers, one to three hidden layers, both activations, and every kind of layer.
+/// registers, one to three hidden layers, both activations, every kind of layer, and every base.
 fn table() -> Vec<Case> {
     use MaskScheme::{Half, Random};
     use Mixing::{Permutation, Reverse};
@@ -107,6 +115,10 @@ fn table() -> Vec<Case> {
         act_norm(1, [4, 16, 2]),
         act_norm(2, [4, 33, 2]),
         act_norm(5, [3, 17, 1]).masked(Half).tanh(),
+        heavy(affine(1, [4, 16, 2]), DegreesOfFreedom::Given(3.0)),
+        heavy(affine(2, [3, 20, 2]), LEARNED),
+        heavy(batch_norm(7, [3, 17, 1]).tanh(), LEARNED),
+        heavy(act_norm(33, [2, 16, 1]), LEARNED),
     ]
 }
 

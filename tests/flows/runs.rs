@@ -38,7 +38,7 @@ struct Study {
 
 impl Study {
     /// 90 steps in unequal stretches, with everything that a checkpoint holds in use.
-    fn new(folder: &Path, dataset: &str, normalization: &str) -> Self {
+    fn new(folder: &Path, dataset: &str, normalization: &str, training: &str) -> Self {
         let path = folder.join("study.toml");
         // Half steps on two waves, for what is dequantised.
         let wave = |i: i32, speed: f64| (f64::from(i) * speed).sin().mul_add(4.0, f64::from(i % 3)).round() / 2.0;
@@ -48,7 +48,7 @@ impl Study {
             "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
              [model]\ndepth = 2\nwidth = 8\nnormalization = \"{normalization}\"\n[optimizer]\nlearning_rate = 3e-3\n\
              schedule = {{ name = \"cosine\", warmup = 5 }}\n\
-             [training]\nbatch_size = 16\nsteps = 90\nevaluate_every = 25\nlog_every = 10\n"
+             [training]\nbatch_size = 16\nsteps = 90\nlog_every = 10\n{training}\n"
         );
         std::fs::write(&path, spec).expect("written");
         let (_, mut plan) = prepare(&[path], Overrides::default()).expect("a spec").remove(0);
@@ -103,6 +103,21 @@ impl Onlooker for Curious<'_> {
     }
 }
 
+/// Keeps the weights that are evaluated.
+#[derive(Default)]
+struct Weights(Vec<Vec<f32>>);
+
+impl Onlooker for Weights {
+    fn look(&mut self, flow: &mut dyn Flow, _: u64, _: u64, _: usize) -> Result<Option<Picture>, DeviceError> {
+        flow.settle(None)?;
+        self.0.push(flow.parameters().values().to_vec());
+        Ok(None)
+    }
+}
+
+/// Four evaluations of a run.
+const SELDOM: &str = "evaluate_every = 25";
+
 /// Without the times.
 fn untimed(rows: &[Metrics]) -> Vec<Metrics> {
     rows.iter().map(|row| Metrics { seconds: 0.0, samples_per_second: None, ..row.clone() }).collect()
@@ -114,7 +129,7 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
     let all = datasets.into_iter().flat_map(|dataset| ["none", "batch"].map(|norm| (dataset, norm)));
     for ((dataset, norm), gpu) in all.flat_map(|study| Gpu::all().into_iter().map(move |gpu| (study, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");
-        let study = Study::new(folder.path(), dataset, norm);
+        let study = Study::new(folder.path(), dataset, norm, SELDOM);
         let run = |gpu: Option<Gpu>| {
             let checkpoints = folder.path().join(format!("{gpu:?}"));
             std::fs::create_dir(&checkpoints).expect("made");
@@ -139,7 +154,7 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
 #[test]
 fn a_run_that_is_looked_at_has_the_same_bits() {
     let folder = tempfile::tempdir().expect("a folder");
-    let study = Study::new(folder.path(), "name = \"moons\"", "batch");
+    let study = Study::new(folder.path(), "name = \"moons\"", "batch", SELDOM);
     for gpu in std::iter::once(None).chain(Gpu::all().into_iter().map(Some)) {
         let mut curious = Curious(&study.dataset, Vec::new());
         let [watched, alone] = ["watched", "alone"].map(|name| folder.path().join(format!("{name}-{gpu:?}")));
@@ -157,10 +172,12 @@ fn a_run_that_is_looked_at_has_the_same_bits() {
 
 #[test]
 fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
-    for (norm, gpu) in ["none", "batch"].into_iter().flat_map(|norm| Gpu::all().into_iter().map(move |gpu| (norm, gpu)))
+    let averaging = format!("{SELDOM}\nema = 0.9");
+    let kinds = [("none", SELDOM), ("batch", SELDOM), ("batch", &averaging)];
+    for ((norm, training), gpu) in kinds.into_iter().flat_map(|kind| Gpu::all().into_iter().map(move |gpu| (kind, gpu)))
     {
         let folder = tempfile::tempdir().expect("a folder");
-        let study = Study::new(folder.path(), "name = \"moons\"", norm);
+        let study = Study::new(folder.path(), "name = \"moons\"", norm, training);
         let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
         [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
         let (whole, curve) = study.run(&mut *study.flow(Some(gpu)), &straight, None);
@@ -181,5 +198,61 @@ fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
         }
         let apart = scores[0].iter().zip(&scores[1]).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max);
         assert!(apart < 1e-5, "{gpu:?}: {apart}");
+    }
+}
+
+#[test]
+fn an_averaging_run_on_the_host_goes_on_with_the_same_bits() {
+    for norm in ["batch", "act"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let study = Study::new(folder.path(), "name = \"moons\"", norm, "evaluate_every = 25\nema = 0.9");
+        let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
+        [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
+        study.run(&mut *study.flow(None), &straight, None);
+        let (first, _) = study.run(&mut *study.flow(None), &parts, Some(40));
+        assert_eq!(first.status, Status::Interrupted);
+        study.run(&mut *study.flow(None), &parts, None);
+        for name in ["best.safetensors", "last.safetensors"] {
+            let bytes = |folder: &Path| std::fs::read(folder.join(name)).expect("a checkpoint");
+            assert!(bytes(&straight) == bytes(&parts), "{name}, {norm}");
+        }
+    }
+}
+
+/// The weights of every step, of a run that keeps no average, are averaged here in f64.
+#[test]
+fn what_is_evaluated_and_kept_is_the_average_of_the_weights_of_all_steps() {
+    const DECAY: f64 = 0.9;
+    for (norm, gpu) in
+        [("batch", None), ("act", None)].into_iter().chain(Gpu::all().into_iter().map(|gpu| ("batch", Some(gpu))))
+    {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = |training: &str, name: &str| {
+            let study = Study::new(folder.path(), "name = \"moons\"", norm, training);
+            let checkpoints = folder.path().join(name);
+            std::fs::create_dir(&checkpoints).expect("made");
+            let (mut weights, mut flow) = (Weights::default(), study.flow(gpu));
+            let start = flow.parameters().values().to_vec();
+            let (outcome, curve) = study.run_before(&mut weights, &mut *flow, &checkpoints, None);
+            assert_eq!(outcome.status, Status::Finished);
+            let losses: Vec<_> = curve.iter().filter_map(|row| row.train_nll).collect();
+            (start, weights.0, flow.parameters().values().to_vec(), losses)
+        };
+        let (start, raw, _, losses) = run("evaluate_every = 1", "raw");
+        let (_, averaged, kept, same_losses) = run("evaluate_every = 1\nema = 0.9", "averaged");
+        assert_eq!(losses, same_losses, "training is not touched");
+        assert_eq!((raw.len(), averaged.len()), (90, 90));
+        let mut expected: Vec<f64> = start.iter().map(|value| f64::from(*value)).collect();
+        for (step, (raw, averaged)) in raw.iter().zip(&averaged).enumerate() {
+            let decay = DECAY.min((1.0 + step as f64) / (10.0 + step as f64));
+            for ((expected, raw), averaged) in expected.iter_mut().zip(raw).zip(averaged) {
+                *expected = decay * *expected + (1.0 - decay) * f64::from(*raw);
+                // Whether activation normalisation has started has no average: 1 from the first step on.
+                let is_flag = norm == "act" && *averaged == 1.0 && *raw == 1.0;
+                let apart = (*expected - f64::from(*averaged)).abs();
+                assert!(is_flag || apart < 1e-5, "{gpu:?}, {norm}, step {step}: {expected} {averaged}");
+            }
+        }
+        assert!(averaged.contains(&kept) && !raw.contains(&kept), "{gpu:?}");
     }
 }

@@ -60,11 +60,16 @@ fn room_for(parts: [(&'static str, usize); 3], features: usize) -> Result<(), Da
     Err(DataError::TooLarge { part, rows, needed: memory::shown(needed), free: memory::shown(free) })
 }
 
+/// The rows that stand for the training rows of a toy where those are always fresh.
+pub fn rows_for_scale(toy: &dyn Toy, seed: u64) -> Matrix<f64> {
+    toy_rows(toy, seed, Purpose::TrainRows, ROWS_FOR_SCALE)
+}
+
 /// Draws the parts that `spec` asks for.
 pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataError> {
     let (train, [validation, test]) = rows(spec, &*toy)?;
     let fresh = train.is_none();
-    let train = train.unwrap_or_else(|| toy_rows(&*toy, spec.seed, Purpose::TrainRows, ROWS_FOR_SCALE));
+    let train = train.unwrap_or_else(|| rows_for_scale(&*toy, spec.seed));
     let identity = Preprocessing::identity(toy.features());
     let preprocessing = match spec.standardize {
         true => identity.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),

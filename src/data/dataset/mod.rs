@@ -70,6 +70,15 @@ impl Dataset {
         }))
     }
 
+    /// See [`Preprocessing::log_deviation`]: that of the training rows. Fresh rows have it as 20,000 of them do.
+    pub fn log_deviation(&self) -> Option<f64> {
+        match (&self.train, &self.toy) {
+            (Train::Rows(rows), _) => self.preprocessing.log_deviation(rows),
+            (Train::Fresh, Some(toy)) => self.preprocessing.log_deviation(&from_toy::rows_for_scale(&**toy, self.seed)),
+            (Train::Fresh, None) => None,
+        }
+    }
+
     /// Number of features D.
     pub fn features(&self) -> usize {
         self.columns.len()

@@ -2,7 +2,8 @@
 
 use dfdx::prelude::*;
 
-use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, LayerHealth, Loss, Parameters};
+use crate::flow::composed_base::Form as BaseForm;
+use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters};
 use crate::layers::Form;
 use crate::layers::composed::{Composed as _, Float, Moved, Rows, Upload};
 use crate::matrix::Matrix;
@@ -88,10 +89,11 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
             let (moved, more) = layer.forward_training(x, self.parameters.values_mut())?;
             (x, log_det) = (moved, log_det.try_add(more)?);
         }
-        let square = x.try_square()?.try_sum::<(usize,), Axis<1>>()?.try_mul(E::of(0.5))?;
-        let nll = square.try_sub(log_det)?.try_mean::<(), Axis<0>>()?;
-        let value = nll.as_vec()[0].wide() + self.architecture.features as f64 * HALF_LN_TAU;
+        let base = BaseForm::new(&self.architecture.base, self.parameters.values(), self.features, &self.device)?;
+        let nll = base.energy(x)?.try_sub(log_det)?.try_mean::<(), Axis<0>>()?;
+        let value = nll.as_vec()[0].wide() + self.base().constant();
         let gradients = nll.try_backward()?;
+        base.gradient(&gradients, gradient);
         for layer in &layers {
             layer.gradient(&gradients, gradient);
         }

@@ -46,6 +46,16 @@ pub(super) struct Placed {
     pub weights: Weights,
 }
 
+impl Placed {
+    /// Brings all values from the device, laid out as the host has them.
+    fn read(&self, device: &impl Device, values: &mut [f32]) -> Result<(), DeviceError> {
+        let mut found = vec![0.0f32; self.layout.len];
+        device.read(self.weights.values, cast_slice_mut(&mut found))?;
+        self.layout.to_host(&found, values);
+        Ok(())
+    }
+}
+
 /// The weights of a flow on its device.
 #[derive(Clone, Copy)]
 pub(super) struct Weights {
@@ -123,10 +133,7 @@ impl<D: Device> OnDevice<D> {
 
     fn download(&mut self) -> Result<(), DeviceError> {
         if self.newest == Newest::Device {
-            let Placed { layout, weights, .. } = &self.placed;
-            let mut values = vec![0.0f32; layout.len];
-            self.device.read(weights.values, cast_slice_mut(&mut values))?;
-            layout.to_host(&values, self.parameters.values_mut());
+            self.placed.read(&*self.device, self.parameters.values_mut())?;
             self.newest = Newest::Both;
         }
         Ok(())
@@ -196,12 +203,14 @@ impl<D: Device> OnDevice<D> {
 }
 
 impl<D: Device> Training<D> {
-    /// Takes the steps of `work` from number `at` on, as many as there is room for; adds their losses.
+    /// Takes the steps of `work` from number `at` on, as many as there is room for; adds their losses. An average is kept on the
+    /// host, which then waits for the weights of every step.
     fn steps(
         &self,
         device: &D,
+        placed: &Placed,
         (work, at): (&Work, usize),
-        optimizer: &Optimizer,
+        optimizer: &mut Optimizer,
         losses: &mut Vec<Loss>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<usize, DeviceError> {
@@ -216,8 +225,13 @@ impl<D: Device> Training<D> {
             Rows::Held(places) => Brought::Places(&places[at * step.rows..end * step.rows]),
         };
         step.begin(device, &constants, &brought)?;
-        for _ in at..end {
+        let mut values = optimizer.average().map(|average| average.values().to_vec()).unwrap_or_default();
+        for number in work.first + at as u64..work.first + end as u64 {
             device.replay(&self.graph)?;
+            if let Some(average) = optimizer.average_mut() {
+                placed.read(device, &mut values)?;
+                average.update(&values, number);
+            }
         }
         if let Some(meanwhile) = meanwhile {
             meanwhile();
@@ -294,7 +308,7 @@ impl<D: Device> Flow for OnDevice<D> {
         let mut meanwhile = Some(meanwhile);
         let mut done = 0;
         while done < work.rates.len() && losses.last().is_none_or(Loss::is_finite) {
-            done = training.steps(&self.device, (work, done), optimizer, losses, meanwhile.take())?;
+            done = training.steps(&self.device, &self.placed, (work, done), optimizer, losses, meanwhile.take())?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::lane::{Lane, split};
 use crate::compute::{Buffer, Level, Panels};
-use crate::flow::{Architecture, DeviceError, Flow, HALF_LN_TAU, Latent, Layer, LayerHealth, Loss, Parameters};
+use crate::flow::{Architecture, DeviceError, Flow, Latent, Layer, LayerHealth, Loss, Parameters};
 use crate::layers::cpu::{AcrossRows, ByRow, Context, Totals, Training};
 use crate::matrix::Matrix;
 use crate::optimizer::{CHUNK, square_sum};
@@ -105,6 +105,7 @@ impl Fused {
 
     /// Forward and backward on all lanes; each lane's part of the gradient and of the loss stays in it.
     fn train(&mut self, lanes: &mut [Lane], batch: usize) -> f64 {
+        let base = self.base();
         let Self { architecture: Architecture { features, ref layers, .. }, ref mut parameters, level, .. } = *self;
         let per_row = 1.0 / batch as f32;
         // Stretches of layers that take each row for itself, within which lanes need not wait for each other.
@@ -126,7 +127,7 @@ impl Fused {
             each(lanes, |lane| {
                 on.forward(stretch, lane);
                 if i == between.len() {
-                    lane.start_back(per_row, features);
+                    lane.start_back(&*base, per_row, features);
                     on.backward(stretch, lane);
                 }
             });
@@ -141,8 +142,8 @@ impl Fused {
             on.backward_across(at, layer, totals, lanes);
             each(lanes, |lane| on.backward(stretch, lane));
         }
-        let total: f64 = lanes.iter().map(|lane| lane.loss(features)).sum();
-        total / batch as f64 + features as f64 * HALF_LN_TAU
+        let total: f64 = lanes.iter().map(|lane| lane.loss(&*base, features)).sum();
+        total / batch as f64 + base.constant()
     }
 }
 

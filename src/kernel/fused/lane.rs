@@ -3,6 +3,7 @@
 use crate::compute::Buffer;
 use crate::compute::Level;
 use crate::compute::Panels;
+use crate::flow::Density;
 use crate::layers::cpu::Scratch;
 
 /// Rows in a lane, where the batch allows: few enough to share a batch and to stay in the near caches.
@@ -53,8 +54,9 @@ impl Lane {
         self.log_det.resize(padded, 0.0);
     }
 
-    /// Starts the way back at the z side, each row of `per_row` weight.
-    pub fn start_back(&mut self, per_row: f32, features: usize) {
+    /// Starts the way back at the z side, each row of `per_row` weight. What is learned of `base` gets this lane's part of its
+    /// gradient.
+    pub fn start_back(&mut self, base: &dyn Density, per_row: f32, features: usize) {
         self.weights.clear();
         self.weights.resize(self.panels.rows, per_row);
         self.weights.resize(self.panels.padded(), 0.0);
@@ -63,18 +65,25 @@ impl Lane {
             let weights = &self.weights[panel.first..][..panel.width];
             for f in 0..features {
                 let (d, x) = (panel.row_of(features, f, &mut self.d), panel.row(features, f, &self.x));
-                d.iter_mut().zip(x).zip(weights).for_each(|((d, x), weight)| *d = x * weight);
+                base.slopes(f, x, weights, d);
+            }
+        }
+        if let Some(place) = base.learned() {
+            for f in 0..features {
+                let rows = self.panels.iter().map(|panel| &panel.row(features, f, &self.x)[..panel.used]);
+                let slope: f64 = rows.map(|z| base.slope_of_learned(f, z)).sum();
+                self.gradient[place + f] = (f64::from(per_row) * slope) as f32;
             }
         }
     }
 
-    /// Σ_rows (½|z|² − log_det), in f64.
-    pub fn loss(&self, features: usize) -> f64 {
+    /// Σ_rows (energy of z − log_det), in f64.
+    pub fn loss(&self, base: &dyn Density, features: usize) -> f64 {
         let mut total = 0.0;
         for panel in self.panels.iter() {
             for f in 0..features {
                 let z = &panel.row(features, f, &self.x)[..panel.used];
-                total += 0.5 * z.iter().map(|&z| f64::from(z) * f64::from(z)).sum::<f64>();
+                total += base.energy(f, z);
             }
         }
         total - self.log_det[..self.panels.rows].iter().map(|&l| f64::from(l)).sum::<f64>()

@@ -13,7 +13,7 @@ pub struct ActNorm {
     pub log_scale: usize,
     /// Shape `[features]`.
     pub bias: usize,
-    /// Not 0 once it has started, shape `[1]`: a statistic, so that a run that goes on does not start it again.
+    /// Not 0 once it has started, shape `[1]`: saved, so that a run that goes on does not start it again.
     pub initialised: usize,
 }
 
@@ -23,7 +23,7 @@ impl ActNorm {
         Self {
             log_scale: scope.vector("log_scale", features, Role::Trainable, 0.0),
             bias: scope.vector("bias", features, Role::Trainable, 0.0),
-            initialised: scope.vector("initialised", 1, Role::Statistic, 0.0),
+            initialised: scope.vector("initialised", 1, Role::Flag, 0.0),
         }
     }
 

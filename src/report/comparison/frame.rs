@@ -36,7 +36,9 @@ impl Comparison {
             let estimates = groups.iter().map(|group| group.estimates.get(metric.name).copied());
             columns.extend(estimate_columns(metric.name, &estimates.collect::<Vec<_>>()));
             let errors: Vec<_> = groups.iter().map(|group| group.rows_errors.get(metric.name).copied()).collect();
-            if let Some(name) = metric.rows_error.filter(|_| errors.iter().any(Option::is_some)) {
+            // Two metrics may share an error.
+            let is_new = |name: &&str| columns.iter().all(|column| column.name().as_str() != *name);
+            if let Some(name) = metric.rows_error.filter(is_new).filter(|_| errors.iter().any(Option::is_some)) {
                 columns.push(Column::new(name.into(), errors));
             }
         }

@@ -27,6 +27,10 @@ pub struct Metric {
 /// In the order of the tables.
 pub const METRICS: &[Metric] = &[
     Metric { rows_error: Some("test_nll_stderr"), ..Metric::nats("test_nll", "test NLL", true) },
+    Metric {
+        rows_error: Some("test_nll_stderr"),
+        ..Metric::nats("test_nll_standardized", "standardized test NLL", false)
+    },
     Metric::nats("validation_nll", "validation NLL", false),
     Metric::nats("train_nll", "train NLL", false),
     // What the toy's own randomness costs is taken off.

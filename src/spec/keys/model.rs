@@ -13,6 +13,8 @@ const MASK: Kind = Kind::Choice {
     refused: &[("checkerboard", NEEDS_IMAGES), ("channel", NEEDS_IMAGES)],
 };
 
+const DEGREES: Kind = Kind::NumberOr { min: Inclusive(0.5), max: Inclusive(1e6), word: "learned" };
+
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
     row("model.mask", MASK, Value("'alternating'"), "", "Which features a coupling layer keeps and which it changes."),
@@ -43,4 +45,11 @@ pub(super) static ROWS: &[Row] = &[
     row("model.normalization", choice(&["none", "batch", "act"]), Value("'none'"), "",
         "The flow layer after every coupling: batch normalisation, or activation normalisation, which the first batch starts.")
         .since(Since::InPlaceOf("model.batch_norm", &[("none", "false"), ("batch", "true")])),
+    row("model.base", choice(&["normal", "student-t"]), Value("'normal'"), "",
+        "What every latent coordinate follows: the standard normal, or a Student-t distribution, for data with heavy tails.")
+        .since(Since::Later),
+    row("model.degrees_of_freedom", DEGREES, Value("4.0"), "",
+        "ν of the Student-t base, whose tails have power ν + 1; `\"learned\"`: one a coordinate, trained from 4 on.")
+        .when(When::Is("model.base", &["student-t"])).since(Since::Later)
+        .because("with less, single draws leave the range of 32-bit floats; with more, it is a normal"),
 ];

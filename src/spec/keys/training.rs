@@ -1,8 +1,9 @@
 //! `[training]`: how long, in which steps, and how often to look.
 
-use super::row::{MAX_STEPS, Row, choice, integer, row};
+use super::row::{MAX_STEPS, Row, choice, float, integer, row};
 use crate::spec::keys::Fallback::{Absent, Value};
 use crate::spec::keys::Since::Later;
+use crate::spec::kind::Bound::{Exclusive, Inclusive};
 use crate::spec::variant::When;
 
 #[rustfmt::skip]
@@ -19,6 +20,10 @@ pub(super) static ROWS: &[Row] = &[
         "Steps between rows of the training curve; left out in a shorter run: all of it."),
     row("training.patience", integer(0, MAX_STEPS), Value("0"), "evaluations",
         "Evaluations without a better validation NLL before stopping; 0 = off."),
+    row("training.ema", float(Inclusive(0.0), Exclusive(1.0)), Value("0.0"), "",
+        "Decay of the exponential moving average of the weights, which is then what is evaluated, kept, sampled and scored; 0 = off. \
+         The decay after t steps is at most (1 + t)/(10 + t).")
+        .since(Later),
     row("training.kernel", choice(&["fused", "composed"]), Value("'fused'"), "",
         "What computes: kernels written by hand, or plain dfdx operations."),
     row("training.precision", choice(&["f32", "tf32"]), Value("'f32'"), "",

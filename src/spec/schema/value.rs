@@ -66,6 +66,9 @@ pub(super) fn of(kind: &Kind) -> Value {
             "minItems": 2,
             "maxItems": 2,
         }),
+        Kind::NumberOr { min, max, word } => {
+            either(vec![number(min, max), json!({ "type": "string", "enum": [word] })])
+        }
         Kind::Text(_) => json!({ "type": "string", "pattern": "\\S" }),
         // ASCII but what numbers, quotes and lines are made of.
         Kind::Character => json!({

@@ -80,6 +80,9 @@ fn value(kind: Kind) -> BoxedStrategy<String> {
     match kind {
         Kind::Integer { min, max } => (min..=max.min(min + 99)).prop_map(|value| value.to_string()).boxed(),
         Kind::Float { min, max } => number(min, max).prop_map(|value| format!("{value:?}")).boxed(),
+        Kind::NumberOr { min, max, word } => {
+            prop_oneof![number(min, max).prop_map(|value| format!("{value:?}")), Just(format!("{word:?}"))].boxed()
+        }
         Kind::Bool => any::<bool>().prop_map(|value| value.to_string()).boxed(),
         Kind::Choice { .. } | Kind::Toy => {
             prop::sample::select(kind.choices().expect("words")).prop_map(|word| format!("{word:?}")).boxed()
