@@ -21,6 +21,7 @@ use composed::{Compose, Composed, Float, Moved, Rows, Upload};
 pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
+pub(crate) use coupling::CouplingForm;
 pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Networks, Transformer};
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;

@@ -1,8 +1,9 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
 use super::device::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Memory, Product};
-use super::layout::{Layout, Maps, Norm, coupling};
-use crate::flow::{self, Architecture, BATCH_NORM_EPSILON, DeviceError, Mask};
+use super::layout::{ActPlace, BatchPlace, Layout, Maps, Norm, coupling};
+use super::order::{self, Columns};
+use crate::flow::{Architecture, BATCH_NORM_EPSILON, DeviceError, Mask};
 use crate::layers::cuda::OnCuda;
 use crate::spec::Activation;
 
@@ -36,7 +37,7 @@ impl Commands {
         self.0.push(Command::Product(product));
     }
 
-    /// A product of both networks by a kernel of ours, with what comes behind it: forward bias and activation, back the slope of
+    /// A product of a coupling's networks by a kernel of ours, with what comes behind it: forward bias and activation, back the slope of
     /// the activation that gave `h`.
     fn affine(&mut self, product: &Product, h: Address, activation: Option<Activation>) {
         let &Product { rows, inner, columns, a, b, c, count, .. } = product;
@@ -83,21 +84,23 @@ impl Reader {
 pub(super) enum Layer {
     Coupling(Coupling),
     BatchNorm(BatchNorm),
+    ActNorm(ActNorm),
 }
 
 impl Layer {
-    /// The layers of `architecture`; their tables lie in `memory`.
+    /// The layers of `architecture` but for permutations, which are in the tables of the others; those lie in `memory`.
     pub fn place<D: Device>(
         architecture: &Architecture,
         layout: &Layout,
         memory: &mut Memory<D>,
     ) -> Result<(Vec<Self>, Tables), DeviceError> {
         let features = architecture.features;
-        let masks: Vec<&Mask> = architecture.layers.iter().filter_map(|layer| Some(coupling(layer)?.mask)).collect();
+        let masks = order::layers(architecture).filter_map(|(layer, columns)| Some((coupling(&layer)?.mask, columns)));
+        let masks: Vec<(&Mask, Columns)> = masks.collect();
         let table = |chosen: fn(&Mask) -> &Vec<usize>| {
             let mut table = vec![-1i32; masks.len() * features];
-            for (mask, places) in masks.iter().zip(table.chunks_exact_mut(features)) {
-                chosen(mask).iter().zip(0..).for_each(|(&feature, at)| places[feature] = at);
+            for ((mask, columns), places) in masks.iter().zip(table.chunks_exact_mut(features)) {
+                chosen(mask).iter().zip(0..).for_each(|(&feature, at)| places[columns[feature]] = at);
             }
             table
         };
@@ -106,19 +109,22 @@ impl Layer {
             role: memory.holding(&table(|mask| &mask.changed))?,
         };
         let (mut couplings, mut norms) = (0.., layout.norms.iter());
-        let place = |layer: &flow::Layer| {
-            Some(match layer.on_cuda()? {
+        let place = |(layer, _)| {
+            Some(match layer {
                 OnCuda::Coupling(place) => {
                     let number = couplings.next()?;
                     let at = 4 * (number * features) as u64;
                     let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
-                    let changes = place.mask.changed.len();
-                    Self::Coupling(Coupling { number, features, role: tables.role + at, slot, changes })
+                    Self::Coupling(Coupling { number, features, role: tables.role + at, slot })
                 }
-                OnCuda::BatchNorm(_) => Self::BatchNorm(BatchNorm { features, place: *norms.next()? }),
+                OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
+                    Norm::Batch(place) => Self::BatchNorm(BatchNorm { features, place }),
+                    Norm::Act(place) => Self::ActNorm(ActNorm { features, place }),
+                },
+                OnCuda::Permutation(_) => return None,
             })
         };
-        Ok((architecture.layers.iter().map_while(place).collect(), tables))
+        Ok((order::layers(architecture).filter_map(place).collect(), tables))
     }
 }
 
@@ -139,17 +145,15 @@ pub(super) struct Coupling {
     pub role: Address,
     /// Of every feature: its place among the kept ones, or −1. Null where none is kept.
     pub slot: Address,
-    /// How many features it changes.
-    pub changes: usize,
 }
 
 /// Where a coupling's networks find and leave their numbers.
 pub(super) struct NetworkMemory<'a> {
     /// The kept features, shape `[rows, kept]`.
     pub kept: Address,
-    /// The hidden layers, each shape `[2, rows, width]`; where there are fewer than layers, they are used in turn.
+    /// The hidden layers, each shape `[networks, rows, width]`; where there are fewer than layers, they are used in turn.
     pub hidden: &'a [Address],
-    /// s before tanh and t, shape `[2, rows, changed]`.
+    /// What the networks say, shape `[networks, rows, changed]`.
     pub out: Address,
 }
 
@@ -167,7 +171,7 @@ impl Coupling {
         Reader { slot: self.slot, kept: layout.kept, rows }
     }
 
-    /// Computes s and t, but for the last biases.
+    /// Computes what the networks say, but for the last biases.
     pub fn networks(
         &self,
         commands: &mut Commands,
@@ -190,7 +194,7 @@ impl Coupling {
         }
     }
 
-    /// Takes the rows in `input` through one map of both networks to `output`, with its bias and activation where there is one.
+    /// Takes the rows in `input` through one map of the networks to `output`, with its bias and activation where there is one.
     #[allow(clippy::too_many_arguments)]
     fn forward_map(
         &self,
@@ -211,7 +215,7 @@ impl Coupling {
             b: Factor { address: weights, transposed: false, stride: maps.stride() },
             c: output,
             stride: rows * maps.outputs,
-            count: 2,
+            count: maps.networks,
         };
         if is_small(&product) {
             return commands.affine(&product, NULL, activation);
@@ -222,8 +226,8 @@ impl Coupling {
             let is_tanh = activation == Activation::Tanh;
             commands.launch(
                 Kernel::Activate,
-                2 * rows * maps.outputs,
-                arguments![output, values, s, t, rows, maps.outputs, is_tanh],
+                maps.networks * rows * maps.outputs,
+                arguments![output, values, s, t, maps.networks, rows, maps.outputs, is_tanh],
             );
         }
     }
@@ -250,7 +254,7 @@ impl Coupling {
             b: Factor { address: weights, transposed: true, stride: maps.stride() },
             c: to,
             stride: rows * maps.inputs,
-            count: 2,
+            count: maps.networks,
         };
         if is_small(&product) {
             let (activation, h) = activated.unzip();
@@ -258,13 +262,13 @@ impl Coupling {
         }
         commands.product(product);
         if let Some((activation, h)) = activated {
-            let count = 2 * rows * maps.inputs;
+            let count = maps.networks * rows * maps.inputs;
             let is_tanh = activation == Activation::Tanh;
             commands.launch(Kernel::ActivateBack, count, arguments![h, to, count, is_tanh]);
         }
     }
 
-    /// Takes rows through, once s and t stand in `out`.
+    /// Takes rows through, once what the networks say stands in `out`.
     pub fn couple(
         &self,
         commands: &mut Commands,
@@ -285,7 +289,7 @@ impl Coupling {
                 values,
                 s,
                 t,
-                layout.scale(self.number),
+                layout.scale(self.number).unwrap_or(0),
                 x,
                 z,
                 log_det,
@@ -297,6 +301,7 @@ impl Coupling {
                 self.features,
                 layout.changed,
                 layout.has_networks(),
+                layout.form as usize,
                 inverse,
                 lanes,
             ],
@@ -307,7 +312,7 @@ impl Coupling {
 #[derive(Clone, Copy)]
 pub(super) struct BatchNorm {
     pub features: usize,
-    pub place: Norm,
+    pub place: BatchPlace,
 }
 
 impl BatchNorm {
@@ -315,7 +320,7 @@ impl BatchNorm {
     pub fn running(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
         let lanes = lanes(self.features);
-        let Norm { log_gamma, beta, running_mean, running_variance } = self.place;
+        let BatchPlace { log_gamma, beta, running_mean, running_variance } = self.place;
         commands.launch(
             Kernel::NormaliseRunning,
             rows * lanes,
@@ -334,6 +339,40 @@ impl BatchNorm {
                 rows,
                 self.features,
                 BATCH_NORM_EPSILON,
+                inverse,
+                lanes,
+            ],
+        );
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct ActNorm {
+    pub features: usize,
+    pub place: ActPlace,
+}
+
+impl ActNorm {
+    /// Takes rows through as in evaluation.
+    pub fn evaluate(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
+        let &Passage { x, z, log_det, rows, inverse } = passage;
+        let lanes = lanes(self.features);
+        let ActPlace { log_scale, bias, .. } = self.place;
+        commands.launch(
+            Kernel::Rescale,
+            rows * lanes,
+            arguments![
+                x,
+                z,
+                values,
+                log_scale,
+                bias,
+                log_det,
+                reader.slot,
+                reader.kept,
+                reader.rows,
+                rows,
+                self.features,
                 inverse,
                 lanes,
             ],

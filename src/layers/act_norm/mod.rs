@@ -3,6 +3,7 @@
 mod composed;
 mod cpu;
 
+use super::cuda::OnCuda;
 use super::{Cost, Kind, Role, Scope};
 
 /// z = x·exp(log_scale) + bias. Both are trained; the first batch of training decides where they start: after the layer its
@@ -52,5 +53,9 @@ impl Kind for ActNorm {
     /// The scaled row is kept.
     fn cost(&self, features: usize) -> Cost {
         Cost { multiplications: features, values: features }
+    }
+
+    fn on_cuda(&self) -> Option<OnCuda<'_>> {
+        Some(OnCuda::ActNorm(self))
     }
 }

@@ -5,18 +5,20 @@ mod additive;
 mod affine;
 mod composed;
 mod cpu;
+mod cuda;
 mod mask;
 mod mlp;
 mod transformer;
 
 pub use affine::{Affine, Bound};
+pub(crate) use cuda::CouplingForm;
 pub use mask::Mask;
 pub use mlp::Mlp;
 pub use transformer::Transformer;
 
 use additive::Additive;
 
-use super::cuda::{AffineCoupling, OnCuda};
+use super::cuda::{CouplingOnCuda, OnCuda};
 use super::{Cost, Kind, Places, Scope};
 use crate::spec::{Activation, ScaleBound};
 
@@ -75,11 +77,7 @@ impl Kind for Coupling {
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        match (&self.networks[..], &self.transformer) {
-            ([s, t], Transformer::Affine(Affine { bound: Bound::Tanh { scale } })) => {
-                Some(OnCuda::Coupling(AffineCoupling { mask: &self.mask, networks: [s, t], scale: *scale }))
-            }
-            _ => None,
-        }
+        let Self { mask, networks, transformer } = self;
+        Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form: transformer.form(), scale: transformer.scale() }))
     }
 }
