@@ -39,15 +39,15 @@ fn additive(features: usize, shape: [usize; 3]) -> Case {
 }
 
 fn mixed(features: usize, shape: [usize; 3], mixing: Mixing) -> Case {
-    affine(features, shape).with(|model| model.mixing = mixing)
+    affine(features, shape).mixed(mixing)
 }
 
 fn batch_norm(features: usize, shape: [usize; 3]) -> Case {
-    affine(features, shape).with(|model| model.normalization = Normalization::Batch)
+    affine(features, shape).normalised(Normalization::Batch)
 }
 
 fn act_norm(features: usize, shape: [usize; 3]) -> Case {
-    affine(features, shape).with(|model| model.normalization = Normalization::Act)
+    affine(features, shape).normalised(Normalization::Act)
 }
 
 /// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
@@ -55,6 +55,7 @@ fn act_norm(features: usize, shape: [usize; 3]) -> Case {
 fn table() -> Vec<Case> {
     use MaskScheme::{Half, Random};
     use Mixing::{Permutation, Reverse};
+    use Normalization::Act;
     use ScaleBound::{Atan, Sigmoid};
     vec![
         affine(1, [4, 16, 2]),
@@ -83,6 +84,9 @@ fn table() -> Vec<Case> {
         act_norm(1, [4, 16, 2]),
         act_norm(2, [4, 33, 2]),
         act_norm(5, [3, 17, 1]).masked(Half).tanh(),
+        batch_norm(5, [3, 12, 1]).mixed(Permutation),
+        act_norm(5, [3, 12, 2]).mixed(Permutation),
+        additive(4, [3, 12, 1]).normalised(Act).mixed(Reverse),
     ]
 }
 
@@ -94,6 +98,14 @@ impl Case {
 
     fn masked(self, mask: MaskScheme) -> Self {
         self.with(|model| model.mask = mask)
+    }
+
+    fn mixed(self, mixing: Mixing) -> Self {
+        self.with(|model| model.mixing = mixing)
+    }
+
+    fn normalised(self, normalization: Normalization) -> Self {
+        self.with(|model| model.normalization = normalization)
     }
 
     fn tanh(self) -> Self {
@@ -407,6 +419,16 @@ fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn F
 fn every_way_to_compute_a_flow_agrees_with_f64() {
     for case in table() {
         [1, 50, 300].into_iter().for_each(|rows| agrees_with_f64(&case, rows, case.all()));
+    }
+}
+
+/// A GPU adds up over thousands of rows by other means than over hundreds.
+#[test]
+fn large_batches_on_a_gpu_agree_with_f64() {
+    let sigmoid = bounded(70, [2, 12, 1], ScaleBound::Sigmoid);
+    for case in [affine(70, [2, 12, 2]).tanh(), additive(70, [2, 12, 2]), sigmoid, act_norm(3, [2, 12, 1])] {
+        let gpus = case.gpus().into_iter().map(|gpu| (gpu.name(), case.on(gpu)));
+        agrees_with_f64(&case, 1100, gpus.collect());
     }
 }
 
