@@ -216,7 +216,7 @@ impl Gpu {
             Self::Cuda => {
                 let widest = architecture.features.max(architecture.width);
                 use realnvp_runner::spec::Precision;
-                let driver = realnvp_runner::kernel::cuda::Driver::new(0, widest, Precision::F32).expect("a GPU");
+                let driver = realnvp_runner::compute::cuda::Driver::new(0, widest, Precision::F32).expect("a GPU");
                 Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))
             }
         }

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::device::{Address, Command, Device, Kernel, Memory};
-use super::layers::{Commands, Layer, NULL, NetworkMemory, Passage, Reader, arguments};
+use super::layers::{Layer, NetworkMemory, Passage, Reader};
 use super::layout::Layout;
+use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
 
 /// Which way rows go.

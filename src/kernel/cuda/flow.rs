@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use super::device::{Address, Device, Memory};
 use super::evaluation::{Evaluation, Way};
-use super::layers::{FLOAT, Layer, NULL, Tables};
+use super::layers::{Layer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
 use super::step::{Brought, Moments, Source, Step};
+use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::CouplingForm;
 use crate::layers::cuda::OnCuda;

@@ -4,12 +4,12 @@ use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source};
-use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::device::{Address, BLOCK, Device, Factor, Kernel, Memory, Product};
-use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{
-    ActNorm, BatchNorm, Commands, Coupling, FLOAT, Layer, NULL, NetworkMemory, Passage, Reader, arguments, lanes,
+use crate::compute::cuda::{
+    Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
+use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
+use crate::kernel::cuda::flow::{Placed, Weights};
+use crate::kernel::cuda::layers::{ActNorm, BatchNorm, Coupling, Layer, NetworkMemory, Passage, Reader};
 use crate::kernel::cuda::layout::{ActPlace, BatchPlace, Layout, Maps};
 use crate::optimizer::{DeviceRule, Optimizer};
 

@@ -2,9 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::kernel::cuda::device::Address;
+use crate::compute::cuda::{Address, FLOAT, NULL};
 use crate::kernel::cuda::flow::Placed;
-use crate::kernel::cuda::layers::{FLOAT, NULL};
 
 /// Inputs and outputs of a tile.
 const SIDE: usize = 32;

@@ -4,10 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source};
+use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::device::{Address, BLOCK, Device, Kernel, Memory};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{Commands, FLOAT, NULL, arguments};
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 

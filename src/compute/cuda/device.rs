@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use bytemuck::Pod;
 
-use crate::flow::DeviceError;
+use crate::compute::DeviceError;
 
 /// A place in a device's memory, in bytes.
 pub type Address = u64;
@@ -197,7 +197,7 @@ pub trait Device {
 const ALIGNMENT: usize = 256;
 
 /// Memory of a device, given back when this is dropped.
-pub(super) struct Memory<D: Device> {
+pub(crate) struct Memory<D: Device> {
     device: Rc<D>,
     allocated: Vec<Address>,
     /// What is free of the newest chunk.
