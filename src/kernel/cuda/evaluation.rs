@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::layers::{Layer, NetworkMemory, Passage, Reader};
+use super::layers::{Layer, NetworkMemory};
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
+use crate::layers::cuda::{Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl<D: Device> Evaluation<D> {
                     coupling.networks(&mut commands, layout, values, &memory, rows, architecture.activation);
                     coupling.couple(&mut commands, layout, values, self.out, &passage, next);
                 }
-                Layer::BatchNorm(norm) => norm.running(&mut commands, values, &passage, next),
+                Layer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
                 Layer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
             }
             lists.push(commands.0);

@@ -1,30 +1,18 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
-use super::layout::{ActPlace, BatchPlace, Layout, Maps, Norm, coupling};
+use super::layout::{Layout, Maps, Norm, coupling};
 use super::order::{self, Columns};
 use crate::compute::cuda::{
     Address, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, is_small, lanes,
 };
-use crate::flow::{Architecture, BATCH_NORM_EPSILON, DeviceError, Mask};
-use crate::layers::cuda::OnCuda;
+use crate::flow::{Architecture, DeviceError, Mask};
+use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, Reader};
 use crate::spec::Activation;
-
-/// Who reads the rows that a layer writes: where the next layer is a coupling, its kept features are put aside at once.
-#[derive(Clone, Copy)]
-pub(super) struct Reader {
-    pub slot: Address,
-    pub kept: usize,
-    pub rows: Address,
-}
-
-impl Reader {
-    pub const NOBODY: Self = Self { slot: NULL, kept: 0, rows: NULL };
-}
 
 pub(super) enum Layer {
     Coupling(Coupling),
-    BatchNorm(BatchNorm),
-    ActNorm(ActNorm),
+    BatchNorm(PlacedBatchNorm),
+    ActNorm(PlacedActNorm),
 }
 
 impl Layer {
@@ -58,8 +46,8 @@ impl Layer {
                     Self::Coupling(Coupling { number, features, role: tables.role + at, slot })
                 }
                 OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
-                    Norm::Batch(place) => Self::BatchNorm(BatchNorm { features, place }),
-                    Norm::Act(place) => Self::ActNorm(ActNorm { features, place }),
+                    Norm::Batch(norm) => Self::BatchNorm(norm),
+                    Norm::Act(norm) => Self::ActNorm(norm),
                 },
                 OnCuda::Permutation(_) => return None,
             })
@@ -95,15 +83,6 @@ pub(super) struct NetworkMemory<'a> {
     pub hidden: &'a [Address],
     /// What the networks say, shape `[networks, rows, changed]`.
     pub out: Address,
-}
-
-/// The rows that a coupling takes from `x` to `z`; they may be the same.
-pub(super) struct Passage {
-    pub x: Address,
-    pub z: Address,
-    pub log_det: Address,
-    pub rows: usize,
-    pub inverse: bool,
 }
 
 impl Coupling {
@@ -242,77 +221,6 @@ impl Coupling {
                 layout.changed,
                 layout.has_networks(),
                 layout.form as usize,
-                inverse,
-                lanes,
-            ],
-        );
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct BatchNorm {
-    pub features: usize,
-    pub place: BatchPlace,
-}
-
-impl BatchNorm {
-    /// Takes rows through with the running statistics.
-    pub fn running(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
-        let &Passage { x, z, log_det, rows, inverse } = passage;
-        let lanes = lanes(self.features);
-        let BatchPlace { log_gamma, beta, running_mean, running_variance } = self.place;
-        commands.launch(
-            Kernel::NormaliseRunning,
-            rows * lanes,
-            arguments![
-                x,
-                z,
-                values,
-                log_gamma,
-                beta,
-                running_mean,
-                running_variance,
-                log_det,
-                reader.slot,
-                reader.kept,
-                reader.rows,
-                rows,
-                self.features,
-                BATCH_NORM_EPSILON,
-                inverse,
-                lanes,
-            ],
-        );
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct ActNorm {
-    pub features: usize,
-    pub place: ActPlace,
-}
-
-impl ActNorm {
-    /// Takes rows through as in evaluation.
-    pub fn evaluate(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
-        let &Passage { x, z, log_det, rows, inverse } = passage;
-        let lanes = lanes(self.features);
-        let ActPlace { log_scale, bias, .. } = self.place;
-        commands.launch(
-            Kernel::Rescale,
-            rows * lanes,
-            arguments![
-                x,
-                z,
-                values,
-                log_scale,
-                bias,
-                log_det,
-                reader.slot,
-                reader.kept,
-                reader.rows,
-                rows,
-                self.features,
                 inverse,
                 lanes,
             ],

@@ -7,7 +7,7 @@
 
 use super::order::{self, Columns};
 use crate::flow::{Architecture, BatchNorm, Linear};
-use crate::layers::cuda::{CouplingOnCuda, OnCuda};
+use crate::layers::cuda::{CouplingOnCuda, OnCuda, PlacedActNorm, PlacedBatchNorm};
 use crate::layers::{ActNorm, CouplingForm};
 
 /// Floats that a device reads at once.
@@ -48,27 +48,11 @@ impl Maps {
     }
 }
 
-/// Offsets of one normalisation, each shape `[features]`.
+/// A normalisation where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Norm {
-    Batch(BatchPlace),
-    Act(ActPlace),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BatchPlace {
-    pub log_gamma: usize,
-    pub beta: usize,
-    pub running_mean: usize,
-    pub running_variance: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ActPlace {
-    pub log_scale: usize,
-    pub bias: usize,
-    /// One value on the host. Here every feature has its own, because it has a block of its own that starts it.
-    pub started: usize,
+    Batch(PlacedBatchNorm),
+    Act(PlacedActNorm),
 }
 
 /// The sizes and offsets of a flow on a device, in floats.
@@ -153,7 +137,8 @@ impl Layout {
                 layout.scale.get_or_insert(device);
             }
         }
-        let room = architecture.features.next_multiple_of(ALIGNED);
+        let features = architecture.features;
+        let room = features.next_multiple_of(ALIGNED);
         let mut trained = Vec::new();
         for (layer, columns) in &layers {
             let values = match layer {
@@ -170,11 +155,11 @@ impl Layout {
                 OnCuda::BatchNorm(norm) => trained.next().map(|[log_gamma, beta]| {
                     let [running_mean, running_variance] =
                         [norm.running_mean, norm.running_variance].map(|host| layout.place_vector(host, columns, room));
-                    Norm::Batch(BatchPlace { log_gamma, beta, running_mean, running_variance })
+                    Norm::Batch(PlacedBatchNorm { features, log_gamma, beta, running_mean, running_variance })
                 }),
                 OnCuda::ActNorm(norm) => trained.next().map(|[log_scale, bias]| {
-                    let started = layout.place_copies(norm.initialised, architecture.features, room);
-                    Norm::Act(ActPlace { log_scale, bias, started })
+                    let started = layout.place_copies(norm.initialised, features, room);
+                    Norm::Act(PlacedActNorm { features, log_scale, bias, started })
                 }),
                 OnCuda::Coupling(_) | OnCuda::Permutation(_) => None,
             };

@@ -1,4 +1,4 @@
-//! Transformers as the kernels of `kernel/cuda` know them.
+//! Transformers as the kernels of `compute/cuda` know them.
 
 use super::affine::{Affine, Bound};
 use super::transformer::Transformer;

@@ -7,10 +7,11 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
-use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
+use crate::flow::{Architecture, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{ActNorm, BatchNorm, Coupling, Layer, NetworkMemory, Passage, Reader};
-use crate::kernel::cuda::layout::{ActPlace, BatchPlace, Layout, Maps};
+use crate::kernel::cuda::layers::{Coupling, Layer, NetworkMemory};
+use crate::kernel::cuda::layout::{Layout, Maps};
+use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
 use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
@@ -59,16 +60,6 @@ struct CouplingMemory {
     out: Address,
     /// Shape `[couplings, rows, changed]`.
     product: Address,
-}
-
-/// What a normalisation leaves for the way back.
-#[derive(Clone, Copy)]
-struct NormMemory {
-    /// The rows before its learned values, of activation normalisation before its bias, shape `[rows, features]`.
-    normal: Address,
-    /// Of a batch normalisation, shape `[features]`, f64.
-    inverse_deviation: Address,
-    term: Address,
 }
 
 /// Neighbouring columns to be summed over rows, as in `kernels.cu`.
@@ -280,44 +271,12 @@ impl Chain {
                     coupling.couple(commands, layout, values, own.out, &passage, next);
                 }
                 Layer::BatchNorm(norm) => {
-                    let Some(&NormMemory { normal, inverse_deviation, term }) = norms.next() else { return };
-                    let BatchPlace { log_gamma, beta, running_mean, running_variance } = norm.place;
-                    commands.launch_blocks(
-                        Kernel::Normalise,
-                        features,
-                        arguments![
-                            x,
-                            normal,
-                            z,
-                            values,
-                            log_gamma,
-                            beta,
-                            running_mean,
-                            running_variance,
-                            inverse_deviation,
-                            term,
-                            control,
-                            next.slot,
-                            next.kept,
-                            next.rows,
-                            rows,
-                            features,
-                            BATCH_NORM_EPSILON,
-                            BATCH_NORM_MOMENTUM,
-                        ],
-                    );
+                    let Some(&memory) = norms.next() else { return };
+                    norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
                 Layer::ActNorm(norm) => {
-                    let Some(&NormMemory { normal, term, .. }) = norms.next() else { return };
-                    let ActPlace { log_scale, bias, started } = norm.place;
-                    commands.launch_blocks(
-                        Kernel::RescaleTraining,
-                        features,
-                        arguments![
-                            x, normal, z, values, log_scale, bias, started, term, control, next.slot, next.kept,
-                            next.rows, rows, features,
-                        ],
-                    );
+                    let Some(&memory) = norms.next() else { return };
+                    norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
             }
         }
@@ -336,6 +295,8 @@ impl Chain {
             arguments![self.x[layers.len()], self.log_det, self.d, self.row_loss, per_row, rows, features, lanes],
         );
         let mut norms = self.norms.iter().rev();
+        let (d, d_kept, networks) = (self.d, self.d_kept, layout.networks());
+        let back = |above| Backward { d, rows, values, gradient, above, d_kept, networks };
         for (at, layer) in layers.iter().enumerate().rev() {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);
@@ -366,49 +327,12 @@ impl Chain {
                     self.networks_back(commands, placed, coupling, &own, rows, at == 0);
                 }
                 Layer::BatchNorm(norm) => {
-                    let Some(&NormMemory { normal, inverse_deviation, .. }) = norms.next() else { return };
-                    let BatchNorm { place: BatchPlace { log_gamma, beta, .. }, .. } = *norm;
-                    commands.launch_blocks(
-                        Kernel::NormaliseBack,
-                        features,
-                        arguments![
-                            normal,
-                            self.d,
-                            values,
-                            gradient,
-                            log_gamma,
-                            beta,
-                            inverse_deviation,
-                            above.slot,
-                            above.kept,
-                            self.d_kept,
-                            layout.networks(),
-                            rows,
-                            features,
-                        ],
-                    );
+                    let Some(&memory) = norms.next() else { return };
+                    norm.backward(commands, &back(above), memory);
                 }
                 Layer::ActNorm(norm) => {
-                    let Some(&NormMemory { normal, .. }) = norms.next() else { return };
-                    let ActNorm { place: ActPlace { log_scale, bias, .. }, .. } = *norm;
-                    commands.launch_blocks(
-                        Kernel::RescaleBack,
-                        features,
-                        arguments![
-                            normal,
-                            self.d,
-                            values,
-                            gradient,
-                            log_scale,
-                            bias,
-                            above.slot,
-                            above.kept,
-                            self.d_kept,
-                            layout.networks(),
-                            rows,
-                            features,
-                        ],
-                    );
+                    let Some(&memory) = norms.next() else { return };
+                    norm.backward(commands, &back(above), memory);
                 }
             }
         }
