@@ -33,8 +33,8 @@ impl Commands {
         self.0.push(Command::Product(product));
     }
 
-    /// A product of a coupling's networks by a kernel of ours, with what comes behind it: forward bias and activation, back the slope of
-    /// the activation that gave `h`.
+    /// A product of a coupling's networks by a kernel of ours, with what comes behind it: forward bias and activation, back the
+    /// slope of the activation that gave `h`.
     pub fn affine(&mut self, product: &Product, h: Address, activation: Option<Activation>) {
         let &Product { rows, inner, columns, a, b, c, count, .. } = product;
         let blocks = rows.div_ceil(SIDE) * columns.div_ceil(SIDE) * count;

@@ -1,6 +1,7 @@
 // The kernels of one training step and of evaluation. Rows are row-major: a batch of x is [rows, features]. What belongs to the
-// networks of a coupling stands together, s before t: [networks, rows, columns]; an additive coupling has t alone. `values` is the flat vector of parameters, and what is
-// called an offset counts floats in it. No kernel uses atomics: the same inputs give the same bits.
+// networks of a coupling stands together, s before t: [networks, rows, columns]; an additive coupling has t alone. `values` is the
+// flat vector of parameters, and what is called an offset counts floats in it. No kernel uses atomics: the same inputs give the same
+// bits.
 //
 // It is C, so that tests can compile it for the CPU, thread by thread.
 
@@ -695,7 +696,8 @@ typedef struct {
 // Offset of the first map of a depth: 0 reads rows, `hidden_layers` gives s and t.
 __device__ static int map_offset(const Pass* pass, int depth) {
     if (depth == 0) return 0;
-    return networks_of(pass->form) * pass->couplings * ((pass->kept + 1) * pass->width + (depth - 1) * (pass->width + 1) * pass->width);
+    const int before = (pass->kept + 1) * pass->width + (depth - 1) * (pass->width + 1) * pass->width;
+    return networks_of(pass->form) * pass->couplings * before;
 }
 
 // Rows of a block in shared memory: values of a network's layer, [2, R, stride], and room for what threads add up.
@@ -739,8 +741,8 @@ __device__ static Share share(int outputs, int networks) {
 }
 
 // out[net][r] = activation(in[net][r] * weights[net] + bias[net]), for all networks and R rows; is_tanh: -1 for no activation.
-// in_net: floats from what s reads to what t reads. The hidden layer, [networks, rows, outputs] from this block's first row on, of which
-// `valid` are there, is written to h, unless that is null.
+// in_net: floats from what s reads to what t reads. The hidden layer, [networks, rows, outputs] from this block's first row on, of
+// which `valid` are there, is written to h, unless that is null.
 __device__ static __forceinline__ void through_map(const int R, Shared shared, Share share, int in_net, int inputs,
                                                    const float* weights, float* h, int h_net, int valid, int is_tanh) {
     // There is room for the sums of four rows.
@@ -803,8 +805,8 @@ __device__ static __forceinline__ void group_sums(float* values, const int count
 #endif
 
 // out[net][r] = in[net][r] * weights[net] transposed, from the outputs of a map to its inputs, each times the slope where the
-// activation gave h: [networks, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation. It is
-// written to d, of the shape of h, unless that is null.
+// activation gave h: [networks, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation. It
+// is written to d, of the shape of h, unless that is null.
 __device__ static __forceinline__ void back_through_map(const int R, Shared shared, Share share, int inputs, const float* weights,
                                                         const float* h, float* d, int h_net, int valid, int is_tanh) {
     const int at_once = R > 4 ? 2 : 4;

@@ -1,9 +1,9 @@
 //! Where a flow's values stand on a device.
 //!
 //! On the host every layer's values stand together. Here all couplings have networks of the same sizes, and the maps of one depth
-//! stand together, s before t where there are both, coupling after coupling: whatever is done to all of them is one launch. Sizes are rounded up to
-//! whole pieces of [`ALIGNED`] floats, so that a device reads four floats at a time. What is added is zero and stays so: a
-//! hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
+//! stand together, s before t where there are both, coupling after coupling: whatever is done to all of them is one launch.
+//! Sizes are rounded up to whole pieces of [`ALIGNED`] floats, so that a device reads four floats at a time. What is added is zero
+//! and stays so: a hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
 
 use super::order::{self, Columns};
 use crate::flow::{Architecture, BatchNorm, Linear};

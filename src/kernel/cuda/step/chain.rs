@@ -338,8 +338,8 @@ impl Chain {
         }
     }
 
-    /// From the gradients of what networks say, in `own.out`, to those of hidden layers and of the kept features. Nobody asks for the kept
-    /// features of the `first` layer.
+    /// From the gradients of what networks say, in `own.out`, to those of hidden layers and of the kept features. Nobody asks
+    /// for the kept features of the `first` layer.
     fn networks_back(
         &self,
         commands: &mut Commands,
