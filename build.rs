@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-const SOURCE: &str = "src/kernel/cuda/kernels.cu";
+const SOURCE: &str = "src/compute/cuda/kernels.cu";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

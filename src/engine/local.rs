@@ -13,7 +13,7 @@ use super::known_names::{tell_overrides, under_known_names};
 use super::memory::Memory;
 use super::slots::{Slot, Slots};
 use crate::atomic::{WriteError, write_atomically};
-use crate::flow::gpu_count;
+use crate::compute::cuda::gpu_count;
 use crate::locks::lock;
 use crate::plan::{Plan, Trial};
 use crate::progress::Progress;

@@ -120,13 +120,14 @@ impl Make {
 
     #[cfg(feature = "cuda")]
     fn cuda<F: Dim, W: Dim>(self, features: F, width: W, ordinal: usize) -> Result<Box<dyn Flow>, DeviceError> {
-        use crate::kernel::cuda::{Driver, OnDevice};
+        use crate::compute::cuda::{Driver, gpu_count};
+        use crate::kernel::cuda::OnDevice;
         if self.how.kernel == KernelChoice::Fused {
             let driver = Driver::new(ordinal, features.size().max(width.size()), self.how.precision)?;
             return Ok(Box::new(OnDevice::new(self.architecture, self.parameters, driver)?));
         }
         // Where the driver does not work at all, it says so itself.
-        super::gpu_count()?;
+        gpu_count()?;
         let device = dfdx::prelude::Cuda::try_build(ordinal, 0)
             .map_err(|error| DeviceError(format!("cuda:{ordinal} cannot be used: {error:?}")))?;
         Ok(self.composed(features, width, device))

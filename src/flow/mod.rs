@@ -7,11 +7,11 @@
 mod architecture;
 mod base;
 mod build;
-mod gpus;
 mod mask;
 mod recipe;
 mod work;
 
+pub use crate::compute::DeviceError;
 pub use crate::layers::{
     BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm, Coupling, Entry, Layer, Linear, Mask, Mlp, Parameters,
     Permutation, Role,
@@ -20,9 +20,6 @@ pub use architecture::Architecture;
 pub(crate) use base::composed as composed_base;
 pub use base::{Base, Degrees, Density, HALF_LN_TAU};
 pub use build::{Built, How, StaticShape, build, static_shape};
-#[cfg(feature = "cuda")]
-pub(crate) use gpus::driver_version;
-pub use gpus::{Gpu, gpu_count, gpus};
 pub use mask::masks;
 pub use work::{Rows, Work};
 
@@ -62,23 +59,6 @@ pub struct LayerHealth {
     pub finite: bool,
     /// max |s| over rows and features; 0 for layers without s.
     pub scale_max: f64,
-}
-
-/// The device refused: out of memory, lost, or not there.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the device failed: {0}")]
-pub struct DeviceError(pub String);
-
-#[cfg(not(feature = "cuda"))]
-impl DeviceError {
-    /// CUDA was asked for, and is not compiled in.
-    pub fn without_cuda() -> Self {
-        Self(
-            "this program was built without CUDA; build it with `cargo build --release --features cuda`, or use \
-             `--device cpu`"
-                .to_owned(),
-        )
-    }
 }
 
 /// A trainable invertible map with an exact density, on some device. All matrices are in *model space*. Whatever computes fails

@@ -1,19 +1,88 @@
-//! What layers are to the kernels of `kernel/cuda`: the forms there are, and where their values stand on the host.
+//! Layers on NVIDIA's GPUs: the forms there are, and where their values stand on the host; what a kind commands is in its folder.
 
-use super::{BatchNorm, Mask, Mlp};
+use super::coupling::CouplingForm;
+use super::{ActNorm, BatchNorm, Mask, Mlp, Permutation};
+use crate::compute::cuda::{Address, NULL};
 
-/// A layer that those kernels compute.
+pub(crate) use super::act_norm::PlacedActNorm;
+pub(crate) use super::batch_norm::PlacedBatchNorm;
+
+/// A layer that the kernels of `compute/cuda` have a form of.
 pub(crate) enum OnCuda<'a> {
-    Coupling(AffineCoupling<'a>),
+    Coupling(CouplingOnCuda<'a>),
     BatchNorm(&'a BatchNorm),
+    ActNorm(&'a ActNorm),
+    Permutation(&'a Permutation),
 }
 
-/// An affine coupling, s bounded by tanh.
+/// A coupling. All of a flow are of one form.
 #[derive(Clone, Copy)]
-pub(crate) struct AffineCoupling<'a> {
+pub(crate) struct CouplingOnCuda<'a> {
     pub mask: &'a Mask,
-    /// s and t.
-    pub networks: [&'a Mlp; 2],
-    /// Offset of the learned bound of s, shape `[changed]`.
-    pub scale: usize,
+    /// s and t, or t alone.
+    pub networks: &'a [Mlp],
+    /// What it does with what they say.
+    pub form: CouplingForm,
+    /// Offset of the learned bound of s, shape `[changed]`, where there is one.
+    pub scale: Option<usize>,
+}
+
+/// Who reads the rows that a layer writes: where the next layer is a coupling, its kept features are put aside at once.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader {
+    pub slot: Address,
+    pub kept: usize,
+    pub rows: Address,
+}
+
+impl Reader {
+    pub const NOBODY: Self = Self { slot: NULL, kept: 0, rows: NULL };
+}
+
+/// Rows that a layer takes, as in evaluation, from `x` to `z`; they may be the same.
+pub(crate) struct Passage {
+    pub x: Address,
+    pub z: Address,
+    pub log_det: Address,
+    pub rows: usize,
+    pub inverse: bool,
+}
+
+/// Rows that a normalisation takes from `x` to `z` in training.
+pub(crate) struct Forward {
+    pub x: Address,
+    pub z: Address,
+    pub rows: usize,
+    /// All values.
+    pub values: Address,
+    /// The state of the stretch of steps.
+    pub control: Address,
+    pub reader: Reader,
+}
+
+/// The way back through a normalisation.
+pub(crate) struct Backward {
+    /// The gradient with respect to z, which becomes that with respect to x, shape `[rows, features]`.
+    pub d: Address,
+    pub rows: usize,
+    /// All values.
+    pub values: Address,
+    /// Their gradient.
+    pub gradient: Address,
+    /// Who has read z.
+    pub above: Reader,
+    /// What the networks of the coupling above have found for what they read, shape `[networks, rows, kept]`.
+    pub d_kept: Address,
+    pub networks: usize,
+}
+
+/// What a normalisation leaves for its way back.
+#[derive(Clone, Copy)]
+pub(crate) struct NormMemory {
+    /// The rows before its learned values, of activation normalisation before its bias, shape `[rows, features]`.
+    pub normal: Address,
+    /// Of a batch normalisation, shape `[features]`, f64.
+    pub inverse_deviation: Address,
+    /// Its part of log_det, shape `[features]`, f64.
+    pub term: Address,
 }

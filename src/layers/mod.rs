@@ -21,6 +21,7 @@ use composed::{Compose, Composed, Float, Moved, Rows, Upload};
 pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
+pub(crate) use coupling::CouplingForm;
 pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Networks, Spline, Transformer};
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;
@@ -39,7 +40,7 @@ trait Kind {
         Vec::new()
     }
 
-    /// What it is to the kernels of `kernel/cuda`; `None` where they have no form of it. On a GPU its flow is then composed.
+    /// What it is to the kernels of `compute/cuda`; `None` where they have no form of it. On a GPU its flow is then composed.
     fn on_cuda(&self) -> Option<cuda::OnCuda<'_>> {
         None
     }
@@ -142,7 +143,7 @@ impl Layer {
         self.kind().places()
     }
 
-    /// What it is to the kernels of `kernel/cuda`, if they have a form of it.
+    /// What it is to the kernels of `compute/cuda`, if they have a form of it.
     pub(crate) fn on_cuda(&self) -> Option<cuda::OnCuda<'_>> {
         self.kind().on_cuda()
     }

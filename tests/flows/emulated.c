@@ -66,6 +66,11 @@ static void group_sums(float* values, int count, int lanes) {
     __syncthreads();
 }
 
+/* cos(pi v) */
+static float cospif(float v) {
+    return (float)cos(3.14159265358979323846 * v);
+}
+
 #include "kernels.cu"
 
 #define ARGUMENT(type, at) (*(type*)arguments[at])

@@ -8,8 +8,8 @@ use std::process::Command as Process;
 use std::sync::LazyLock;
 
 use libloading::Library;
+use realnvp_runner::compute::cuda::{Address, Argument, Command, Device, Factor, Kernel, Product};
 use realnvp_runner::flow::DeviceError;
-use realnvp_runner::kernel::cuda::{Address, Argument, Command, Device, Factor, Kernel, Product};
 
 /// Bytes around every piece of memory that nobody may touch.
 const FENCE: usize = 64;
@@ -34,7 +34,7 @@ struct Compiled {
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
     // Tests are run in the package's folder.
     let root = std::env::current_dir().expect("a folder");
-    let source = std::fs::read_to_string(root.join("src/kernel/cuda/kernels.cu")).expect("the kernels");
+    let source = std::fs::read_to_string(root.join("src/compute/cuda/kernels.cu")).expect("the kernels");
     let kernels: Vec<Declared> = Kernel::ALL.iter().map(|kernel| declared(&source, kernel.name())).collect();
     let cases = Kernel::ALL.iter().zip(&kernels).map(|(kernel, declared)| {
         let arguments = declared.types.iter().enumerate().map(|(at, kind)| format!("ARGUMENT({kind}, {at})"));
@@ -48,7 +48,7 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
         .args(["-std=gnu11", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-I"])
         .arg(root.join("tests/flows"))
         .arg("-I")
-        .arg(root.join("src/kernel/cuda"))
+        .arg(root.join("src/compute/cuda"))
         .arg(&c)
         .arg("-lm")
         .arg("-o")

@@ -15,8 +15,8 @@ use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{
-    Activation, BaseKind, CouplingKind, DegreesOfFreedom, Device, Kept, KernelChoice, Learned, MaskScheme, Mixing, Model,
-    Normalization, ScaleBound,
+    Activation, BaseKind, CouplingKind, DegreesOfFreedom, Device, Kept, KernelChoice, Learned, MaskScheme, Mixing,
+    Model, Normalization, ScaleBound,
 };
 
 #[derive(Clone)]
@@ -56,15 +56,15 @@ fn spline_of_all(features: usize, shape: [usize; 3], bins: usize) -> Case {
 }
 
 fn mixed(features: usize, shape: [usize; 3], mixing: Mixing) -> Case {
-    affine(features, shape).with(|model| model.mixing = mixing)
+    affine(features, shape).mixed(mixing)
 }
 
 fn batch_norm(features: usize, shape: [usize; 3]) -> Case {
-    affine(features, shape).with(|model| model.normalization = Normalization::Batch)
+    affine(features, shape).normalised(Normalization::Batch)
 }
 
 fn act_norm(features: usize, shape: [usize; 3]) -> Case {
-    affine(features, shape).with(|model| model.normalization = Normalization::Act)
+    affine(features, shape).normalised(Normalization::Act)
 }
 
 const LEARNED: DegreesOfFreedom = DegreesOfFreedom::Learned(Learned::Learned);
@@ -79,6 +79,7 @@ fn heavy(case: Case, degrees: DegreesOfFreedom) -> Case {
 fn table() -> Vec<Case> {
     use MaskScheme::{Half, Random};
     use Mixing::{Permutation, Reverse};
+    use Normalization::Act;
     use ScaleBound::{Atan, Sigmoid};
     vec![
         affine(1, [4, 16, 2]),
@@ -119,6 +120,9 @@ fn table() -> Vec<Case> {
         heavy(affine(2, [3, 20, 2]), LEARNED),
         heavy(batch_norm(7, [3, 17, 1]).tanh(), LEARNED),
         heavy(act_norm(33, [2, 16, 1]), LEARNED),
+        batch_norm(5, [3, 12, 1]).mixed(Permutation),
+        act_norm(5, [3, 12, 2]).mixed(Permutation),
+        additive(4, [3, 12, 1]).normalised(Act).mixed(Reverse),
     ]
 }
 
@@ -130,6 +134,14 @@ impl Case {
 
     fn masked(self, mask: MaskScheme) -> Self {
         self.with(|model| model.mask = mask)
+    }
+
+    fn mixed(self, mixing: Mixing) -> Self {
+        self.with(|model| model.mixing = mixing)
+    }
+
+    fn normalised(self, normalization: Normalization) -> Self {
+        self.with(|model| model.normalization = normalization)
     }
 
     fn tanh(self) -> Self {
@@ -240,7 +252,7 @@ impl Gpu {
             Self::Cuda => {
                 let widest = architecture.features.max(architecture.width);
                 use realnvp_runner::spec::Precision;
-                let driver = realnvp_runner::kernel::cuda::Driver::new(0, widest, Precision::F32).expect("a GPU");
+                let driver = realnvp_runner::compute::cuda::Driver::new(0, widest, Precision::F32).expect("a GPU");
                 Box::new(OnDevice::new(architecture, parameters, driver).expect("room"))
             }
         }
@@ -446,6 +458,16 @@ fn every_way_to_compute_a_flow_agrees_with_f64() {
     }
 }
 
+/// A GPU adds up over thousands of rows by other means than over hundreds.
+#[test]
+fn large_batches_on_a_gpu_agree_with_f64() {
+    let sigmoid = bounded(70, [2, 12, 1], ScaleBound::Sigmoid);
+    for case in [affine(70, [2, 12, 2]).tanh(), additive(70, [2, 12, 2]), sigmoid, act_norm(3, [2, 12, 1])] {
+        let gpus = case.gpus().into_iter().map(|gpu| (gpu.name(), case.on(gpu)));
+        agrees_with_f64(&case, 1100, gpus.collect());
+    }
+}
+
 /// A build that is only checked has no kernels of dfdx.
 #[cfg(all(feature = "cuda", not(feature = "cuda-ci")))]
 #[test]
@@ -535,10 +557,20 @@ fn activation_normalisation_starts_from_the_first_batch_and_only_once() {
         let values = x.as_slice().iter().enumerate().map(|(i, v)| v * (1.0 + (i % 3) as f32) + by);
         Matrix::new(values.collect(), 3)
     };
-    let build = |kernel| flow::build(&case.model, kernel, 3, 0, Device::Cpu).expect("a flow").flow;
+    let build = |place: &str| -> Box<dyn Flow> {
+        let host = |kernel| flow::build(&case.model, kernel, 3, 0, Device::Cpu).expect("a flow").flow;
+        match Gpu::all().into_iter().find(|gpu| gpu.name() == place) {
+            Some(gpu) => {
+                let (architecture, parameters) = Architecture::new(&case.model, 3, 0);
+                gpu.flow(architecture, parameters)
+            }
+            None if place == "composed" => host(KernelChoice::Composed),
+            None => host(KernelChoice::Fused),
+        }
+    };
     let mut ends = Vec::new();
-    for kernel in [KernelChoice::Fused, KernelChoice::Composed] {
-        let (mut flow, mut gradient) = (build(kernel), Vec::new());
+    for place in ["fused", "composed"].into_iter().chain(Gpu::all().into_iter().map(Gpu::name)) {
+        let (mut flow, mut gradient) = (build(place), Vec::new());
         let first = flow.loss_and_gradient(&shifted(4.0), &mut gradient).expect("started");
         let z = flow.forward(&shifted(4.0)).expect("forward").z;
         for f in 0..3 {
@@ -551,17 +583,17 @@ fn activation_normalisation_starts_from_the_first_batch_and_only_once() {
         // The first batch again, by a layer that has started: nothing else is computed of it.
         let mut again = Vec::new();
         let second = flow.loss_and_gradient(&shifted(4.0), &mut again).expect("gradient");
-        assert!((first.nll - second.nll).abs() < 1e-6 && difference(&gradient, &again, 0.0) < 1e-5, "{kernel:?}");
+        assert!((first.nll - second.nll).abs() < 1e-6 && difference(&gradient, &again, 0.0) < 1e-5, "{place}");
         flow.loss_and_gradient(&shifted(-9.0), &mut gradient).expect("gradient");
         assert_eq!(flow.parameters().values(), started, "it starts once");
         // As a resumed run does: another flow with these values.
-        let mut resumed = build(kernel);
+        let mut resumed = build(place);
         resumed.parameters_mut().values_mut().copy_from_slice(&started);
         resumed.loss_and_gradient(&shifted(-9.0), &mut gradient).expect("gradient");
         assert_eq!(resumed.parameters().values(), started, "nor does it start again");
         ends.push(started);
     }
-    assert!(difference(&ends[0], &ends[1], 0.0) < 1e-5);
+    assert!(ends.iter().all(|end| difference(end, &ends[0], 0.0) < 1e-5));
 }
 
 #[test]

@@ -31,14 +31,19 @@ impl Sink for Curve {
     }
 }
 
+/// What flows are made of.
+const MODELS: [&str; 3] =
+    ["", "normalization = \"batch\"", "coupling = \"additive\"\nmixing = \"reverse\"\nnormalization = \"act\""];
+
 struct Study {
     trial: Trial,
     dataset: Dataset,
 }
 
 impl Study {
-    /// 90 steps in unequal stretches, with everything that a checkpoint holds in use.
-    fn new(folder: &Path, dataset: &str, normalization: &str, training: &str) -> Self {
+    /// 90 steps in unequal stretches, with everything that a checkpoint holds in use; `model` and `training`: lines of those
+    /// tables.
+    fn new(folder: &Path, dataset: &str, model: &str, training: &str) -> Self {
         let path = folder.join("study.toml");
         // Half steps on two waves, for what is dequantised.
         let wave = |i: i32, speed: f64| (f64::from(i) * speed).sin().mul_add(4.0, f64::from(i % 3)).round() / 2.0;
@@ -46,7 +51,7 @@ impl Study {
         std::fs::write(folder.join("rows.csv"), format!("a,b\n{rows}")).expect("written");
         let spec = format!(
             "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
-             [model]\ndepth = 2\nwidth = 8\nnormalization = \"{normalization}\"\n[optimizer]\nlearning_rate = 3e-3\n\
+             [model]\ndepth = 2\nwidth = 8\n{model}\n[optimizer]\nlearning_rate = 3e-3\n\
              schedule = {{ name = \"cosine\", warmup = 5 }}\n\
              [training]\nbatch_size = 16\nsteps = 90\nlog_every = 10\n{training}\n"
         );
@@ -126,10 +131,10 @@ fn untimed(rows: &[Metrics]) -> Vec<Metrics> {
 #[test]
 fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
     let datasets = ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5"];
-    let all = datasets.into_iter().flat_map(|dataset| ["none", "batch"].map(|norm| (dataset, norm)));
-    for ((dataset, norm), gpu) in all.flat_map(|study| Gpu::all().into_iter().map(move |gpu| (study, gpu))) {
+    let all = datasets.into_iter().flat_map(|dataset| MODELS.map(|model| (dataset, model)));
+    for ((dataset, model), gpu) in all.flat_map(|study| Gpu::all().into_iter().map(move |gpu| (study, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");
-        let study = Study::new(folder.path(), dataset, norm, SELDOM);
+        let study = Study::new(folder.path(), dataset, model, SELDOM);
         let run = |gpu: Option<Gpu>| {
             let checkpoints = folder.path().join(format!("{gpu:?}"));
             std::fs::create_dir(&checkpoints).expect("made");
@@ -154,7 +159,7 @@ fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
 #[test]
 fn a_run_that_is_looked_at_has_the_same_bits() {
     let folder = tempfile::tempdir().expect("a folder");
-    let study = Study::new(folder.path(), "name = \"moons\"", "batch", SELDOM);
+    let study = Study::new(folder.path(), "name = \"moons\"", MODELS[1], SELDOM);
     for gpu in std::iter::once(None).chain(Gpu::all().into_iter().map(Some)) {
         let mut curious = Curious(&study.dataset, Vec::new());
         let [watched, alone] = ["watched", "alone"].map(|name| folder.path().join(format!("{name}-{gpu:?}")));
@@ -173,11 +178,10 @@ fn a_run_that_is_looked_at_has_the_same_bits() {
 #[test]
 fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
     let averaging = format!("{SELDOM}\nema = 0.9");
-    let kinds = [("none", SELDOM), ("batch", SELDOM), ("batch", &averaging)];
-    for ((norm, training), gpu) in kinds.into_iter().flat_map(|kind| Gpu::all().into_iter().map(move |gpu| (kind, gpu)))
-    {
+    let kinds = MODELS.map(|model| (model, SELDOM)).into_iter().chain([(MODELS[1], &*averaging)]);
+    for ((model, training), gpu) in kinds.flat_map(|kind| Gpu::all().into_iter().map(move |gpu| (kind, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");
-        let study = Study::new(folder.path(), "name = \"moons\"", norm, training);
+        let study = Study::new(folder.path(), "name = \"moons\"", model, training);
         let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
         [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
         let (whole, curve) = study.run(&mut *study.flow(Some(gpu)), &straight, None);

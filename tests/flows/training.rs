@@ -4,12 +4,12 @@ use realnvp_runner::compute::Level;
 use realnvp_runner::flow::{Flow, Loss, Rows, Work};
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
-use realnvp_runner::spec::{MaskScheme, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
+use realnvp_runner::spec::{MaskScheme, Mixing, Optimizer as Spec, OptimizerName, Schedule, ScheduleName};
 
 use realnvp_runner::kernel::cuda::OnDevice;
 
 use crate::emulated::{Emulated, Order};
-use crate::{Case, Gpu, affine, batch_norm, difference, table};
+use crate::{Case, Gpu, act_norm, affine, batch_norm, difference, table};
 
 fn spec(name: OptimizerName) -> Spec {
     Spec {
@@ -152,7 +152,9 @@ fn training_goes_on_from_what_was_settled() {
     let rates: Vec<f64> = (0..70).map(|step| 1e-2 / f64::from(step + 1)).collect();
     let plain = affine(2, [3, 16, 2]);
     let normalised = batch_norm(3, [3, 24, 2]).masked(MaskScheme::Random);
-    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| [(&plain, gpu), (&normalised, gpu)]) {
+    let others = act_norm(3, [3, 12, 1]).mixed(Mixing::Permutation);
+    let cases = [&plain, &normalised, &others];
+    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| cases.map(|case| (case, gpu))) {
         let mut flow = case.on(gpu);
         let mut once = optimizer(&*flow, OptimizerName::Adam);
         let straight = train(&mut *flow, &mut once, work(case, 0, &rates, false));

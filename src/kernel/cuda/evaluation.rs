@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::device::{Address, Command, Device, Kernel, Memory};
-use super::layers::{Commands, Layer, NULL, NetworkMemory, Passage, Reader, arguments};
+use super::layers::{Layer, NetworkMemory};
 use super::layout::Layout;
+use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
+use crate::layers::cuda::{Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) struct Evaluation<D: Device> {
     pub x: Address,
     /// Shape `[rows]`.
     pub log_det: Address,
-    /// tanh of s and e^s of the coupling that was passed last, shape `[2, rows, changed]`.
+    /// What the coupling that was passed last has left, shape `[networks, rows, changed]`.
     pub out: Address,
     kept: Address,
     hidden: [Address; 2],
@@ -37,8 +38,9 @@ impl<D: Device> Evaluation<D> {
         let mut floats = |count: usize| memory.room::<f32>(count);
         let x = floats(rows * architecture.features)?;
         let log_det = floats(rows)?;
-        let out = floats(2 * rows * layout.changed)?;
-        let hidden = [floats(2 * rows * layout.width)?, floats(2 * rows * layout.width)?];
+        let out = floats(layout.networks() * rows * layout.changed)?;
+        let wide = layout.networks() * rows * layout.width;
+        let hidden = [floats(wide)?, floats(wide)?];
         // Places that no kept feature fills are zero.
         let kept = memory.holding(&vec![0.0f32; rows * layout.kept])?;
         let control = memory.holding(&[0u32; 4])?;
@@ -57,7 +59,7 @@ impl<D: Device> Evaluation<D> {
     ) -> Vec<Vec<Command>> {
         let reader = |layer: Option<&&Layer>| match layer {
             Some(Layer::Coupling(coupling)) => coupling.reader(layout, self.kept),
-            Some(Layer::BatchNorm(_)) | None => Reader::NOBODY,
+            Some(Layer::BatchNorm(_) | Layer::ActNorm(_)) | None => Reader::NOBODY,
         };
         let mut start = Commands::default();
         let first = reader(layers.first());
@@ -89,7 +91,8 @@ impl<D: Device> Evaluation<D> {
                     coupling.networks(&mut commands, layout, values, &memory, rows, architecture.activation);
                     coupling.couple(&mut commands, layout, values, self.out, &passage, next);
                 }
-                Layer::BatchNorm(norm) => norm.running(&mut commands, values, &passage, next),
+                Layer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
+                Layer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
             }
             lists.push(commands.0);
         }

@@ -4,12 +4,15 @@ use std::rc::Rc;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use super::device::{Address, Device, Memory};
 use super::evaluation::{Evaluation, Way};
-use super::layers::{FLOAT, Layer, NULL, Tables};
+use super::layers::{Layer, Tables};
 use super::layout::{self, Layout};
+use super::order::{to_columns, to_features};
 use super::step::{Brought, Moments, Source, Step};
-use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
+use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
+use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
+use crate::layers::CouplingForm;
+use crate::layers::cuda::OnCuda;
 use crate::matrix::Matrix;
 use crate::optimizer::Optimizer;
 
@@ -165,10 +168,18 @@ impl<D: Device> OnDevice<D> {
         }
         let outputs = latent.z.as_mut_slice().chunks_mut(block * features).zip(latent.log_det.chunks_mut(block));
         for (x, (z, log_det)) in rows.as_slice().chunks(block * features).zip(outputs) {
-            self.device.write(evaluation.x, cast_slice(x))?;
+            // What comes in on the other side stands in another order.
+            z.copy_from_slice(x);
+            if way == Way::Inverse {
+                to_columns(&layout.columns, z);
+            }
+            self.device.write(evaluation.x, cast_slice(z))?;
             let lists = evaluation.commands(architecture, layout, &layers, weights.values, log_det.len(), way);
             self.device.run(&lists.concat())?;
             self.device.read(evaluation.x, cast_slice_mut(z))?;
+            if way == Way::Forward {
+                to_features(&layout.columns, z);
+            }
             self.device.read(evaluation.log_det, cast_slice_mut(log_det))?;
         }
         Ok(latent)
@@ -356,18 +367,26 @@ impl<D: Device> Flow for OnDevice<D> {
         let Placed { architecture, layout, layers, weights, .. } = &self.placed;
         let layers: Vec<&Layer> = layers.iter().collect();
         let lists = evaluation.commands(architecture, layout, &layers, weights.values, rows, Way::Forward);
+        let mut lists = lists.iter();
+        let mut next = || lists.next().map_or(Ok(()), |commands| self.device.run(commands));
+        next()?;
         let mut health = Vec::new();
-        let mut z = vec![0.0f32; x.as_slice().len()];
-        for (at, commands) in lists.iter().enumerate() {
-            self.device.run(commands)?;
-            let Some(layer) = at.checked_sub(1).map(|at| (layers[at], &architecture.layers[at])) else { continue };
-            self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
+        let mut z = x.as_slice().to_vec();
+        for layer in architecture.layers.iter().filter_map(flow::Layer::on_cuda) {
+            // The device knows of no permutation, and is where it was.
+            if !matches!(layer, OnCuda::Permutation(_)) {
+                next()?;
+                self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
+            }
             let mut scale_max = 0.0;
-            if let (Layer::Coupling(coupling), Some(place)) = (layer.0, layout::coupling(layer.1)) {
-                let mut bounded = vec![0.0f32; rows * layout.changed];
-                self.device.read(evaluation.out, cast_slice_mut(&mut bounded))?;
-                let scale = &self.parameters.values()[place.scale..][..coupling.changes];
-                let s = bounded.chunks_exact(layout.changed).flat_map(|row| row.iter().zip(scale).map(|(a, b)| a * b));
+            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.form != CouplingForm::Additive)
+            {
+                let mut squashed = vec![0.0f32; rows * layout.changed];
+                self.device.read(evaluation.out, cast_slice_mut(&mut squashed))?;
+                let bound = |j| coupling.scale.map_or(1.0, |scale| self.parameters.values()[scale + j]);
+                let scale: Vec<f32> = (0..coupling.mask.changed.len()).map(bound).collect();
+                let s =
+                    squashed.chunks_exact(layout.changed).flat_map(|row| row.iter().zip(&scale).map(|(a, b)| a * b));
                 scale_max = s.map(|s| f64::from(s.abs())).fold(0.0, f64::max);
             }
             health.push(LayerHealth { finite: z.iter().all(|v| v.is_finite()), scale_max });

@@ -1,103 +1,34 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
-use super::device::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Memory, Product};
 use super::layout::{Layout, Maps, Norm, coupling};
-use crate::flow::{self, Architecture, BATCH_NORM_EPSILON, DeviceError, Mask};
-use crate::layers::cuda::OnCuda;
+use super::order::{self, Columns};
+use crate::compute::cuda::{
+    Address, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, is_small, lanes,
+};
+use crate::flow::{Architecture, DeviceError, Mask};
+use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, Reader};
 use crate::spec::Activation;
-
-/// No address.
-pub(super) const NULL: Address = 0;
-
-/// Bytes of a float.
-pub(super) const FLOAT: u64 = 4;
-
-/// A list of arguments from values of several types.
-macro_rules! arguments {
-    ($($value:expr),* $(,)?) => { vec![$($crate::kernel::cuda::Argument::from($value)),*] };
-}
-pub(super) use arguments;
-
-/// Commands as they are gathered.
-#[derive(Default)]
-pub(super) struct Commands(pub Vec<Command>);
-
-impl Commands {
-    /// A kernel on at least `threads` threads.
-    pub fn launch(&mut self, kernel: Kernel, threads: usize, arguments: Vec<Argument>) {
-        self.launch_blocks(kernel, threads.div_ceil(BLOCK), arguments);
-    }
-
-    pub fn launch_blocks(&mut self, kernel: Kernel, blocks: usize, arguments: Vec<Argument>) {
-        self.0.push(Command::Launch { kernel, blocks, arguments });
-    }
-
-    pub fn product(&mut self, product: Product) {
-        self.0.push(Command::Product(product));
-    }
-
-    /// A product of both networks by a kernel of ours, with what comes behind it: forward bias and activation, back the slope of
-    /// the activation that gave `h`.
-    fn affine(&mut self, product: &Product, h: Address, activation: Option<Activation>) {
-        let &Product { rows, inner, columns, a, b, c, count, .. } = product;
-        let blocks = rows.div_ceil(SIDE) * columns.div_ceil(SIDE) * count;
-        let then: usize = match activation {
-            None => 0,
-            Some(Activation::Relu) => 1,
-            Some(Activation::Tanh) => 2,
-        };
-        self.launch_blocks(
-            Kernel::Affine,
-            blocks,
-            arguments![a.address, a.stride, b.address, b.stride, h, c, rows, inner, columns, b.transposed, then],
-        );
-    }
-}
-
-/// Rows and columns of a block of `affine`.
-const SIDE: usize = 32;
-
-/// Whether a product is too small for a general one to keep a GPU busy: measured on an H100, where a product of 2 × 256 × 512 × 512
-/// takes twice as long by cuBLAS.
-fn is_small(product: &Product) -> bool {
-    product.rows * product.inner * product.columns * product.count <= 1 << 28
-}
-
-/// How many threads share a row of `features` features: a power of two, at most a warp.
-pub(super) fn lanes(features: usize) -> usize {
-    features.next_power_of_two().min(32)
-}
-
-/// Who reads the rows that a layer writes: where the next layer is a coupling, its kept features are put aside at once.
-#[derive(Clone, Copy)]
-pub(super) struct Reader {
-    pub slot: Address,
-    pub kept: usize,
-    pub rows: Address,
-}
-
-impl Reader {
-    pub const NOBODY: Self = Self { slot: NULL, kept: 0, rows: NULL };
-}
 
 pub(super) enum Layer {
     Coupling(Coupling),
-    BatchNorm(BatchNorm),
+    BatchNorm(PlacedBatchNorm),
+    ActNorm(PlacedActNorm),
 }
 
 impl Layer {
-    /// The layers of `architecture`; their tables lie in `memory`.
+    /// The layers of `architecture` but for permutations, which are in the tables of the others; those lie in `memory`.
     pub fn place<D: Device>(
         architecture: &Architecture,
         layout: &Layout,
         memory: &mut Memory<D>,
     ) -> Result<(Vec<Self>, Tables), DeviceError> {
         let features = architecture.features;
-        let masks: Vec<&Mask> = architecture.layers.iter().filter_map(|layer| Some(coupling(layer)?.mask)).collect();
+        let masks = order::layers(architecture).filter_map(|(layer, columns)| Some((coupling(&layer)?.mask, columns)));
+        let masks: Vec<(&Mask, Columns)> = masks.collect();
         let table = |chosen: fn(&Mask) -> &Vec<usize>| {
             let mut table = vec![-1i32; masks.len() * features];
-            for (mask, places) in masks.iter().zip(table.chunks_exact_mut(features)) {
-                chosen(mask).iter().zip(0..).for_each(|(&feature, at)| places[feature] = at);
+            for ((mask, columns), places) in masks.iter().zip(table.chunks_exact_mut(features)) {
+                chosen(mask).iter().zip(0..).for_each(|(&feature, at)| places[columns[feature]] = at);
             }
             table
         };
@@ -106,19 +37,22 @@ impl Layer {
             role: memory.holding(&table(|mask| &mask.changed))?,
         };
         let (mut couplings, mut norms) = (0.., layout.norms.iter());
-        let place = |layer: &flow::Layer| {
-            Some(match layer.on_cuda()? {
+        let place = |(layer, _)| {
+            Some(match layer {
                 OnCuda::Coupling(place) => {
                     let number = couplings.next()?;
                     let at = 4 * (number * features) as u64;
                     let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
-                    let changes = place.mask.changed.len();
-                    Self::Coupling(Coupling { number, features, role: tables.role + at, slot, changes })
+                    Self::Coupling(Coupling { number, features, role: tables.role + at, slot })
                 }
-                OnCuda::BatchNorm(_) => Self::BatchNorm(BatchNorm { features, place: *norms.next()? }),
+                OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
+                    Norm::Batch(norm) => Self::BatchNorm(norm),
+                    Norm::Act(norm) => Self::ActNorm(norm),
+                },
+                OnCuda::Permutation(_) => return None,
             })
         };
-        Ok((architecture.layers.iter().map_while(place).collect(), tables))
+        Ok((order::layers(architecture).filter_map(place).collect(), tables))
     }
 }
 
@@ -139,27 +73,16 @@ pub(super) struct Coupling {
     pub role: Address,
     /// Of every feature: its place among the kept ones, or −1. Null where none is kept.
     pub slot: Address,
-    /// How many features it changes.
-    pub changes: usize,
 }
 
 /// Where a coupling's networks find and leave their numbers.
 pub(super) struct NetworkMemory<'a> {
     /// The kept features, shape `[rows, kept]`.
     pub kept: Address,
-    /// The hidden layers, each shape `[2, rows, width]`; where there are fewer than layers, they are used in turn.
+    /// The hidden layers, each shape `[networks, rows, width]`; where there are fewer than layers, they are used in turn.
     pub hidden: &'a [Address],
-    /// s before tanh and t, shape `[2, rows, changed]`.
+    /// What the networks say, shape `[networks, rows, changed]`.
     pub out: Address,
-}
-
-/// The rows that a coupling takes from `x` to `z`; they may be the same.
-pub(super) struct Passage {
-    pub x: Address,
-    pub z: Address,
-    pub log_det: Address,
-    pub rows: usize,
-    pub inverse: bool,
 }
 
 impl Coupling {
@@ -167,7 +90,7 @@ impl Coupling {
         Reader { slot: self.slot, kept: layout.kept, rows }
     }
 
-    /// Computes s and t, but for the last biases.
+    /// Computes what the networks say, but for the last biases.
     pub fn networks(
         &self,
         commands: &mut Commands,
@@ -190,7 +113,7 @@ impl Coupling {
         }
     }
 
-    /// Takes the rows in `input` through one map of both networks to `output`, with its bias and activation where there is one.
+    /// Takes the rows in `input` through one map of the networks to `output`, with its bias and activation where there is one.
     #[allow(clippy::too_many_arguments)]
     fn forward_map(
         &self,
@@ -211,7 +134,7 @@ impl Coupling {
             b: Factor { address: weights, transposed: false, stride: maps.stride() },
             c: output,
             stride: rows * maps.outputs,
-            count: 2,
+            count: maps.networks,
         };
         if is_small(&product) {
             return commands.affine(&product, NULL, activation);
@@ -222,8 +145,8 @@ impl Coupling {
             let is_tanh = activation == Activation::Tanh;
             commands.launch(
                 Kernel::Activate,
-                2 * rows * maps.outputs,
-                arguments![output, values, s, t, rows, maps.outputs, is_tanh],
+                maps.networks * rows * maps.outputs,
+                arguments![output, values, s, t, maps.networks, rows, maps.outputs, is_tanh],
             );
         }
     }
@@ -250,7 +173,7 @@ impl Coupling {
             b: Factor { address: weights, transposed: true, stride: maps.stride() },
             c: to,
             stride: rows * maps.inputs,
-            count: 2,
+            count: maps.networks,
         };
         if is_small(&product) {
             let (activation, h) = activated.unzip();
@@ -258,13 +181,13 @@ impl Coupling {
         }
         commands.product(product);
         if let Some((activation, h)) = activated {
-            let count = 2 * rows * maps.inputs;
+            let count = maps.networks * rows * maps.inputs;
             let is_tanh = activation == Activation::Tanh;
             commands.launch(Kernel::ActivateBack, count, arguments![h, to, count, is_tanh]);
         }
     }
 
-    /// Takes rows through, once s and t stand in `out`.
+    /// Takes rows through, once what the networks say stands in `out`.
     pub fn couple(
         &self,
         commands: &mut Commands,
@@ -285,7 +208,7 @@ impl Coupling {
                 values,
                 s,
                 t,
-                layout.scale(self.number),
+                layout.scale(self.number).unwrap_or(0),
                 x,
                 z,
                 log_det,
@@ -297,43 +220,7 @@ impl Coupling {
                 self.features,
                 layout.changed,
                 layout.has_networks(),
-                inverse,
-                lanes,
-            ],
-        );
-    }
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct BatchNorm {
-    pub features: usize,
-    pub place: Norm,
-}
-
-impl BatchNorm {
-    /// Takes rows through with the running statistics.
-    pub fn running(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
-        let &Passage { x, z, log_det, rows, inverse } = passage;
-        let lanes = lanes(self.features);
-        let Norm { log_gamma, beta, running_mean, running_variance } = self.place;
-        commands.launch(
-            Kernel::NormaliseRunning,
-            rows * lanes,
-            arguments![
-                x,
-                z,
-                values,
-                log_gamma,
-                beta,
-                running_mean,
-                running_variance,
-                log_det,
-                reader.slot,
-                reader.kept,
-                reader.rows,
-                rows,
-                self.features,
-                BATCH_NORM_EPSILON,
+                layout.form as usize,
                 inverse,
                 lanes,
             ],

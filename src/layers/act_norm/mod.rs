@@ -2,7 +2,11 @@
 
 mod composed;
 mod cpu;
+mod cuda;
 
+pub(crate) use cuda::PlacedActNorm;
+
+use super::cuda::OnCuda;
 use super::{Cost, Kind, Role, Scope};
 
 /// z = x·exp(log_scale) + bias. Both are trained; the first batch of training decides where they start: after the layer its
@@ -52,5 +56,9 @@ impl Kind for ActNorm {
     /// The scaled row is kept.
     fn cost(&self, features: usize) -> Cost {
         Cost { multiplications: features, values: features }
+    }
+
+    fn on_cuda(&self) -> Option<OnCuda<'_>> {
+        Some(OnCuda::ActNorm(self))
     }
 }

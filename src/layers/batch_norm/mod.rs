@@ -2,6 +2,9 @@
 
 mod composed;
 mod cpu;
+mod cuda;
+
+pub(crate) use cuda::PlacedBatchNorm;
 
 use super::cuda::OnCuda;
 use super::{Cost, Kind, Role, Scope};

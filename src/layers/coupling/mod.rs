@@ -5,12 +5,14 @@ mod additive;
 mod affine;
 mod composed;
 mod cpu;
+mod cuda;
 mod mask;
 mod mlp;
 mod spline;
 mod transformer;
 
 pub use affine::{Affine, Bound};
+pub(crate) use cuda::CouplingForm;
 pub use mask::Mask;
 pub use mlp::Mlp;
 pub use spline::Spline;
@@ -18,7 +20,7 @@ pub use transformer::Transformer;
 
 use additive::Additive;
 
-use super::cuda::{AffineCoupling, OnCuda};
+use super::cuda::{CouplingOnCuda, OnCuda};
 use super::{Cost, Kind, Places, Scope};
 use crate::spec::{Activation, ScaleBound};
 
@@ -88,11 +90,9 @@ impl Kind for Coupling {
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        match (&self.networks[..], &self.transformer) {
-            ([s, t], Transformer::Affine(Affine { bound: Bound::Tanh { scale } })) => {
-                Some(OnCuda::Coupling(AffineCoupling { mask: &self.mask, networks: [s, t], scale: *scale }))
-            }
-            _ => None,
-        }
+        let Self { mask, networks, transformer } = self;
+        // The kernels know networks that say one list each.
+        let form = transformer.form().filter(|form| form.networks() == networks.len())?;
+        Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
     }
 }

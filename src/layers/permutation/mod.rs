@@ -3,6 +3,7 @@
 mod composed;
 mod cpu;
 
+use super::cuda::OnCuda;
 use super::{Cost, Kind, Places};
 
 /// z_i = x_order(i), log|det dz/dx| = 0. It has no parameters.
@@ -19,5 +20,9 @@ impl Kind for Permutation {
 
     fn places(&self) -> Places<'_> {
         vec![("order", &self.order)]
+    }
+
+    fn on_cuda(&self) -> Option<OnCuda<'_>> {
+        Some(OnCuda::Permutation(self))
     }
 }

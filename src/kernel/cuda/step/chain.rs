@@ -4,13 +4,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source};
-use crate::flow::{Architecture, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::device::{Address, BLOCK, Device, Factor, Kernel, Memory, Product};
-use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{
-    BatchNorm, Commands, Coupling, FLOAT, Layer, NULL, NetworkMemory, Passage, Reader, arguments, lanes,
+use crate::compute::cuda::{
+    Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
-use crate::kernel::cuda::layout::{Layout, Maps, Norm};
+use crate::flow::{Architecture, DeviceError, HALF_LN_TAU};
+use crate::kernel::cuda::flow::{Placed, Weights};
+use crate::kernel::cuda::layers::{Coupling, Layer, NetworkMemory};
+use crate::kernel::cuda::layout::{Layout, Maps};
+use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
 use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
@@ -22,20 +23,20 @@ pub(super) struct Chain {
     x: Vec<Address>,
     log_det: Address,
     couplings: CouplingMemory,
-    /// Of every batch normalisation.
+    /// Of every normalisation.
     norms: Vec<NormMemory>,
     /// The gradient with respect to rows, shape `[rows, features]`.
     d: Address,
-    /// The gradient with respect to kept features, shape `[2, rows, kept]`.
+    /// The gradient with respect to kept features, shape `[networks, rows, kept]`.
     d_kept: Address,
     /// The rows' parts of the loss, f64.
     row_loss: Address,
-    /// What batch normalisations add to log_det, shape `[norms, features]`, f64.
+    /// What normalisations add to log_det, shape `[norms, features]`, f64.
     terms: Address,
     /// Sums of squares of the gradient's parts, f64.
     partial: Address,
     partials: usize,
-    /// The tiles of gradients that are summed tile by tile: scales' are always among them.
+    /// The tiles of gradients that are summed tile by tile: those of learned bounds of s are always among them.
     tiles: Address,
     tile_count: usize,
     /// Sums of squares of tiles.
@@ -51,22 +52,14 @@ pub(super) struct Chain {
 struct CouplingMemory {
     /// Shape `[couplings, rows, kept]`.
     kept: Address,
-    /// Hidden layers, each shape `[couplings, 2, rows, width]`.
+    /// Hidden layers, each shape `[couplings, networks, rows, width]`.
     hidden: Vec<Address>,
     /// The gradients before their activations, of the same shapes.
     d_hidden: Vec<Address>,
-    /// tanh of s and e^s, then the gradients of s before tanh and of t, shape `[couplings, 2, rows, changed]`.
+    /// What `couple` leaves, then the gradients of what networks say, shape `[couplings, networks, rows, changed]`.
     out: Address,
     /// Shape `[couplings, rows, changed]`.
     product: Address,
-}
-
-/// What a batch normalisation leaves for the way back.
-#[derive(Clone, Copy)]
-struct NormMemory {
-    normal: Address,
-    inverse_deviation: Address,
-    term: Address,
 }
 
 /// Neighbouring columns to be summed over rows, as in `kernels.cu`.
@@ -99,7 +92,8 @@ impl Chain {
         let features = architecture.features;
         let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * features)).collect::<Result<_, _>>()?;
         let hidden_layers = layout.maps.len().saturating_sub(1);
-        let mut hidden = |_| memory.room::<f32>(2 * layout.couplings * rows * layout.width);
+        let networks = layout.networks();
+        let mut hidden = |_| memory.room::<f32>(networks * layout.couplings * rows * layout.width);
         let [hidden, d_hidden] = [
             (0..hidden_layers).map(&mut hidden).collect::<Result<Vec<_>, _>>()?,
             (0..hidden_layers).map(&mut hidden).collect::<Result<Vec<_>, _>>()?,
@@ -110,7 +104,7 @@ impl Chain {
             hidden,
             d_hidden,
             // What networks do not write, and columns that stand for nothing, are zero.
-            out: memory.holding(&vec![0.0f32; 2 * layout.couplings * rows * layout.changed])?,
+            out: memory.holding(&vec![0.0f32; networks * layout.couplings * rows * layout.changed])?,
             product: memory.holding(&vec![0.0f32; layout.couplings * rows * layout.changed])?,
         };
         let terms = memory.room::<f64>(layout.norms.len() * features)?;
@@ -140,7 +134,7 @@ impl Chain {
             log_det: memory.room::<f32>(rows)?,
             norms,
             d: memory.room::<f32>(rows * features)?,
-            d_kept: memory.room::<f32>(2 * rows * layout.kept)?,
+            d_kept: memory.room::<f32>(networks * rows * layout.kept)?,
             row_loss: memory.room::<f64>(rows)?,
             terms,
             partial: memory.room::<f64>(partials)?,
@@ -168,8 +162,10 @@ impl Chain {
         self.forward(commands, placed, rows, source, desk);
         self.backward(commands, placed, rows);
         self.weights_back(commands, placed, rows);
-        let sums = arguments![self.tiles, rows, self.tile_partial, desk.control[0]];
-        commands.launch_blocks(Kernel::WeightGradients, self.tile_count, sums);
+        if self.tile_count > 0 {
+            let sums = arguments![self.tiles, rows, self.tile_partial, desk.control[0]];
+            commands.launch_blocks(Kernel::WeightGradients, self.tile_count, sums);
+        }
         let Placed { architecture, layout, weights, .. } = placed;
         if self.column_blocks > 0 {
             commands.launch_blocks(Kernel::ColumnSums, self.column_blocks, arguments![self.columns, rows]);
@@ -216,13 +212,13 @@ impl Chain {
     fn of(&self, layout: &Layout, coupling: usize, rows: usize) -> Own {
         let CouplingMemory { kept, hidden, d_hidden, out, product } = &self.couplings;
         let wide = |starts: &[Address]| {
-            starts.iter().map(|&start| of_coupling(start, coupling, 2 * rows * layout.width)).collect()
+            starts.iter().map(|&start| of_coupling(start, coupling, layout.networks() * rows * layout.width)).collect()
         };
         Own {
             kept: of_coupling(*kept, coupling, rows * layout.kept),
             hidden: wide(hidden),
             d_hidden: wide(d_hidden),
-            out: of_coupling(*out, coupling, 2 * rows * layout.changed),
+            out: of_coupling(*out, coupling, layout.networks() * rows * layout.changed),
             product: of_coupling(*product, coupling, rows * layout.changed),
         }
     }
@@ -233,7 +229,7 @@ impl Chain {
             Some(Layer::Coupling(coupling)) => {
                 coupling.reader(&placed.layout, self.of(&placed.layout, coupling.number, rows).kept)
             }
-            Some(Layer::BatchNorm(_)) | None => Reader::NOBODY,
+            Some(Layer::BatchNorm(_) | Layer::ActNorm(_)) | None => Reader::NOBODY,
         }
     }
 
@@ -275,32 +271,12 @@ impl Chain {
                     coupling.couple(commands, layout, values, own.out, &passage, next);
                 }
                 Layer::BatchNorm(norm) => {
-                    let Some(&NormMemory { normal, inverse_deviation, term }) = norms.next() else { return };
-                    let Norm { log_gamma, beta, running_mean, running_variance } = norm.place;
-                    commands.launch_blocks(
-                        Kernel::Normalise,
-                        features,
-                        arguments![
-                            x,
-                            normal,
-                            z,
-                            values,
-                            log_gamma,
-                            beta,
-                            running_mean,
-                            running_variance,
-                            inverse_deviation,
-                            term,
-                            control,
-                            next.slot,
-                            next.kept,
-                            next.rows,
-                            rows,
-                            features,
-                            BATCH_NORM_EPSILON,
-                            BATCH_NORM_MOMENTUM,
-                        ],
-                    );
+                    let Some(&memory) = norms.next() else { return };
+                    norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
+                }
+                Layer::ActNorm(norm) => {
+                    let Some(&memory) = norms.next() else { return };
+                    norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
             }
         }
@@ -319,6 +295,8 @@ impl Chain {
             arguments![self.x[layers.len()], self.log_det, self.d, self.row_loss, per_row, rows, features, lanes],
         );
         let mut norms = self.norms.iter().rev();
+        let (d, d_kept, networks) = (self.d, self.d_kept, layout.networks());
+        let back = |above| Backward { d, rows, values, gradient, above, d_kept, networks };
         for (at, layer) in layers.iter().enumerate().rev() {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);
@@ -331,7 +309,7 @@ impl Chain {
                         arguments![
                             own.out,
                             values,
-                            layout.scale(coupling.number),
+                            layout.scale(coupling.number).unwrap_or(0),
                             self.x[at],
                             self.d,
                             own.product,
@@ -343,38 +321,25 @@ impl Chain {
                             rows,
                             features,
                             layout.changed,
+                            layout.form as usize,
                         ],
                     );
                     self.networks_back(commands, placed, coupling, &own, rows, at == 0);
                 }
                 Layer::BatchNorm(norm) => {
-                    let Some(&NormMemory { normal, inverse_deviation, .. }) = norms.next() else { return };
-                    let BatchNorm { place: Norm { log_gamma, beta, .. }, .. } = *norm;
-                    commands.launch_blocks(
-                        Kernel::NormaliseBack,
-                        features,
-                        arguments![
-                            normal,
-                            self.d,
-                            values,
-                            gradient,
-                            log_gamma,
-                            beta,
-                            inverse_deviation,
-                            above.slot,
-                            above.kept,
-                            self.d_kept,
-                            rows,
-                            features,
-                        ],
-                    );
+                    let Some(&memory) = norms.next() else { return };
+                    norm.backward(commands, &back(above), memory);
+                }
+                Layer::ActNorm(norm) => {
+                    let Some(&memory) = norms.next() else { return };
+                    norm.backward(commands, &back(above), memory);
                 }
             }
         }
     }
 
-    /// From the gradients of s and t, in `own.out`, to those of hidden layers and of the kept features. Nobody asks for the kept
-    /// features of the `first` layer.
+    /// From the gradients of what networks say, in `own.out`, to those of hidden layers and of the kept features. Nobody asks
+    /// for the kept features of the `first` layer.
     fn networks_back(
         &self,
         commands: &mut Commands,
@@ -415,15 +380,16 @@ impl Chain {
             if at > 0 {
                 let input = Factor { address: hidden[at - 1], transposed: true, stride: rows * maps.inputs };
                 let d = Factor { address: d, transposed: false, stride: one };
-                commands.product(product(input, d, to, maps.stride(), 2 * layout.couplings));
+                commands.product(product(input, d, to, maps.stride(), maps.networks * layout.couplings));
                 continue;
             }
-            // Both networks of a coupling read the same rows.
-            for net in 0..2 {
+            // The networks of a coupling read the same rows.
+            for net in 0..maps.networks {
                 let input = Factor { address: *kept, transposed: true, stride: rows * maps.inputs };
-                let d = Factor { address: d + FLOAT * (net * one) as u64, transposed: false, stride: 2 * one };
+                let d =
+                    Factor { address: d + FLOAT * (net * one) as u64, transposed: false, stride: maps.networks * one };
                 let to = to + FLOAT * (net * maps.stride()) as u64;
-                commands.product(product(input, d, to, 2 * maps.stride(), layout.couplings));
+                commands.product(product(input, d, to, maps.networks * maps.stride(), layout.couplings));
             }
         }
     }
@@ -451,8 +417,8 @@ fn columns(layout: &Layout, memory: &CouplingMemory, weights: Weights, rows: usi
     for coupling in 0..layout.couplings {
         for (at, maps) in layout.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = memory.d_hidden.get(at).copied().unwrap_or(memory.out);
-            for (net, bias) in maps.bias(coupling).into_iter().enumerate() {
-                add(of_coupling(d, 2 * coupling + net, rows * maps.outputs), bias, maps.outputs);
+            for (net, bias) in maps.biases(coupling).enumerate() {
+                add(of_coupling(d, maps.networks * coupling + net, rows * maps.outputs), bias, maps.outputs);
             }
         }
     }

@@ -11,9 +11,8 @@ use std::rc::Rc;
 
 use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
 
-use super::device::{Address, Command, Device, Memory};
 use super::flow::Placed;
-use super::layers::Commands;
+use crate::compute::cuda::{Address, Command, Commands, Device, Memory};
 use crate::flow::{DeviceError, Loss};
 use crate::optimizer::Optimizer;
 use chain::Chain;

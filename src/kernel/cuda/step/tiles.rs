@@ -2,9 +2,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::kernel::cuda::device::Address;
+use crate::compute::cuda::{Address, FLOAT, NULL};
 use crate::kernel::cuda::flow::Placed;
-use crate::kernel::cuda::layers::{FLOAT, NULL};
 
 /// Inputs and outputs of a tile.
 const SIDE: usize = 32;
@@ -27,17 +26,17 @@ pub(super) struct Traces<'a> {
     pub rows: usize,
     /// What networks read, shape `[couplings, rows, kept]`.
     pub inputs: Address,
-    /// Hidden layers, each shape `[couplings, 2, rows, width]`.
+    /// Hidden layers, each shape `[couplings, networks, rows, width]`.
     pub hidden: &'a [Address],
     /// The gradients before their activations, of the same shapes.
     pub d_hidden: &'a [Address],
-    /// The gradients of s before tanh and of t, shape `[couplings, 2, rows, changed]`.
+    /// The gradients of what networks say, shape `[couplings, networks, rows, changed]`.
     pub d_out: Address,
     /// Shape `[couplings, rows, changed]`: its sums over rows are the gradients of scales.
     pub product: Address,
 }
 
-/// The tiles of the maps of these depths, and of scales.
+/// The tiles of the maps of these depths, and of learned bounds of s.
 pub(super) fn tiles(placed: &Placed, traces: &Traces<'_>, depths: impl Iterator<Item = usize>) -> Vec<Tile> {
     let Placed { layout, weights, .. } = placed;
     let mut tiles = Vec::new();
@@ -59,9 +58,9 @@ pub(super) fn tiles(placed: &Placed, traces: &Traces<'_>, depths: impl Iterator<
     let at = |start: Address, number: usize, width: usize| start + FLOAT * (number * traces.rows * width) as u64;
     for depth in depths {
         let maps = &layout.maps[depth];
-        for number in 0..2 * layout.couplings {
+        for number in 0..layout.networks() * layout.couplings {
             let input = match depth {
-                0 => at(traces.inputs, number / 2, layout.kept),
+                0 => at(traces.inputs, number / layout.networks(), layout.kept),
                 depth => at(traces.hidden[depth - 1], number, layout.width),
             };
             let d = match traces.d_hidden.get(depth) {
@@ -72,7 +71,9 @@ pub(super) fn tiles(placed: &Placed, traces: &Traces<'_>, depths: impl Iterator<
         }
     }
     for coupling in 0..layout.couplings {
-        add(NULL, at(traces.product, coupling, layout.changed), layout.scale(coupling), 0, layout.changed);
+        if let Some(scale) = layout.scale(coupling) {
+            add(NULL, at(traces.product, coupling, layout.changed), scale, 0, layout.changed);
+        }
     }
     tiles
 }

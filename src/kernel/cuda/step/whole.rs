@@ -4,10 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source};
+use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::device::{Address, BLOCK, Device, Kernel, Memory};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{Commands, FLOAT, NULL, arguments};
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 
@@ -39,7 +38,7 @@ struct Pass {
     width: i32,
     changed: i32,
     is_tanh: i32,
-    unused: i32,
+    form: i32,
 }
 
 /// Values that a block of the last launch updates.
@@ -82,7 +81,7 @@ impl Whole {
         let features = placed.architecture.features;
         let widest = layout.width.max(layout.kept).max(layout.changed);
         // The kernels count in 32 bits.
-        let activations = layout.maps.len() * 2 * layout.couplings * rows * widest.max(features);
+        let activations = layout.maps.len() * layout.networks() * layout.couplings * rows * widest.max(features);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
         let fits =
             layout.norms.is_empty() && layout.has_networks() && features <= FEATURES && widest <= WIDEST && counted;
@@ -110,7 +109,8 @@ impl Whole {
             Source::Given => (desk.rows, NULL),
             Source::Held(held) => (held, desk.rows),
         };
-        let hidden = 2 * couplings * rows * layout.width;
+        let networks = layout.networks();
+        let hidden = networks * couplings * rows * layout.width;
         let pass = Pass {
             values: weights.values,
             from,
@@ -120,14 +120,14 @@ impl Whole {
             inputs: memory.room::<f32>(couplings * rows * layout.kept)?,
             hidden: memory.room::<f32>(hidden_layers * hidden)?,
             d_hidden: memory.room::<f32>(hidden_layers * hidden)?,
-            out: memory.room::<f32>(2 * couplings * rows * layout.changed)?,
-            d_out: memory.room::<f32>(2 * couplings * rows * layout.changed)?,
+            out: memory.room::<f32>(networks * couplings * rows * layout.changed)?,
+            d_out: memory.room::<f32>(networks * couplings * rows * layout.changed)?,
             // Columns that stand for nothing are zero.
             product: memory.holding(&vec![0.0f32; couplings * rows * layout.changed])?,
             row_loss: memory.room::<f64>(rows)?,
             slot: tables.slot,
             role: tables.role,
-            scale: layout.scale(0) as u64,
+            scale: layout.scale(0).unwrap_or(0) as u64,
             per_row: 1.0 / rows as f32,
             rows: rows as i32,
             features: features as i32,
@@ -137,7 +137,7 @@ impl Whole {
             width: layout.width as i32,
             changed: layout.changed as i32,
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
-            unused: 0,
+            form: layout.form as i32,
         };
         let of_depth = |start: Address| -> Vec<Address> {
             (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()

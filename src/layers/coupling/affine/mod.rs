@@ -43,7 +43,7 @@ impl Bound {
     }
 
     /// Offset of the learned bound, where there is one.
-    fn scale(self) -> Option<usize> {
+    pub(super) fn scale(self) -> Option<usize> {
         match self {
             Self::Tanh { scale } | Self::Atan { scale } => Some(scale),
             Self::Sigmoid => None,

@@ -12,7 +12,8 @@ use super::api::{
 };
 use super::device::{Address, Command, Device, Factor, Kernel, Product};
 use super::failed::Failed;
-use crate::flow::DeviceError;
+use super::gpus::{driver_version, gpu_count};
+use crate::compute::DeviceError;
 use crate::locks::lock;
 use crate::spec::Precision;
 
@@ -116,7 +117,7 @@ impl Driver {
     /// Where there is none, or its driver is too old for this program.
     pub fn new(ordinal: usize, widest: usize, precision: Precision) -> Result<Self, DeviceError> {
         // Where the driver does not work at all, this says so.
-        let count = crate::flow::gpu_count()?;
+        let count = gpu_count()?;
         if ordinal >= count {
             return Err(DeviceError(format!("there is no cuda:{ordinal}: this machine has {count}; see `nvidia-smi`")));
         }
@@ -459,7 +460,7 @@ impl Drop for Driver {
 }
 
 fn told(ordinal: usize, failed: Failed) -> DeviceError {
-    let versions = match (failed, crate::flow::driver_version()) {
+    let versions = match (failed, driver_version()) {
         (Failed::NEWER_PTX, Ok([major, minor])) => {
             let toolkit = env!("CUDA_TOOLKIT");
             format!(": CUDA {major}.{minor} and {toolkit}; update the driver, or build with an older toolkit")

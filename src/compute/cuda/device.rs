@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use bytemuck::Pod;
 
-use crate::flow::DeviceError;
+use crate::compute::DeviceError;
 
 /// A place in a device's memory, in bytes.
 pub type Address = u64;
@@ -53,6 +53,9 @@ kernels![
     Normalise = "normalise",
     NormaliseBack = "normalise_back",
     NormaliseRunning = "normalise_running",
+    RescaleTraining = "rescale_training",
+    RescaleBack = "rescale_back",
+    Rescale = "rescale",
     Lose = "lose",
     ColumnSums = "column_sums",
     Squares = "squares",
@@ -194,7 +197,7 @@ pub trait Device {
 const ALIGNMENT: usize = 256;
 
 /// Memory of a device, given back when this is dropped.
-pub(super) struct Memory<D: Device> {
+pub(crate) struct Memory<D: Device> {
     device: Rc<D>,
     allocated: Vec<Address>,
     /// What is free of the newest chunk.

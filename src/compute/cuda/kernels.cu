@@ -1,6 +1,7 @@
-// The kernels of one training step and of evaluation. Rows are row-major: a batch of x is [rows, features]. What belongs to both
-// networks of a coupling stands together, s before t: [2, rows, columns]. `values` is the flat vector of parameters, and what is
-// called an offset counts floats in it. No kernel uses atomics: the same inputs give the same bits.
+// The kernels of one training step and of evaluation. Rows are row-major: a batch of x is [rows, features]. What belongs to the
+// networks of a coupling stands together, s before t: [networks, rows, columns]; an additive coupling has t alone. `values` is the
+// flat vector of parameters, and what is called an offset counts floats in it. No kernel uses atomics: the same inputs give the same
+// bits.
 //
 // It is C, so that tests can compile it for the CPU, thread by thread.
 
@@ -97,12 +98,13 @@ __device__ static float activation_slope(float h, int is_tanh) {
     return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
 }
 
-// h = activation(h + bias), h of shape [2, rows, width].
-KERNEL void activate(float* h, const float* values, offset_t bias_s, offset_t bias_t, int rows, int width, int is_tanh) {
+// h = activation(h + bias), h of shape [networks, rows, width].
+KERNEL void activate(float* h, const float* values, offset_t bias_s, offset_t bias_t, int networks, int rows, int width,
+                     int is_tanh) {
     const long long at = thread_number();
-    const long long half = (long long)rows * width;
-    if (at >= 2 * half) return;
-    h[at] = activation(h[at] + values[(at < half ? bias_s : bias_t) + column_of(at, width)], is_tanh);
+    const long long one = (long long)rows * width;
+    if (at >= networks * one) return;
+    h[at] = activation(h[at] + values[(at < one ? bias_s : bias_t) + column_of(at, width)], is_tanh);
 }
 
 // The gradient before an activation, in place of the one behind it, d; h: what the activation gave.
@@ -112,7 +114,7 @@ KERNEL void activate_back(const float* h, float* d, long long count, int is_tanh
     d[at] = activation_slope(h[at], is_tanh) * d[at];
 }
 
-// A map of both networks of a coupling, with what comes behind it, for sizes that leave most of a GPU idle in a general product.
+// A map of the networks of a coupling, with what comes behind it, for sizes that leave most of a GPU idle in a general product.
 // Forward, out[net][row] = activation(in[net][row] * W[net] + b[net]), W of shape [inner, columns]. Back (`is_back`),
 // out[net][row] = in[net][row] * W[net] transposed, W of shape [columns, inner], times the slope where the activation gave h.
 // `then`: 1 relu, 2 tanh, 0 neither activation nor bias. in_net, map: floats from s to t, of `in` and of the weights.
@@ -217,15 +219,54 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
     }
 }
 
-// The affine coupling, x to z or back; x and z may be the same. out, [2, rows, changed]: s before tanh and t, both without their
-// biases; it leaves tanh and e^s (back: e^-s). Without networks (nothing is kept) biases stand alone.
+// What a coupling does with the features that it changes: z = x e^s + t. The s network says a.
+enum {
+    // s = scale tanh(a).
+    FORM_TANH,
+    // s = scale 2/pi atan(pi/2 a).
+    FORM_ATAN,
+    // e^s = 2 sigmoid(a).
+    FORM_SIGMOID,
+    // s = 0: there is no s network.
+    FORM_ADDITIVE,
+};
+
+__device__ static int networks_of(int form) {
+    return form == FORM_ADDITIVE ? 1 : 2;
+}
+
+// s without its learned bound, scale.
+__device__ static float squash(float a, int form) {
+    if (form == FORM_TANH) return tanhf(a);
+    if (form == FORM_ATAN) return 0.63661977f * atanf(1.5707963f * a);
+    // ln 2 + ln sigmoid(a), finite for every a.
+    return 0.69314718f + (a < 0.0f ? a : 0.0f) - log1pf(expf(-fabsf(a)));
+}
+
+// The slope of `squash` where it gave `squashed`; factor: e^s.
+__device__ static float squash_slope(float squashed, float factor, int form) {
+    if (form == FORM_TANH) return 1.0f - squashed * squashed;
+    if (form == FORM_ATAN) {
+        const float cosine = cospif(0.5f * squashed);
+        return cosine * cosine;
+    }
+    return 1.0f - 0.5f * factor;
+}
+
+// The learned bound of s, or 1. `scale`: offset of those of a coupling.
+__device__ static float bound_of(const float* values, offset_t scale, int j, int form) {
+    return form <= FORM_ATAN ? values[scale + j] : 1.0f;
+}
+
+// A coupling, x to z or back; x and z may be the same. out, [networks, rows, changed]: what the networks say without their biases;
+// it leaves s without its learned bound and e^s (back: e^-s). Without networks (nothing is kept) biases stand alone.
 // role[feature]: its place among the changed features, or -1. `lanes` threads share a row.
 KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bias_t, offset_t scale, const float* x,
                                   float* z, float* log_det, const int* role, const int* slot, int kept, float* kept_rows, int rows,
-                                  int features, int changed, int has_networks, int is_inverse, int lanes) {
+                                  int features, int changed, int has_networks, int form, int is_inverse, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
-    const long long half = (long long)rows * changed;
+    const long long half = form == FORM_ADDITIVE ? 0 : (long long)rows * changed;
     float total = 0.0f;
     if (row < rows) {
         for (int feature = (int)(thread % lanes); feature < features; feature += lanes) {
@@ -233,15 +274,17 @@ KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bi
             const int j = role[feature];
             if (j >= 0) {
                 const long long at = row * changed + j;
-                const float before = (has_networks ? out[at] : 0.0f) + values[bias_s + j];
                 const float t = (has_networks ? out[half + at] : 0.0f) + values[bias_t + j];
-                const float bounded = tanhf(before);
-                const float s = values[scale + j] * bounded;
-                const float factor = expf(is_inverse ? -s : s);
+                float factor = 1.0f;
+                if (form != FORM_ADDITIVE) {
+                    const float squashed = squash((has_networks ? out[at] : 0.0f) + values[bias_s + j], form);
+                    const float s = bound_of(values, scale, j, form) * squashed;
+                    factor = expf(is_inverse ? -s : s);
+                    total += s;
+                    out[at] = squashed;
+                    out[half + at] = factor;
+                }
                 value = is_inverse ? (value - t) * factor : value * factor + t;
-                total += s;
-                out[at] = bounded;
-                out[half + at] = factor;
             }
             z[row * features + feature] = value;
             keep(slot, kept, kept_rows, row, feature, value);
@@ -253,41 +296,65 @@ KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bi
     }
 }
 
-// The gradient with respect to a layer's output, with what the networks of the coupling above found for its kept features.
-__device__ static float gather(const float* d, const int* slot, int kept, const float* d_kept, long long row, int feature, int rows,
-                               int features) {
+// The gradient with respect to a layer's output, with what the networks of the coupling above found for its kept features:
+// d_kept, [networks, rows, kept].
+__device__ static float gather(const float* d, const int* slot, int networks, int kept, const float* d_kept, long long row,
+                               int feature, int rows, int features) {
     float value = d[row * features + feature];
     if (slot != NULL && slot[feature] >= 0) {
         const long long at = row * kept + slot[feature];
-        value += d_kept[at] + d_kept[(long long)rows * kept + at];
+        value += networks == 1 ? d_kept[at] : d_kept[at] + d_kept[(long long)rows * kept + at];
     }
     return value;
 }
 
 // The way back through `couple`, up to its networks: d becomes the gradient with respect to x, but for what the networks add; out
-// becomes the gradients of s before tanh and of t; product, [rows, changed], is to be summed over rows to the gradient of scale.
-// The loss has -per_row a unit of s.
+// becomes the gradients of what the networks say; product, [rows, changed], is to be summed over rows to the gradient of scale,
+// where there is one. The loss has -per_row a unit of s.
 KERNEL void couple_back(float* out, const float* values, offset_t scale, const float* x, float* d, float* product,
                                        const int* role, const int* slot, int kept, const float* d_kept, float per_row, int rows,
-                                       int features, int changed) {
+                                       int features, int changed, int form) {
     const long long at = thread_number();
     if (at >= (long long)rows * features) return;
     const long long row = at / features;
     const int feature = (int)(at % features);
-    float value = gather(d, slot, kept, d_kept, row, feature, rows, features);
+    float value = gather(d, slot, networks_of(form), kept, d_kept, row, feature, rows, features);
     const int j = role[feature];
-    if (j >= 0) {
+    if (j >= 0 && form == FORM_ADDITIVE) {
+        out[row * changed + j] = value;
+    } else if (j >= 0) {
         float* s = out + row * changed + j;
         float* t = s + (long long)rows * changed;
-        const float bounded = *s;
+        const float squashed = *s, factor = *t;
         const float d_t = value;
-        value *= *t;
+        value *= factor;
         const float d_s = value * x[at] - per_row;
-        product[row * changed + j] = d_s * bounded;
-        *s = d_s * values[scale + j] * (1.0f - bounded * bounded);
+        product[row * changed + j] = d_s * squashed;
+        *s = d_s * bound_of(values, scale, j, form) * squash_slope(squashed, factor, form);
         *t = d_t;
     }
     d[at] = value;
+}
+
+// Mean and variance of a feature over a batch, by a block of 256 threads.
+typedef struct {
+    double mean, variance;
+} Moments;
+
+__device__ static Moments moments_together(const float* x, int feature, int rows, int features) {
+    Moments moments;
+    double sum = 0.0;
+    for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
+        sum += x[row * features + feature];
+    }
+    moments.mean = block_sum(sum) / rows;
+    sum = 0.0;
+    for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
+        const double centred = x[row * features + feature] - moments.mean;
+        sum += centred * centred;
+    }
+    moments.variance = block_sum(sum) / rows;
+    return moments;
 }
 
 // Batch normalisation with the batch's statistics, a block of 256 threads a feature. normal: the rows before log_gamma and beta.
@@ -297,17 +364,8 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
                                      const Control* control, const int* slot, int kept, float* kept_rows, int rows, int features,
                                      double epsilon, double momentum) {
     const int feature = blockIdx.x;
-    double sum = 0.0;
-    for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
-        sum += x[row * features + feature];
-    }
-    const double mean = block_sum(sum) / rows;
-    sum = 0.0;
-    for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
-        const double centred = x[row * features + feature] - mean;
-        sum += centred * centred;
-    }
-    const double variance = block_sum(sum) / rows;
+    const Moments moments = moments_together(x, feature, rows, features);
+    const double mean = moments.mean, variance = moments.variance;
     const double inverse = 1.0 / sqrt(variance + epsilon);
     if (threadIdx.x == 0) {
         if (!control->diverged) {
@@ -334,12 +392,12 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
 // The way back through `normalise`: d, and the gradients of log_gamma and beta.
 KERNEL void normalise_back(const float* normal, float* d, const float* values, float* gradient, offset_t log_gamma,
                                           offset_t beta, const double* inverse_deviation, const int* slot, int kept,
-                                          const float* d_kept, int rows, int features) {
+                                          const float* d_kept, int networks, int rows, int features) {
     const int feature = blockIdx.x;
     double sum = 0.0, product = 0.0;
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
         const long long at = row * features + feature;
-        const float value = gather(d, slot, kept, d_kept, row, feature, rows, features);
+        const float value = gather(d, slot, networks, kept, d_kept, row, feature, rows, features);
         d[at] = value;
         sum += value;
         product += (double)value * normal[at];
@@ -391,6 +449,79 @@ KERNEL void normalise_running(const float* x, float* z, const float* values, off
             total += log_scales[at];
             keep(slot, kept, kept_rows, row, feature, value);
         }
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0 && !is_inverse) {
+        log_det[row] += total;
+    }
+}
+
+// Activation normalisation in training, z = x e^log_scale + bias, a block of 256 threads a feature. The first batch decides where
+// both start; started[feature] is 0 before. scaled: the rows before bias. term as for `normalise`.
+KERNEL void rescale_training(const float* x, float* scaled, float* z, float* values, offset_t log_scale, offset_t bias,
+                             offset_t started, double* term, const Control* control, const int* slot, int kept,
+                             float* kept_rows, int rows, int features) {
+    const int feature = blockIdx.x;
+    float exponent = values[log_scale + feature], shift = values[bias + feature];
+    if (values[started + feature] == 0.0f) {
+        const Moments moments = moments_together(x, feature, rows, features);
+        // Of a feature that varies less, all is rounding: it is only centred.
+        const double exact = moments.variance > 1e-12 ? -0.5 * log(moments.variance) : 0.0;
+        exponent = (float)exact;
+        shift = (float)(-moments.mean * exp(exact));
+        if (threadIdx.x == 0 && !control->diverged) {
+            values[log_scale + feature] = exponent;
+            values[bias + feature] = shift;
+            values[started + feature] = 1.0f;
+        }
+    }
+    if (threadIdx.x == 0) {
+        term[feature] = exponent;
+    }
+    const float factor = expf(exponent);
+    for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
+        const long long at = row * features + feature;
+        const float product = x[at] * factor, value = product + shift;
+        scaled[at] = product;
+        z[at] = value;
+        keep(slot, kept, kept_rows, row, feature, value);
+    }
+}
+
+// The way back through `rescale_training`: d, and the gradients of log_scale and bias.
+KERNEL void rescale_back(const float* scaled, float* d, const float* values, float* gradient, offset_t log_scale, offset_t bias,
+                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features) {
+    const int feature = blockIdx.x;
+    const float factor = expf(values[log_scale + feature]);
+    double sum = 0.0, product = 0.0;
+    for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
+        const long long at = row * features + feature;
+        const float value = gather(d, slot, networks, kept, d_kept, row, feature, rows, features);
+        d[at] = value * factor;
+        sum += value;
+        product += (double)value * scaled[at];
+    }
+    const double d_bias = block_sum(sum);
+    const double d_scaled = block_sum(product);
+    if (threadIdx.x == 0) {
+        gradient[log_scale + feature] = (float)(d_scaled - 1.0);
+        gradient[bias + feature] = (float)d_bias;
+    }
+}
+
+// Activation normalisation in evaluation, x to z or back; x and z may be the same. `lanes` threads share a row.
+KERNEL void rescale(const float* x, float* z, const float* values, offset_t log_scale, offset_t bias, float* log_det,
+                    const int* slot, int kept, float* kept_rows, int rows, int features, int is_inverse, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    for (int feature = (int)(thread % lanes); row < rows && feature < features; feature += lanes) {
+        const float exponent = values[log_scale + feature], shift = values[bias + feature];
+        const float before = x[row * features + feature];
+        const float value = is_inverse ? (before - shift) * expf(-exponent) : before * expf(exponent) + shift;
+        z[row * features + feature] = value;
+        total += exponent;
+        keep(slot, kept, kept_rows, row, feature, value);
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0 && !is_inverse) {
@@ -544,10 +675,11 @@ typedef struct {
     // The rows before every coupling, [couplings, rows, features], and what its networks read of them, [couplings, rows, kept].
     float* x;
     float* inputs;
-    // Hidden layers and the gradients with respect to what is before their activation, [hidden layers, couplings, 2, rows, width].
+    // Hidden layers and the gradients with respect to what is before their activation, [hidden layers, couplings, networks, rows,
+    // width].
     float* hidden;
     float* d_hidden;
-    // tanh and e^s, then the gradients of s before tanh and of t, each [couplings, 2, rows, changed].
+    // What `couple` leaves, and the gradients of what the networks say, each [couplings, networks, rows, changed].
     float* out;
     float* d_out;
     // To be summed over rows to the gradients of scales, [couplings, rows, changed].
@@ -558,13 +690,14 @@ typedef struct {
     const int* role;
     offset_t scale;
     float per_row;
-    int rows, features, couplings, hidden_layers, kept, width, changed, is_tanh;
+    int rows, features, couplings, hidden_layers, kept, width, changed, is_tanh, form;
 } Pass;
 
 // Offset of the first map of a depth: 0 reads rows, `hidden_layers` gives s and t.
 __device__ static int map_offset(const Pass* pass, int depth) {
     if (depth == 0) return 0;
-    return 2 * pass->couplings * ((pass->kept + 1) * pass->width + (depth - 1) * (pass->width + 1) * pass->width);
+    const int before = (pass->kept + 1) * pass->width + (depth - 1) * (pass->width + 1) * pass->width;
+    return networks_of(pass->form) * pass->couplings * before;
 }
 
 // Rows of a block in shared memory: values of a network's layer, [2, R, stride], and room for what threads add up.
@@ -575,9 +708,9 @@ typedef struct {
     int stride;
 } Shared;
 
-// How the threads of a block share a map with so many outputs, both networks of it. Divisions are slow, so this is done once.
+// How the threads of a block share a map with so many outputs, of all networks. Divisions are slow, so this is done once.
 typedef struct {
-    int outputs;
+    int outputs, networks;
     // From inputs to outputs: a thread has four columns of which `parts` threads split the sum; then one column of some rows.
     int group, parts, part;
     int column, first_row, row_step;
@@ -588,10 +721,11 @@ typedef struct {
 // The most threads that split a sum: the same for any number of rows a block, which therefore changes no bit.
 enum { PARTS = 16 };
 
-__device__ static Share share(int outputs) {
-    const int groups = outputs / 2, columns = 2 * outputs, thread = threadIdx.x;
+__device__ static Share share(int outputs, int networks) {
+    const int columns = networks * outputs, groups = columns / 4, thread = threadIdx.x;
     Share share;
     share.outputs = outputs;
+    share.networks = networks;
     share.parts = PASS_THREADS / groups < PARTS ? PASS_THREADS / groups : PARTS;
     share.group = thread % groups;
     share.part = thread / groups;
@@ -606,14 +740,14 @@ __device__ static Share share(int outputs) {
     return share;
 }
 
-// out[net][r] = activation(in[net][r] * weights[net] + bias[net]), for both networks and R rows; is_tanh: -1 for no activation.
-// in_net: floats from what s reads to what t reads. The hidden layer, [2, rows, outputs] from this block's first row on, of which
-// `valid` are there, is written to h, unless that is null.
+// out[net][r] = activation(in[net][r] * weights[net] + bias[net]), for all networks and R rows; is_tanh: -1 for no activation.
+// in_net: floats from what s reads to what t reads. The hidden layer, [networks, rows, outputs] from this block's first row on, of
+// which `valid` are there, is written to h, unless that is null.
 __device__ static __forceinline__ void through_map(const int R, Shared shared, Share share, int in_net, int inputs,
                                                    const float* weights, float* h, int h_net, int valid, int is_tanh) {
     // There is room for the sums of four rows.
     const int at_once = R < 4 ? R : 4;
-    const int outputs = share.outputs, columns = 2 * outputs, weights_net = (inputs + 1) * outputs;
+    const int outputs = share.outputs, columns = share.networks * outputs, weights_net = (inputs + 1) * outputs;
     const int adds = share.part < share.parts;
     Four sums[8];
 #pragma unroll
@@ -671,14 +805,15 @@ __device__ static __forceinline__ void group_sums(float* values, const int count
 #endif
 
 // out[net][r] = in[net][r] * weights[net] transposed, from the outputs of a map to its inputs, each times the slope where the
-// activation gave h: [2, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation. It is
-// written to d, of the shape of h, unless that is null.
+// activation gave h: [networks, rows, inputs] from this block's first row on, of which `valid` are there; null: no activation. It
+// is written to d, of the shape of h, unless that is null.
 __device__ static __forceinline__ void back_through_map(const int R, Shared shared, Share share, int inputs, const float* weights,
                                                         const float* h, float* d, int h_net, int valid, int is_tanh) {
     const int at_once = R > 4 ? 2 : 4;
     const int outputs = share.outputs, lanes = share.lanes, lane = share.lane, weights_net = (inputs + 1) * outputs;
+    const int items = share.networks * inputs;
 #pragma unroll 1
-    for (int start = share.team; start < 2 * inputs + share.team; start += at_once * share.teams) {
+    for (int start = share.team; start < items + share.team; start += at_once * share.teams) {
         float sums[16], slopes[4];
 #pragma unroll
         for (int i = 0; i < at_once; i++) {
@@ -686,7 +821,7 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
             slopes[i] = 1.0f;
 #pragma unroll
             for (int r = 0; r < R; r++) sums[i * R + r] = 0.0f;
-            if (item < 2 * inputs) {
+            if (item < items) {
                 if (h != NULL && lane < R && lane < valid) {
                     slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh);
                 }
@@ -707,7 +842,7 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
 #pragma unroll
         for (int i = 0; i < at_once; i++) {
             const int item = start + i * share.teams, net = item >= inputs, k = item - net * inputs;
-            if (item >= 2 * inputs) continue;
+            if (item >= items) continue;
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 if ((r & (lanes - 1)) != lane) continue;
@@ -728,7 +863,10 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     const Pass pass = *all;
     const int thread = threadIdx.x, features = pass.features, width = pass.width, kept = pass.kept, changed = pass.changed;
     const int first = blockIdx.x * R, rows = pass.rows, half = rows * changed, valid = rows - first < R ? rows - first : R;
-    const Share wide = share(width), narrow = share(changed);
+    const int form = pass.form, networks = networks_of(form);
+    const Share wide = share(width, networks), narrow = share(changed, networks);
+    // From what is said of s to what is said of t.
+    const int to_t = (networks - 1) * R;
     Shared shared;
     shared.stride = width > kept ? width : kept;
     shared.stride = shared.stride > changed ? shared.stride : changed;
@@ -784,8 +922,8 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         for (int depth = 0; depth <= pass.hidden_layers; depth++) {
             const int last = depth == pass.hidden_layers, inputs = depth == 0 ? kept : width;
             const Share own = last ? narrow : wide;
-            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (inputs + 1) * own.outputs;
-            float* hidden = pass.hidden + ((depth * pass.couplings + c) * 2 * rows + first) * width;
+            const float* weights = pass.values + map_offset(&pass, depth) + networks * c * (inputs + 1) * own.outputs;
+            float* hidden = pass.hidden + ((depth * pass.couplings + c) * networks * rows + first) * width;
             through_map(R, shared, own, depth == 0 ? 0 : R * shared.stride, inputs, weights, last ? NULL : hidden, rows * width,
                         valid, last ? -1 : pass.is_tanh);
             float* other = shared.in;
@@ -794,16 +932,21 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         }
         const int j = thread < features ? pass.role[c * features + thread] : -1;
         if (j >= 0) {
-            const float scale = pass.values[pass.scale + c * changed + j];
+            const float scale = bound_of(pass.values, pass.scale, c * changed + j, form);
 #pragma unroll
             for (int r = 0; r < R; r++) {
-                const float bounded = tanhf(shared.in[r * shared.stride + j]), t = shared.in[(R + r) * shared.stride + j];
-                const float bounded_s = scale * bounded, factor = expf(bounded_s);
+                const float t = shared.in[(to_t + r) * shared.stride + j];
+                if (form == FORM_ADDITIVE) {
+                    x[r * features + thread] += t;
+                    continue;
+                }
+                const float squashed = squash(shared.in[r * shared.stride + j], form);
+                const float own_s = scale * squashed, factor = expf(own_s);
                 x[r * features + thread] = x[r * features + thread] * factor + t;
-                s[r * changed + j] = bounded_s;
+                s[r * changed + j] = own_s;
                 if (r < valid) {
                     const int place = (2 * c * rows + first + r) * changed + j;
-                    pass.out[place] = bounded;
+                    pass.out[place] = squashed;
                     pass.out[place + half] = factor;
                 }
             }
@@ -842,18 +985,20 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         __syncthreads();
         const int j = thread < features ? pass.role[c * features + thread] : -1;
         if (j >= 0) {
-            const float scale = pass.values[pass.scale + c * changed + j];
+            const float scale = bound_of(pass.values, pass.scale, c * changed + j, form);
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 if (r >= valid) continue;
+                const float d_t = d[r * features + thread];
+                shared.in[(to_t + r) * shared.stride + j] = d_t;
+                if (form == FORM_ADDITIVE) continue;
                 const int place = (2 * c * rows + first + r) * changed + j;
-                const float bounded = pass.out[place], factor = pass.out[place + half];
+                const float squashed = pass.out[place], factor = pass.out[place + half];
                 const float before = pass.x[(c * rows + first + r) * features + thread];
-                const float d_t = d[r * features + thread], d_s = d_t * factor * before - pass.per_row;
+                const float d_s = d_t * factor * before - pass.per_row;
                 d[r * features + thread] = d_t * factor;
-                pass.product[(c * rows + first + r) * changed + j] = d_s * bounded;
-                shared.in[r * shared.stride + j] = d_s * scale * (1.0f - bounded * bounded);
-                shared.in[(R + r) * shared.stride + j] = d_t;
+                pass.product[(c * rows + first + r) * changed + j] = d_s * squashed;
+                shared.in[r * shared.stride + j] = d_s * scale * squash_slope(squashed, factor, form);
             }
         }
         __syncthreads();
@@ -861,9 +1006,9 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 if (r >= valid) continue;
-                const int place = (2 * c * rows + first + r) * changed + thread;
+                const int place = (networks * c * rows + first + r) * changed + thread;
                 pass.d_out[place] = shared.in[r * shared.stride + thread];
-                pass.d_out[place + half] = shared.in[(R + r) * shared.stride + thread];
+                if (networks > 1) pass.d_out[place + half] = shared.in[(R + r) * shared.stride + thread];
             }
         }
         // Nobody asks for the gradient of the first rows.
@@ -871,8 +1016,8 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         for (int depth = pass.hidden_layers; depth >= (c == 0); depth--) {
             const int inputs = depth == 0 ? kept : width;
             const Share own = depth == pass.hidden_layers ? narrow : wide;
-            const float* weights = pass.values + map_offset(&pass, depth) + 2 * c * (inputs + 1) * own.outputs;
-            const int place = (((depth - 1) * pass.couplings + c) * 2 * rows + first) * width;
+            const float* weights = pass.values + map_offset(&pass, depth) + networks * c * (inputs + 1) * own.outputs;
+            const int place = (((depth - 1) * pass.couplings + c) * networks * rows + first) * width;
             back_through_map(R, shared, own, inputs, weights, depth == 0 ? NULL : pass.hidden + place,
                           depth == 0 ? NULL : pass.d_hidden + place, rows * width, valid, pass.is_tanh);
             float* other = shared.in;
@@ -883,7 +1028,9 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         if (k >= 0) {
 #pragma unroll
             for (int r = 0; r < R; r++) {
-                d[r * features + thread] += shared.in[r * shared.stride + k] + shared.in[(R + r) * shared.stride + k];
+                float found = shared.in[r * shared.stride + k];
+                if (networks > 1) found += shared.in[(R + r) * shared.stride + k];
+                d[r * features + thread] += found;
             }
         }
         __syncthreads();

@@ -3,10 +3,10 @@
 #[cfg(feature = "cuda")]
 use std::ffi::CStr;
 
-use super::DeviceError;
-use crate::kernel::cuda::Failed;
+use super::Failed;
 #[cfg(feature = "cuda")]
-use crate::kernel::cuda::api;
+use super::api;
+use crate::compute::DeviceError;
 use crate::spec::Device;
 
 /// A GPU, as its driver tells of it.
@@ -51,7 +51,7 @@ pub fn gpu_count() -> Result<usize, DeviceError> {
 
 /// The newest CUDA version that the driver can run: major and minor.
 #[cfg(feature = "cuda")]
-pub(crate) fn driver_version() -> Result<[u32; 2], Failed> {
+pub(super) fn driver_version() -> Result<[u32; 2], Failed> {
     let mut version = 0;
     // SAFETY: the driver writes an int.
     Failed::driver(unsafe { api::cuDriverGetVersion(&raw mut version) })?;

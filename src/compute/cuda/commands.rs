@@ -1,0 +1,66 @@
+//! How a device is told what to do.
+
+use super::device::{Address, Argument, BLOCK, Command, Kernel, Product};
+use crate::spec::Activation;
+
+/// No address.
+pub(crate) const NULL: Address = 0;
+
+/// Bytes of a float.
+pub(crate) const FLOAT: u64 = 4;
+
+/// A list of arguments from values of several types.
+macro_rules! arguments {
+    ($($value:expr),* $(,)?) => { vec![$($crate::compute::cuda::Argument::from($value)),*] };
+}
+pub(crate) use arguments;
+
+/// Commands as they are gathered.
+#[derive(Default)]
+pub(crate) struct Commands(pub Vec<Command>);
+
+impl Commands {
+    /// A kernel on at least `threads` threads.
+    pub fn launch(&mut self, kernel: Kernel, threads: usize, arguments: Vec<Argument>) {
+        self.launch_blocks(kernel, threads.div_ceil(BLOCK), arguments);
+    }
+
+    pub fn launch_blocks(&mut self, kernel: Kernel, blocks: usize, arguments: Vec<Argument>) {
+        self.0.push(Command::Launch { kernel, blocks, arguments });
+    }
+
+    pub fn product(&mut self, product: Product) {
+        self.0.push(Command::Product(product));
+    }
+
+    /// A product of a coupling's networks by a kernel of ours, with what comes behind it: forward bias and activation, back the
+    /// slope of the activation that gave `h`.
+    pub fn affine(&mut self, product: &Product, h: Address, activation: Option<Activation>) {
+        let &Product { rows, inner, columns, a, b, c, count, .. } = product;
+        let blocks = rows.div_ceil(SIDE) * columns.div_ceil(SIDE) * count;
+        let then: usize = match activation {
+            None => 0,
+            Some(Activation::Relu) => 1,
+            Some(Activation::Tanh) => 2,
+        };
+        self.launch_blocks(
+            Kernel::Affine,
+            blocks,
+            arguments![a.address, a.stride, b.address, b.stride, h, c, rows, inner, columns, b.transposed, then],
+        );
+    }
+}
+
+/// Rows and columns of a block of `affine`.
+const SIDE: usize = 32;
+
+/// Whether a product is too small for a general one to keep a GPU busy: measured on an H100, where a product of 2 × 256 × 512 × 512
+/// takes twice as long by cuBLAS.
+pub(crate) fn is_small(product: &Product) -> bool {
+    product.rows * product.inner * product.columns * product.count <= 1 << 28
+}
+
+/// How many threads share a row of `features` features: a power of two, at most a warp.
+pub(crate) fn lanes(features: usize) -> usize {
+    features.next_power_of_two().min(32)
+}

@@ -1,0 +1,93 @@
+//! Activation normalisation on a GPU.
+
+use crate::compute::cuda::{Address, Commands, Kernel, arguments, lanes};
+use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
+
+/// One on a device. Offsets of its values there, each shape `[features]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlacedActNorm {
+    pub features: usize,
+    pub log_scale: usize,
+    pub bias: usize,
+    /// One value on the host. Here every feature has its own, because it has a block of its own that starts it.
+    pub started: usize,
+}
+
+impl PlacedActNorm {
+    /// Takes rows through as in evaluation.
+    pub fn evaluate(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
+        let &Passage { x, z, log_det, rows, inverse } = passage;
+        let Self { features, log_scale, bias, .. } = *self;
+        let lanes = lanes(features);
+        commands.launch(
+            Kernel::Rescale,
+            rows * lanes,
+            arguments![
+                x,
+                z,
+                values,
+                log_scale,
+                bias,
+                log_det,
+                reader.slot,
+                reader.kept,
+                reader.rows,
+                rows,
+                features,
+                inverse,
+                lanes,
+            ],
+        );
+    }
+
+    /// Takes rows through in training; the first batch starts it.
+    pub fn forward(&self, commands: &mut Commands, forward: &Forward, memory: NormMemory) {
+        let Self { features, log_scale, bias, started } = *self;
+        let &Forward { x, z, rows, values, control, reader } = forward;
+        let NormMemory { normal, term, .. } = memory;
+        commands.launch_blocks(
+            Kernel::RescaleTraining,
+            features,
+            arguments![
+                x,
+                normal,
+                z,
+                values,
+                log_scale,
+                bias,
+                started,
+                term,
+                control,
+                reader.slot,
+                reader.kept,
+                reader.rows,
+                rows,
+                features,
+            ],
+        );
+    }
+
+    /// The way back through [`forward`](Self::forward).
+    pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
+        let Self { features, log_scale, bias, .. } = *self;
+        let &Backward { d, rows, values, gradient, above, d_kept, networks } = backward;
+        commands.launch_blocks(
+            Kernel::RescaleBack,
+            features,
+            arguments![
+                memory.normal,
+                d,
+                values,
+                gradient,
+                log_scale,
+                bias,
+                above.slot,
+                above.kept,
+                d_kept,
+                networks,
+                rows,
+                features,
+            ],
+        );
+    }
+}
