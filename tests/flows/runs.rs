@@ -35,6 +35,11 @@ impl Sink for Curve {
 const MODELS: [&str; 3] =
     ["", "normalization = \"batch\"", "coupling = \"additive\"\nmixing = \"reverse\"\nnormalization = \"act\""];
 
+/// The line of a model with this normalisation.
+fn normalized(kind: &str) -> String {
+    format!("normalization = \"{kind}\"")
+}
+
 struct Study {
     trial: Trial,
     dataset: Dataset,
@@ -209,7 +214,7 @@ fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
 fn an_averaging_run_on_the_host_goes_on_with_the_same_bits() {
     for norm in ["batch", "act"] {
         let folder = tempfile::tempdir().expect("a folder");
-        let study = Study::new(folder.path(), "name = \"moons\"", norm, "evaluate_every = 25\nema = 0.9");
+        let study = Study::new(folder.path(), "name = \"moons\"", &normalized(norm), "evaluate_every = 25\nema = 0.9");
         let [straight, parts] = ["straight", "parts"].map(|name| folder.path().join(name));
         [&straight, &parts].into_iter().for_each(|path| std::fs::create_dir(path).expect("made"));
         study.run(&mut *study.flow(None), &straight, None);
@@ -232,7 +237,7 @@ fn what_is_evaluated_and_kept_is_the_average_of_the_weights_of_all_steps() {
     {
         let folder = tempfile::tempdir().expect("a folder");
         let run = |training: &str, name: &str| {
-            let study = Study::new(folder.path(), "name = \"moons\"", norm, training);
+            let study = Study::new(folder.path(), "name = \"moons\"", &normalized(norm), training);
             let checkpoints = folder.path().join(name);
             std::fs::create_dir(&checkpoints).expect("made");
             let (mut weights, mut flow) = (Weights::default(), study.flow(gpu));
