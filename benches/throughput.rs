@@ -39,7 +39,7 @@ fn main() {
 
 fn measure(case: [usize; 4], threads: usize, repeats: usize) {
     let [features, width, depth, rows] = case;
-    let model = Model { depth, width, hidden_layers: 2, ..Model::default() };
+    let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
     let mut flow = flow::build(&model, KernelChoice::Fused, features, 0, Device::Cpu).expect("a flow").flow;
     let mut rng = stream(0, Purpose::Test, 0);
     let x = Matrix::new((0..rows * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);

@@ -75,7 +75,7 @@ fn main() {
 
 fn measure(case: [usize; 4], options: &Options) {
     let [features, width, depth, batch] = case;
-    let model = Model { depth, width, hidden_layers: 2, ..Model::default() };
+    let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
     let mut flow = flow::build(&model, options.kernel, features, 0, options.device).expect("a flow").flow;
     let weights: usize = flow.parameters().entries().iter().filter(|e| e.shape.len() == 2).map(|e| e.len()).sum();
     let mut optimizer = Optimizer::new(&adam(), flow.parameters().count());

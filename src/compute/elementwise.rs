@@ -123,6 +123,13 @@ fn exp_generic<S: Simd>(values: &mut [f32]) {
 dispatch!(exp_all => exp_generic(values: &mut [f32]));
 
 #[inline(always)]
+fn relu_generic<S: Simd>(values: &mut [f32]) {
+    // A number that is none stays none.
+    values.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v });
+}
+dispatch!(relu_all => relu_generic(values: &mut [f32]));
+
+#[inline(always)]
 fn tanh_generic<S: Simd>(values: &mut [f32]) {
     values.iter_mut().for_each(|v| *v = tanh(*v));
 }

@@ -13,7 +13,7 @@ mod product;
 pub(crate) mod simd;
 
 pub(crate) use buffer::{Buffer, pieces, pieces_mut};
-pub(crate) use elementwise::{exp_all, lanes, tanh_all};
+pub(crate) use elementwise::{exp_all, lanes, relu_all, tanh_all};
 pub use error::DeviceError;
 pub(crate) use panels::{Panel, Panels};
 pub(crate) use product::{Epilogue, View, outer, product};

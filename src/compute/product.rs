@@ -29,6 +29,12 @@ pub(crate) enum Epilogue<'a> {
     Relu,
     /// c where the value at the same place of this buffer is positive, else 0: relu's derivative.
     WherePositive(&'a [f32]),
+    /// c is added to what is there.
+    Add,
+    /// c where the value at the same place of this buffer is positive is added to what is there.
+    AddWherePositive(&'a [f32]),
+    /// c·(1 − h²), with h at the same place of this buffer, is added to what is there.
+    AddWithSlopeOfTanh(&'a [f32]),
 }
 
 /// C = A·B + bias: for every row, `m` outputs from `k` inputs. `a` is `m` × `k`, `bias` has `m` values or none, `b` and `c`
@@ -47,8 +53,11 @@ fn product_generic<S: Simd>(
 ) {
     assert!(a.holds(m, k) && (bias.is_empty() || bias.len() == m) && padded.is_multiple_of(S::LANES));
     assert!(padded * k <= b.len() && padded * m <= c.len());
-    if let Epilogue::WherePositive(gate) = epilogue {
-        assert!(padded * m <= gate.len());
+    match epilogue {
+        Epilogue::WherePositive(other) | Epilogue::AddWherePositive(other) | Epilogue::AddWithSlopeOfTanh(other) => {
+            assert!(padded * m <= other.len());
+        }
+        Epilogue::None | Epilogue::Relu | Epilogue::Add => {}
     }
     scratch.at_least(S::ROWS * k);
     let mut i = 0;
@@ -176,6 +185,15 @@ unsafe fn store<S: Simd, const R: usize, const N: usize>(
                     Epilogue::None => sum,
                     Epilogue::Relu => S::relu(sum),
                     Epilogue::WherePositive(gate) => S::where_positive(S::load(gate.as_ptr().add(at + offset)), sum),
+                    Epilogue::Add => S::add(S::load(c.add(offset)), sum),
+                    Epilogue::AddWherePositive(gate) => {
+                        let gated = S::where_positive(S::load(gate.as_ptr().add(at + offset)), sum);
+                        S::add(S::load(c.add(offset)), gated)
+                    }
+                    Epilogue::AddWithSlopeOfTanh(h) => {
+                        let h = S::load(h.as_ptr().add(at + offset));
+                        S::fma(sum, S::sub(S::splat(1.0), S::mul(h, h)), S::load(c.add(offset)))
+                    }
                 };
                 S::store(c.add(offset), value);
             }

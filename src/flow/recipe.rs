@@ -10,7 +10,7 @@ use crate::layers::{
 };
 use crate::random::{Purpose, stream};
 use crate::shape::Shape;
-use crate::spec::{CouplingKind, Kept, Mixing, Model, Normalization};
+use crate::spec::{CouplingKind, Kept, Mixing, Model, NetworkKind, Normalization};
 
 impl Architecture {
     /// Number of trainable values of a model for rows of `shape`, counted without making any.
@@ -48,11 +48,14 @@ fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> (Vec
 
 /// The layers of `model`, x-side first.
 fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, hidden_layers, activation, coupling, mixing, normalization, .. } = model;
+    let &Model { mask, depth, width, network, activation, coupling, mixing, normalization, .. } = model;
     let features = shape.values();
     let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
-    let hidden = vec![width; hidden_layers];
-    let networks = Networks { hidden: &hidden, activation };
+    let inner = match network {
+        NetworkKind::Mlp => model.hidden_layers,
+        NetworkKind::Residual => model.blocks,
+    };
+    let networks = Networks { kind: network, width, depth: inner.unwrap_or(2), activation };
     let mut layers = Vec::new();
     // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
     let mut left = vec![0; features];
@@ -116,6 +119,7 @@ mod tests {
             [(1, 3, 8, 1, None), (5, 4, 7, 2, Batch), (2, 2, 64, 3, None)]
         {
             let mask = MaskScheme::Random;
+            let hidden_layers = Some(hidden_layers);
             let model = Model { mask, depth, width, hidden_layers, normalization, ..Model::default() };
             let count = Architecture::new(&model, features, 0).1.count();
             assert_eq!(Architecture::count(&model, features, 0), count, "{features} {depth} {width}");
@@ -152,8 +156,13 @@ mod tests {
 
     #[test]
     fn a_row_costs_what_the_layers_do_with_it() {
-        let model =
-            Model { depth: 2, width: 10, hidden_layers: 2, normalization: Normalization::Batch, ..Model::default() };
+        let model = Model {
+            depth: 2,
+            width: 10,
+            hidden_layers: Some(2),
+            normalization: Normalization::Batch,
+            ..Model::default()
+        };
         // Of five features one coupling keeps three and changes two, the other the reverse. The maps of a network, with biases;
         // two multiplications for every feature changed; two for every feature normalised.
         let networks = 2 * (4 * 10 + 11 * 10 + 11 * 2) + 2 * (3 * 10 + 11 * 10 + 11 * 3);

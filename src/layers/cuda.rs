@@ -16,11 +16,11 @@ pub(crate) enum OnCuda<'a> {
 }
 
 /// A coupling. All of a flow are of one form.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct CouplingOnCuda<'a> {
     pub mask: &'a Mask,
     /// s and t, or t alone.
-    pub networks: &'a [Mlp],
+    pub networks: Vec<&'a Mlp>,
     /// What it does with what they say.
     pub form: CouplingForm,
     /// Offset of the learned bound of s, shape `[changed]`, where there is one.

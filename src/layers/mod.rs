@@ -22,7 +22,7 @@ pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
 pub(crate) use coupling::CouplingForm;
-pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Networks, Spline, Transformer};
+pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Network, Networks, Residual, Spline, Transformer};
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;
 pub use scope::{Linear, Scope, Start, count, lay_out};

@@ -243,8 +243,15 @@ pub struct Model {
     pub depth: usize,
     /// Hidden width of the s and t networks.
     pub width: usize,
-    /// Hidden layers of the s and t networks.
-    pub hidden_layers: usize,
+    /// The kind of the networks. Not in specs of the first release, which had the default alone.
+    #[serde(default)]
+    pub network: NetworkKind,
+    /// mlp: hidden layers of the networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_layers: Option<usize>,
+    /// residual: blocks of the networks. Not in specs of the first release, which had no such networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<usize>,
     /// What follows every hidden layer of the s and t networks.
     pub activation: Activation,
     /// How a coupling changes what it does not keep.
@@ -327,6 +334,17 @@ pub enum Activation {
     Relu,
     /// The hyperbolic tangent.
     Tanh,
+}
+
+/// The kind of network that conditions a coupling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkKind {
+    /// A multi-layer perceptron.
+    #[default]
+    Mlp,
+    /// Pre-activation residual blocks (He et al. 2016).
+    Residual,
 }
 
 /// How a coupling changes a feature.

@@ -11,7 +11,7 @@ fn model() -> Model {
         mask: MaskScheme::Random,
         depth: 3,
         width: 9,
-        hidden_layers: 2,
+        hidden_layers: Some(2),
         mixing: Mixing::Permutation,
         normalization: Normalization::Batch,
         ..Model::default()

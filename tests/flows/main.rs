@@ -16,7 +16,7 @@ use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{
     Activation, BaseKind, CouplingKind, DegreesOfFreedom, Device, Kept, KernelChoice, Learned, MaskScheme, Mixing,
-    Model, Normalization, ScaleBound,
+    Model, NetworkKind, Normalization, ScaleBound,
 };
 
 #[derive(Clone)]
@@ -27,7 +27,7 @@ struct Case {
 
 /// Affine couplings without anything between them.
 fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
-    Case { features, model: Model { depth, width, hidden_layers, ..Model::default() } }
+    Case { features, model: Model { depth, width, hidden_layers: Some(hidden_layers), ..Model::default() } }
 }
 
 /// Affine couplings with another bound of s.
@@ -37,6 +37,13 @@ fn bounded(features: usize, shape: [usize; 3], bound: ScaleBound) -> Case {
 
 fn additive(features: usize, shape: [usize; 3]) -> Case {
     affine(features, shape).with(|model| (model.coupling, model.scale) = (CouplingKind::Additive, None))
+}
+
+/// Networks of residual blocks in place of hidden layers.
+fn residual(case: Case) -> Case {
+    case.with(|model| {
+        (model.network, model.blocks, model.hidden_layers) = (NetworkKind::Residual, model.hidden_layers, None);
+    })
 }
 
 fn joint(features: usize, shape: [usize; 3]) -> Case {
@@ -105,6 +112,11 @@ fn table() -> Vec<Case> {
         spline(5, [2, 17, 1], 5).masked(Random).tanh(),
         spline(2, [2, 16, 1], 2),
         spline_of_all(3, [2, 16, 2], 4),
+        residual(affine(1, [3, 16, 2])),
+        residual(affine(3, [3, 20, 2])).masked(Random),
+        residual(joint(6, [2, 33, 1])).masked(Half).tanh(),
+        residual(additive(2, [3, 17, 2])).tanh(),
+        residual(spline_of_all(5, [2, 24, 1], 4)),
         mixed(1, [4, 16, 2], Permutation),
         mixed(2, [4, 33, 2], Reverse),
         mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),
@@ -278,7 +290,10 @@ fn inverse_undoes_forward() {
             let z = flow.forward(&x).expect("forward").z;
             let back = flow.inverse(&z).expect("inverse");
             let error = x.as_slice().iter().zip(back.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(error <= 1e-4, "{path}: {error}: {}", case.name());
+            // Where a flow is nearly flat, the last digit of z moves x further; the inverse is then right if it leads back to z.
+            let again = flow.forward(&back).expect("forward").z;
+            let apart = difference(again.as_slice(), z.as_slice(), 1.0);
+            assert!(error <= 1e-4 || apart <= 1e-5, "{path}: {error}, {apart}: {}", case.name());
         };
         for (path, mut flow) in case.all() {
             check(&mut *flow, path);
@@ -362,7 +377,7 @@ fn density_integrates_to_one() {
 fn gradient_reaches_every_parameter() {
     for case in table() {
         let x = case.rows(64);
-        let last_bias = format!("t.{}.bias", case.model.hidden_layers);
+        let last_bias = format!("t.{}.bias", case.model.hidden_layers.unwrap_or(2));
         for flow in [&mut case.composed() as &mut dyn Flow, &mut case.fused(Level::detect())] {
             let mut gradient = Vec::new();
             flow.loss_and_gradient(&x, &mut gradient).expect("gradient");

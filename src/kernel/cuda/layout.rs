@@ -246,7 +246,7 @@ impl Layout {
 
 pub(super) fn coupling<'a>(layer: &OnCuda<'a>) -> Option<CouplingOnCuda<'a>> {
     match layer {
-        OnCuda::Coupling(coupling) => Some(*coupling),
+        OnCuda::Coupling(coupling) => Some(coupling.clone()),
         OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) | OnCuda::Permutation(_) => None,
     }
 }
@@ -264,7 +264,7 @@ mod tests {
             mask: MaskScheme::Random,
             depth,
             width,
-            hidden_layers,
+            hidden_layers: Some(hidden_layers),
             normalization,
             ..Model::default()
         };

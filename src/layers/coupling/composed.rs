@@ -5,14 +5,13 @@
 
 use dfdx::prelude::*;
 
-use super::mlp::Network;
+use super::network::NetworkForm;
 use super::{Coupling, transformer};
 use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, times_rows};
 
 /// All features but the changed stay as they are.
 pub(crate) struct Form<F: Dim, W: Dim, E: Float, D: Device<E>> {
-    place: Coupling,
-    networks: Vec<Network<W, E, D>>,
+    networks: Vec<NetworkForm<W, E, D>>,
     transformer: transformer::Form<E, D>,
     /// 0 for changed features and 1 for all others, shape `[features]`.
     unchanged: Tensor<(F,), E, D>,
@@ -50,14 +49,13 @@ impl Compose for Coupling {
             networks: self
                 .networks
                 .iter()
-                .map(|mlp| Network::upload(upload, mlp, width, changed.len()))
+                .map(|network| network.upload(upload, width, changed.len()))
                 .collect::<Result<_, _>>()?,
             transformer: self.transformer.upload(upload, changed.len())?,
             unchanged: upload.device.try_tensor_from_vec(unchanged, (features,))?,
             pick_kept: upload.device.try_tensor_from_vec(kept_matrix, (features, kept.len().max(1)))?,
             pick_changed: upload.device.try_tensor_from_vec(pick(changed), (features, changed.len()))?,
             put_changed: upload.device.try_tensor_from_vec(put, (changed.len(), features))?,
-            place: self.clone(),
         })
     }
 }
@@ -109,8 +107,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
     }
 
     fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
-        let networks = self.networks.iter().zip(&self.place.networks);
-        networks.for_each(|(network, place)| network.gradient(gradients, place, out));
+        self.networks.iter().for_each(|network| network.gradient(gradients, out));
         self.transformer.gradient(gradients, out);
     }
 }
@@ -118,7 +115,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Affine, Bound, Linear, Mask, Mlp, Transformer};
+    use crate::layers::{Affine, Bound, Linear, Mask, Mlp, Network, Transformer};
     use crate::spec::Activation;
 
     const FEATURES: usize = 4;
@@ -167,7 +164,7 @@ mod tests {
         let values: Vec<f32> = s.values.iter().chain(&t.values).chain([&scale]).map(|&v| v as f32).collect();
         for kept in [vec![0], vec![]] {
             let device = Cpu::default();
-            let mlp = |maps| Mlp { maps, activation: Activation::Tanh };
+            let mlp = |maps| Network::Mlp(Mlp { maps, activation: Activation::Tanh });
             let place = Coupling {
                 mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
                 networks: [&s, &t].map(|line| mlp(line.maps(kept.len()))).into(),

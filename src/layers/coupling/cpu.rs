@@ -1,8 +1,8 @@
 //! A coupling on the CPU: what it keeps goes through the networks, what these say changes the rest.
 
-use super::mlp::BackScratch;
+use super::Coupling;
+use super::network::{Network, NetworkScratch};
 use super::transformer::On;
-use super::{Coupling, Mlp};
 use crate::compute::{Buffer, Panels, pieces, pieces_mut};
 use crate::layers::cpu::{ByRow, Context, OnCpu, Scratch, Training};
 
@@ -18,40 +18,38 @@ fn each<J: Send>(fork: bool, jobs: &mut [J], work: &(impl Fn(&mut J) + Sync)) {
 
 /// A network on its way forward, and where it reads and writes.
 struct Forward<'a> {
-    network: &'a Mlp,
-    hidden: &'a mut [f32],
+    network: &'a Network,
+    cache: &'a mut [f32],
     out: &'a mut [f32],
+    scratch: &'a mut [f32],
     product: &'a mut Buffer,
 }
 
 /// A network on its way back.
 struct Backward<'a> {
-    network: &'a Mlp,
-    hidden: &'a [f32],
+    network: &'a Network,
+    cache: &'a [f32],
     d_out: &'a [f32],
     gradient: &'a mut [f32],
     d_kept: &'a mut [f32],
-    now: &'a mut [f32],
-    next: &'a mut [f32],
+    scratch: &'a mut [f32],
     product: &'a mut Buffer,
 }
 
 impl Coupling {
-    /// Lengths of the pieces of its cache: kept features; hidden activations of all networks; what they say; and what the
-    /// transformer keeps.
+    /// Lengths of the pieces of its cache: kept features; what all networks keep; what they say; and what the transformer keeps.
     pub(super) fn cached(&self, padded: usize) -> [usize; 4] {
         let (kept, changed) = (self.mask.kept.len(), self.mask.changed.len());
-        let hidden = self.networks.iter().map(Mlp::hidden).sum();
+        let networks = self.networks.iter().map(|network| network.on_cpu().cached()).sum();
         let of_changed = [self.transformer.lists(), self.transformer.on_cpu().kept()].map(|lists| lists * changed);
-        [kept, hidden, of_changed[0], of_changed[1]].map(|values| values * padded)
+        [kept, networks, of_changed[0], of_changed[1]].map(|values| values * padded)
     }
 
-    /// Lengths of the pieces that it needs for a call: gradients of the hidden layer at hand and of the one before it; of what
-    /// networks say; and of what they read; each for all networks.
-    fn passing(&self, padded: usize) -> [usize; 4] {
+    /// Lengths of the pieces that it needs for a call: what all networks need; gradients of what they say, and of what each reads.
+    fn passing(&self, padded: usize) -> [usize; 3] {
         let (kept, changed, networks) = (self.mask.kept.len(), self.mask.changed.len(), self.networks.len());
-        let widest: usize = self.networks.iter().map(Mlp::widest).sum();
-        [widest, widest, self.transformer.lists() * changed, networks * kept].map(|values| values * padded)
+        let scratch: usize = self.networks.iter().map(|network| network.on_cpu().scratch()).sum();
+        [scratch, self.transformer.lists() * changed, networks * kept].map(|values| values * padded)
     }
 
     /// Values a row that a network says.
@@ -81,21 +79,25 @@ impl Coupling {
     ) -> [&'a mut [f32]; 2] {
         let &Context { panels, features, .. } = context;
         let padded = panels.padded();
-        let [kept, hidden, said, own] = pieces_mut(cache, self.cached(padded));
+        let [kept, mut caches, said, own] = pieces_mut(cache, self.cached(padded));
         gather(panels, features, &self.mask.kept, x, kept);
-        let (kept, mut hidden) = (&*kept, hidden);
+        let kept = &*kept;
         let outs = said.chunks_exact_mut((padded * self.outputs()).max(1));
-        let networks = self.networks.iter().zip(outs).zip(scratch.products(self.networks.len()));
+        scratch.products(self.networks.len());
+        let Scratch { values, products } = scratch;
+        let mut values = &mut values[..];
+        let networks = self.networks.iter().zip(outs).zip(products);
         let mut jobs: Vec<_> = networks
             .map(|((network, out), product)| Forward {
                 network,
-                hidden: split_off(&mut hidden, padded * network.hidden()),
+                cache: split_off(&mut caches, padded * network.on_cpu().cached()),
                 out,
+                scratch: split_off(&mut values, padded * network.on_cpu().scratch()),
                 product,
             })
             .collect();
-        each(context.fork, &mut jobs, &|Forward { network, hidden, out, product }| {
-            network.forward(context, kept, hidden, out, product);
+        each(context.fork, &mut jobs, &|Forward { network, cache, out, scratch, product }| {
+            network.on_cpu().forward(context, kept, cache, out, NetworkScratch { values: scratch, product });
         });
         [said, own]
     }
@@ -175,9 +177,9 @@ impl ByRow for Coupling {
     ) {
         let &Context { panels, features, .. } = context;
         let padded = panels.padded();
-        let [kept, mut hidden, said, own] = pieces(cache, self.cached(padded));
+        let [kept, mut caches, said, own] = pieces(cache, self.cached(padded));
         let Scratch { values, products } = scratch;
-        let [mut now, mut next, d_said, d_kept] = pieces_mut(values, self.passing(padded));
+        let [mut scratch, d_said, d_kept] = pieces_mut(values, self.passing(padded));
         let (transformer, lists) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
         gradient[transformer.own(self.mask.changed.len())].fill(0.0);
         for (on, said_from) in self.panels(context) {
@@ -196,27 +198,26 @@ impl ByRow for Coupling {
             .iter()
             .zip(products)
             .map(|(network, product)| {
-                let range = network.range();
+                let range = network.on_cpu().range();
                 split_off(&mut rest, range.start - at);
                 at = range.end;
-                let (own_hidden, own_d_out);
-                (own_hidden, hidden) = hidden.split_at(padded * network.hidden());
+                let (own_cache, own_d_out);
+                (own_cache, caches) = caches.split_at(padded * network.on_cpu().cached());
                 (own_d_out, d_out) = d_out.split_at(one_out);
                 Backward {
                     network,
-                    hidden: own_hidden,
+                    cache: own_cache,
                     d_out: own_d_out,
                     gradient: split_off(&mut rest, range.len()),
                     d_kept: split_off(&mut d_in, one_in),
-                    now: split_off(&mut now, padded * network.widest()),
-                    next: split_off(&mut next, padded * network.widest()),
+                    scratch: split_off(&mut scratch, padded * network.on_cpu().scratch()),
                     product,
                 }
             })
             .collect();
         each(context.fork, &mut jobs, &|job| {
-            let scratch = BackScratch { now: &mut *job.now, next: &mut *job.next, product: &mut *job.product };
-            job.network.backward(context, [kept, job.hidden], job.d_out, job.gradient, job.d_kept, scratch);
+            let scratch = NetworkScratch { values: &mut *job.scratch, product: &mut *job.product };
+            job.network.on_cpu().backward(context, [kept, job.cache], job.d_out, job.gradient, job.d_kept, scratch);
         });
         // What all networks say of the kept features, in the place of what the first does.
         let (first, others) = d_kept.split_at_mut(one_in);

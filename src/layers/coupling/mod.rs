@@ -6,8 +6,11 @@ mod affine;
 mod composed;
 mod cpu;
 mod cuda;
+mod dense;
 mod mask;
 mod mlp;
+mod network;
+mod residual;
 mod spline;
 mod transformer;
 
@@ -15,6 +18,8 @@ pub use affine::{Affine, Bound};
 pub(crate) use cuda::CouplingForm;
 pub use mask::Mask;
 pub use mlp::Mlp;
+pub use network::Network;
+pub use residual::Residual;
 pub use spline::Spline;
 pub use transformer::Transformer;
 
@@ -22,7 +27,7 @@ use additive::Additive;
 
 use super::cuda::{CouplingOnCuda, OnCuda};
 use super::{Cost, Kind, Places, Scope};
-use crate::spec::{Activation, ScaleBound};
+use crate::spec::{Activation, NetworkKind, ScaleBound};
 
 /// z = m·x + (1−m)·T(x; networks of m·x), where m is 1 for the kept features and T the transformer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,24 +35,28 @@ pub struct Coupling {
     /// Which values are kept, and which changed.
     pub mask: Mask,
     /// One for each list of numbers that the transformer asks for, or one for all of them; one behind the other in the flat vector.
-    pub networks: Vec<Mlp>,
+    pub networks: Vec<Network>,
     /// What is done to the changed values.
     pub transformer: Transformer,
 }
 
-/// How a coupling's networks are made: the width of each hidden layer, and what stands between maps.
+/// How a coupling's networks are made.
 #[derive(Clone, Copy, Debug)]
-pub struct Networks<'a> {
-    /// Widths of the hidden layers.
-    pub hidden: &'a [usize],
-    /// What follows every hidden layer.
+pub struct Networks {
+    /// Their kind.
+    pub kind: NetworkKind,
+    /// Values of a hidden layer.
+    pub width: usize,
+    /// Hidden layers of a perceptron, blocks of a residual network.
+    pub depth: usize,
+    /// What stands between maps.
     pub activation: Activation,
 }
 
 impl Coupling {
     /// x·exp(s) + t, where `bound` is that of s. Starts as the identity: s = t = 0.
     /// `joint`: one network says both.
-    pub fn affine(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>, joint: bool, bound: ScaleBound) -> Self {
+    pub fn affine(scope: &mut Scope<'_>, mask: Mask, networks: Networks, joint: bool, bound: ScaleBound) -> Self {
         let networks = match joint {
             true => networks.lay_out(scope, &["st"], &mask, 2),
             false => networks.lay_out(scope, &["s", "t"], &mask, 1),
@@ -57,30 +66,42 @@ impl Coupling {
     }
 
     /// x + t. Starts as the identity: t = 0.
-    pub fn additive(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>) -> Self {
+    pub fn additive(scope: &mut Scope<'_>, mask: Mask, networks: Networks) -> Self {
         let networks = networks.lay_out(scope, &["t"], &mask, 1);
         Self { mask, networks, transformer: Transformer::Additive(Additive) }
     }
 
     /// A monotone spline, the same for all rows where nothing is kept. Starts as the identity.
-    pub fn spline(scope: &mut Scope<'_>, mask: Mask, networks: Networks<'_>, spline: Spline) -> Self {
+    pub fn spline(scope: &mut Scope<'_>, mask: Mask, networks: Networks, spline: Spline) -> Self {
         let networks = networks.lay_out(scope, &["spline"], &mask, spline.lists());
         Self { mask, networks, transformer: Transformer::Spline(spline) }
     }
 }
 
-impl Networks<'_> {
+impl Networks {
     /// A network of each name, which says so many lists of numbers of the changed features: list behind list.
-    fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask, lists: usize) -> Vec<Mlp> {
+    fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask, lists: usize) -> Vec<Network> {
         let (kept, outputs) = (mask.kept.len(), lists * mask.changed.len());
-        let network = |name| Mlp::lay_out(&mut scope.child(name), kept, self.hidden, outputs, self.activation);
-        names.iter().map(network).collect()
+        let Self { kind, width, depth, activation } = self;
+        let mut network = |name| {
+            let scope = &mut scope.child(name);
+            match kind {
+                NetworkKind::Residual if kept > 0 => {
+                    Network::Residual(Residual::lay_out(scope, kept, [width, depth], outputs, activation))
+                }
+                // With nothing to read, a network of any kind is its last bias.
+                NetworkKind::Mlp | NetworkKind::Residual => {
+                    Network::Mlp(Mlp::lay_out(scope, kept, &vec![width; depth], outputs, activation))
+                }
+            }
+        };
+        names.iter().map(&mut network).collect()
     }
 }
 
 impl Kind for Coupling {
     fn cost(&self, _features: usize) -> Cost {
-        let networks = self.networks.iter().map(Mlp::multiplications).fold(0, usize::saturating_add);
+        let networks = self.networks.iter().map(|it| it.on_cpu().multiplications()).fold(0, usize::saturating_add);
         let own = self.transformer.multiplications() * self.mask.changed.len();
         Cost { multiplications: networks.saturating_add(own), values: self.cached(1).iter().sum() }
     }
@@ -93,6 +114,7 @@ impl Kind for Coupling {
         let Self { mask, networks, transformer } = self;
         // The kernels know networks that say one list each.
         let form = transformer.form().filter(|form| form.networks() == networks.len())?;
+        let networks = networks.iter().map(Network::mlp).collect::<Option<Vec<_>>>()?;
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
     }
 }

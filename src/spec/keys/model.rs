@@ -19,9 +19,14 @@ const DEGREES: Kind = Kind::NumberOr { min: Inclusive(0.5), max: Inclusive(1e6),
 pub(super) static ROWS: &[Row] = &[
     row("model.mask", MASK, Value("'alternating'"), "", "Which features a coupling layer keeps and which it changes."),
     row("model.depth", integer(1, 1_024), Value("8"), "layers", "Number of coupling layers."),
-    row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the s and t networks."),
-    row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of the s and t networks."),
-    row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the s and t networks."),
+    row("model.network", choice(&["mlp", "residual"]), Value("'mlp'"), "",
+        "The networks that condition couplings: perceptrons, or pre-activation residual blocks.").since(Since::Later),
+    row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the networks."),
+    row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of a perceptron.")
+        .when(When::Is("model.network", &["mlp"])),
+    row("model.blocks", integer(1, 64), Value("2"), "blocks", "Blocks of a residual network, each of two hidden layers.")
+        .when(When::Is("model.network", &["residual"])).since(Since::Later),
+    row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the networks."),
     row("model.coupling", choice(&["affine", "additive", "spline"]), Value("'affine'"), "",
         "What a coupling does with the features it changes: x·exp(s) + t, or x + t, or a monotone rational-quadratic spline."),
     row("model.joint", Kind::Bool, Value("false"), "", "Whether one network says both s and t, or one each.")

@@ -22,7 +22,7 @@ fn tables_are_merged_key_by_key_and_the_outermost_file_wins() {
     let found = chain(CHILD, two, one).load(Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
     let spec = &found.spec;
     assert_eq!((spec.name.as_str(), spec.seeds.as_slice()), ("moons", [0, 1, 2].as_slice()));
-    assert_eq!((spec.model.depth, spec.model.width, spec.model.hidden_layers), (3, 32, 1));
+    assert_eq!((spec.model.depth, spec.model.width, spec.model.hidden_layers), (3, 32, Some(1)));
     assert_eq!((spec.training.steps, spec.training.epochs), (None, Some(2)), "one alternative replaces the other");
     assert!(!spec.to_toml().contains("extends"));
     let text = found.to_annotated_toml();

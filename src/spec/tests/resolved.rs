@@ -121,6 +121,8 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.test", &[], "77"),
     ("dataset.seed", &[], "1"),
     ("dataset.standardize", &[], "false"),
+    ("model.network", &[], "residual"),
+    ("model.blocks", &["model.network=residual"], "3"),
     ("model.joint", &[], "true"),
     ("model.bins", &["model.coupling=spline"], "16"),
     ("model.tail_bound", &["model.coupling=spline"], "3.0"),

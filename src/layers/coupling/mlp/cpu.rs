@@ -1,48 +1,52 @@
 //! Perceptrons on the CPU, forward and backward.
 
+use std::ops::Range;
+
 use super::Mlp;
-use crate::compute::{Buffer, Epilogue, View, outer, product, tanh_all};
+use crate::compute::{Epilogue, View, outer, pieces_mut, product, tanh_all};
 use crate::layers::Linear;
+use crate::layers::coupling::network::{NetworkScratch, OnCpu};
 use crate::layers::cpu::Context;
 use crate::spec::Activation;
 
-/// Memory of a network on its way back.
-pub(in crate::layers::coupling) struct BackScratch<'a> {
-    /// Gradients of hidden activations, [`Mlp::widest`] values a row each.
-    pub now: &'a mut [f32],
-    pub next: &'a mut [f32],
-    pub product: &'a mut Buffer,
-}
-
 impl Mlp {
-    /// Hidden activations a row.
-    pub fn hidden(&self) -> usize {
-        self.hidden_maps().map(|map| map.outputs).sum()
-    }
-
     /// Values a row of the widest hidden layer.
-    pub fn widest(&self) -> usize {
+    fn widest(&self) -> usize {
         self.hidden_maps().map(|map| map.outputs).max().unwrap_or(0)
     }
 
     fn hidden_maps(&self) -> impl Iterator<Item = &Linear> {
         self.maps.iter().rev().skip(1)
     }
+}
 
-    /// Where its values stand in the flat vector.
-    pub fn range(&self) -> std::ops::Range<usize> {
+impl OnCpu for Mlp {
+    /// Hidden activations.
+    fn cached(&self) -> usize {
+        self.hidden_maps().map(|map| map.outputs).sum()
+    }
+
+    /// The gradient of the hidden layer at hand and of the one before it.
+    fn scratch(&self) -> usize {
+        2 * self.widest()
+    }
+
+    fn range(&self) -> Range<usize> {
         let last = self.maps.last().expect("a network has a map");
         self.maps[0].weight..last.bias + last.outputs
     }
 
-    /// From `input` to `out`; `hidden` takes the activations, which the way back needs.
-    pub(in crate::layers::coupling) fn forward(
+    fn multiplications(&self) -> usize {
+        self.maps.iter().map(Linear::multiplications).fold(0, usize::saturating_add)
+    }
+
+    fn forward(
         &self,
         context: &Context<'_>,
         input: &[f32],
         hidden: &mut [f32],
         out: &mut [f32],
-        scratch: &mut Buffer,
+        NetworkScratch { product: scratch, .. }: NetworkScratch<'_>,
     ) {
         let &Context { level, values, panels, .. } = context;
         let padded = panels.padded();
@@ -67,20 +71,19 @@ impl Mlp {
         affine(last, from, out, Epilogue::None);
     }
 
-    /// From the gradient of `out` above to that of the weights, written to `gradient` (the network's
-    /// [range](Mlp::range)), and that of the inputs, written to `d_input`.
-    pub(in crate::layers::coupling) fn backward(
+    fn backward(
         &self,
         context: &Context<'_>,
         [input, mut hidden]: [&[f32]; 2],
         d_out: &[f32],
         gradient: &mut [f32],
         d_input: &mut [f32],
-        scratch: BackScratch<'_>,
+        scratch: NetworkScratch<'_>,
     ) {
         let &Context { level, values, panels, .. } = context;
         let (padded, origin) = (panels.padded(), self.maps[0].weight);
-        let BackScratch { mut now, mut next, product: brought } = scratch;
+        let NetworkScratch { values: gradients, product: brought } = scratch;
+        let [mut now, mut next] = pieces_mut(gradients, [padded * self.widest(); 2]);
         for (i, map) in self.maps.iter().enumerate().rev() {
             let d_out = if i + 1 == self.maps.len() { d_out } else { &*now };
             let from;

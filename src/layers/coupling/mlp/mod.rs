@@ -3,8 +3,7 @@
 mod composed;
 mod cpu;
 
-pub(super) use composed::Network;
-pub(super) use cpu::BackScratch;
+pub(super) use composed::MlpForm;
 
 use crate::layers::{Linear, Scope, Start};
 use crate::spec::Activation;
@@ -35,10 +34,5 @@ impl Mlp {
         }
         maps.push(scope.child(maps.len()).linear(before, outputs, Start::Zero));
         Self { maps, activation }
-    }
-
-    /// Multiplications a row, forward.
-    pub fn multiplications(&self) -> usize {
-        self.maps.iter().map(Linear::multiplications).fold(0, usize::saturating_add)
     }
 }
