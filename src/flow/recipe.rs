@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 
 use super::{Architecture, Base, masks};
 use crate::layers::{
-    self, ActNorm, BatchNorm, Cost, Coupling, Layer, Mask, Networks, Parameters, Permutation, Scope, Spline,
+    self, ActNorm, BatchNorm, Cost, Coupling, Layer, Lu, Mask, Networks, Parameters, Permutation, Scope, Spline,
 };
 use crate::random::{Purpose, stream};
 use crate::shape::Shape;
@@ -67,6 +67,9 @@ fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<L
             mask = mask.changing_longest_left(&left);
             layers.push(Layer::Permutation(Permutation { order }));
         }
+        if mixing == Mixing::Lu {
+            layers.push(Layer::Lu(Lu::lay_out(&mut scope.child(layers.len()), features)));
+        }
         left.iter_mut().for_each(|left| *left += 1);
         mask.changed.iter().for_each(|&i| left[i] = 0);
         let own = &mut scope.child(layers.len());
@@ -93,6 +96,9 @@ fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<L
             }
         }
     }
+    if mixing == Mixing::Lu {
+        layers.push(Layer::Lu(Lu::lay_out(&mut scope.child(layers.len()), features)));
+    }
     layers
 }
 
@@ -102,7 +108,7 @@ fn order(mixing: Mixing, features: usize, seed: u64, number: usize) -> Option<Ve
     match mixing {
         Mixing::None => return None,
         Mixing::Reverse => order.reverse(),
-        Mixing::Permutation => order.shuffle(&mut stream(seed, Purpose::Mixing, number as u64)),
+        Mixing::Permutation | Mixing::Lu => order.shuffle(&mut stream(seed, Purpose::Mixing, number as u64)),
     }
     Some(order)
 }

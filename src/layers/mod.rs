@@ -10,6 +10,7 @@ mod cost;
 mod coupling;
 pub(crate) mod cpu;
 pub(crate) mod cuda;
+mod lu;
 mod parameters;
 mod permutation;
 mod scope;
@@ -23,6 +24,7 @@ pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
 pub(crate) use coupling::CouplingForm;
 pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Network, Networks, Residual, Spline, Transformer};
+pub use lu::Lu;
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;
 pub use scope::{Linear, Scope, Start, count, lay_out};
@@ -150,4 +152,4 @@ impl Layer {
 }
 
 // A new kind is one word here; what it lacks, the compiler says.
-kinds![Coupling, BatchNorm, Permutation, ActNorm];
+kinds![Coupling, BatchNorm, Permutation, ActNorm, Lu];

@@ -101,6 +101,11 @@ impl Scope<'_> {
         self.piece(name, &[length], role, |values| values.fill(start))
     }
 
+    /// The offset of the matrix `name` of this shape, which starts at zero.
+    pub fn matrix(&mut self, name: &str, shape: [usize; 2]) -> usize {
+        self.piece(name, &shape, Role::Trainable, |values| values.fill(0.0))
+    }
+
     /// An affine map, `weight` and `bias`. One without inputs is its bias alone.
     pub fn linear(&mut self, inputs: usize, outputs: usize, start: Start) -> Linear {
         let mut draw = self.values_of_map(inputs, start);

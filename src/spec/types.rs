@@ -394,6 +394,8 @@ pub enum Mixing {
     Reverse,
     /// Any order, seeded by the run's seed.
     Permutation,
+    /// Any order, and a learned linear map before every coupling and behind the last (Kingma & Dhariwal 2018, section 3.2).
+    Lu,
 }
 
 /// What normalises the features after every coupling.

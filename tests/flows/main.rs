@@ -85,7 +85,7 @@ fn heavy(case: Case, degrees: DegreesOfFreedom) -> Case {
 /// registers, one to three hidden layers, both activations, every kind of layer, and every base.
 fn table() -> Vec<Case> {
     use MaskScheme::{Half, Random};
-    use Mixing::{Permutation, Reverse};
+    use Mixing::{Lu, Permutation, Reverse};
     use Normalization::Act;
     use ScaleBound::{Atan, Sigmoid};
     vec![
@@ -121,6 +121,9 @@ fn table() -> Vec<Case> {
         mixed(2, [4, 33, 2], Reverse),
         mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),
         mixed(6, [3, 17, 2], Permutation).masked(Random),
+        mixed(1, [3, 16, 2], Lu),
+        mixed(5, [3, 17, 1], Lu).masked(Half),
+        residual(spline(4, [2, 16, 1], 4)).mixed(Lu),
         batch_norm(1, [4, 16, 2]),
         batch_norm(2, [4, 33, 3]).masked(Half),
         batch_norm(5, [3, 17, 2]).masked(Half).tanh(),

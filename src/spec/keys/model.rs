@@ -43,9 +43,10 @@ pub(super) static ROWS: &[Row] = &[
         "The bound of s: scale·tanh(a), scale·2/π·atan(π/2·a), or exp(s) = 2·sigmoid(a); a is what the network says, and scale \
          is learned.")
         .when(When::Is("model.coupling", &["affine"])).since(Since::Later),
-    row("model.mixing", choice(&["none", "reverse", "permutation"]), Value("'none'"), "",
+    row("model.mixing", choice(&["none", "reverse", "permutation", "lu"]), Value("'none'"), "",
         "Before every coupling but the first: the features in reverse, or in an order drawn from the seed. Each mask or its \
-         complement is then taken, whichever changes what has been left unchanged longest.")
+         complement is then taken, whichever changes what has been left unchanged longest. Or, with lu, such an order and a learned \
+         linear map, also before the first coupling and behind the last.")
         .since(Since::Later),
     row("model.normalization", choice(&["none", "batch", "act"]), Value("'none'"), "",
         "The flow layer after every coupling: batch normalisation, or activation normalisation, which the first batch starts.")
