@@ -1,6 +1,6 @@
 //! Times one Real NVP training step: forward, backward, clipping norm and Adam, on a fixed batch.
 //!
-//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B ...] [--peak] [--device cuda]`
+//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B | NAME ...] [--peak] [--device cuda]`
 //!
 //! Prints one JSON object a line with the fields of `benches/peers.py`: peer, case [features, width, couplings, batch],
 //! threads, ms_per_step (median), min, max; and besides: gflops, the useful arithmetic per second (two operations a
@@ -14,15 +14,63 @@ use realnvp_runner::flow::{self, Flow, Rows, Work};
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::spec::{Device, KernelChoice, Model, Optimizer as Rule, OptimizerName, Schedule, ScheduleName};
+use realnvp_runner::spec::{
+    CouplingKind, Device, KernelChoice, MaskScheme, Mixing, Model, NetworkKind, Optimizer as Rule, OptimizerName,
+    Schedule, ScheduleName,
+};
 
 const CASES: [[usize; 4]; 4] = [[2, 64, 8, 256], [2, 128, 8, 256], [2, 256, 6, 100], [43, 512, 10, 256]];
+
+/// What is timed: [features, width, couplings, batch], and the rest of the model.
+#[derive(Clone)]
+struct Case {
+    /// Empty for affine couplings of perceptrons.
+    name: String,
+    sizes: [usize; 4],
+    model: Model,
+}
+
+impl Case {
+    fn of_sizes(sizes: [usize; 4]) -> Self {
+        let [_, width, depth, _] = sizes;
+        let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
+        Self { name: String::new(), sizes, model }
+    }
+
+    /// Splines with residual or plain networks, and affine couplings with residual ones, as neural spline flows have them.
+    fn named(name: &str) -> Option<Self> {
+        let (sizes, coupling, network) = match name {
+            "spline-6" => ([6, 128, 10, 512], CouplingKind::Spline, NetworkKind::Residual),
+            "spline-43" => ([43, 256, 10, 512], CouplingKind::Spline, NetworkKind::Residual),
+            "affine-6" => ([6, 256, 10, 512], CouplingKind::Affine, NetworkKind::Residual),
+            "spline-2" => ([2, 64, 8, 256], CouplingKind::Spline, NetworkKind::Mlp),
+            _ => return None,
+        };
+        let Self { model, .. } = Self::of_sizes(sizes);
+        let residual = network == NetworkKind::Residual;
+        let affine = coupling == CouplingKind::Affine;
+        let model = Model {
+            coupling,
+            network,
+            mask: MaskScheme::Half,
+            mixing: if residual { Mixing::Lu } else { Mixing::Reverse },
+            hidden_layers: (!residual).then_some(2),
+            blocks: residual.then_some(2),
+            joint: affine.then_some(true),
+            scale: model.scale.filter(|_| affine),
+            bins: (!affine).then_some(8),
+            tail_bound: (!affine).then_some(3.0),
+            ..model
+        };
+        Some(Self { name: name.to_owned(), sizes, model })
+    }
+}
 
 struct Options {
     threads: usize,
     steps: usize,
     repeats: usize,
-    cases: Vec<[usize; 4]>,
+    cases: Vec<Case>,
     kernel: KernelChoice,
     peak: bool,
     device: Device,
@@ -46,8 +94,10 @@ fn options() -> Options {
             "--steps" => options.steps = value().parse().expect("a number of steps"),
             "--repeats" => options.repeats = value().parse().expect("a number of repeats"),
             "--case" => {
-                let numbers: Vec<usize> = value().split(',').map(|n| n.parse().expect("D,H,N,B")).collect();
-                options.cases.push(numbers.try_into().expect("D,H,N,B"));
+                let text = value();
+                let sizes = || text.split(',').map(|n| n.parse().expect("D,H,N,B or a name")).collect::<Vec<usize>>();
+                let by_sizes = || Case::of_sizes(sizes().try_into().expect("D,H,N,B"));
+                options.cases.push(Case::named(&text).unwrap_or_else(by_sizes));
             }
             "--composed" => options.kernel = KernelChoice::Composed,
             "--peak" => options.peak = true,
@@ -58,7 +108,7 @@ fn options() -> Options {
         }
     }
     if options.cases.is_empty() {
-        options.cases = CASES.to_vec();
+        options.cases = CASES.map(Case::of_sizes).to_vec();
     }
     options
 }
@@ -67,16 +117,16 @@ fn main() {
     let options = options();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().expect("a pool of threads");
     pool.install(|| {
-        for &case in &options.cases {
+        for case in &options.cases {
             measure(case, &options);
         }
     });
 }
 
-fn measure(case: [usize; 4], options: &Options) {
-    let [features, width, depth, batch] = case;
-    let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
-    let mut flow = flow::build(&model, options.kernel, features, 0, options.device).expect("a flow").flow;
+fn measure(case: &Case, options: &Options) {
+    let Case { name, sizes, model } = case;
+    let [features, _, _, batch] = *sizes;
+    let mut flow = flow::build(model, options.kernel, features, 0, options.device).expect("a flow").flow;
     let weights: usize = flow.parameters().entries().iter().filter(|e| e.shape.len() == 2).map(|e| e.len()).sum();
     let mut optimizer = Optimizer::new(&adam(), flow.parameters().count());
     let mut rng = stream(0, Purpose::Test, 0);
@@ -115,7 +165,7 @@ fn measure(case: [usize; 4], options: &Options) {
     let mut line = serde_json::json!({
         "peer": if options.kernel == KernelChoice::Fused { "runner" } else { "runner-composed" },
         "device": options.device.to_string(),
-        "case": case,
+        "case": if name.is_empty() { serde_json::json!(sizes) } else { name.as_str().into() },
         "threads": options.threads,
         "ms_per_step": (median * 1e4).round() / 1e4,
         "min": (times[0] * 1e4).round() / 1e4,

@@ -55,6 +55,47 @@ struct Side<V> {
     before: V,
 }
 
+// Methods in place of closures: these are compiled for the instruction set of the function that they are used in, closures need not be.
+impl<V: Copy> Side<V> {
+    /// Of the share at `share`, from a start and the shares before it.
+    ///
+    /// # Safety
+    /// As for [`Simd`].
+    #[inline(always)]
+    unsafe fn of<S: Simd<V = V>>([offset, factor]: [V; 2], share: *const f32, [start, before]: [V; 2]) -> Self {
+        // SAFETY: handed on to the caller.
+        unsafe {
+            let share = S::load(share);
+            Self { start, length: S::fma(factor, share, offset), share, before }
+        }
+    }
+
+    /// Where the next one starts, and the shares before that.
+    ///
+    /// # Safety
+    /// As for [`Simd`].
+    #[inline(always)]
+    unsafe fn end<S: Simd<V = V>>(self) -> [V; 2] {
+        // SAFETY: handed on to the caller.
+        unsafe { [S::add(self.start, self.length), S::add(self.before, self.share)] }
+    }
+
+    /// # Safety
+    /// As for [`Simd`].
+    #[inline(always)]
+    unsafe fn select<S: Simd<V = V>>(mask: S::Mask, yes: Self, no: Self) -> Self {
+        // SAFETY: handed on to the caller.
+        unsafe {
+            Self {
+                start: S::select(mask, yes.start, no.start),
+                length: S::select(mask, yes.length, no.length),
+                share: S::select(mask, yes.share, no.share),
+                before: S::select(mask, yes.before, no.before),
+            }
+        }
+    }
+}
+
 struct Bin<V> {
     number: V,
     x: Side<V>,
@@ -109,39 +150,27 @@ unsafe fn find<S: Simd, const INVERSE: bool>(
     // SAFETY: handed on to the caller.
     unsafe {
         let Spline { bins, bound } = spline;
-        let [offset, factor] = spline.lengths().map(|value| S::splat(value as f32));
+        let [offset, factor] = spline.lengths();
+        let [offset, factor] = [S::splat(offset as f32), S::splat(factor as f32)];
         let zero = S::splat(0.0);
-        let side = |i: usize, start: S::V, before: S::V| {
-            let share = S::load(p.add(i * stride));
-            Side { start, length: S::fma(factor, share, offset), share, before }
-        };
-        let slope = |knot: usize| match knot {
-            0 => zero,
-            knot if knot == bins => zero,
-            knot => S::load(p.add((2 * bins + knot - 1) * stride)),
-        };
-        let (mut x, mut y) = (side(0, S::splat(-bound), zero), side(bins, S::splat(-bound), zero));
-        let mut found = (zero, x, y, [zero, slope(1)]);
+        let (low, slopes) = (S::splat(-bound), p.add(2 * bins * stride));
+        let mut x = Side::of::<S>([offset, factor], p, [low, zero]);
+        let mut y = Side::of::<S>([offset, factor], p.add(bins * stride), [low, zero]);
+        let mut number = zero;
+        let (mut in_x, mut in_y, mut logits) = (x, y, [zero, S::load(slopes)]);
         for i in 1..bins {
-            x = side(i, S::add(x.start, x.length), S::add(x.before, x.share));
-            y = side(bins + i, S::add(y.start, y.length), S::add(y.before, y.share));
+            x = Side::of::<S>([offset, factor], p.add(i * stride), x.end::<S>());
+            y = Side::of::<S>([offset, factor], p.add((bins + i) * stride), y.end::<S>());
             let left = S::less(key, if INVERSE { y.start } else { x.start });
-            let choose = |old, new| S::select(left, old, new);
-            let choose_side = |old: Side<S::V>, new: Side<S::V>| Side {
-                start: choose(old.start, new.start),
-                length: choose(old.length, new.length),
-                share: choose(old.share, new.share),
-                before: choose(old.before, new.before),
-            };
-            found = (
-                choose(found.0, S::splat(i as f32)),
-                choose_side(found.1, x),
-                choose_side(found.2, y),
-                [choose(found.3[0], slope(i)), choose(found.3[1], slope(i + 1))],
-            );
+            let first = S::load(slopes.add((i - 1) * stride));
+            let second = if i + 1 < bins { S::load(slopes.add(i * stride)) } else { zero };
+            number = S::select(left, number, S::splat(i as f32));
+            in_x = Side::select::<S>(left, in_x, x);
+            in_y = Side::select::<S>(left, in_y, y);
+            logits = [S::select(left, logits[0], first), S::select(left, logits[1], second)];
         }
-        let (number, x, y, logits) = found;
-        Bin { number, x, y, slopes: logits.map(|logit| curve.of::<S>(logit)) }
+        let slopes = [curve.of::<S>(logits[0]), curve.of::<S>(logits[1])];
+        Bin { number, x: in_x, y: in_y, slopes }
     }
 }
 
@@ -170,7 +199,8 @@ impl<V: Copy> Bin<V> {
             let t = S::mul(theta, rest);
             let secant = S::div(self.y.length, self.x.length);
             // By how much the slopes at the ends exceed the secant: 0 all at once where the spline is a line.
-            let [e0, e1] = self.slopes.map(|[slope, _]| S::sub(slope, secant));
+            let [[d0, _], [d1, _]] = self.slopes;
+            let [e0, e1] = [S::sub(d0, secant), S::sub(d1, secant)];
             let divisor = S::fma(S::add(e0, e1), t, secant);
             let lift = S::div(S::mul(t, S::sub(S::mul(e0, rest), S::mul(e1, theta))), divisor);
             let a = S::fma(e1, S::mul(theta, theta), S::fma(e0, S::mul(rest, rest), secant));
@@ -193,19 +223,46 @@ impl<V: Copy> Bin<V> {
     }
 }
 
-/// The value within ±bound that is nearest to `x`, and `inside` where that is x itself, else `outside`.
+/// Which values lie beyond ±bound.
+struct Outside<M> {
+    below: M,
+    above: M,
+}
+
+impl<M: Copy> Outside<M> {
+    /// Where `x` does, and the value within ±bound that is nearest to it.
+    ///
+    /// # Safety
+    /// As for [`Simd`].
+    #[inline(always)]
+    unsafe fn of<S: Simd<Mask = M>>(bound: f32, x: S::V) -> (S::V, Self) {
+        // SAFETY: handed on to the caller.
+        unsafe {
+            let (low, high) = (S::splat(-bound), S::splat(bound));
+            let (below, above) = (S::less(x, low), S::less(high, x));
+            (S::select(below, low, S::select(above, high, x)), Self { below, above })
+        }
+    }
+
+    /// `outside` where the value does, else `inside`.
+    ///
+    /// # Safety
+    /// As for [`Simd`].
+    #[inline(always)]
+    unsafe fn choose<S: Simd<Mask = M>>(&self, inside: S::V, outside: S::V) -> S::V {
+        // SAFETY: handed on to the caller.
+        unsafe { S::select(self.below, outside, S::select(self.above, outside, inside)) }
+    }
+}
+
+/// −v.
 ///
 /// # Safety
 /// As for [`Simd`].
 #[inline(always)]
-unsafe fn within<S: Simd>(bound: f32, x: S::V) -> (S::V, impl Fn(S::V, S::V) -> S::V) {
+unsafe fn minus<S: Simd>(v: S::V) -> S::V {
     // SAFETY: handed on to the caller.
-    unsafe {
-        let (low, high) = (S::splat(-bound), S::splat(bound));
-        let (below, above) = (S::less(x, low), S::less(high, x));
-        let near = S::select(below, low, S::select(above, high, x));
-        (near, move |inside, outside| S::select(below, outside, S::select(above, outside, inside)))
-    }
+    unsafe { S::sub(S::splat(0.0), v) }
 }
 
 /// Clips to 0 … 1.
@@ -243,12 +300,12 @@ fn forward_generic<S: Simd>(
             softmax::<S>(p.add(spline.bins * stride), spline.bins, stride);
             let now = S::load(x);
             S::store(before.as_mut_ptr().add(own), now);
-            let (near, choose) = within::<S>(spline.bound, now);
+            let (near, outside) = Outside::of::<S>(spline.bound, now);
             let bin = find::<S, false>(spline, curve, p, stride, near);
             let theta = unit::<S>(S::div(S::sub(near, bin.x.start), bin.x.length));
             let [z, slope] = bin.value::<S>(near, &bin.at::<S>(theta));
-            S::store(x, choose(z, now));
-            S::store(log_det, S::add(S::load(log_det), choose(ln::<S>(slope), S::splat(0.0))));
+            S::store(x, outside.choose::<S>(z, now));
+            S::store(log_det, S::add(S::load(log_det), outside.choose::<S>(ln::<S>(slope), S::splat(0.0))));
         }
     }
 }
@@ -269,7 +326,7 @@ fn inverse_generic<S: Simd>(spline: Spline, on: On<'_>, z: &mut [f32], said: &mu
             softmax::<S>(p, spline.bins, stride);
             softmax::<S>(p.add(spline.bins * stride), spline.bins, stride);
             let now = S::load(z);
-            let (near, choose) = within::<S>(spline.bound, now);
+            let (near, outside) = Outside::of::<S>(spline.bound, now);
             let bin = find::<S, true>(spline, curve, p, stride, near);
             let [[d0, _], [d1, _]] = bin.slopes;
             let (zero, height) = (S::splat(0.0), bin.y.length);
@@ -288,7 +345,7 @@ fn inverse_generic<S: Simd>(spline: Spline, on: On<'_>, z: &mut [f32], said: &mu
             let [there, slope] = bin.value::<S>(x, &bin.at::<S>(theta));
             let step = S::div(S::sub(near, there), S::mul(slope, bin.x.length));
             let theta = unit::<S>(S::add(theta, step));
-            S::store(z, choose(S::fma(theta, bin.x.length, bin.x.start), now));
+            S::store(z, outside.choose::<S>(S::fma(theta, bin.x.length, bin.x.start), now));
         }
     }
 }
@@ -317,9 +374,8 @@ fn backward_generic<S: Simd>(
             let (p, to) = (said.as_ptr().add(own), d_said.as_mut_ptr().add(own));
             let d = d.as_mut_ptr().add(at);
             let (zero, one, two) = (S::splat(0.0), S::splat(1.0), S::splat(2.0));
-            let minus = |v| S::sub(zero, v);
             let x = S::load(before.as_ptr().add(own));
-            let (near, choose) = within::<S>(bound, x);
+            let (near, outside) = Outside::of::<S>(bound, x);
             let bin = find::<S, false>(spline, curve, p, stride, near);
             let [[d0, d0_slope], [d1, d1_slope]] = bin.slopes;
             let theta = unit::<S>(S::div(S::sub(near, bin.x.start), bin.x.length));
@@ -331,12 +387,13 @@ fn backward_generic<S: Simd>(
             // The loss by the parts N, D and A of z and of ln dz/dx = 2 ln s + ln A − 2 ln D.
             let by_divisor = S::div(one, divisor);
             let d_numerator = S::mul(S::mul(d_z, bin.y.length), by_divisor);
-            let d_divisor = S::fma(minus(d_numerator), quotient, S::mul(S::mul(two, weight), by_divisor));
-            let d_a = S::div(minus(weight), a);
+            let d_divisor = S::fma(minus::<S>(d_numerator), quotient, S::mul(S::mul(two, weight), by_divisor));
+            let d_a = S::div(minus::<S>(weight), a);
             let both = S::add(d_numerator, d_divisor);
             let turn = S::sub(rest, theta);
             // By the secant, the place in the bin, and the slopes.
-            let d_secant = S::fma(d_divisor, S::fma(minus(two), t, one), S::mul(minus(two), S::div(weight, secant)));
+            let d_secant =
+                S::fma(d_divisor, S::fma(minus::<S>(two), t, one), S::mul(minus::<S>(two), S::div(weight, secant)));
             let d_secant = S::fma(d_numerator, theta_square, S::fma(S::mul(two, t), d_a, d_secant));
             let d_d0 = S::fma(both, t, S::mul(d_a, S::mul(rest, rest)));
             let d_d1 = S::fma(d_divisor, t, S::mul(d_a, theta_square));
@@ -349,13 +406,13 @@ fn backward_generic<S: Simd>(
             let by_width = S::div(one, bin.x.length);
             let d_x = S::mul(d_theta, by_width);
             let d_height = S::fma(d_secant, by_width, S::mul(d_z, quotient));
-            let d_width = minus(S::mul(by_width, S::fma(d_secant, secant, S::mul(d_theta, theta))));
-            S::store(d, choose(d_x, d_z));
+            let d_width = minus::<S>(S::mul(by_width, S::fma(d_secant, secant, S::mul(d_theta, theta))));
+            S::store(d, outside.choose::<S>(d_x, d_z));
 
             // By the shares, and by the logits that they come from.
-            let sides = [(0, bin.x, minus(d_x), d_width), (bins, bin.y, d_z, d_height)];
+            let sides = [(0, bin.x, minus::<S>(d_x), d_width), (bins, bin.y, d_z, d_height)];
             for (first, side, d_start, d_length) in sides {
-                let (d_start, d_length) = (choose(d_start, zero), choose(d_length, zero));
+                let (d_start, d_length) = (outside.choose::<S>(d_start, zero), outside.choose::<S>(d_length, zero));
                 let mean = S::fma(d_start, side.before, S::mul(d_length, side.share));
                 for i in 0..bins {
                     let number = S::splat(i as f32);
@@ -366,15 +423,15 @@ fn backward_generic<S: Simd>(
                     S::store(to.add((first + i) * stride), d_logit);
                 }
             }
-            let d_left = choose(S::mul(d_d0, d0_slope), zero);
-            let d_right = choose(S::mul(d_d1, d1_slope), zero);
+            let d_left = outside.choose::<S>(S::mul(d_d0, d0_slope), zero);
+            let d_right = outside.choose::<S>(S::mul(d_d1, d1_slope), zero);
             for knot in 1..bins {
                 // It ends the bin before it, and begins the one behind.
                 let place = S::sub(bin.number, S::splat(knot as f32));
                 let half = S::splat(0.5);
                 let ends = S::select(S::less(place, S::splat(-1.5)), zero, d_right);
                 let begins = S::select(S::less(place, half), d_left, zero);
-                let d_logit = S::select(S::less(place, minus(half)), ends, begins);
+                let d_logit = S::select(S::less(place, minus::<S>(half)), ends, begins);
                 S::store(to.add((2 * bins + knot - 1) * stride), d_logit);
             }
         }
