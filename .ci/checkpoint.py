@@ -33,7 +33,7 @@ activation = "{activation}"
 normalization = "{normalization}"
 depth = {depth}
 width = 16
-hidden_layers = {hidden_layers}
+{inner} = {hidden_layers}
 {words}
 [optimizer]
 learning_rate = 5e-3
@@ -58,7 +58,7 @@ def runner(*arguments):
 def compare(name, x, dataset="", scored=None, **model):
     """Trains on `x`, scores, and compares; the largest difference, relative where log_prob is above 1."""
     np.save(f"{name}.npy", x)
-    model = {"mask": "alternating", "activation": "relu", "normalization": "none", "depth": 4, "hidden_layers": 2, "words": ""} | model
+    model = {"mask": "alternating", "activation": "relu", "normalization": "none", "depth": 4, "inner": "hidden_layers", "hidden_layers": 2, "words": ""} | model
     pathlib.Path(f"{name}.toml").write_text(SPEC.format(data=f"{name}.npy", dataset=dataset, **model))
     runner(f"{name}.toml", "--quiet")
     (run,) = pathlib.Path("results", name).glob("*/seed-0")
@@ -85,6 +85,14 @@ with tempfile.TemporaryDirectory() as folder:
     for mixing, normalization in itertools.product(["reverse", "permutation"], ["none", "batch", "act"]):
         name = f"{mixing}-{normalization}"
         worst.append(compare(name, rows(5), words=f'mixing = "{mixing}"', mask="random", normalization=normalization))
+    for features, mixing in itertools.product([1, 2, 5], ["none", "lu"]):
+        words = f'coupling = "spline"\nbins = 5\ntail_bound = 2.5\nmixing = "{mixing}"'
+        worst.append(compare(f"spline-{features}-{mixing}", rows(features), words=words, mask="half"))
+        worst.append(compare(f"all-{features}-{mixing}", rows(features), words=words + '\nkept = "spline"'))
+    for activation, words in itertools.product(["relu", "tanh"], ["joint = true", 'coupling = "spline"', 'coupling = "additive"']):
+        model = {"inner": "blocks", "words": f'network = "residual"\n{words}'}
+        worst.append(compare(f"residual-{activation}-{len(words)}", rows(5), activation=activation, **model))
+    worst.append(compare("joint", rows(5), words="joint = true"))
     for normalization in ["none", "batch", "act"]:
         worst.append(compare(f"one-feature-{normalization}", rows(1), normalization=normalization))
     for name, degrees in [("given", "3.5"), ("learned", '"learned"')]:

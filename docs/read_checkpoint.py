@@ -21,6 +21,8 @@ BOUNDS = {
     "sigmoid": lambda a: np.log(2.0) - np.logaddexp(0.0, -a),
 }
 BATCH_NORM_EPSILON = 1e-5
+# The least share of a bin in the whole width or height of a spline, and its least slope.
+LEAST = 1e-3
 
 
 def is_whole(file):
@@ -40,16 +42,49 @@ class Checkpoint:
         self.model, self.space = json.loads(metadata["model"]), json.loads(metadata["space"])
         self.layers = 1 + max(int(name.split(".")[1]) for name in self.tensors if name.startswith("layers."))
 
+    def map(self, name, h):
+        """The affine map h·W + b called `name`."""
+        bias = self.tensors[f"{name}.bias"]
+        # Where nothing is kept there are no inputs, and no weight.
+        return h @ self.tensors.get(f"{name}.weight", np.zeros((0, len(bias)))) + bias
+
     def network(self, name, h):
-        """The network `layers.<i>.s` or `.t`: affine maps h·W + b, the activation between them."""
-        maps = sum(key.startswith(f"{name}.") and key.endswith(".bias") for key in self.tensors)
-        for j in range(maps):
-            bias = self.tensors[f"{name}.{j}.bias"]
-            # Where nothing is kept there are no inputs, and no weight.
-            h = h @ self.tensors.get(f"{name}.{j}.weight", np.zeros((0, len(bias)))) + bias
-            if j + 1 < maps:
-                h = ACTIVATIONS[self.model["activation"]](h)
-        return h
+        """The network called `name`, such as `layers.0.s`."""
+        activate = ACTIVATIONS[self.model["activation"]]
+        maps = [key.removesuffix(".bias") for key in self.tensors if key.startswith(f"{name}.") and key.endswith(".bias")]
+        if f"{name}.first" not in maps:
+            for j in range(len(maps)):
+                h = self.map(f"{name}.{j}", activate(h) if j else h)
+            return h
+        h = self.map(f"{name}.first", h)
+        for block in range((len(maps) - 2) // 2):
+            h = h + self.map(f"{name}.{block}.1", activate(self.map(f"{name}.{block}.0", activate(h))))
+        return self.map(f"{name}.last", h)
+
+    def spline(self, x, said):
+        """Splines of x, shape [rows, changed], by what the network said, shape [rows, 3K − 1, changed]; and ln of their slopes."""
+        bins, bound = self.model["bins"], self.model["tail_bound"]
+        knots = []
+        for logits in said[:, :bins], said[:, bins : 2 * bins]:
+            share = np.exp(logits - logits.max(axis=1, keepdims=True))
+            share /= share.sum(axis=1, keepdims=True)
+            lengths = 2.0 * bound * (LEAST + (1.0 - LEAST * bins) * share)
+            knots.append(np.concatenate([np.full_like(x, -bound)[:, None], -bound + np.cumsum(lengths, axis=1)], axis=1))
+        offset = np.log(np.expm1(1.0 - LEAST))
+        slopes = 1.0 + np.logaddexp(0.0, said[:, 2 * bins :] + offset) - np.logaddexp(0.0, offset)
+        ones = np.ones_like(x)[:, None]
+        slopes = np.concatenate([ones, slopes, ones], axis=1)
+        near = np.clip(x, -bound, bound)
+        bin_ = (near[:, None] >= knots[0][:, 1:bins]).sum(axis=1)[:, None]
+        x0, y0, d0 = (np.take_along_axis(of, bin_, 1)[:, 0] for of in (*knots, slopes))
+        x1, y1, d1 = (np.take_along_axis(of, bin_ + 1, 1)[:, 0] for of in (*knots, slopes))
+        secant, at = (y1 - y0) / (x1 - x0), (near - x0) / (x1 - x0)
+        rest = at * (1.0 - at)
+        divisor = secant + (d0 + d1 - 2.0 * secant) * rest
+        z = y0 + (y1 - y0) * (secant * at**2 + d0 * rest) / divisor
+        slope = secant**2 * (d1 * at**2 + 2.0 * secant * rest + d0 * (1.0 - at) ** 2) / divisor**2
+        inside = np.abs(x) <= bound
+        return np.where(inside, z, x), np.where(inside, np.log(slope), 0.0)
 
     def layer(self, i, x):
         """One layer x → z, and log|det dz/dx| of every row."""
@@ -59,15 +94,28 @@ class Checkpoint:
             return x[:, own["order"]], np.zeros(len(x))
         if "kept" in own:
             kept, changed = own["kept"], own["changed"]
-            t = self.network(f"layers.{i}.t", x[:, kept])
+            if self.model["coupling"] == "spline":
+                said = self.network(f"layers.{i}.spline", x[:, kept]).reshape(len(x), -1, len(changed))
+                z[:, changed], slopes = self.spline(x[:, changed], said)
+                return z, slopes.sum(axis=1)
+            if self.model.get("joint"):
+                a, t = np.split(self.network(f"layers.{i}.st", x[:, kept]), 2, axis=1)
+            else:
+                t = self.network(f"layers.{i}.t", x[:, kept])
+                a = self.network(f"layers.{i}.s", x[:, kept]) if self.model["coupling"] == "affine" else None
             if self.model["coupling"] == "additive":
                 z[:, changed] += t
                 return z, np.zeros(len(x))
             # Earlier releases had one bound, and did not name it.
             bound = BOUNDS[self.model.get("scale", "tanh")]
-            s = own.get("scale", 1.0) * bound(self.network(f"layers.{i}.s", x[:, kept]))
+            s = own.get("scale", 1.0) * bound(a)
             z[:, changed] = x[:, changed] * np.exp(s) + t
             return z, s.sum(axis=1)
+        if "matrix" in own:
+            diagonal = np.diag(own["matrix"])
+            lower = np.tril(own["matrix"], -1) + np.eye(len(diagonal))
+            upper = np.triu(own["matrix"], 1) + np.diag(np.exp(diagonal))
+            return x @ (lower @ upper).T + own["bias"], np.full(len(x), diagonal.sum())
         if "log_scale" in own:
             return x * np.exp(own["log_scale"]) + own["bias"], np.full(len(x), own["log_scale"].sum())
         log_scale = own["log_gamma"] - 0.5 * np.log(own["running_variance"] + BATCH_NORM_EPSILON)
