@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use realnvp_runner::data::{Batches, Dataset, load};
-use realnvp_runner::flow;
+use realnvp_runner::kernel;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::plan::{Trial, prepare};
@@ -176,7 +176,7 @@ fn train_all(trials: &[Trial], dataset: &Dataset, jobs: usize, score: bool) {
 
 fn train(trial: &Trial, dataset: &Dataset, score: bool) {
     let spec = &trial.spec;
-    let built = flow::build(&spec.model, spec.training.kernel, dataset.shape, trial.seed, spec.device);
+    let built = kernel::build(&spec.model, spec.training.kernel, dataset.shape, trial.seed, spec.device);
     let mut flow = built.expect("a flow").flow;
     let mut optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
     let mut batches = Batches::new(dataset, spec.training.batch_size, trial.seed);

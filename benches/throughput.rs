@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use rand_distr::{Distribution, StandardNormal};
-use realnvp_runner::flow;
+use realnvp_runner::kernel;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::spec::{Device, KernelChoice, Model};
@@ -40,7 +40,7 @@ fn main() {
 fn measure(case: [usize; 4], threads: usize, repeats: usize) {
     let [features, width, depth, rows] = case;
     let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
-    let mut flow = flow::build(&model, KernelChoice::Fused, features, 0, Device::Cpu).expect("a flow").flow;
+    let mut flow = kernel::build(&model, KernelChoice::Fused, features, 0, Device::Cpu).expect("a flow").flow;
     let mut rng = stream(0, Purpose::Test, 0);
     let x = Matrix::new((0..rows * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);
     report("score", case, threads, repeats, || drop(flow.log_prob(&x).expect("log_prob")));

@@ -10,7 +10,8 @@
 use std::time::Instant;
 
 use rand_distr::{Distribution, StandardNormal};
-use realnvp_runner::flow::{self, Flow, Rows, Work};
+use realnvp_runner::flow::{Flow, Rows, Work};
+use realnvp_runner::kernel;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::random::{Purpose, stream};
@@ -126,7 +127,7 @@ fn main() {
 fn measure(case: &Case, options: &Options) {
     let Case { name, sizes, model } = case;
     let [features, _, _, batch] = *sizes;
-    let mut flow = flow::build(model, options.kernel, features, 0, options.device).expect("a flow").flow;
+    let mut flow = kernel::build(model, options.kernel, features, 0, options.device).expect("a flow").flow;
     let weights: usize = flow.parameters().entries().iter().filter(|e| e.shape.len() == 2).map(|e| e.len()).sum();
     let mut optimizer = Optimizer::new(&adam(), flow.parameters().count());
     let mut rng = stream(0, Purpose::Test, 0);

@@ -14,8 +14,10 @@ const ROOMS: &[&[&str]] = &[
     &["data"],
     &["compute"],
     &["layers"],
-    // The kernels take a flow apart, and a flow is built of kernels; a flow is trained in one go with its updates.
-    &["flow", "kernel", "optimizer"],
+    // A flow is trained in one go with its updates.
+    &["optimizer"],
+    &["flow"],
+    &["kernel"],
     &["train"],
     // Listeners of training: the terminal's view, and the files.
     &["progress"],

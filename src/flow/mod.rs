@@ -2,11 +2,10 @@
 //! run-time shapes. Knows nothing of files or logging.
 //!
 //! A flow is described by its [`Architecture`] and holds its weights as [`Parameters`]: one flat vector with named
-//! pieces, which is what optimizers, checkpoints and both kernels share. [`build`] turns a spec into a `Box<dyn Flow>`.
+//! pieces, which is what optimizers, checkpoints and both kernels share. [`build`](crate::kernel::build) turns a spec into a `Box<dyn Flow>`.
 
 mod architecture;
 mod base;
-mod build;
 mod mask;
 mod recipe;
 mod work;
@@ -19,7 +18,6 @@ pub use crate::layers::{
 pub use architecture::Architecture;
 pub(crate) use base::composed as composed_base;
 pub use base::{Base, Degrees, Density, HALF_LN_TAU};
-pub use build::{Built, How, StaticShape, build, static_shape};
 pub use mask::masks;
 pub use work::{Rows, Work};
 

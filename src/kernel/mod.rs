@@ -7,6 +7,9 @@
 //!
 //! Knows nothing of specs' files, datasets or training loops.
 
+mod build;
 pub mod composed;
 pub mod cuda;
 pub mod fused;
+
+pub use build::{Built, How, StaticShape, build, static_shape};

@@ -1,8 +1,8 @@
 //! Adam and AdamW.
 
 use super::rule::{DeviceRule, Rule, Update, or_zero};
-use crate::kernel::fused::Level;
-use crate::kernel::fused::simd::{Simd, dispatch};
+use crate::compute::Level;
+use crate::compute::simd::{Simd, dispatch};
 
 /// Kingma & Ba 2015, algorithm 1; `decoupled`: Loshchilov & Hutter 2019, algorithm 2.
 #[derive(Clone, Copy, Debug)]

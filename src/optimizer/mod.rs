@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use crate::compute::Level;
 use crate::flow::Parameters;
-use crate::kernel::fused::Level;
 use crate::spec::{Optimizer as Spec, OptimizerName};
 use adam::Adam;
 use rmsprop::Rmsprop;

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::CHUNK;
-use crate::kernel::fused::Level;
-use crate::kernel::fused::simd::{Simd, dispatch};
+use crate::compute::Level;
+use crate::compute::simd::{Simd, dispatch};
 
 /// Adds Σ g² to `sum`, in f64, in an order that depends on the slice alone.
 #[inline(always)]

@@ -1,8 +1,8 @@
 //! RMSprop with momentum.
 
 use super::rule::{DeviceRule, Rule, Update, or_zero};
-use crate::kernel::fused::Level;
-use crate::kernel::fused::simd::{Simd, dispatch};
+use crate::compute::Level;
+use crate::compute::simd::{Simd, dispatch};
 
 /// s ← αs + (1−α)g²; v ← μv + g/(√s + ε); p ← p − ηv (Hinton's lecture 6e; PyTorch's form).
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::kernel::fused::Level;
+use crate::compute::Level;
 
 /// An update rule over slices: parameters, gradients and up to two moments of one length.
 ///

@@ -1,8 +1,8 @@
 //! Gradient descent with momentum.
 
 use super::rule::{DeviceRule, Rule, Update, or_zero};
-use crate::kernel::fused::Level;
-use crate::kernel::fused::simd::{Simd, dispatch};
+use crate::compute::Level;
+use crate::compute::simd::{Simd, dispatch};
 
 /// v ← μv + g; p ← p − ηv.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,6 @@
 use super::*;
-use crate::flow::{self, Flow};
+use crate::flow::Flow;
+use crate::kernel;
 use crate::spec::{
     Device, KernelChoice, MaskScheme, Mixing, Model, Normalization, Optimizer as OptimizerSpec, OptimizerName,
     Schedule, ScheduleName,
@@ -38,7 +39,7 @@ fn space_of(features: usize) -> Space {
 }
 
 fn flow_of(model: &Model, seed: u64) -> Box<dyn Flow> {
-    flow::build(model, KernelChoice::Fused, 4, seed, Device::Cpu).expect("a flow").flow
+    kernel::build(model, KernelChoice::Fused, 4, seed, Device::Cpu).expect("a flow").flow
 }
 
 fn about(flow: &dyn Flow) -> About {
@@ -105,10 +106,10 @@ fn loaded_flow_gives_the_same_log_prob() {
     let x = crate::matrix::Matrix::new((0..40).map(|i| (i as f32 * 0.7).sin()).collect(), 4);
     let mut log_probs = Vec::new();
     for kernel in [KernelChoice::Fused, KernelChoice::Composed] {
-        let mut flow = flow::build(&model(), kernel, 4, 1, Device::Cpu).expect("a flow").flow;
+        let mut flow = kernel::build(&model(), kernel, 4, 1, Device::Cpu).expect("a flow").flow;
         flow.parameters_mut().clone_from(filled.parameters());
         let before = flow.log_prob(&x).expect("log_prob");
-        let mut flow = flow::build(&model(), kernel, 4, 1, Device::Cpu).expect("a flow").flow;
+        let mut flow = kernel::build(&model(), kernel, 4, 1, Device::Cpu).expect("a flow").flow;
         Checkpoint::read(&path).and_then(|checkpoint| checkpoint.restore(&mut *flow, None)).expect("restored");
         assert_eq!(flow.log_prob(&x).expect("log_prob"), before);
         log_probs.push(before);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::data::{Batches, Dataset};
 use crate::flow::{self, DeviceError};
+use crate::kernel;
 use crate::optimizer::Optimizer;
 use crate::plan::Trial;
 use crate::shape::Shape;
@@ -58,7 +59,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
         crate::data::Train::Fresh => 0,
     };
     Ok(Estimate {
-        static_shape: flow::static_shape(shape.values(), spec.model.width).is_some(),
+        static_shape: kernel::static_shape(&spec.model, &spec.training, shape, spec.device).is_some(),
         parameters,
         steps,
         seconds: rows * multiplications(trial) * per_multiplication,
@@ -109,7 +110,7 @@ fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     const AT_MOST: Duration = Duration::from_millis(300);
     let spec = &trial.spec;
-    let mut flow = flow::build(&spec.model, &spec.training, dataset.shape, trial.seed, spec.device)?.flow;
+    let mut flow = kernel::build(&spec.model, &spec.training, dataset.shape, trial.seed, spec.device)?.flow;
     let optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
     let mut optimizer = optimizer.averaging(spec.training.ema, flow.parameters());
     let mut dealer = Dealer::new(spec, dataset, trial.seed, &mut *flow);

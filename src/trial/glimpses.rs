@@ -72,7 +72,7 @@ fn is_worth_one(step: u64, total_steps: u64, evaluate_every: u64, count: u64) ->
 mod tests {
     use super::*;
     use crate::data::load;
-    use crate::flow::build;
+    use crate::kernel::build;
     use crate::plan::prepare;
     use crate::spec::Overrides;
 

@@ -11,9 +11,9 @@ use super::glimpses::Glimpses;
 use super::pictures::{Detail, View};
 use super::whereabouts::Whereabouts;
 use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
+use crate::compute::Level;
 use crate::data::{Dataset, matrix_columns, write_table};
-use crate::flow::{self, Built};
-use crate::kernel::fused::Level;
+use crate::kernel::{self, Built, How};
 use crate::matrix::Matrix;
 use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn, read_curve};
@@ -65,8 +65,9 @@ impl Job<'_> {
         }
 
         let spec = &self.trial.spec;
-        let shape = flow::static_shape(self.dataset.features(), spec.model.width);
-        let instructions = instruction_set(spec.training.kernel, self.device);
+        let shape = kernel::static_shape(&spec.model, &spec.training, self.dataset.shape, self.device);
+        let how = How::from(&spec.training).on(self.device, &spec.model, self.dataset.shape);
+        let instructions = instruction_set(how.kernel, self.device);
         let manifest = Manifest {
             device: self.device.to_string(),
             data: Some(self.dataset.provenance.clone()),
@@ -106,7 +107,7 @@ impl Job<'_> {
     ) -> Result<Outcome, TrainError> {
         let Trial { spec, seed, .. } = self.trial;
         let shape = self.dataset.shape;
-        let Built { mut flow, .. } = flow::build(&spec.model, &spec.training, shape, *seed, self.device)?;
+        let Built { mut flow, .. } = kernel::build(&spec.model, &spec.training, shape, *seed, self.device)?;
         let mut glimpses = Glimpses {
             dataset: self.dataset,
             title: self.title(),
@@ -177,6 +178,7 @@ fn instruction_set(kernel: KernelChoice, device: Device) -> String {
     match (device, kernel) {
         (Device::Cpu, KernelChoice::Fused) => format!("{} {}", std::env::consts::ARCH, Level::detect().as_str()),
         (Device::Cpu, KernelChoice::Composed) => format!("{} dfdx", std::env::consts::ARCH),
-        (Device::Cuda(_), _) => "cuda".to_owned(),
+        (Device::Cuda(_), KernelChoice::Fused) => "cuda".to_owned(),
+        (Device::Cuda(_), KernelChoice::Composed) => "cuda dfdx".to_owned(),
     }
 }

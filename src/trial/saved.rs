@@ -6,7 +6,8 @@ use super::agreement::{Disagreement, agree};
 use super::folder::SPEC;
 use super::pictures::{Detail, View};
 use crate::data::{Dataset, Preprocessing};
-use crate::flow::{self, DeviceError, Flow};
+use crate::flow::{DeviceError, Flow};
+use crate::kernel;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::record::{Manifest, RecordError};
@@ -82,7 +83,7 @@ impl SavedRun {
         let space = checkpoint.space()?;
         let seed = spec.seeds.first().copied().unwrap_or(0);
         let shape = space.shape();
-        let build = |kernel, device| flow::build(&spec.model, kernel, shape, seed, device);
+        let build = |kernel, device| kernel::build(&spec.model, kernel, shape, seed, device);
         let built = match (spec.training.kernel, spec.device) {
             (kernel, Device::Cpu) => build(kernel, Device::Cpu),
             (kernel, gpu) => build(kernel, gpu).or_else(|_| build(KernelChoice::Fused, Device::Cpu)),

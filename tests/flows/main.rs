@@ -8,7 +8,8 @@ use dfdx::prelude::*;
 use emulated::{Emulated, Order};
 use rand_distr::{Distribution as _, StandardNormal};
 use realnvp_runner::compute::Level;
-use realnvp_runner::flow::{self, Architecture, Flow, Loss, Parameters, Role};
+use realnvp_runner::flow::{Architecture, Flow, Loss, Parameters, Role};
+use realnvp_runner::kernel;
 use realnvp_runner::kernel::composed::Composed;
 use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::Fused;
@@ -529,8 +530,10 @@ fn bits_do_not_depend_on_threads() {
 #[test]
 fn compiled_and_run_time_shapes_give_the_same_bits() {
     let case = batch_norm(2, [4, 64, 2]);
-    assert!(flow::static_shape(2, 64).is_some() && flow::static_shape(3, 64).is_none());
-    let built = flow::build(&case.model, KernelChoice::Composed, 2, 0, Device::Cpu).expect("a flow");
+    let shape = |how, features| kernel::static_shape(&case.model, how, features, Device::Cpu);
+    assert!(shape(KernelChoice::Composed, 2).is_some() && shape(KernelChoice::Composed, 3).is_none());
+    assert!(shape(KernelChoice::Fused, 2).is_none());
+    let built = kernel::build(&case.model, KernelChoice::Composed, 2, 0, Device::Cpu).expect("a flow");
     assert_eq!(built.static_shape.map(|s| (s.features, s.width)), Some((2, 64)));
     let mut compiled = built.flow;
     let mut run_time = Composed::<_, _, f32, _>::new(
@@ -551,7 +554,7 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
 fn coupling_starts_as_the_identity() {
     for case in table().into_iter().filter(|case| !case.mixes_rows()) {
         let mut flow =
-            flow::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
+            kernel::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
         let x = case.rows(9);
         let latent = flow.forward(&x).expect("forward");
         // But for the order of the features.
@@ -576,7 +579,7 @@ fn activation_normalisation_starts_from_the_first_batch_and_only_once() {
         Matrix::new(values.collect(), 3)
     };
     let build = |place: &str| -> Box<dyn Flow> {
-        let host = |kernel| flow::build(&case.model, kernel, 3, 0, Device::Cpu).expect("a flow").flow;
+        let host = |kernel| kernel::build(&case.model, kernel, 3, 0, Device::Cpu).expect("a flow").flow;
         match Gpu::all().into_iter().find(|gpu| gpu.name() == place) {
             Some(gpu) => {
                 let (architecture, parameters) = Architecture::new(&case.model, 3, 0);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use realnvp_runner::data::{Dataset, load};
-use realnvp_runner::flow::{self, DeviceError, Flow};
+use realnvp_runner::flow::{DeviceError, Flow};
+use realnvp_runner::kernel;
 use realnvp_runner::plan::{Trial, prepare};
 use realnvp_runner::spec::{Device, Overrides};
 use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Onlooker, Outcome, Picture, Sink, Status, Training};
@@ -70,7 +71,7 @@ impl Study {
     /// A flow of the host, or of a device.
     fn flow(&self, gpu: Option<Gpu>) -> Box<dyn Flow> {
         let spec = &self.trial.spec;
-        let built = flow::build(&spec.model, spec.training.kernel, self.dataset.shape, 0, Device::Cpu);
+        let built = kernel::build(&spec.model, spec.training.kernel, self.dataset.shape, 0, Device::Cpu);
         let host = built.expect("a flow").flow;
         match gpu {
             Some(gpu) => gpu.flow(host.architecture().clone(), host.parameters().clone()),

@@ -13,6 +13,4 @@
 mod flow;
 mod lane;
 
-pub use crate::compute::Level;
-pub(crate) use crate::compute::simd;
 pub use flow::Fused;
