@@ -153,7 +153,7 @@ mod tests {
                 mean: vec![0.5, 0.25],
                 scale: vec![1.0, 2.0],
                 steps: step.map_or(Vec::new(), |step| vec![step; 2]),
-                logit: None,
+                ..Preprocessing::identity(2)
             },
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),

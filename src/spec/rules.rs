@@ -118,7 +118,7 @@ impl Rules<'_> {
 
     /// The choice of columns and what is done to them.
     fn columns(&mut self) {
-        let Dataset { columns, drop, label, bounds, .. } = &self.spec.dataset;
+        let Dataset { columns, drop, label, bounds, logit, transform, .. } = &self.spec.dataset;
         match columns {
             Some(columns) if columns.is_empty() => {
                 let help = "name the columns to learn, or leave the key out for all";
@@ -137,6 +137,11 @@ impl Rules<'_> {
                 }
             }
             None => {}
+        }
+        if transform.is_some() && logit.is_some() {
+            let message = "`dataset.transform` and `dataset.logit` both bend the values".to_owned();
+            let help = "keep one: `logit` is one map for all columns, for images; `transform` goes by column";
+            self.error(&["dataset.transform"], message, help);
         }
         if let Some([low, high]) = *bounds
             && low >= high

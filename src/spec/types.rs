@@ -132,6 +132,9 @@ pub struct Dataset {
     /// files, 0 to 1 for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,
+    /// Files only: what columns go through before they are scaled. Not in specs of the first release, which had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transforms>,
     /// The rows that are trained on.
     pub train: Amount,
     /// The rows that choose the best weights.
@@ -209,6 +212,63 @@ pub enum Steps {
     All(f64),
     /// One a learned column, in their order.
     Each(Vec<f64>),
+}
+
+/// Which columns go through which transforms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Transforms {
+    /// All through the same.
+    All(TransformKind),
+    /// By their names; others stay as they are.
+    Each(BTreeMap<String, ColumnTransform>),
+}
+
+/// A transform by its name alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransformKind {
+    /// Of positive values.
+    Log,
+    /// Of values between 0 and 1.
+    Logit,
+    /// Of all values.
+    Symlog,
+}
+
+impl TransformKind {
+    /// With what it takes where nothing else is said.
+    pub fn plain(self) -> ColumnTransform {
+        match self {
+            Self::Log => ColumnTransform::Log { low: 0.0 },
+            Self::Logit => ColumnTransform::Logit { low: 0.0, high: 1.0 },
+            Self::Symlog => ColumnTransform::Symlog { scale: None },
+        }
+    }
+}
+
+/// A map of a column's support onto the whole line, before the column is scaled; all numbers in data units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ColumnTransform {
+    /// ln(x − low).
+    Log {
+        /// Every value is above it.
+        low: f64,
+    },
+    /// ln((x − low)/(high − x)).
+    Logit {
+        /// Every value is above it.
+        low: f64,
+        /// Every value is below it.
+        high: f64,
+    },
+    /// sign(x)·ln(1 + |x|/scale).
+    Symlog {
+        /// Where its tails begin; default: the median of |x| in the training rows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<f64>,
+    },
 }
 
 /// Which rows a part of the data gets.

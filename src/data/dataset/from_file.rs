@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::parts::{Part, Parts};
 use super::{Dataset, Train};
-use crate::data::error::{CellProblem, DataError, Place};
+use crate::data::error::{CellProblem, DataError, Place, near_names};
 use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
 use crate::data::provenance::{DataFile, Provenance};
 use crate::data::read::Watch;
 use crate::data::review::review;
+use crate::data::transform::Transform;
 use crate::random::{Purpose, stream};
-use crate::spec::{self, Steps};
+use crate::spec::{self, Steps, Transforms};
 
 /// Reads the files that `spec` names and splits the one that several parts share. Also returns the file of the training
 /// rows.
@@ -21,10 +22,16 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     refuse_constant_columns(&parts[0], &columns, &steps)?;
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
     let logit = spec.logit.map(|alpha| Logit { alpha, low, high });
+    let transforms = transforms(spec, &columns, &parts[0])?;
     let plain = Preprocessing::identity(columns.len()).with_steps(steps.clone()).with_logit(logit);
+    let plain = plain.with_transforms(transforms.clone());
     for part in &parts {
         if let Some((row, column)) = plain.out_of_bounds(&part.rows, true) {
-            let problem = CellProblem::OutOfBounds { value: part.rows.row(row)[column], low, high };
+            let value = part.rows.row(row)[column];
+            let problem = match transforms[column] {
+                Some(transform) => CellProblem::OutsideSupport { value, step: steps[column], transform },
+                None => CellProblem::OutOfBounds { value, low, high },
+            };
             return Err(part.fault(row, &columns[column], problem));
         }
     }
@@ -89,6 +96,28 @@ fn steps(spec: &spec::Dataset, features: usize, levels: Option<u32>, path: &Path
         }
         None => Ok(vec![if levels.is_some() { 1.0 } else { 0.0 }; features]),
     }
+}
+
+/// What every column goes through, shape `[features]`.
+fn transforms(spec: &spec::Dataset, columns: &[String], train: &Part) -> Result<Vec<Option<Transform>>, DataError> {
+    let fit = |column: usize, asked| Transform::fit(asked, train.rows.iter_rows().map(|row| row[column]));
+    let mut all = vec![None; columns.len()];
+    match &spec.transform {
+        None => {}
+        Some(Transforms::All(kind)) => {
+            all.iter_mut().enumerate().for_each(|(column, transform)| *transform = Some(fit(column, kind.plain())));
+        }
+        Some(Transforms::Each(asked)) => {
+            for (name, asked) in asked {
+                let column = columns.iter().position(|column| column == name).ok_or_else(|| {
+                    let hint = near_names(name, columns.iter().map(String::as_str));
+                    DataError::TransformColumn { path: train.path.clone(), column: name.clone(), hint }
+                })?;
+                all[column] = Some(fit(column, *asked));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// A continuous column that is the same everywhere has no density.

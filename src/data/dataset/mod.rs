@@ -141,6 +141,7 @@ mod tests {
             dequantize: None,
             logit: None,
             bounds: None,
+            transform: None,
             train: Amount::Rows(3000),
             validation: Amount::Rows(500),
             test: Amount::Rows(700),
@@ -255,6 +256,37 @@ mod tests {
         }
         let counts = spec::Dataset { dequantize: Some(spec::Steps::All(1.0)), ..file_spec("constant.csv") };
         assert!(load(&counts, folder.path(), 10).is_ok(), "a dequantised constant is a uniform column");
+    }
+
+    #[test]
+    fn transforms_are_found_by_column_and_values_outside_their_support_by_row() {
+        use crate::spec::{ColumnTransform, TransformKind, Transforms};
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |f: &dyn Fn(usize) -> String| (1..=100).fold("a,b\n".to_owned(), |text, i| text + &f(i) + "\n");
+        write(folder.path(), "good.csv", &rows(&|i| format!("{i}.5,{}", i * i)));
+        write(folder.path(), "zero.csv", &rows(&|i| format!("{i}.5,{}", if i == 42 { 0 } else { i * i })));
+        let log = |name: &str| {
+            let asked = [(name.to_owned(), ColumnTransform::Log { low: 0.0 })];
+            Some(Transforms::Each(asked.into_iter().collect()))
+        };
+        let with = |path: &str, transform| spec::Dataset { transform, ..file_spec(path) };
+        let dataset = load(&with("good.csv", log("b")), folder.path(), 10).unwrap();
+        assert_eq!(dataset.preprocessing.transforms, [None, Some(crate::data::Transform::Log { low: 0.0 })]);
+        let all = load(&with("good.csv", Some(Transforms::All(TransformKind::Symlog))), folder.path(), 10).unwrap();
+        assert!(all.preprocessing.transforms.iter().all(Option::is_some));
+        let counts = Some(spec::Steps::Each(vec![0.0, 1.0]));
+        assert!(load(&spec::Dataset { dequantize: counts, ..with("zero.csv", log("b")) }, folder.path(), 10).is_ok());
+        let dropped = spec::Dataset { drop: vec!["b".into()], ..with("good.csv", log("b")) };
+        for (spec, expected) in [
+            (with("zero.csv", log("b")), "zero.csv`, row 42, column `b`: 0 is not above 0"),
+            (with("good.csv", log("bb")), "names `bb`, which is no column learned from"),
+            (dropped, "no column learned from"),
+        ] {
+            let text = load(&spec, folder.path(), 10).unwrap_err().to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+        let unknown = load(&with("good.csv", log("bb")), folder.path(), 10).unwrap_err().to_string();
+        assert!(unknown.contains("`a`, `b`"), "{unknown}");
     }
 
     #[test]

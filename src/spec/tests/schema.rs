@@ -27,6 +27,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("every part has a file of its own", "one key against others"),
     ("has no file to take its rows from", "one key against others"),
     ("hold nothing", "one number against another"),
+    ("nothing lies between", "one number against another"),
+    ("both bend the values", "one key against another"),
     ("is not in this build", "this build"),
     ("fractions sum to", "sums"),
     ("no effect beside `dataset.columns`", "one key against another"),
