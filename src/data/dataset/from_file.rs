@@ -35,7 +35,8 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
             return Err(part.fault(row, &columns[column], problem));
         }
     }
-    warnings.extend(review(&columns, &parts, &steps, spec.standardize));
+    let bent: Vec<bool> = transforms.iter().map(|transform| transform.is_some() || spec.logit.is_some()).collect();
+    warnings.extend(review(&columns, &parts, &steps, &bent, spec.standardize));
     let preprocessing = match spec.standardize {
         true => plain.standardized(&parts[0].rows, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
         false => plain,

@@ -3,43 +3,56 @@
 use super::Look;
 use crate::data::quote::as_toml_key;
 use crate::data::transform::Transform;
-use crate::spec::{ColumnTransform, TransformKind};
+use crate::spec::TransformKind;
 
 /// Nats a row by which a normal must fit the transformed column better before a transform is proposed: a lognormal of deviation 0.7
 /// gains as much by its logarithm.
 const WORTH: f64 = 0.5;
 /// Different values below which a column is no continuous one, whatever it is called.
 const FEWEST: usize = 100;
+/// One value of so many, and one more, is left out at either end.
+const TRIMMED: usize = 1000;
 
 impl Look<'_> {
-    /// A line for the spec with the transforms that would make columns more like a normal; none where the spec bends values already.
-    pub fn supports(&self) -> Option<String> {
-        let found: Vec<(usize, TransformKind, f64)> = self.continuous().filter_map(|column| self.support(column)).collect();
+    /// A line for the spec with the transforms that would make columns more like a normal. `is_wrong`: whether a column has values
+    /// that are likely errors, which should go first.
+    pub fn supports(&self, is_wrong: impl Fn(usize) -> bool) -> Option<String> {
+        let found: Vec<(usize, TransformKind, f64)> =
+            self.continuous().filter_map(|column| self.support(column)).collect();
+        let found: Vec<_> = found.into_iter().filter(|(column, ..)| !is_wrong(*column)).collect();
         let most = found.iter().map(|(.., gain)| *gain).reduce(f64::max)?;
         let word = |kind: TransformKind| match kind {
             TransformKind::Log => "log",
             TransformKind::Logit => "logit",
             TransformKind::Symlog => "symlog",
         };
-        let pairs = found.iter().map(|(column, kind, _)| {
+        let alike = found.len() == self.columns.len() && found.iter().all(|(_, kind, _)| *kind == found[0].1);
+        let pair = |(column, kind, _): &(usize, TransformKind, f64)| {
             format!("{} = \"{}\"", as_toml_key(&self.columns[*column]), word(*kind))
-        });
+        };
+        let asked = match alike {
+            true => format!("\"{}\"", word(found[0].1)),
+            false => format!("{{ {} }}", found.iter().map(pair).collect::<Vec<_>>().join(", ")),
+        };
+        let which = if found.len() == 1 { "a column" } else { "columns" };
         Some(format!(
-            "a normal fits some columns better by up to {most:.1} nats a row where they go through a transform (positive and skewed, \
-             near both ends of [0, 1], or of heavy tails); a flow learns them more easily, and its samples keep to their support, with \
-             `transform = {{ {} }}`",
-            pairs.collect::<Vec<_>>().join(", ")
+            "a normal fits {which} better by up to {most:.1} nats a row through a transform (for what is positive and skewed, near the \
+             ends of [0, 1], or of heavy tails), so a flow has less to learn, and its samples keep to their support: \
+             `transform = {asked}`"
         ))
     }
 
     /// The transform that gains most on a column, and how much, nats a row; `None` where no gain is worth it.
     fn support(&self, column: usize) -> Option<(usize, TransformKind, f64)> {
-        let values = self.sorted(column);
-        let (least, greatest) = (*values.first()?, *values.last()?);
+        // Without the ends: a single value far out says nothing of the tails.
+        let all = self.sorted(column);
+        let ends = all.len() / TRIMMED + 1;
+        let values = all.get(ends..all.len().saturating_sub(ends))?;
+        let (least, greatest) = (*all.first()?, *all.last()?);
         if values.chunk_by(|a, b| a == b).count() < FEWEST {
             return None;
         }
-        let plain = deviation(&values).ln();
+        let plain = deviation(values).ln();
         let gain = |kind: TransformKind| {
             let transform = Transform::fit(kind.plain(), values.iter().copied());
             let bent: Vec<f64> = values.iter().map(|value| transform.apply(*value)).collect();
@@ -57,7 +70,7 @@ impl Look<'_> {
     }
 }
 
-/// The standard deviation; by the largest value first, so that squares neither vanish nor overflow.
+/// The standard deviation of values in any order; by the largest value first, so that squares neither vanish nor overflow.
 fn deviation(values: &[f64]) -> f64 {
     let (count, first) = (values.len() as f64, values[0]);
     let largest = values.iter().map(|value| (value - first).abs()).fold(0.0, f64::max);
