@@ -149,6 +149,7 @@ mod tests {
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),
             test: Matrix::zeros(1, 2),
+            weights: None,
             preprocessing: Preprocessing {
                 mean: vec![0.5, 0.25],
                 scale: vec![1.0, 2.0],

@@ -55,29 +55,29 @@ impl Preprocessing {
         Self { transforms: if transforms.iter().all(Option::is_none) { Vec::new() } else { transforms }, ..self }
     }
 
-    /// Scaled to mean 0 and variance 1 (over n, not n − 1) on `rows` (data space). Without transforms the noise's mean step/2
-    /// and variance step²/12 are counted in; with them, draws from `rng`. A column that is constant and not dequantised
-    /// keeps scale 1.
-    pub fn standardized(self, rows: &Matrix<f64>, rng: &mut ChaCha8Rng) -> Self {
+    /// Scaled to mean 0 and variance 1 (over n, not n − 1) on `rows` (data space), each of which counts as its weight says. Without
+    /// transforms the noise's mean step/2 and variance step²/12 are counted in; with them, draws from `rng`. A column that is
+    /// constant and not dequantised keeps scale 1.
+    pub fn standardized(self, rows: &Matrix<f64>, weights: Option<&[f64]>, rng: &mut ChaCha8Rng) -> Self {
         match self.logit {
             None if self.is_transformed() => {
                 let mut values = Vec::with_capacity(rows.as_slice().len());
                 for row in rows.iter_rows() {
                     values.extend(row.iter().enumerate().map(|(i, value)| self.bend(i, self.noised(i, *value, rng))));
                 }
-                let (mean, mut scale) = moments(&Matrix::new(values, rows.columns()), |_| 0.0);
+                let (mean, mut scale) = moments(&Matrix::new(values, rows.columns()), weights, |_| 0.0);
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
             None => {
-                let (mut mean, mut scale) = moments(rows, |column| self.step(column));
+                let (mut mean, mut scale) = moments(rows, weights, |column| self.step(column));
                 mean.iter_mut().enumerate().for_each(|(column, mean)| *mean += 0.5 * self.step(column));
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
             Some(_) => {
                 let stretched = self.apply_with_noise(rows, rng);
-                let (mean, mut scale) = moments(&stretched, |_| 0.0);
+                let (mean, mut scale) = moments(&stretched, weights, |_| 0.0);
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
@@ -98,8 +98,8 @@ impl Preprocessing {
     /// logit, whose values no table gives in units of σ.
     ///
     /// An NLL in data space minus this is that of the features divided by σ.
-    pub fn log_deviation(&self, rows: &Matrix<f64>) -> Option<f64> {
-        let (_, mut deviation) = self.logit.is_none().then(|| moments(rows, |column| self.step(column)))?;
+    pub fn log_deviation(&self, rows: &Matrix<f64>, weights: Option<&[f64]>) -> Option<f64> {
+        let (_, mut deviation) = self.logit.is_none().then(|| moments(rows, weights, |column| self.step(column)))?;
         deviation.iter_mut().for_each(keep_positive);
         Some(deviation.iter().map(|deviation| deviation.ln()).sum())
     }
@@ -255,19 +255,28 @@ impl Preprocessing {
     }
 }
 
-/// Mean and standard deviation of every column, uniform noise of `width` added to the latter.
-fn moments<T: Copy + Default + Into<f64>>(rows: &Matrix<T>, width: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
+/// Mean and standard deviation of every column, uniform noise of `width` added to the latter; each row counts as its weight says.
+fn moments<T: Copy + Default + Into<f64>>(
+    rows: &Matrix<T>,
+    weights: Option<&[f64]>,
+    width: impl Fn(usize) -> f64,
+) -> (Vec<f64>, Vec<f64>) {
+    // Relative to the mean weight: their sum is the number of rows.
     let count = rows.rows().max(1) as f64;
+    let per_row = weights.map_or(1.0, |weights| weights.iter().map(|weight| weight / count).sum());
+    let weight = |row: usize| weights.map_or(1.0, |weights| weights[row] / per_row);
     let units = units(rows);
     let mut mean = vec![0.0; rows.columns()];
-    for row in rows.iter_rows() {
-        mean.iter_mut().zip(row).zip(&units).for_each(|((sum, &value), unit)| *sum += value.into() * unit);
+    for (i, row) in rows.iter_rows().enumerate() {
+        let weight = weight(i);
+        mean.iter_mut().zip(row).zip(&units).for_each(|((sum, &value), unit)| *sum += weight * (value.into() * unit));
     }
     mean.iter_mut().for_each(|sum| *sum /= count);
     let mut variance = vec![0.0; rows.columns()];
-    for row in rows.iter_rows() {
+    for (i, row) in rows.iter_rows().enumerate() {
+        let weight = weight(i);
         for (((sum, &value), unit), mean) in variance.iter_mut().zip(row).zip(&units).zip(&mean) {
-            *sum += (value.into() * unit - mean).powi(2);
+            *sum += weight * (value.into() * unit - mean).powi(2);
         }
     }
     let noise = |column: usize| (width(column) * units[column]).powi(2) / 12.0;
@@ -359,10 +368,10 @@ mod tests {
         let plain = Preprocessing::identity(2);
         let noisy = plain.clone().with_steps(vec![0.0, 6.0]);
         for (preprocessing, expected) in [(&plain, 2f64.ln()), (&noisy, 0.5 * 7f64.ln())] {
-            assert!((preprocessing.log_deviation(&rows).expect("no logit") - expected).abs() < 1e-12);
+            assert!((preprocessing.log_deviation(&rows, None).expect("no logit") - expected).abs() < 1e-12);
         }
         let logit = Some(Logit { alpha: 0.1, low: 0.0, high: 5.0 });
-        assert_eq!(plain.with_logit(logit).log_deviation(&rows), None);
+        assert_eq!(plain.with_logit(logit).log_deviation(&rows, None), None);
     }
 
     #[test]
@@ -370,9 +379,11 @@ mod tests {
         let levels: Vec<f64> = (0..4096).flat_map(|i| [f64::from(i % 16), 1e3 + f64::from(i % 2)]).collect();
         for step in [None, Some(1.0)] {
             let rows = Matrix::new(levels.clone(), 2);
-            let preprocessing = Preprocessing::identity(2)
-                .with_steps(vec![step.unwrap_or(0.0); 2])
-                .standardized(&rows, &mut stream(0, Purpose::Test, 1));
+            let preprocessing = Preprocessing::identity(2).with_steps(vec![step.unwrap_or(0.0); 2]).standardized(
+                &rows,
+                None,
+                &mut stream(0, Purpose::Test, 1),
+            );
             let rows = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 2));
             for column in 0..2 {
                 let values: Vec<f64> = rows.iter_rows().map(|row| f64::from(row[column])).collect();
@@ -389,9 +400,11 @@ mod tests {
         for step in [1.0, 0.25, 1.0 / 255.0] {
             let levels = (0..16).flat_map(|i| [f64::from(i) * step, f64::from(15 - i) * step]).collect();
             let levels = Matrix::new(levels, 2);
-            let preprocessing = Preprocessing::identity(2)
-                .with_steps(vec![step; 2])
-                .standardized(&levels, &mut stream(0, Purpose::Test, 0));
+            let preprocessing = Preprocessing::identity(2).with_steps(vec![step; 2]).standardized(
+                &levels,
+                None,
+                &mut stream(0, Purpose::Test, 0),
+            );
             // The ideal model: uniform over the image of the 16 cells in model space.
             let log_model: f64 = preprocessing.scale.iter().map(|scale| -(16.0 * step / scale).ln()).sum();
             let nll = -(log_model + preprocessing.log_det(&preprocessing.apply(&levels))[0]);
@@ -425,14 +438,14 @@ mod tests {
         let rows = Matrix::new((0..3000).map(|i| f64::from((i * i) % 16)).collect(), 3);
         let logit = Logit { alpha: 0.01, low: 0.0, high: 16.0 };
         let preprocessing = Preprocessing::identity(3).with_steps(vec![1.0; 3]).with_logit(Some(logit));
-        (preprocessing.standardized(&rows, &mut stream(0, Purpose::Test, 5)), rows)
+        (preprocessing.standardized(&rows, None, &mut stream(0, Purpose::Test, 5)), rows)
     }
 
     #[test]
     fn logit_rows_are_standardised_noise_included_and_come_back() {
         let (preprocessing, rows) = stretched();
         let there = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 6));
-        let (mean, deviation) = moments(&there, |_| 0.0);
+        let (mean, deviation) = moments(&there, None, |_| 0.0);
         assert!(mean.iter().all(|mean| mean.abs() < 0.1), "{mean:?}");
         assert!(deviation.iter().all(|deviation| (deviation - 1.0).abs() < 0.1), "{deviation:?}");
         for (back, value) in preprocessing.invert(&there).as_slice().iter().zip(rows.as_slice()) {
@@ -471,14 +484,14 @@ mod tests {
         let rows = Matrix::new((0..1000).flat_map(row).collect(), 4);
         let plain = Preprocessing::identity(4).with_steps(vec![1.0, 0.0, 0.0, 0.0]).with_transforms(transforms);
         assert_eq!(plain.out_of_bounds(&rows, true), None);
-        (plain.standardized(&rows, &mut stream(0, Purpose::Test, 7)), rows)
+        (plain.standardized(&rows, None, &mut stream(0, Purpose::Test, 7)), rows)
     }
 
     #[test]
     fn transformed_columns_are_standardised_noise_included_and_come_back_within_their_support() {
         let (preprocessing, rows) = transformed();
         let there = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 8));
-        let (mean, deviation) = moments(&there, |_| 0.0);
+        let (mean, deviation) = moments(&there, None, |_| 0.0);
         assert!(mean.iter().all(|mean| mean.abs() < 0.1), "{mean:?}");
         assert!(deviation.iter().all(|deviation| (deviation - 1.0).abs() < 0.1), "{deviation:?}");
         for (back, row) in preprocessing.invert(&there).iter_rows().zip(rows.iter_rows()) {

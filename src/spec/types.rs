@@ -112,6 +112,9 @@ pub struct Dataset {
     /// Files only: a column that is no feature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<ColumnName>,
+    /// Files: a column with the weight of every row, which is no feature. A toy's own parameter of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
     /// Files only: rows with missing values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
@@ -145,7 +148,7 @@ pub struct Dataset {
     pub seed: u64,
     /// Scale every feature to mean 0 and variance 1 on the training rows before the flow sees it.
     pub standardize: bool,
-    /// The toy's own parameters, e.g. `noise`.
+    /// The toy's own parameters, e.g. `noise`; see [`Dataset::toy_parameters`].
     #[serde(flatten)]
     pub parameters: BTreeMap<String, f64>,
 }
@@ -158,6 +161,16 @@ pub enum ColumnName {
     Number(i64),
     /// Its name.
     Name(String),
+}
+
+/// What `dataset.weight` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Weight {
+    /// Files: the column of weights.
+    Column(ColumnName),
+    /// The parameter of a toy, a float.
+    OfToy(f64),
 }
 
 /// What stands before the decimals of a number in a text.

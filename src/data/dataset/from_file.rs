@@ -8,16 +8,20 @@ use crate::data::error::{CellProblem, DataError, Place, near_names};
 use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
 use crate::data::provenance::{DataFile, Provenance};
+use crate::data::quote::quoted;
 use crate::data::read::Watch;
 use crate::data::review::review;
 use crate::data::transform::Transform;
+use crate::data::weights::EffectiveRows;
 use crate::random::{Purpose, stream};
 use crate::spec::{self, Steps, Transforms};
 
 /// Reads the files that `spec` names and splits the one that several parts share. Also returns the file of the training
 /// rows.
 pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Dataset, PathBuf), DataError> {
-    let Parts { columns, shape, parts, levels, mut warnings, unused_rows } = Parts::read(spec, folder, watch)?;
+    let all = Parts::read(spec, folder, watch)?;
+    let weights = all.weights();
+    let Parts { columns, shape, parts, weight, levels, mut warnings, unused_rows } = all;
     let steps = steps(spec, columns.len(), levels, &parts[0].path)?;
     refuse_constant_columns(&parts[0], &columns, &steps)?;
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
@@ -38,7 +42,11 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     let bent: Vec<bool> = transforms.iter().map(|transform| transform.is_some() || spec.logit.is_some()).collect();
     warnings.extend(review(&columns, &parts, &steps, &bent, spec.standardize));
     let preprocessing = match spec.standardize {
-        true => plain.standardized(&parts[0].rows, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
+        true => plain.standardized(
+            &parts[0].rows,
+            weights.as_ref().map(|all| &*all.train),
+            &mut stream(spec.seed, Purpose::ScaleNoise, 0),
+        ),
         false => plain,
     };
     let mut files: Vec<DataFile> = Vec::new();
@@ -47,7 +55,9 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
             files.push(DataFile::at(&part.path));
         }
     }
-    let provenance = Provenance::of(&columns, parts.each_ref().map(|part| Some(&part.rows)), files);
+    let provenance =
+        Provenance::of(&columns, parts.each_ref().map(|part| Some(&part.rows)), files).weighted(weights.as_ref());
+    warnings.extend(weight.zip(provenance.effective).map(|(name, effective)| told(&name, effective, &provenance)));
     let [train, validation, test] = parts;
     let to_model = |part: Part, purpose| {
         let model = preprocessing.apply_with_noise(&part.rows, &mut stream(spec.seed, purpose, 0));
@@ -68,6 +78,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         train: Train::Rows(train.rows),
         validation,
         test,
+        weights,
         preprocessing,
         toy: None,
         warnings,
@@ -77,6 +88,19 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         seed: spec.seed,
     };
     Ok((dataset, train.path))
+}
+
+/// How many rows the weights in column `name` leave.
+fn told(name: &str, effective: EffectiveRows, of: &Provenance) -> String {
+    let EffectiveRows { train, validation, test } = effective;
+    format!(
+        "weighted by {}, {} training rows tell as much of a mean as {train:.0} of equal weight, {} of validation as \
+         {validation:.0}, {} of test as {test:.0}",
+        quoted(name),
+        of.train.unwrap_or(0),
+        of.validation,
+        of.test
+    )
 }
 
 impl Part {

@@ -13,6 +13,7 @@ use super::error::DataError;
 use super::preprocessing::Preprocessing;
 use super::provenance::Provenance;
 use super::read::Watch;
+use super::weights::Weights;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 use crate::spec;
@@ -33,6 +34,8 @@ pub struct Dataset {
     pub validation: Matrix,
     /// Shape `[rows, features]`, model space, dequantisation noise included.
     pub test: Matrix,
+    /// How much the rows count; `None`: all alike.
+    pub weights: Option<Weights>,
     /// The map from data space to model space.
     pub preprocessing: Preprocessing,
     /// The density itself, where it is known; in data space.
@@ -73,8 +76,12 @@ impl Dataset {
     /// See [`Preprocessing::log_deviation`]: that of the training rows. Fresh rows have it as 20,000 of them do.
     pub fn log_deviation(&self) -> Option<f64> {
         match (&self.train, &self.toy) {
-            (Train::Rows(rows), _) => self.preprocessing.log_deviation(rows),
-            (Train::Fresh, Some(toy)) => self.preprocessing.log_deviation(&from_toy::rows_for_scale(&**toy, self.seed)),
+            (Train::Rows(rows), _) => {
+                self.preprocessing.log_deviation(rows, self.weights.as_ref().map(|all| &*all.train))
+            }
+            (Train::Fresh, Some(toy)) => {
+                self.preprocessing.log_deviation(&from_toy::rows_for_scale(&**toy, self.seed), None)
+            }
             (Train::Fresh, None) => None,
         }
     }
@@ -95,7 +102,7 @@ impl Dataset {
 /// Everything in [`DataError`].
 pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize, watch: &Watch) -> Result<Dataset, DataError> {
     let (dataset, path) = match &spec.name {
-        Some(name) => (from_toy::load(spec, toy(name, &spec.parameters)?)?, None),
+        Some(name) => (from_toy::load(spec, toy(name, &spec.toy_parameters())?)?, None),
         None => {
             let (dataset, path) = from_file::load(spec, folder, watch)?;
             (dataset, Some(path))
@@ -135,6 +142,7 @@ mod tests {
             delimiter: None,
             decimal: None,
             label: None,
+            weight: None,
             missing: None,
             duplicates: None,
             rows: None,

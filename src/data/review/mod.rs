@@ -99,6 +99,7 @@ pub(super) mod tests {
             path: name.into(),
             rows: Matrix::new((first..first + count).flat_map(&row).collect(), D),
             numbers: (1..=count).collect(),
+            ..Part::default()
         };
         let parts = [part(0, rows, "train.csv"), part(rows, 50, "validation.csv"), part(rows + 50, 50, "test.csv")];
         let columns: Vec<String> = (0..D).map(|i| format!("x{i}")).collect();

@@ -35,6 +35,10 @@ pub(super) fn toy_parameters() -> impl Iterator<Item = Row> {
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
+    // Beside the row of the toy that has a parameter of this name.
+    row("dataset.weight", Kind::Column, Absent, "",
+        "A column of positive weights, no feature: how much each row counts in every mean, of training, of validation and test NLL, \
+         and of `standardize`.").when(When::File),
     row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "images"]), Absent, "",
         "Format of the files; told by the extension where left out.").when(When::File),
     row("dataset.key", Kind::Text("the name of an array"), Absent, "",

@@ -28,6 +28,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("has no file to take its rows from", "one key against others"),
     ("hold nothing", "one number against another"),
     ("nothing lies between", "one number against another"),
+    ("dropped rows would take", "one key against another"),
     ("both bend the values", "one key against another"),
     ("is not in this build", "this build"),
     ("fractions sum to", "sums"),
