@@ -22,8 +22,9 @@ impl Estimate {
         Self { mean, error, count }
     }
 
-    /// Mean of `values`, Σwx/Σw, of positive `weights`, shape `[values]`, with its standard error s/√(n − 1), where s² = Σw(x − mean)²/Σw
-    /// and n = (Σw)²/Σw², the number of values of equal weight that would tell as much. Of equal weights it is that of [`Estimate::of`].
+    /// Mean of `values`, Σwx/Σw, of positive `weights`, shape `[values]`, with its standard error s/√(n − 1), where
+    /// s² = Σw(x − mean)²/Σw and n = (Σw)²/Σw², the number of values of equal weight that would tell as much. Of equal weights it is
+    /// that of [`Estimate::of`].
     pub fn weighted(values: impl ExactSizeIterator<Item = f64> + Clone, weights: &[f64]) -> Self {
         let count = values.len();
         let sum = |of: &dyn Fn(f64, f64) -> f64| values.clone().zip(weights).map(|(x, &w)| of(x, w)).sum::<f64>();

@@ -67,7 +67,8 @@ pub enum DataError {
     #[error("`{}`: `dequantize` lists {steps} steps for {columns} columns; list one a column learned, in their order, or one number for all", path.display())]
     StepCount { path: PathBuf, columns: usize, steps: usize },
     #[error(
-        "`{}`: column {} is the weight of rows, and so neither a feature nor left out; take it out of `columns`, `drop` and `label`",
+        "`{}`: column {} is the weight of rows, and so neither a feature nor left out; take it out of `columns`, \
+         `drop` and `label`",
         path.display(),
         quoted(column)
     )]

@@ -25,7 +25,8 @@ pub(crate) const TRANSFORMS: [Transform; 3] = [
 const REFUSED: [(&str, &str); 2] = [
     (
         "period",
-        "a flow on the line has no density that closes on a circle; shift the angles so that the cut falls where there are few rows, \
+        "a flow on the line has no density that closes on a circle; shift the angles so that the cut falls where there are few \
+         rows, \
          and use \"logit\" between its two ends",
     ),
     ("quantile", "its map is as rough as the training rows are few; `symlog` shortens tails"),

@@ -17,8 +17,8 @@ use crate::matrix::Matrix;
 const LOOK_AT: usize = 4096;
 
 /// Looks at the parts (train, validation and test; data space). `steps`: width of the dequantisation noise of every column, shape
-/// `[features]`; 0: continuous. `bent`: whether each column goes through a transform. `standardized`: whether the flow sees standardised
-/// values.
+/// `[features]`; 0: continuous. `bent`: whether each column goes through a transform. `standardized`: whether the flow sees
+/// standardised values.
 pub fn review(columns: &[String], parts: &[Part; 3], steps: &[f64], bent: &[bool], standardized: bool) -> Vec<String> {
     let some = some_rows(&parts[0].rows);
     let look = Look { columns, steps, some: &some };

@@ -36,7 +36,8 @@ impl Look<'_> {
         };
         let which = if found.len() == 1 { "a column" } else { "columns" };
         Some(format!(
-            "a normal fits {which} better by up to {most:.1} nats a row through a transform (for what is positive and skewed, near the \
+            "a normal fits {which} better by up to {most:.1} nats a row through a transform (for \
+             what is positive and skewed, near the \
              ends of [0, 1], or of heavy tails), so a flow has less to learn, and its samples keep to their support: \
              `transform = {asked}`"
         ))
