@@ -188,7 +188,7 @@ fn train(trial: &Trial, dataset: &Dataset, score: bool) {
     }
     if score {
         for rows in [&dataset.validation, &dataset.test] {
-            evaluate(&mut *flow, rows, &dataset.preprocessing).expect("a score");
+            evaluate(&mut *flow, rows, None, &dataset.preprocessing).expect("a score");
         }
     }
 }

@@ -20,6 +20,15 @@ BOUNDS = {
     "atan": lambda a: 2.0 / np.pi * np.arctan(np.pi / 2.0 * a),
     "sigmoid": lambda a: np.log(2.0) - np.logaddexp(0.0, -a),
 }
+# Of each kind y of x, and ln(dy/dx).
+TRANSFORMS = {
+    "log": lambda x, low: (np.log(x - low), -np.log(x - low)),
+    "logit": lambda x, low, high: (
+        np.log(x - low) - np.log(high - x),
+        np.log(high - low) - np.log(x - low) - np.log(high - x),
+    ),
+    "symlog": lambda x, scale: (np.sign(x) * np.log1p(np.abs(x) / scale), -np.log(scale + np.abs(x))),
+}
 BATCH_NORM_EPSILON = 1e-5
 # The least share of a bin in the whole width or height of a spline, and its least slope.
 LEAST = 1e-3
@@ -129,6 +138,12 @@ class Checkpoint:
             p = logit["alpha"] + slope * (x - low) / (high - low)
             x = np.log(p / (1.0 - p))
             log_det += (np.log(slope / (high - low)) - np.log(p * (1.0 - p))).sum(axis=1)
+        x = x.copy()
+        for column, transform in enumerate(preprocessing.get("transforms", [])):
+            if transform:
+                numbers = {name: value for name, value in transform.items() if name != "kind"}
+                x[:, column], more = TRANSFORMS[transform["kind"]](x[:, column], **numbers)
+                log_det += more
         mean, scale = np.array(preprocessing["mean"]), np.array(preprocessing["scale"])
         return (x - mean) / scale, log_det - np.log(scale).sum()
 

@@ -22,6 +22,20 @@ impl Estimate {
         Self { mean, error, count }
     }
 
+    /// Mean of `values`, Σwx/Σw, of positive `weights`, shape `[values]`, with its standard error s/√(n − 1), where
+    /// s² = Σw(x − mean)²/Σw and n = (Σw)²/Σw², the number of values of equal weight that would tell as much. Of equal weights it is
+    /// that of [`Estimate::of`].
+    pub fn weighted(values: impl ExactSizeIterator<Item = f64> + Clone, weights: &[f64]) -> Self {
+        let count = values.len();
+        let sum = |of: &dyn Fn(f64, f64) -> f64| values.clone().zip(weights).map(|(x, &w)| of(x, w)).sum::<f64>();
+        let total = sum(&|_, w| w);
+        let mean = sum(&|x, w| w / total * x);
+        let effective = 1.0 / sum(&|_, w| (w / total).powi(2));
+        let variance = sum(&|x, w| w / total * (x - mean).powi(2));
+        let error = (effective > 1.0 + 1e-9).then(|| (variance / (effective - 1.0)).sqrt());
+        Self { mean, error, count }
+    }
+
     /// The same of those `values` that are finite; `None` where there are none.
     pub fn of_finite(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
@@ -48,6 +62,18 @@ mod tests {
             assert!((got.error.unwrap() - (f64::from(n + 1) / 12.0).sqrt()).abs() < 1e-9);
             assert_eq!(got.count, n as usize);
         }
+    }
+
+    #[test]
+    fn a_weighted_mean_and_its_error_are_those_worked_out_by_hand() {
+        // Weights 1, 1, 2: mean (1 + 2 + 2·5)/4 = 13/4, s² = (81 + 25 + 2·49)/64 = 51/16, n = 16/6.
+        let got = Estimate::weighted([1.0, 2.0, 5.0].into_iter(), &[0.5, 0.5, 1.0]);
+        assert!((got.mean - 3.25).abs() < 1e-12);
+        assert!((got.error.unwrap() - (51.0 / 16.0 / (16.0 / 6.0 - 1.0f64)).sqrt()).abs() < 1e-12);
+        let values = [1.0, 4.0, 9.0, 16.0];
+        let (even, plain) = (Estimate::weighted(values.into_iter(), &[7.0; 4]), Estimate::of(values.into_iter()));
+        assert!((even.mean - plain.mean).abs() < 1e-12 && (even.error.unwrap() - plain.error.unwrap()).abs() < 1e-12);
+        assert_eq!(Estimate::weighted([3.0].into_iter(), &[2.0]).error, None);
     }
 
     #[test]

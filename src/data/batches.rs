@@ -149,11 +149,12 @@ mod tests {
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),
             test: Matrix::zeros(1, 2),
+            weights: None,
             preprocessing: Preprocessing {
                 mean: vec![0.5, 0.25],
                 scale: vec![1.0, 2.0],
                 steps: step.map_or(Vec::new(), |step| vec![step; 2]),
-                logit: None,
+                ..Preprocessing::identity(2)
             },
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),

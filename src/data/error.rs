@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::quote::{as_toml, listed, quoted, sentence};
+use super::transform::Transform;
 use crate::toys::ToyError;
 
 /// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
@@ -65,6 +66,15 @@ pub enum DataError {
     Constant { path: PathBuf, column: String, value: f64 },
     #[error("`{}`: `dequantize` lists {steps} steps for {columns} columns; list one a column learned, in their order, or one number for all", path.display())]
     StepCount { path: PathBuf, columns: usize, steps: usize },
+    #[error(
+        "`{}`: column {} is the weight of rows, and so neither a feature nor left out; take it out of `columns`, \
+         `drop` and `label`",
+        path.display(),
+        quoted(column)
+    )]
+    WeightElsewhere { path: PathBuf, column: String },
+    #[error("`dataset.transform` names {}, which is no column learned from `{}`{hint}", quoted(column), path.display())]
+    TransformColumn { path: PathBuf, column: String, hint: String },
     #[error("`{}` has {found} where the first file of the dataset has {expected}; all parts must have the same columns", path.display())]
     OtherColumns { path: PathBuf, expected: String, found: String },
     #[error("`{}` has {rows} rows, but train + validation + test ask for {asked}", path.display())]
@@ -118,6 +128,18 @@ pub enum CellProblem {
     Text(String, &'static str),
     #[error("{} is not within `bounds` from {low} to {high}, the noise's width included; widen them", shown(*value))]
     OutOfBounds { value: f64, low: f64, high: f64 },
+    #[error(
+        "{}{} is not {transform}, as the column's transform needs; move the ends of `dataset.transform`, remove the row, or use \
+         \"symlog\", which takes all numbers",
+        shown(*value),
+        if *step > 0.0 { " with its noise" } else { "" }
+    )]
+    OutsideSupport { value: f64, step: f64, transform: Transform },
+    #[error(
+        "{} is no weight of a row: weights are above 0; leave out rows that are not to count",
+        if value.is_nan() { "nothing".to_owned() } else { shown(*value) }
+    )]
+    Weight { value: f64 },
     #[error("{} is beyond the range of 64-bit floats (1.8e308); rescale the column", sentence(.0))]
     TooLarge(String),
     #[error("{} is too far from the training rows for the 32-bit floats of a flow; correct the value or remove the row", shown(*.0))]

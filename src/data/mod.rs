@@ -17,6 +17,8 @@ mod read;
 mod review;
 mod split;
 mod survey;
+mod transform;
+mod weights;
 mod write;
 
 pub use batches::Batches;
@@ -30,4 +32,6 @@ pub use provenance::{DataFile, Provenance};
 pub(crate) use quote::{printable, quoted};
 pub use read::{Input, ReadOptions, Selection, Table, Watch, read_columns, read_input, read_table, typed};
 pub use survey::{Holds, Survey};
+pub use transform::Transform;
+pub use weights::{EffectiveRows, Weights};
 pub use write::{Blocks, Column, TableFormat, matrix_columns, write_blocks, write_table};

@@ -7,10 +7,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::logit::Logit;
+use super::transform::Transform;
 use crate::matrix::Matrix;
 
-/// Per-column dequantisation, logit and scaling: model = (f(data + u·step) − mean) / scale, with u uniform on [0, 1) and f
-/// the logit or nothing.
+/// Per-column dequantisation, transform and scaling: model = (f(data + u·step) − mean) / scale, with u uniform on [0, 1) and f
+/// the logit of all columns, the column's own transform, or nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocessing {
@@ -25,12 +26,16 @@ pub struct Preprocessing {
     /// The logit that squeezed values go through, where the spec asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logit: Option<Logit>,
+    /// The columns' own transforms, shape `[features]`; `None`: values stay as they are. Empty where all do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transforms: Vec<Option<Transform>>,
 }
 
 impl Preprocessing {
-    /// The identity: no noise, no logit, no scaling.
+    /// The identity: no noise, no transforms, no scaling.
     pub fn identity(features: usize) -> Self {
-        Self { mean: vec![0.0; features], scale: vec![1.0; features], steps: Vec::new(), logit: None }
+        let (mean, scale) = (vec![0.0; features], vec![1.0; features]);
+        Self { mean, scale, steps: Vec::new(), logit: None, transforms: Vec::new() }
     }
 
     /// Adds dequantisation by `steps`, shape `[features]`.
@@ -44,20 +49,35 @@ impl Preprocessing {
         Self { logit, ..self }
     }
 
-    /// Scaled to mean 0 and variance 1 (over n, not n − 1) on `rows` (data space). Without a logit the noise's mean step/2
-    /// and variance step²/12 are counted in; with one, draws from `rng`. A column that is constant and not dequantised
-    /// keeps scale 1.
-    pub fn standardized(self, rows: &Matrix<f64>, rng: &mut ChaCha8Rng) -> Self {
+    /// Sets the columns' own transforms, shape `[features]`.
+    pub fn with_transforms(self, transforms: Vec<Option<Transform>>) -> Self {
+        assert_eq!(transforms.len(), self.features(), "a transform or none for every column");
+        Self { transforms: if transforms.iter().all(Option::is_none) { Vec::new() } else { transforms }, ..self }
+    }
+
+    /// Scaled to mean 0 and variance 1 (over n, not n − 1) on `rows` (data space), each of which counts as its weight says. Without
+    /// transforms the noise's mean step/2 and variance step²/12 are counted in; with them, draws from `rng`. A column that is
+    /// constant and not dequantised keeps scale 1.
+    pub fn standardized(self, rows: &Matrix<f64>, weights: Option<&[f64]>, rng: &mut ChaCha8Rng) -> Self {
         match self.logit {
+            None if self.is_transformed() => {
+                let mut values = Vec::with_capacity(rows.as_slice().len());
+                for row in rows.iter_rows() {
+                    values.extend(row.iter().enumerate().map(|(i, value)| self.bend(i, self.noised(i, *value, rng))));
+                }
+                let (mean, mut scale) = moments(&Matrix::new(values, rows.columns()), weights, |_| 0.0);
+                scale.iter_mut().for_each(keep_positive);
+                Self { mean, scale, ..self }
+            }
             None => {
-                let (mut mean, mut scale) = moments(rows, |column| self.step(column));
+                let (mut mean, mut scale) = moments(rows, weights, |column| self.step(column));
                 mean.iter_mut().enumerate().for_each(|(column, mean)| *mean += 0.5 * self.step(column));
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
             Some(_) => {
                 let stretched = self.apply_with_noise(rows, rng);
-                let (mean, mut scale) = moments(&stretched, |_| 0.0);
+                let (mean, mut scale) = moments(&stretched, weights, |_| 0.0);
                 scale.iter_mut().for_each(keep_positive);
                 Self { mean, scale, ..self }
             }
@@ -78,10 +98,48 @@ impl Preprocessing {
     /// logit, whose values no table gives in units of σ.
     ///
     /// An NLL in data space minus this is that of the features divided by σ.
-    pub fn log_deviation(&self, rows: &Matrix<f64>) -> Option<f64> {
-        let (_, mut deviation) = self.logit.is_none().then(|| moments(rows, |column| self.step(column)))?;
+    pub fn log_deviation(&self, rows: &Matrix<f64>, weights: Option<&[f64]>) -> Option<f64> {
+        let (_, mut deviation) = self.logit.is_none().then(|| moments(rows, weights, |column| self.step(column)))?;
         deviation.iter_mut().for_each(keep_positive);
         Some(deviation.iter().map(|deviation| deviation.ln()).sum())
+    }
+
+    /// Whether any column has a transform of its own.
+    pub fn is_transformed(&self) -> bool {
+        !self.transforms.is_empty()
+    }
+
+    /// The transform of a column's own.
+    fn transform(&self, column: usize) -> Option<Transform> {
+        self.transforms.get(column).copied().flatten()
+    }
+
+    /// A value of a column (data space) with noise from `rng`: never beyond the support that the value was in.
+    fn noised(&self, column: usize, value: f64, rng: &mut ChaCha8Rng) -> f64 {
+        let step = self.step(column);
+        let noised = value + unit(rng) * step;
+        match self.transform(column) {
+            Some(transform) if step > 0.0 && transform.holds(value, step) => transform.nearest(noised),
+            _ => noised,
+        }
+    }
+
+    /// f of a value (data space, its noise included).
+    fn bend(&self, column: usize, value: f64) -> f64 {
+        match (&self.logit, self.transform(column)) {
+            (Some(logit), _) => logit.apply(value),
+            (None, Some(transform)) => transform.apply(value),
+            (None, None) => value,
+        }
+    }
+
+    /// The value (data space, its noise included) that f makes `value` of.
+    fn unbend(&self, column: usize, value: f64) -> f64 {
+        match (&self.logit, self.transform(column)) {
+            (Some(logit), _) => logit.invert(value),
+            (None, Some(transform)) => transform.invert(value),
+            (None, None) => value,
+        }
     }
 
     /// Whether any column carries noise.
@@ -89,11 +147,11 @@ impl Preprocessing {
         !self.steps.is_empty()
     }
 
-    /// Data space to model space without the dequantisation noise; shape `[rows, features]` both. Values that the logit does not
-    /// take become NaN.
+    /// Data space to model space without the dequantisation noise; shape `[rows, features]` both. Values that no transform
+    /// takes become NaN.
     pub fn apply(&self, rows: &Matrix<f64>) -> Matrix {
         let mut model = Matrix::zeros(rows.rows(), self.features());
-        self.to_model(rows.iter_rows(), &mut model, |_| 0.0);
+        self.to_model(rows.iter_rows(), &mut model, |_, value| value + 0.0);
         model
     }
 
@@ -112,8 +170,9 @@ impl Preprocessing {
         rng: &mut ChaCha8Rng,
     ) {
         match self.is_noisy() {
-            false => self.to_model(rows, model, |_| 0.0),
-            true => self.to_model(rows, model, |column| unit(rng) * self.steps[column]),
+            // Adding 0 makes −0 the 0 that it equals.
+            false => self.to_model(rows, model, |_, value| value + 0.0),
+            true => self.to_model(rows, model, |column, value| self.noised(column, value, rng)),
         }
     }
 
@@ -121,43 +180,50 @@ impl Preprocessing {
         &self,
         rows: impl Iterator<Item = &'a [f64]>,
         model: &mut Matrix,
-        mut noise: impl FnMut(usize) -> f64,
+        mut noised: impl FnMut(usize, f64) -> f64,
     ) {
         assert_eq!(model.columns(), self.features(), "rows of the preprocessing's width");
         for (row, out) in rows.zip(model.as_mut_slice().chunks_exact_mut(self.mean.len())) {
             assert_eq!(row.len(), self.features(), "rows of the preprocessing's width");
             for (column, (value, out)) in row.iter().zip(out).enumerate() {
-                let value = value + noise(column);
-                let value = self.logit.as_ref().map_or(value, |logit| logit.apply(value));
+                let value = self.bend(column, noised(column, *value));
                 // The first rounding to 32 bits: what is left of the value is near 1.
                 *out = ((value - self.mean[column]) / self.scale[column]) as f32;
             }
         }
     }
 
-    /// Model space to data space. Quantised data come back with their noise: values are not rounded.
+    /// Model space to data space: within the support of every transform. Quantised data come back with their noise: values are
+    /// not rounded.
     pub fn invert(&self, rows: &Matrix) -> Matrix<f64> {
         assert_eq!(rows.columns(), self.features(), "rows of the preprocessing's width");
         let places = (0..self.features()).cycle();
         let values = rows.as_slice().iter().zip(places).map(|(value, column)| {
             let value = f64::from(*value) * self.scale[column] + self.mean[column];
-            self.logit.as_ref().map_or(value, |logit| logit.invert(value))
+            self.unbend(column, value)
         });
         Matrix::new(values.collect(), self.features())
+    }
+
+    /// A row of model space before it was scaled: f(data + noise).
+    fn unscaled<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = f64> + 'a {
+        let columns = self.mean.iter().zip(&self.scale);
+        row.iter().zip(columns).map(|(value, (mean, scale))| f64::from(*value) * scale + mean)
     }
 
     /// log|det d model / d data| of each of `rows` (model space), nats, shape `[rows]`:
     /// log p(data) = log p(model) + `log_det`.
     pub fn log_det(&self, rows: &Matrix) -> Vec<f64> {
         let scaling = -self.scale.iter().map(|scale| scale.ln()).sum::<f64>();
-        let Some(logit) = &self.logit else {
-            return vec![scaling; rows.rows()];
+        let of_transforms = |row| -> f64 {
+            let values = self.unscaled(row).zip(&self.transforms);
+            values.filter_map(|(value, transform)| Some((*transform)?.log_slope(value))).sum()
         };
-        let columns = || self.mean.iter().zip(&self.scale);
-        let stretched = |row: &[f32]| {
-            logit.log_det(row.iter().zip(columns()).map(|(value, (mean, scale))| f64::from(*value) * scale + mean))
-        };
-        rows.iter_rows().map(|row| scaling + stretched(row)).collect()
+        match &self.logit {
+            Some(logit) => rows.iter_rows().map(|row| scaling + logit.log_det(self.unscaled(row))).collect(),
+            None if self.is_transformed() => rows.iter_rows().map(|row| scaling + of_transforms(row)).collect(),
+            None => vec![scaling; rows.rows()],
+        }
     }
 
     /// Bits per dimension from an NLL in data space (nats); `None` where a column is continuous.
@@ -170,14 +236,17 @@ impl Preprocessing {
         all_quantised.then(|| (nll - volume) / (self.features() as f64 * LN_2))
     }
 
-    /// The first of `rows` (data space) and its column whose value the logit does not take. `noisy`: noise is still to be
-    /// added, so that the bounds must hold the value and its noise; without it α lets values be a little beyond, as samples
-    /// are now and then.
+    /// The first of `rows` (data space) and its column whose value no transform takes. `noisy`: noise is still to be
+    /// added, so that the support must hold the value and its noise; without it the α of a logit of all columns lets values be a
+    /// little beyond, as samples are now and then.
     pub fn out_of_bounds(&self, rows: &Matrix<f64>, noisy: bool) -> Option<(usize, usize)> {
-        let logit = self.logit.as_ref()?;
-        let outside = |value: f64, column: usize| match noisy {
-            true => value < logit.low || value + self.step(column) > logit.high,
-            false => !logit.apply(value).is_finite(),
+        if self.logit.is_none() && !self.is_transformed() {
+            return None;
+        }
+        let outside = |value: f64, column: usize| match (&self.logit, self.transform(column), noisy) {
+            (Some(logit), _, true) => value < logit.low || value + self.step(column) > logit.high,
+            (None, Some(transform), true) => !transform.holds(value, self.step(column)),
+            _ => !self.bend(column, value).is_finite(),
         };
         rows.iter_rows().enumerate().find_map(|(i, row)| {
             let column = row.iter().enumerate().position(|(column, value)| outside(*value, column))?;
@@ -186,19 +255,28 @@ impl Preprocessing {
     }
 }
 
-/// Mean and standard deviation of every column, uniform noise of `width` added to the latter.
-fn moments<T: Copy + Default + Into<f64>>(rows: &Matrix<T>, width: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<f64>) {
+/// Mean and standard deviation of every column, uniform noise of `width` added to the latter; each row counts as its weight says.
+fn moments<T: Copy + Default + Into<f64>>(
+    rows: &Matrix<T>,
+    weights: Option<&[f64]>,
+    width: impl Fn(usize) -> f64,
+) -> (Vec<f64>, Vec<f64>) {
+    // Relative to the mean weight: their sum is the number of rows.
     let count = rows.rows().max(1) as f64;
+    let per_row = weights.map_or(1.0, |weights| weights.iter().map(|weight| weight / count).sum());
+    let weight = |row: usize| weights.map_or(1.0, |weights| weights[row] / per_row);
     let units = units(rows);
     let mut mean = vec![0.0; rows.columns()];
-    for row in rows.iter_rows() {
-        mean.iter_mut().zip(row).zip(&units).for_each(|((sum, &value), unit)| *sum += value.into() * unit);
+    for (i, row) in rows.iter_rows().enumerate() {
+        let weight = weight(i);
+        mean.iter_mut().zip(row).zip(&units).for_each(|((sum, &value), unit)| *sum += weight * (value.into() * unit));
     }
     mean.iter_mut().for_each(|sum| *sum /= count);
     let mut variance = vec![0.0; rows.columns()];
-    for row in rows.iter_rows() {
+    for (i, row) in rows.iter_rows().enumerate() {
+        let weight = weight(i);
         for (((sum, &value), unit), mean) in variance.iter_mut().zip(row).zip(&units).zip(&mean) {
-            *sum += (value.into() * unit - mean).powi(2);
+            *sum += weight * (value.into() * unit - mean).powi(2);
         }
     }
     let noise = |column: usize| (width(column) * units[column]).powi(2) / 12.0;
@@ -290,10 +368,10 @@ mod tests {
         let plain = Preprocessing::identity(2);
         let noisy = plain.clone().with_steps(vec![0.0, 6.0]);
         for (preprocessing, expected) in [(&plain, 2f64.ln()), (&noisy, 0.5 * 7f64.ln())] {
-            assert!((preprocessing.log_deviation(&rows).expect("no logit") - expected).abs() < 1e-12);
+            assert!((preprocessing.log_deviation(&rows, None).expect("no logit") - expected).abs() < 1e-12);
         }
         let logit = Some(Logit { alpha: 0.1, low: 0.0, high: 5.0 });
-        assert_eq!(plain.with_logit(logit).log_deviation(&rows), None);
+        assert_eq!(plain.with_logit(logit).log_deviation(&rows, None), None);
     }
 
     #[test]
@@ -301,9 +379,11 @@ mod tests {
         let levels: Vec<f64> = (0..4096).flat_map(|i| [f64::from(i % 16), 1e3 + f64::from(i % 2)]).collect();
         for step in [None, Some(1.0)] {
             let rows = Matrix::new(levels.clone(), 2);
-            let preprocessing = Preprocessing::identity(2)
-                .with_steps(vec![step.unwrap_or(0.0); 2])
-                .standardized(&rows, &mut stream(0, Purpose::Test, 1));
+            let preprocessing = Preprocessing::identity(2).with_steps(vec![step.unwrap_or(0.0); 2]).standardized(
+                &rows,
+                None,
+                &mut stream(0, Purpose::Test, 1),
+            );
             let rows = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 2));
             for column in 0..2 {
                 let values: Vec<f64> = rows.iter_rows().map(|row| f64::from(row[column])).collect();
@@ -320,9 +400,11 @@ mod tests {
         for step in [1.0, 0.25, 1.0 / 255.0] {
             let levels = (0..16).flat_map(|i| [f64::from(i) * step, f64::from(15 - i) * step]).collect();
             let levels = Matrix::new(levels, 2);
-            let preprocessing = Preprocessing::identity(2)
-                .with_steps(vec![step; 2])
-                .standardized(&levels, &mut stream(0, Purpose::Test, 0));
+            let preprocessing = Preprocessing::identity(2).with_steps(vec![step; 2]).standardized(
+                &levels,
+                None,
+                &mut stream(0, Purpose::Test, 0),
+            );
             // The ideal model: uniform over the image of the 16 cells in model space.
             let log_model: f64 = preprocessing.scale.iter().map(|scale| -(16.0 * step / scale).ln()).sum();
             let nll = -(log_model + preprocessing.log_det(&preprocessing.apply(&levels))[0]);
@@ -356,14 +438,14 @@ mod tests {
         let rows = Matrix::new((0..3000).map(|i| f64::from((i * i) % 16)).collect(), 3);
         let logit = Logit { alpha: 0.01, low: 0.0, high: 16.0 };
         let preprocessing = Preprocessing::identity(3).with_steps(vec![1.0; 3]).with_logit(Some(logit));
-        (preprocessing.standardized(&rows, &mut stream(0, Purpose::Test, 5)), rows)
+        (preprocessing.standardized(&rows, None, &mut stream(0, Purpose::Test, 5)), rows)
     }
 
     #[test]
     fn logit_rows_are_standardised_noise_included_and_come_back() {
         let (preprocessing, rows) = stretched();
         let there = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 6));
-        let (mean, deviation) = moments(&there, |_| 0.0);
+        let (mean, deviation) = moments(&there, None, |_| 0.0);
         assert!(mean.iter().all(|mean| mean.abs() < 0.1), "{mean:?}");
         assert!(deviation.iter().all(|deviation| (deviation - 1.0).abs() < 0.1), "{deviation:?}");
         for (back, value) in preprocessing.invert(&there).as_slice().iter().zip(rows.as_slice()) {
@@ -385,6 +467,76 @@ mod tests {
         let normal = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
         let mass: f64 = z.as_slice().iter().zip(log_det).map(|(z, log_det)| normal((*z).into()) * log_det.exp()).sum();
         assert!((mass * width - 1.0).abs() < 1e-4, "{}", mass * width);
+    }
+
+    /// Counts from 0 on through a log, shares through a logit, tails through a symlog, and a column as it is.
+    fn transformed() -> (Preprocessing, Matrix<f64>) {
+        let transforms = vec![
+            Some(Transform::Log { low: 0.0 }),
+            Some(Transform::Logit { low: 0.0, high: 1.0 }),
+            Some(Transform::Symlog { scale: 2.0 }),
+            None,
+        ];
+        let row = |i: usize| {
+            let u = (i as f64 + 0.5) / 1000.0;
+            [(i % 7) as f64, u * u, (u - 0.5).tan() * 50.0, 1e9 + u]
+        };
+        let rows = Matrix::new((0..1000).flat_map(row).collect(), 4);
+        let plain = Preprocessing::identity(4).with_steps(vec![1.0, 0.0, 0.0, 0.0]).with_transforms(transforms);
+        assert_eq!(plain.out_of_bounds(&rows, true), None);
+        (plain.standardized(&rows, None, &mut stream(0, Purpose::Test, 7)), rows)
+    }
+
+    #[test]
+    fn transformed_columns_are_standardised_noise_included_and_come_back_within_their_support() {
+        let (preprocessing, rows) = transformed();
+        let there = preprocessing.apply_with_noise(&rows, &mut stream(0, Purpose::Test, 8));
+        let (mean, deviation) = moments(&there, None, |_| 0.0);
+        assert!(mean.iter().all(|mean| mean.abs() < 0.1), "{mean:?}");
+        assert!(deviation.iter().all(|deviation| (deviation - 1.0).abs() < 0.1), "{deviation:?}");
+        for (back, row) in preprocessing.invert(&there).iter_rows().zip(rows.iter_rows()) {
+            assert!((-1e-5..1.00001).contains(&(back[0] - row[0])), "{back:?} from {row:?}");
+            let near = |i: usize| (back[i] - row[i]).abs() < 1e-5 * row[i].abs().max(1.0);
+            assert!((1..4).all(near), "{back:?} from {row:?}");
+        }
+        let far = Matrix::new([-1e30f32, -90.0, 0.0, 90.0, 1e30].into_iter().flat_map(|z| [z; 4]).collect(), 4);
+        let back = preprocessing.invert(&far);
+        assert!(back.iter_rows().all(|row| row[0] > 0.0 && row[1] > 0.0 && row[1] < 1.0), "{back:?}");
+        assert!(back.as_slice().iter().all(|value| value.is_finite()));
+    }
+
+    /// A standard normal in model space, brought to data space, over a grid of each column that is as fine as its density is.
+    #[test]
+    fn the_density_of_transformed_columns_integrates_to_one_and_json_keeps_them() {
+        let (preprocessing, _) = transformed();
+        let text = serde_json::to_string(&preprocessing).unwrap();
+        assert_eq!(serde_json::from_str::<Preprocessing>(&text).unwrap(), preprocessing);
+        for column in 0..3 {
+            let (mean, scale) = (vec![preprocessing.mean[column]], vec![preprocessing.scale[column]]);
+            let transforms = vec![preprocessing.transforms[column]];
+            let one = Preprocessing { mean, scale, transforms, ..Preprocessing::identity(1) };
+            let ends: Vec<f64> = (0..=40_000).map(|i| 12.0 * f64::from(i) / 40_000.0 - 6.0).collect();
+            let x: Vec<f64> = one.invert(&Matrix::new(ends.iter().map(|z| *z as f32).collect(), 1)).into_vec();
+            let middles: Vec<f64> = x.windows(2).map(|ends| 0.5 * (ends[0] + ends[1])).collect();
+            let z = one.apply(&Matrix::new(middles, 1));
+            let normal = |z: f64| (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            let density =
+                z.as_slice().iter().zip(one.log_det(&z)).map(|(z, log_det)| normal((*z).into()) * log_det.exp());
+            let mass: f64 = density.zip(x.windows(2)).map(|(density, ends)| density * (ends[1] - ends[0])).sum();
+            assert!((mass - 1.0).abs() < 1e-3, "{column}: {mass}");
+        }
+    }
+
+    #[test]
+    fn values_outside_the_support_of_a_transform_are_found() {
+        let (preprocessing, _) = transformed();
+        let at = |row: [f64; 4], noisy| preprocessing.out_of_bounds(&Matrix::new(row.to_vec(), 4), noisy);
+        assert_eq!(at([0.0, 0.5, -1e9, 0.0], true), None, "a count of 0 with its noise");
+        assert_eq!(at([0.0, 0.5, -1e9, 0.0], false), Some((0, 0)), "0 as a value that has its noise");
+        assert_eq!(at([1.0, 1.0, 0.0, 0.0], true), Some((0, 1)));
+        assert_eq!(at([-1.0, 0.5, 0.0, 0.0], true), Some((0, 0)));
+        let outside = preprocessing.apply(&Matrix::new(vec![-1.0, 2.0, 0.0, 0.0], 4));
+        assert_eq!(outside.as_slice().iter().map(|z| z.is_nan()).collect::<Vec<_>>(), [true, true, false, false]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::weights::{EffectiveRows, Weights};
 use crate::hex::hex;
 use crate::matrix::Matrix;
 
@@ -13,7 +14,7 @@ use crate::matrix::Matrix;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// SHA-256, as hex, of the columns' names and the values of all three parts, as the file has them: after selection and split,
-    /// before any noise and scaling.
+    /// before any noise and scaling; where rows have weights, of that and of these.
     pub sha256: String,
     /// Training rows; none where a toy draws them anew at every step.
     pub train: Option<usize>,
@@ -21,6 +22,9 @@ pub struct Provenance {
     pub validation: usize,
     /// Test rows.
     pub test: usize,
+    /// How many rows of equal weight would tell as much, where rows have weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<EffectiveRows>,
     /// The files that were read; empty for toys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
@@ -54,7 +58,16 @@ impl Provenance {
         let sha256 = hex(&hash.finalize());
         let rows = |part: usize| parts[part].map(Matrix::rows);
         let [validation, test] = [1, 2].map(|part| rows(part).unwrap_or(0));
-        Self { sha256, train: rows(0), validation, test, files }
+        Self { sha256, train: rows(0), validation, test, effective: None, files }
+    }
+
+    /// With the weights of the rows: the checksum is then of the one so far and of all weights.
+    pub fn weighted(self, weights: Option<&Weights>) -> Self {
+        let Some(weights) = weights else { return self };
+        let mut hash = Sha256::new();
+        hash.update(self.sha256.as_bytes());
+        [&weights.train, &weights.validation, &weights.test].iter().for_each(|part| update(&mut hash, part));
+        Self { sha256: hex(&hash.finalize()), effective: Some(weights.effective_rows()), ..self }
     }
 
     /// What is different in `now`, in words; `None` where both are the same data.

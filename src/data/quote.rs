@@ -19,6 +19,12 @@ pub(crate) fn as_toml(name: &str) -> String {
     format!("\"{}\"", shown(&name.replace('\\', "\\\\").replace('"', "\\\""), WORD))
 }
 
+/// A name as the key of a table of a spec.
+pub(crate) fn as_toml_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if bare { name.to_owned() } else { as_toml(name) }
+}
+
 /// Several names between backquotes, the first twenty of them.
 pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const MOST: usize = 20;

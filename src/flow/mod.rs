@@ -2,7 +2,7 @@
 //! run-time shapes. Knows nothing of files or logging.
 //!
 //! A flow is described by its [`Architecture`] and holds its weights as [`Parameters`]: one flat vector with named
-//! pieces, which is what optimizers, checkpoints and both kernels share. [`build`](crate::kernel::build) turns a spec into a `Box<dyn Flow>`.
+//! pieces, which is what optimizers, checkpoints and both kernels share. `kernel::build` turns a spec into a `Box<dyn Flow>`.
 
 mod architecture;
 mod base;
@@ -20,6 +20,7 @@ pub(crate) use base::composed as composed_base;
 pub use base::{Base, Degrees, Density, HALF_LN_TAU};
 pub use mask::masks;
 pub use work::{Rows, Work};
+pub(crate) use work::{shares, times};
 
 use crate::matrix::Matrix;
 use crate::optimizer::Optimizer;
@@ -81,6 +82,18 @@ pub trait Flow {
     /// Mean NLL of a batch, training mode (batch statistics, running statistics updated). Its gradient with respect to
     /// the trainable parameters is left in `gradient`, shape `[parameters().count()]`; its allocation is used again.
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError>;
+
+    /// The same where row i counts `weights[i]` times, relative to the mean weight of all training rows. The loss is the weighted
+    /// mean of the batch, Σ w·nll / Σ w. The gradient is that of Σ w·nll / rows: over batches drawn at random its mean is that of
+    /// all training rows, whereas the gradient of the weighted mean would count heavy rows less wherever they come together.
+    fn weighted_loss_and_gradient(
+        &mut self,
+        _x: &Matrix,
+        _weights: &[f32],
+        _gradient: &mut Vec<f32>,
+    ) -> Result<Loss, DeviceError> {
+        Err(DeviceError("this flow takes no weights of rows".to_owned()))
+    }
 
     /// Takes the steps of `work`, each by [`loss_and_gradient`](Flow::loss_and_gradient) and an update; their losses are
     /// added to `losses`. After a loss that is not finite nothing is changed any more, and it is the last one.

@@ -26,10 +26,25 @@ pub struct Work {
     pub first: u64,
     /// Their batches.
     pub rows: Rows,
+    /// The weights of the rows of every step, see [`Flow::weighted_loss_and_gradient`]; empty where all rows count alike.
+    pub weights: Vec<Vec<f32>>,
     /// The learning rate of each step.
     pub rates: Vec<f64>,
     /// Where flows of the host leave the gradient; its allocation is used again.
     pub gradient: Vec<f32>,
+}
+
+/// The shares of rows with these weights in the weighted mean of their batch, of 1 together, and the mean weight.
+pub(crate) fn shares(weights: &[f32]) -> (Vec<f32>, f64) {
+    let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+    let shares = weights.iter().map(|&weight| (f64::from(weight) / total) as f32).collect();
+    (shares, total / weights.len() as f64)
+}
+
+/// From the gradient of a weighted mean to that of a batch whose rows weigh `per_row` on average.
+pub(crate) fn times(loss: Loss, per_row: f64, gradient: &mut [f32]) -> Loss {
+    gradient.iter_mut().for_each(|value| *value *= per_row as f32);
+    Loss { gradient_norm: loss.gradient_norm * per_row, ..loss }
 }
 
 /// [`Flow::train`] for flows that hold their weights on the host.
@@ -42,8 +57,11 @@ pub(super) fn step_by_step(
     let Rows::Given(batches) = &work.rows else {
         return Err(DeviceError("this flow holds no rows".to_owned()));
     };
-    for ((batch, &rate), step) in batches.iter().zip(&work.rates).zip(work.first..) {
-        let loss = flow.loss_and_gradient(batch, &mut work.gradient)?;
+    for (at, ((batch, &rate), step)) in batches.iter().zip(&work.rates).zip(work.first..).enumerate() {
+        let loss = match work.weights.get(at) {
+            Some(weights) => flow.weighted_loss_and_gradient(batch, weights, &mut work.gradient)?,
+            None => flow.loss_and_gradient(batch, &mut work.gradient)?,
+        };
         losses.push(loss);
         if !loss.is_finite() {
             break;

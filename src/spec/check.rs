@@ -7,6 +7,7 @@ use super::keys;
 use super::kind::{Bound, Kind};
 use super::node::{Node, Value};
 use super::suggest::{choose, listed};
+use super::transforms;
 use super::types::Device;
 use crate::toys::DEGENERATE;
 
@@ -125,6 +126,7 @@ impl Kind {
                 fail(Diagnostic::error(place, format!("`{path}` takes {self}, not 0")).help("columns count from 1"))
             }
             (Self::Column, Value::Integer(number)) => Some((*number).into()),
+            (Self::Transforms, Value::Text(_) | Value::Table(_)) => transforms::read(path, node, problems),
             (Self::Steps, Value::Integer(_) | Value::Float(_)) => {
                 number(path, node, Bound::Inclusive(0.0), Bound::Open, self, problems).map(toml::Value::from)
             }
@@ -223,7 +225,14 @@ fn truth(text: &str) -> Option<&'static str> {
     }
 }
 
-fn number(path: &str, node: &Node, min: Bound, max: Bound, kind: &Kind, problems: &mut Vec<Diagnostic>) -> Option<f64> {
+pub(super) fn number(
+    path: &str,
+    node: &Node,
+    min: Bound,
+    max: Bound,
+    kind: &Kind,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<f64> {
     let value = match node.value {
         Value::Integer(value) => value as f64,
         Value::Float(value) => value,

@@ -59,6 +59,8 @@ pub enum Kind {
     Column,
     /// A number of at least 0, or a list of such.
     Steps,
+    /// The name of a transform, or a table of them by column.
+    Transforms,
     /// A list of two finite numbers.
     Pair {
         /// Lower end, of both.
@@ -159,6 +161,7 @@ impl fmt::Display for Kind {
             Self::Text(what) => write!(f, "a string: {what}"),
             Self::Column => f.write_str("the name of a column, or its number: from 1, or from -1 backwards"),
             Self::Steps => f.write_str("a number of at least 0, or a list of them"),
+            Self::Transforms => f.write_str("\"log\", \"logit\" or \"symlog\", or a table of them by column"),
             Self::Pair { min, max } => {
                 f.write_str("a list of two numbers")?;
                 write_bounds(f, *min, *max)

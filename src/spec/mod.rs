@@ -35,6 +35,7 @@ mod suggest;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
+mod transforms;
 mod types;
 mod variant;
 

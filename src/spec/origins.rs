@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::keys::rows;
 use super::load::ResolvedExperiment;
 
 impl ResolvedExperiment {
@@ -18,7 +19,9 @@ impl ResolvedExperiment {
 
     fn write_table(&self, text: &mut String, section: &str, table: &toml::Table) {
         let path = |key: &str| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-        let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_table());
+        // A key whose value is a table stands in one line.
+        let is_section = |key: &str, value: &toml::Value| value.is_table() && rows(&path(key)).is_none();
+        let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(key, value)| is_section(key, value));
         for (key, value) in values {
             // Writing to a string has no way to fail.
             let _ = writeln!(text, "{key} = {value}  # {}", self.origin(&path(key)));

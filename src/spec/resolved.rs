@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::keys::{keys, rows, split};
-use super::types::{Amount, Dataset, Model, Spec};
+use super::types::{Amount, ColumnName, Dataset, Model, Spec, Weight};
 
 impl Spec {
     /// The spec as TOML that loads to the same spec from any folder: the path of a data file is written absolute.
@@ -67,6 +67,23 @@ impl Default for Model {
 }
 
 impl Dataset {
+    /// The toy's own parameters, all of them.
+    pub fn toy_parameters(&self) -> BTreeMap<String, f64> {
+        let weight = match self.weight {
+            Some(Weight::OfToy(weight)) => Some(("weight".to_owned(), weight)),
+            _ => None,
+        };
+        self.parameters.clone().into_iter().chain(weight).collect()
+    }
+
+    /// The column of weights.
+    pub fn weight_column(&self) -> Option<&ColumnName> {
+        match &self.weight {
+            Some(Weight::Column(column)) => Some(column),
+            _ => None,
+        }
+    }
+
     /// The parts with their keys, in the order in which they take rows.
     pub fn parts(&self) -> [(&'static str, &Amount); 3] {
         [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]

@@ -10,7 +10,7 @@ use super::resolve::Table;
 use super::settings::Settings;
 use super::source::Place;
 use super::suggest::{counted, listed};
-use super::types::{Amount, Dataset, Device, Normalization, ScheduleName, Spec};
+use super::types::{Amount, Dataset, Device, Duplicates, KernelChoice, Normalization, ScheduleName, Spec};
 use super::variant::names_a_file;
 
 /// The names a spec cannot do without: its own, by default the file's stem, and that of its data.
@@ -118,7 +118,7 @@ impl Rules<'_> {
 
     /// The choice of columns and what is done to them.
     fn columns(&mut self) {
-        let Dataset { columns, drop, label, bounds, .. } = &self.spec.dataset;
+        let Dataset { columns, drop, label, bounds, logit, transform, duplicates, .. } = &self.spec.dataset;
         match columns {
             Some(columns) if columns.is_empty() => {
                 let help = "name the columns to learn, or leave the key out for all";
@@ -137,6 +137,25 @@ impl Rules<'_> {
                 }
             }
             None => {}
+        }
+        if self.spec.dataset.weight_column().is_some() {
+            if *duplicates == Some(Duplicates::Drop) {
+                let message =
+                    "`dataset.weight` beside `duplicates = \"drop\"`: dropped rows would take their weight along"
+                        .to_owned();
+                let help = "keep duplicates, or add up their weights in the file";
+                self.error(&["dataset.weight"], message, help);
+            }
+            if let (Device::Cuda(_), KernelChoice::Fused) = (self.spec.device, self.spec.training.kernel) {
+                let message = "`dataset.weight`: the kernels for GPUs know no weights of rows".to_owned();
+                let help = "set `device = \"cpu\"`, or `training.kernel = \"composed\"`, which is slower";
+                self.error(&["dataset.weight"], message, help);
+            }
+        }
+        if transform.is_some() && logit.is_some() {
+            let message = "`dataset.transform` and `dataset.logit` both bend the values".to_owned();
+            let help = "keep one: `logit` is one map for all columns, for images; `transform` goes by column";
+            self.error(&["dataset.transform"], message, help);
         }
         if let Some([low, high]) = *bounds
             && low >= high

@@ -112,6 +112,9 @@ pub struct Dataset {
     /// Files only: a column that is no feature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<ColumnName>,
+    /// Files: a column with the weight of every row, which is no feature. A toy's own parameter of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Weight>,
     /// Files only: rows with missing values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
@@ -132,6 +135,9 @@ pub struct Dataset {
     /// files, 0 to 1 for others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bounds: Option<[f64; 2]>,
+    /// Files only: what columns go through before they are scaled. Not in specs of the first release, which had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transforms>,
     /// The rows that are trained on.
     pub train: Amount,
     /// The rows that choose the best weights.
@@ -142,7 +148,7 @@ pub struct Dataset {
     pub seed: u64,
     /// Scale every feature to mean 0 and variance 1 on the training rows before the flow sees it.
     pub standardize: bool,
-    /// The toy's own parameters, e.g. `noise`.
+    /// The toy's own parameters, e.g. `noise`; see [`Dataset::toy_parameters`].
     #[serde(flatten)]
     pub parameters: BTreeMap<String, f64>,
 }
@@ -155,6 +161,16 @@ pub enum ColumnName {
     Number(i64),
     /// Its name.
     Name(String),
+}
+
+/// What `dataset.weight` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Weight {
+    /// Files: the column of weights.
+    Column(ColumnName),
+    /// The parameter of a toy, a float.
+    OfToy(f64),
 }
 
 /// What stands before the decimals of a number in a text.
@@ -209,6 +225,63 @@ pub enum Steps {
     All(f64),
     /// One a learned column, in their order.
     Each(Vec<f64>),
+}
+
+/// Which columns go through which transforms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Transforms {
+    /// All through the same.
+    All(TransformKind),
+    /// By their names; others stay as they are.
+    Each(BTreeMap<String, ColumnTransform>),
+}
+
+/// A transform by its name alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransformKind {
+    /// Of positive values.
+    Log,
+    /// Of values between 0 and 1.
+    Logit,
+    /// Of all values.
+    Symlog,
+}
+
+impl TransformKind {
+    /// With what it takes where nothing else is said.
+    pub fn plain(self) -> ColumnTransform {
+        match self {
+            Self::Log => ColumnTransform::Log { low: 0.0 },
+            Self::Logit => ColumnTransform::Logit { low: 0.0, high: 1.0 },
+            Self::Symlog => ColumnTransform::Symlog { scale: None },
+        }
+    }
+}
+
+/// A map of a column's support onto the whole line, before the column is scaled; all numbers in data units.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ColumnTransform {
+    /// ln(x − low).
+    Log {
+        /// Every value is above it.
+        low: f64,
+    },
+    /// ln((x − low)/(high − x)).
+    Logit {
+        /// Every value is above it.
+        low: f64,
+        /// Every value is below it.
+        high: f64,
+    },
+    /// sign(x)·ln(1 + |x|/scale).
+    Symlog {
+        /// Where its tails begin; default: the median of |x| in the training rows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<f64>,
+    },
 }
 
 /// Which rows a part of the data gets.

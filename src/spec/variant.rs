@@ -169,6 +169,7 @@ impl When {
     pub(crate) fn excludes(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Toy, Self::File) | (Self::File, Self::Toy) => true,
+            (Self::Is("dataset.name", _), Self::File) | (Self::File, Self::Is("dataset.name", _)) => true,
             (Self::Format(of), Self::Format(others)) => !of.iter().any(|format| others.contains(format)),
             (Self::Is(a, of), Self::Is(b, others)) => a == b && !of.iter().any(|word| others.contains(word)),
             _ => false,

@@ -198,7 +198,7 @@ fn a_damaged_checkpoint_says_what_is_left() {
 /// As earlier releases wrote it.
 fn first_format(flow: &dyn Flow, state: &State) -> Vec<u8> {
     let parameters = flow.parameters();
-    let number = |entry: &flow::Entry| bytes(parameters.slice(entry).iter().map(|value| value.to_le_bytes()));
+    let number = |entry: &crate::flow::Entry| bytes(parameters.slice(entry).iter().map(|value| value.to_le_bytes()));
     let tensors: Vec<_> = parameters.entries().iter().map(|entry| (entry, number(entry))).collect();
     let views = tensors.iter().map(|(entry, bytes)| {
         (&entry.name, TensorView::new(Dtype::F32, entry.shape.clone(), bytes).expect("a tensor"))

@@ -16,7 +16,7 @@ const WAITING_BYTES: usize = 64 << 20;
 pub struct Stretch {
     /// The steps, as the flow takes them.
     pub work: Work,
-    /// Mean over each batch of the preprocessing's log|det|, nats.
+    /// Mean over each batch, weighted where rows are, of the preprocessing's log|det|, nats.
     pub log_det: Vec<f64>,
 }
 
@@ -30,6 +30,8 @@ pub struct Dealer<'a> {
     at_once: usize,
     /// log|det| of the preprocessing of every training row, where the flow keeps those rows on its device.
     held: Option<Vec<f64>>,
+    /// The weights of the training rows, relative to their mean; empty where all count alike.
+    weights: Vec<f32>,
 }
 
 impl<'a> Dealer<'a> {
@@ -41,7 +43,9 @@ impl<'a> Dealer<'a> {
         let batch_bytes = 4 * batches.batch_size() * dataset.features();
         let few = flow.steps_at_once().min((WAITING_BYTES / batch_bytes.max(1)).max(1));
         let held = match &dataset.train {
-            Train::Rows(rows) if flow.holds_rows() && !dataset.preprocessing.is_noisy() => {
+            Train::Rows(rows)
+                if flow.holds_rows() && !dataset.preprocessing.is_noisy() && dataset.weights.is_none() =>
+            {
                 let rows = dataset.preprocessing.apply(rows);
                 // A device without room for all rows gets them batch by batch.
                 flow.hold(&rows).is_ok().then(|| dataset.preprocessing.log_det(&rows))
@@ -49,7 +53,8 @@ impl<'a> Dealer<'a> {
             _ => None,
         };
         let at_once = if held.is_some() { flow.steps_at_once() } else { few };
-        Self { spec, dataset, batches, total_steps, at_once, held }
+        let weights = dataset.weights.as_ref().map_or(Vec::new(), |all| relative(&all.train));
+        Self { spec, dataset, batches, total_steps, at_once, held, weights }
     }
 
     /// Rows of a step.
@@ -111,14 +116,30 @@ impl<'a> Dealer<'a> {
                     Rows::Held(_) => Vec::new(),
                 };
                 batches.resize_with(work.rates.len(), Matrix::default);
+                work.weights.clear();
                 for (step, batch) in steps.zip(&mut batches) {
                     self.batches.fill(step, batch);
-                    log_det.push(mean(self.dataset.preprocessing.log_det(batch).into_iter()));
+                    let of_rows = self.dataset.preprocessing.log_det(batch);
+                    if self.weights.is_empty() {
+                        log_det.push(mean(of_rows.into_iter()));
+                        continue;
+                    }
+                    let chosen = self.batches.places(step).unwrap_or_default();
+                    let weights: Vec<f32> = chosen.iter().map(|&index| self.weights[index as usize]).collect();
+                    let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
+                    log_det.push(of_rows.iter().zip(&weights).map(|(one, &w)| one * f64::from(w)).sum::<f64>() / total);
+                    work.weights.push(weights);
                 }
                 work.rows = Rows::Given(batches);
             }
         }
     }
+}
+
+/// Weights relative to their mean.
+fn relative(weights: &[f64]) -> Vec<f32> {
+    let per_row: f64 = weights.iter().map(|weight| weight / weights.len() as f64).sum();
+    weights.iter().map(|weight| (weight / per_row) as f32).collect()
 }
 
 /// Steps of a whole run of `spec` over `dataset`.

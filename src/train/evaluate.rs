@@ -8,9 +8,13 @@ use crate::statistics::Estimate;
 /// Rows that a flow evaluates at a time, without gradients: bounds memory whatever the size of the data.
 pub const ROWS_AT_ONCE: usize = 4096;
 
-/// Mean NLL of rows with these log-likelihoods, nats.
-pub fn nll(log_prob: &[f64]) -> Estimate {
-    Estimate::of(log_prob.iter().map(|log_prob| -log_prob))
+/// Mean NLL of rows with these log-likelihoods, nats; each counts as its weight says, or all alike.
+pub fn nll(log_prob: &[f64], weights: Option<&[f64]>) -> Estimate {
+    let values = log_prob.iter().map(|log_prob| -log_prob);
+    match weights {
+        Some(weights) => Estimate::weighted(values, weights),
+        None => Estimate::of(values),
+    }
 }
 
 /// log p of each of `rows` (model space), shape `[rows]`: nats, in data space.
@@ -43,12 +47,17 @@ pub fn not_finite(log_prob: &[f64]) -> Option<String> {
     })
 }
 
-/// Mean NLL of `rows` (model space) in data space, nats.
+/// Mean NLL of `rows` (model space) in data space, nats; each counts as its weight says, or all alike.
 ///
 /// # Errors
 /// Where the device fails.
-pub fn evaluate(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Result<Estimate, DeviceError> {
-    Ok(nll(&log_prob(flow, rows, space)?))
+pub fn evaluate(
+    flow: &mut dyn Flow,
+    rows: &Matrix,
+    weights: Option<&[f64]>,
+    space: &Preprocessing,
+) -> Result<Estimate, DeviceError> {
+    Ok(nll(&log_prob(flow, rows, space)?, weights))
 }
 
 #[cfg(test)]

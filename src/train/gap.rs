@@ -92,7 +92,7 @@ mod tests {
             let wrong = |i: usize| if i.is_multiple_of(2) { 0.1 } else { -0.1 } - 0.1f64.cosh().ln();
             let near: Vec<f64> = log_p.iter().enumerate().map(|(i, log_p)| log_p + wrong(i)).collect();
             for (log_q, close) in [(far, false), (near, true)] {
-                let (gap, nll) = (gap(&log_p, &log_q).expect("rows"), nll(&log_q));
+                let (gap, nll) = (gap(&log_p, &log_q).expect("rows"), nll(&log_q, None));
                 let errors = [gap.error.expect("rows"), nll.error.expect("rows")];
                 let by_entropy = nll.mean - toy.entropy();
                 let allowed = 4.0 * errors[0].hypot(errors[1]) + 1e-9;

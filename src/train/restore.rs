@@ -57,7 +57,10 @@ impl Checkpoint {
         let (features, preprocessing) = (space.columns.len(), &space.preprocessing);
         let fits = |list: &[f64], none: bool| list.len() == features || (none && list.is_empty());
         let consistent = fits(&preprocessing.mean, false) && fits(&preprocessing.scale, false);
-        match features > 0 && space.shape().values() == features && consistent && fits(&preprocessing.steps, true) {
+        let consistent = consistent && fits(&preprocessing.steps, true);
+        let transforms = preprocessing.transforms.len();
+        let consistent = consistent && (transforms == 0 || transforms == features);
+        match features > 0 && space.shape().values() == features && consistent {
             true => Ok(space),
             false => Err(self.damaged("its columns and their preprocessing are not as many".to_owned())),
         }

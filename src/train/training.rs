@@ -310,7 +310,8 @@ impl<'a> Run<'a> {
     /// Scores the validation rows, keeps the weights if they are the best so far, looks at the flow's health.
     fn evaluate(&mut self, row: &mut Metrics) -> Result<(), TrainError> {
         let dataset = self.setup.dataset;
-        let nll = evaluate(self.setup.flow, &dataset.validation, &dataset.preprocessing)?.mean;
+        let weights = dataset.weights.as_ref().map(|all| &*all.validation);
+        let nll = evaluate(self.setup.flow, &dataset.validation, weights, &dataset.preprocessing)?.mean;
         row.validation_nll = Some(nll);
         let some_rows = dataset.validation.blocks(HEALTH_ROWS).next().unwrap_or_default();
         let z = self.setup.flow.forward(&some_rows)?.z;
@@ -355,7 +356,7 @@ impl<'a> Run<'a> {
     fn test(&mut self) -> Result<Outcome, TrainError> {
         let dataset = self.setup.dataset;
         let log_prob = log_prob(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
-        let nll = nll(&log_prob);
+        let nll = nll(&log_prob, dataset.weights.as_ref().map(|all| &*all.test));
         let mut outcome = self.outcome(Status::Finished, None);
         let summary = &mut outcome.summary;
         summary.test_nll = Some(nll.mean);

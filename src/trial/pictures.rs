@@ -197,13 +197,33 @@ fn log_prob(flow: &mut dyn Flow, dataset: &Dataset, points: &Matrix<f64>) -> Res
     Ok(log_prob.into_iter().map(|value| if value.is_nan() { f64::NEG_INFINITY } else { value }).collect())
 }
 
-/// Some rows of the data, data space.
+/// Some rows of the data, data space: the first, or where rows have weights, each about as often as its weight says.
 fn some_rows(dataset: &Dataset, count: usize) -> Matrix<f64> {
-    match &dataset.train {
+    let weights = dataset.weights.as_ref();
+    match (&dataset.train, weights) {
         // Quantised rows lie on a grid; held-out ones carry the noise that the flow was shown.
-        Train::Rows(rows) if !dataset.preprocessing.is_noisy() => first_rows(rows, count),
-        _ => dataset.preprocessing.invert(&first_rows(&dataset.test, count)),
+        (Train::Rows(rows), None) if !dataset.preprocessing.is_noisy() => first_rows(rows, count),
+        (Train::Rows(rows), Some(all)) if !dataset.preprocessing.is_noisy() => {
+            rows.select(&by_weight(&all.train, count))
+        }
+        (_, Some(all)) => dataset.preprocessing.invert(&dataset.test.select(&by_weight(&all.test, count))),
+        (_, None) => dataset.preprocessing.invert(&first_rows(&dataset.test, count)),
     }
+}
+
+/// At most `count` places, and as many as there are weights, each about as often as its weight says: those in which equal steps
+/// through the sum of all weights end.
+fn by_weight(weights: &[f64], count: usize) -> Vec<usize> {
+    let count = count.min(weights.len());
+    let per_place = weights.iter().map(|weight| weight / count as f64).sum::<f64>();
+    let (mut sum, mut chosen) = (0.0, Vec::with_capacity(count));
+    for (place, weight) in weights.iter().enumerate() {
+        sum += weight;
+        while chosen.len() < count && (chosen.len() as f64 + 0.5) * per_place < sum {
+            chosen.push(place);
+        }
+    }
+    chosen
 }
 
 fn first_rows<T: Copy + Default>(rows: &Matrix<T>, count: usize) -> Matrix<T> {
@@ -212,7 +232,14 @@ fn first_rows<T: Copy + Default>(rows: &Matrix<T>, count: usize) -> Matrix<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::{by_weight, visible};
+
+    #[test]
+    fn rows_are_shown_as_often_as_they_weigh() {
+        assert_eq!(by_weight(&[1.0; 4], 9), [0, 1, 2, 3]);
+        assert_eq!(by_weight(&[1.5, 6.0, 0.5, 1e-9], 4), [0, 1, 1, 1]);
+        assert_eq!(by_weight(&[1e-300, 1e-300], 2), [0, 1]);
+    }
 
     #[test]
     fn blocks_that_can_be_seen_and_their_neighbours_are_scored() {

@@ -26,13 +26,13 @@ pub fn changed_data(directory: &Path, dataset: &Dataset) -> Option<String> {
 }
 
 fn differs(space: &Space, dataset: &Dataset) -> Option<String> {
-    let Preprocessing { mean, scale, steps, logit } = &space.preprocessing;
+    let Preprocessing { mean, scale, steps, logit, transforms } = &space.preprocessing;
     let now = &dataset.preprocessing;
     if space.columns != dataset.columns {
         return Some(format!("columns {} became {}", space.columns.join(", "), dataset.columns.join(", ")));
     }
-    if (steps, logit) != (&now.steps, &now.logit) {
-        return Some("other noise or bounds".to_owned());
+    if (steps, logit, transforms) != (&now.steps, &now.logit, &now.transforms) {
+        return Some("other noise, bounds or transforms".to_owned());
     }
     let close = |i: usize| {
         (now.mean[i] - mean[i]).abs() <= CLOSE * scale[i] && (now.scale[i] - scale[i]).abs() <= CLOSE * scale[i]

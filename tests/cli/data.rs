@@ -54,6 +54,53 @@ fn an_offset_or_a_unit_of_a_column_changes_nothing_but_the_jacobian() {
     }
 }
 
+/// Every batch is the whole training part, so that only the order of sums tells the two apart.
+#[test]
+fn a_fit_to_weighted_rows_is_that_to_rows_which_come_as_many_times() {
+    let here = Workplace::new();
+    let times = |i: usize| 1 + i % 3;
+    let cells = |i: usize| format!("{:?},{:?}", normal(i), (normal(1000 + i) + normal(i)).exp());
+    for (part, first, rows) in [("train", 0, 120), ("validation", 120, 60), ("test", 180, 60)] {
+        let weighted = (first..first + rows).map(|i| format!("{},{}\n", cells(i), 0.25 * times(i) as f64));
+        here.write(&format!("{part}.csv"), "a,b,w\n".to_owned() + &weighted.collect::<String>());
+        let repeated = (first..first + rows).map(|i| (cells(i) + "\n").repeat(times(i)));
+        here.write(&format!("{part}-again.csv"), "a,b\n".to_owned() + &repeated.collect::<String>());
+    }
+    let spec = |end: &str, weight: &str| {
+        let files = ["train", "validation", "test"].map(|part| format!("{part} = \"{part}{end}.csv\"\n")).concat();
+        let more = "evaluate_every = 40\n[optimizer]\nlearning_rate = 0.01";
+        let data = files + weight + "transform = { b = \"log\" }";
+        spec(&data, more).replace("batch_size = 64\n", "")
+    };
+    here.write("repeated.toml", spec("-again", ""));
+    here.write("weighted.toml", spec("", "weight = \"w\"\n"));
+    here.write(
+        "composed.toml",
+        spec("", "weight = -1\n").replace("evaluate_every", "kernel = \"composed\"\nevaluate_every"),
+    );
+    for name in ["repeated", "weighted", "composed"] {
+        here.runner(&format!("{name}.toml --quiet")).expect(0);
+    }
+    let found = |name: &str, of: &str| numbers(&parquet(here.path(format!("results/{name}/trials.parquet"))), of)[0];
+    for of in ["train_nll", "validation_nll", "test_nll", "test_nll_standardized"] {
+        let expected = found("repeated", of);
+        for name in ["weighted", "composed"] {
+            assert!((found(name, of) - expected).abs() < 2e-3, "{name}, {of}: {} {expected}", found(name, of));
+        }
+    }
+    // 60 rows with weights 1, 2 and 3: 20·(1 + 2 + 3) squared by 20·(1 + 4 + 9).
+    let data = &manifest(&here.run_folder("results/weighted", 0))["data"];
+    let effective = data["effective"]["test"].as_f64().expect("a number");
+    assert!((effective - 120.0 * 120.0 / 280.0).abs() < 1e-9, "{effective}");
+    here.runner("check weighted.toml")
+        .expect(0)
+        .says(&["weighted by `w`, 120 training rows tell as much of a mean as 103"]);
+    let same = format!("split {} -o parts", here.run_folder("results/weighted", 0).display());
+    here.runner(&same).expect(0);
+    let parts = fs::read_to_string(here.path("parts/test.csv")).expect("a table");
+    assert!(parts.starts_with("a,b,w,"), "{parts}");
+}
+
 #[test]
 fn a_finished_run_says_that_its_data_have_changed_and_is_trained_again_only_when_asked() {
     let here = Workplace::new();

@@ -470,6 +470,39 @@ fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn F
     }
 }
 
+/// Rows of weights 1, 2 and 3 against rows that come so many times; where rows are mixed, against the composed form in f64.
+#[test]
+fn a_weight_counts_as_many_rows_as_it_says() {
+    const ROWS: usize = 75;
+    for case in table() {
+        let x = case.rows(ROWS);
+        let weights: Vec<f32> = (0..ROWS).map(|row| (1 + row % 3) as f32).collect();
+        let repeated: Vec<usize> = (0..ROWS).flat_map(|row| std::iter::repeat_n(row, 1 + row % 3)).collect();
+        let (mut exact, mut expected) = (case.exact(), Vec::new());
+        let loss = match case.mixes_rows() {
+            true => exact.weighted_loss_and_gradient(&x, &weights, &mut expected).expect("gradient"),
+            false => {
+                let loss = exact.loss_and_gradient(&x.select(&repeated), &mut expected).expect("gradient");
+                let per_row = repeated.len() as f32 / ROWS as f32;
+                expected.iter_mut().for_each(|slope| *slope *= per_row);
+                loss
+            }
+        };
+        let mut flows: Vec<(&str, Box<dyn Flow>)> = vec![("composed", Box::new(case.composed()))];
+        flows.extend(Level::available().into_iter().map(|level| (level.as_str(), Box::new(case.fused(level)) as _)));
+        for (path, mut flow) in flows {
+            let (mut gradient, name) = (Vec::new(), format!("{path}, {}", case.name()));
+            let Loss { nll, gradient_norm } =
+                flow.weighted_loss_and_gradient(&x, &weights, &mut gradient).expect("gradient");
+            assert!((nll - loss.nll).abs() < 1e-4 * (1.0 + loss.nll.abs()), "{nll} vs {}: {name}", loss.nll);
+            let norm = gradient.iter().map(|&slope| f64::from(slope).powi(2)).sum::<f64>().sqrt();
+            assert!((gradient_norm / norm - 1.0).abs() < 1e-4, "norm: {name}");
+            let floor = 1e-1 * expected.iter().fold(0.0f32, |most, slope| most.max(slope.abs()));
+            assert!(difference(&gradient, &expected, floor) < 1e-4, "{name}");
+        }
+    }
+}
+
 #[test]
 fn every_way_to_compute_a_flow_agrees_with_f64() {
     for case in table() {

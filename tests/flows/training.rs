@@ -56,7 +56,7 @@ fn work(case: &Case, first: u64, rates: &[f64], held: bool) -> Work {
             Rows::Given(places.map(|places| batch(places.map(|place| place as usize).collect())).collect())
         }
     };
-    Work { first, rows, rates: rates.to_vec(), gradient: Vec::new() }
+    Work { first, rows, rates: rates.to_vec(), ..Work::default() }
 }
 
 fn train(flow: &mut dyn Flow, optimizer: &mut Optimizer, mut work: Work) -> Trained {
@@ -201,7 +201,7 @@ fn a_batch_of_another_size_is_no_trouble() {
         for rows in [20, 7, 40] {
             let batch = Matrix::new(case.rows(rows).into_vec(), 5);
             let rows = Rows::Given(vec![batch.clone()]);
-            let work = Work { first: 0, rows, rates: vec![0.0], gradient: Vec::new() };
+            let work = Work { first: 0, rows, rates: vec![0.0], ..Work::default() };
             let trained = train(&mut *flow, &mut optimizer, work);
             let mut gradient = Vec::new();
             let again = flow.loss_and_gradient(&batch, &mut gradient).expect("gradient");

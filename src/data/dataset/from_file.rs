@@ -4,33 +4,49 @@ use std::path::{Path, PathBuf};
 
 use super::parts::{Part, Parts};
 use super::{Dataset, Train};
-use crate::data::error::{CellProblem, DataError, Place};
+use crate::data::error::{CellProblem, DataError, Place, near_names};
 use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
 use crate::data::provenance::{DataFile, Provenance};
+use crate::data::quote::quoted;
 use crate::data::read::Watch;
 use crate::data::review::review;
+use crate::data::transform::Transform;
+use crate::data::weights::EffectiveRows;
 use crate::random::{Purpose, stream};
-use crate::spec::{self, Steps};
+use crate::spec::{self, Steps, Transforms};
 
 /// Reads the files that `spec` names and splits the one that several parts share. Also returns the file of the training
 /// rows.
 pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Dataset, PathBuf), DataError> {
-    let Parts { columns, shape, parts, levels, mut warnings, unused_rows } = Parts::read(spec, folder, watch)?;
+    let all = Parts::read(spec, folder, watch)?;
+    let weights = all.weights();
+    let Parts { columns, shape, parts, weight, levels, mut warnings, unused_rows } = all;
     let steps = steps(spec, columns.len(), levels, &parts[0].path)?;
     refuse_constant_columns(&parts[0], &columns, &steps)?;
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
     let logit = spec.logit.map(|alpha| Logit { alpha, low, high });
+    let transforms = transforms(spec, &columns, &parts[0])?;
     let plain = Preprocessing::identity(columns.len()).with_steps(steps.clone()).with_logit(logit);
+    let plain = plain.with_transforms(transforms.clone());
     for part in &parts {
         if let Some((row, column)) = plain.out_of_bounds(&part.rows, true) {
-            let problem = CellProblem::OutOfBounds { value: part.rows.row(row)[column], low, high };
+            let value = part.rows.row(row)[column];
+            let problem = match transforms[column] {
+                Some(transform) => CellProblem::OutsideSupport { value, step: steps[column], transform },
+                None => CellProblem::OutOfBounds { value, low, high },
+            };
             return Err(part.fault(row, &columns[column], problem));
         }
     }
-    warnings.extend(review(&columns, &parts, &steps, spec.standardize));
+    let bent: Vec<bool> = transforms.iter().map(|transform| transform.is_some() || spec.logit.is_some()).collect();
+    warnings.extend(review(&columns, &parts, &steps, &bent, spec.standardize));
     let preprocessing = match spec.standardize {
-        true => plain.standardized(&parts[0].rows, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
+        true => plain.standardized(
+            &parts[0].rows,
+            weights.as_ref().map(|all| &*all.train),
+            &mut stream(spec.seed, Purpose::ScaleNoise, 0),
+        ),
         false => plain,
     };
     let mut files: Vec<DataFile> = Vec::new();
@@ -39,7 +55,9 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
             files.push(DataFile::at(&part.path));
         }
     }
-    let provenance = Provenance::of(&columns, parts.each_ref().map(|part| Some(&part.rows)), files);
+    let provenance =
+        Provenance::of(&columns, parts.each_ref().map(|part| Some(&part.rows)), files).weighted(weights.as_ref());
+    warnings.extend(weight.zip(provenance.effective).map(|(name, effective)| told(&name, effective, &provenance)));
     let [train, validation, test] = parts;
     let to_model = |part: Part, purpose| {
         let model = preprocessing.apply_with_noise(&part.rows, &mut stream(spec.seed, purpose, 0));
@@ -60,6 +78,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         train: Train::Rows(train.rows),
         validation,
         test,
+        weights,
         preprocessing,
         toy: None,
         warnings,
@@ -69,6 +88,19 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         seed: spec.seed,
     };
     Ok((dataset, train.path))
+}
+
+/// How many rows the weights in column `name` leave.
+fn told(name: &str, effective: EffectiveRows, of: &Provenance) -> String {
+    let EffectiveRows { train, validation, test } = effective;
+    format!(
+        "weighted by {}, {} training rows tell as much of a mean as {train:.0} of equal weight, {} of validation as \
+         {validation:.0}, {} of test as {test:.0}",
+        quoted(name),
+        of.train.unwrap_or(0),
+        of.validation,
+        of.test
+    )
 }
 
 impl Part {
@@ -89,6 +121,28 @@ fn steps(spec: &spec::Dataset, features: usize, levels: Option<u32>, path: &Path
         }
         None => Ok(vec![if levels.is_some() { 1.0 } else { 0.0 }; features]),
     }
+}
+
+/// What every column goes through, shape `[features]`.
+fn transforms(spec: &spec::Dataset, columns: &[String], train: &Part) -> Result<Vec<Option<Transform>>, DataError> {
+    let fit = |column: usize, asked| Transform::fit(asked, train.rows.iter_rows().map(|row| row[column]));
+    let mut all = vec![None; columns.len()];
+    match &spec.transform {
+        None => {}
+        Some(Transforms::All(kind)) => {
+            all.iter_mut().enumerate().for_each(|(column, transform)| *transform = Some(fit(column, kind.plain())));
+        }
+        Some(Transforms::Each(asked)) => {
+            for (name, asked) in asked {
+                let column = columns.iter().position(|column| column == name).ok_or_else(|| {
+                    let hint = near_names(name, columns.iter().map(String::as_str));
+                    DataError::TransformColumn { path: train.path.clone(), column: name.clone(), hint }
+                })?;
+                all[column] = Some(fit(column, *asked));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// A continuous column that is the same everywhere has no density.

@@ -72,7 +72,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     let train = train.unwrap_or_else(|| rows_for_scale(&*toy, spec.seed));
     let identity = Preprocessing::identity(toy.features());
     let preprocessing = match spec.standardize {
-        true => identity.standardized(&train, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
+        true => identity.standardized(&train, None, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
         false => identity,
     };
     let parts = [(!fresh).then_some(&train), Some(&validation), Some(&test)];
@@ -85,6 +85,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
         validation,
         test,
+        weights: None,
         preprocessing,
         toy: Some(toy),
         warnings: Vec::new(),

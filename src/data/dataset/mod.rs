@@ -13,6 +13,7 @@ use super::error::DataError;
 use super::preprocessing::Preprocessing;
 use super::provenance::Provenance;
 use super::read::Watch;
+use super::weights::Weights;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 use crate::spec;
@@ -33,6 +34,8 @@ pub struct Dataset {
     pub validation: Matrix,
     /// Shape `[rows, features]`, model space, dequantisation noise included.
     pub test: Matrix,
+    /// How much the rows count; `None`: all alike.
+    pub weights: Option<Weights>,
     /// The map from data space to model space.
     pub preprocessing: Preprocessing,
     /// The density itself, where it is known; in data space.
@@ -73,8 +76,12 @@ impl Dataset {
     /// See [`Preprocessing::log_deviation`]: that of the training rows. Fresh rows have it as 20,000 of them do.
     pub fn log_deviation(&self) -> Option<f64> {
         match (&self.train, &self.toy) {
-            (Train::Rows(rows), _) => self.preprocessing.log_deviation(rows),
-            (Train::Fresh, Some(toy)) => self.preprocessing.log_deviation(&from_toy::rows_for_scale(&**toy, self.seed)),
+            (Train::Rows(rows), _) => {
+                self.preprocessing.log_deviation(rows, self.weights.as_ref().map(|all| &*all.train))
+            }
+            (Train::Fresh, Some(toy)) => {
+                self.preprocessing.log_deviation(&from_toy::rows_for_scale(&**toy, self.seed), None)
+            }
             (Train::Fresh, None) => None,
         }
     }
@@ -95,7 +102,7 @@ impl Dataset {
 /// Everything in [`DataError`].
 pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize, watch: &Watch) -> Result<Dataset, DataError> {
     let (dataset, path) = match &spec.name {
-        Some(name) => (from_toy::load(spec, toy(name, &spec.parameters)?)?, None),
+        Some(name) => (from_toy::load(spec, toy(name, &spec.toy_parameters())?)?, None),
         None => {
             let (dataset, path) = from_file::load(spec, folder, watch)?;
             (dataset, Some(path))
@@ -135,12 +142,14 @@ mod tests {
             delimiter: None,
             decimal: None,
             label: None,
+            weight: None,
             missing: None,
             duplicates: None,
             rows: None,
             dequantize: None,
             logit: None,
             bounds: None,
+            transform: None,
             train: Amount::Rows(3000),
             validation: Amount::Rows(500),
             test: Amount::Rows(700),
@@ -255,6 +264,37 @@ mod tests {
         }
         let counts = spec::Dataset { dequantize: Some(spec::Steps::All(1.0)), ..file_spec("constant.csv") };
         assert!(load(&counts, folder.path(), 10).is_ok(), "a dequantised constant is a uniform column");
+    }
+
+    #[test]
+    fn transforms_are_found_by_column_and_values_outside_their_support_by_row() {
+        use crate::spec::{ColumnTransform, TransformKind, Transforms};
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |f: &dyn Fn(usize) -> String| (1..=100).fold("a,b\n".to_owned(), |text, i| text + &f(i) + "\n");
+        write(folder.path(), "good.csv", &rows(&|i| format!("{i}.5,{}", i * i)));
+        write(folder.path(), "zero.csv", &rows(&|i| format!("{i}.5,{}", if i == 42 { 0 } else { i * i })));
+        let log = |name: &str| {
+            let asked = [(name.to_owned(), ColumnTransform::Log { low: 0.0 })];
+            Some(Transforms::Each(asked.into_iter().collect()))
+        };
+        let with = |path: &str, transform| spec::Dataset { transform, ..file_spec(path) };
+        let dataset = load(&with("good.csv", log("b")), folder.path(), 10).unwrap();
+        assert_eq!(dataset.preprocessing.transforms, [None, Some(crate::data::Transform::Log { low: 0.0 })]);
+        let all = load(&with("good.csv", Some(Transforms::All(TransformKind::Symlog))), folder.path(), 10).unwrap();
+        assert!(all.preprocessing.transforms.iter().all(Option::is_some));
+        let counts = Some(spec::Steps::Each(vec![0.0, 1.0]));
+        assert!(load(&spec::Dataset { dequantize: counts, ..with("zero.csv", log("b")) }, folder.path(), 10).is_ok());
+        let dropped = spec::Dataset { drop: vec!["b".into()], ..with("good.csv", log("b")) };
+        for (spec, expected) in [
+            (with("zero.csv", log("b")), "zero.csv`, row 42, column `b`: 0 is not above 0"),
+            (with("good.csv", log("bb")), "names `bb`, which is no column learned from"),
+            (dropped, "no column learned from"),
+        ] {
+            let text = load(&spec, folder.path(), 10).unwrap_err().to_string();
+            assert!(text.contains(expected), "{text}");
+        }
+        let unknown = load(&with("good.csv", log("bb")), folder.path(), 10).unwrap_err().to_string();
+        assert!(unknown.contains("`a`, `b`"), "{unknown}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::data::error::DataError;
 use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
 use crate::data::split::split;
+use crate::data::weights::Weights;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 use crate::spec::{self, Amount, FileFormat};
@@ -21,6 +22,8 @@ pub struct Parts {
     pub shape: Shape,
     /// Train, validation and test.
     pub parts: [Part; 3],
+    /// The column of weights, where there is one.
+    pub weight: Option<String>,
     /// Where the format says so: all values are whole numbers from 0 to one less than this.
     pub levels: Option<u32>,
     /// What the readers had to guess or leave out, a sentence each.
@@ -38,6 +41,8 @@ pub struct Part {
     pub rows: Matrix<f64>,
     /// Which data rows of the file they are, from 1; shape `[rows]`.
     pub numbers: Vec<usize>,
+    /// Their weights, shape `[rows]`; empty where all count alike.
+    pub weights: Vec<f64>,
 }
 
 impl Parts {
@@ -48,13 +53,18 @@ impl Parts {
     /// As [`load`](super::load).
     pub fn of(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
         let Some(name) = &spec.name else { return Self::read(spec, folder, watch) };
-        let toy = toy(name, &spec.parameters)?;
+        let toy = toy(name, &spec.toy_parameters())?;
         let (train, [validation, test]) = from_toy::rows(spec, &*toy)?;
-        let part = |rows: Matrix<f64>| Part { path: PathBuf::new(), numbers: (1..=rows.rows()).collect(), rows };
+        let part = |rows: Matrix<f64>| Part {
+            path: PathBuf::new(),
+            numbers: (1..=rows.rows()).collect(),
+            rows,
+            weights: Vec::new(),
+        };
         let parts = [train.unwrap_or_default(), validation, test].map(part);
         let columns = from_toy::columns(&*toy);
         let shape = Shape::from(columns.len());
-        Ok(Self { columns, shape, parts, levels: None, warnings: Vec::new(), unused_rows: 0 })
+        Ok(Self { columns, shape, parts, weight: None, levels: None, warnings: Vec::new(), unused_rows: 0 })
     }
 
     /// Reads the files that `spec` names and splits the one that several parts share. Relative paths are looked up in `folder`,
@@ -64,7 +74,7 @@ impl Parts {
     /// Files that cannot be read or do not have the same columns, and amounts that they cannot give.
     pub fn read(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
         let (columns, shape, parts) = (Vec::new(), Shape::from(0), Default::default());
-        let mut all = Self { columns, shape, parts, levels: None, warnings: Vec::new(), unused_rows: 0 };
+        let mut all = Self { columns, shape, parts, weight: None, levels: None, warnings: Vec::new(), unused_rows: 0 };
         if let Some(path) = &spec.path {
             let path = resolve(path, folder)?;
             let table = all.take_columns(read_table(&path, &options(spec, &path), watch)?, &path)?;
@@ -74,6 +84,7 @@ impl Parts {
                 path: path.clone(),
                 rows: table.rows.select(&chosen),
                 numbers: chosen.iter().map(|&row| table.number(row)).collect(),
+                weights: table.weights.iter().flat_map(|(_, all)| chosen.iter().map(|&row| all[row])).collect(),
             });
         }
         for (i, (_, amount)) in spec.parts().into_iter().enumerate() {
@@ -81,7 +92,8 @@ impl Parts {
             let path = resolve(path, folder)?;
             let table = all.take_columns(read_table(&path, &options(spec, &path), watch)?, &path)?;
             let numbers = (0..table.rows.rows()).map(|row| table.number(row)).collect();
-            all.parts[i] = Part { path, rows: table.rows, numbers };
+            let weights = table.weights.map_or(Vec::new(), |(_, weights)| weights);
+            all.parts[i] = Part { path, rows: table.rows, numbers, weights };
         }
         // A part that is neither in the shared file nor in one of its own: there is no shared file.
         if all.parts.iter().any(|part| part.path.as_os_str().is_empty()) {
@@ -90,9 +102,19 @@ impl Parts {
         Ok(all)
     }
 
+    /// The weights of the rows, where there are any.
+    pub fn weights(&self) -> Option<Weights> {
+        self.weight.as_ref()?;
+        let [train, validation, test] = self.parts.each_ref().map(|part| part.weights.clone());
+        Some(Weights { train, validation, test })
+    }
+
     /// Takes what is known of the columns from the first file; of others it finds the same columns by their names.
     fn take_columns(&mut self, mut table: Table, path: &Path) -> Result<Table, DataError> {
         self.warnings.append(&mut table.warnings);
+        if let (None, Some((name, _))) = (&self.weight, &table.weights) {
+            self.weight = Some(name.clone());
+        }
         if self.columns.is_empty() {
             (self.columns, self.shape, self.levels) = (table.columns.clone(), table.shape(), table.levels);
             return Ok(table);

@@ -41,6 +41,8 @@ pub struct Table {
     pub rows: Matrix<f64>,
     /// Which data rows of the file they are, from 1; none: all, in order.
     pub numbers: Option<Vec<usize>>,
+    /// Name and values of the column of weights, shape `[rows]`, where one is asked for.
+    pub weights: Option<(String, Vec<f64>)>,
     /// Whether the file itself names its columns; if not, they are called x1, x2, …
     pub named: bool,
     /// Where the format says so: all values are whole numbers from 0 to one less than this.
@@ -53,6 +55,26 @@ impl Table {
     /// How a row's values lie.
     pub fn shape(&self) -> Shape {
         pixels::shape(&self.columns)
+    }
+
+    /// Takes the last column for the weights.
+    fn split_off_weights(&mut self) {
+        let Some(name) = self.columns.pop() else { return };
+        let features = self.columns.len();
+        self.weights = Some((name, self.rows.iter_rows().map(|row| row[features]).collect()));
+        self.rows = Matrix::new(self.rows.iter_rows().flat_map(|row| &row[..features]).copied().collect(), features);
+    }
+
+    /// Checks that every row weighs something, and not endlessly much.
+    fn check_weights(&self, path: &Path) -> Result<(), DataError> {
+        let Some((name, weights)) = &self.weights else { return Ok(()) };
+        match weights.iter().position(|weight| !(*weight > 0.0 && weight.is_finite())) {
+            None => Ok(()),
+            Some(at) => {
+                let place = Place { path: path.to_owned(), row: self.number(at), line: None, column: name.clone() };
+                Err(DataError::Cell { place, problem: CellProblem::Weight { value: weights[at] } })
+            }
+        }
     }
 
     /// Which data row of the file row `row` (from 0) is, from 1.
@@ -116,11 +138,15 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     let path = &*input.path;
     let reader = reader_of(input, options)?;
     let mut table = (reader.read)(&Source { path, input, options, watch })?;
+    if options.selection.weight.is_some() {
+        table.split_off_weights();
+    }
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);
     if options.missing == Missing::Drop {
         rows::drop_missing(&mut table, path)?;
     }
+    table.check_weights(path)?;
     if options.duplicates == Duplicates::Drop {
         rows::drop_duplicates(&mut table, path);
     }

@@ -31,7 +31,12 @@ impl From<&spec::Dataset> for ReadOptions {
     fn from(spec: &spec::Dataset) -> Self {
         Self {
             format: spec.format,
-            selection: Selection { columns: spec.columns.clone(), drop: spec.drop.clone(), label: spec.label.clone() },
+            selection: Selection {
+                columns: spec.columns.clone(),
+                drop: spec.drop.clone(),
+                label: spec.label.clone(),
+                weight: spec.weight_column().cloned(),
+            },
             key: spec.key.clone(),
             header: spec.header,
             delimiter: spec.delimiter,

@@ -51,5 +51,8 @@ fn keep(table: &mut Table, path: &Path, fault: &str, mut is_kept: impl FnMut(&[f
 /// Leaves the rows `chosen` (from 0).
 fn take(table: &mut Table, chosen: &[usize]) {
     table.numbers = Some(chosen.iter().map(|&row| table.number(row)).collect());
+    if let Some((_, weights)) = &mut table.weights {
+        *weights = chosen.iter().map(|&row| weights[row]).collect();
+    }
     table.rows = table.rows.select(chosen);
 }

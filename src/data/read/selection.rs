@@ -15,10 +15,12 @@ pub struct Selection {
     pub drop: Vec<String>,
     /// One more column to leave out.
     pub label: Option<ColumnName>,
+    /// The column of weights, no feature.
+    pub weight: Option<ColumnName>,
 }
 
 impl Selection {
-    /// Positions of the chosen columns among `names`, the columns of the file at `path`.
+    /// Positions of the chosen columns among `names`, the columns of the file at `path`; that of the weights, if any, comes last.
     ///
     /// # Errors
     /// A name that the file does not have, a name that appears twice, and a choice of nothing.
@@ -43,21 +45,31 @@ impl Selection {
             Some(columns) => columns.iter().map(position).collect::<Result<_, _>>()?,
             None => (0..names.len()).collect(),
         };
-        let mut dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
-        match &self.label {
-            Some(ColumnName::Name(name)) => dropped.push(position(name)?),
-            Some(ColumnName::Number(number)) => {
+        let place = |column: &ColumnName| match column {
+            ColumnName::Name(name) => position(name),
+            ColumnName::Number(number) => {
                 let counted = usize::try_from(number.unsigned_abs()).unwrap_or(usize::MAX);
                 if counted == 0 || counted > names.len() {
                     let (path, columns) = (path.to_owned(), names.len());
                     return Err(DataError::ColumnNumber { path, number: *number, columns });
                 }
-                dropped.push(if *number > 0 { counted - 1 } else { names.len() - counted });
+                Ok(if *number > 0 { counted - 1 } else { names.len() - counted })
             }
-            None => {}
+        };
+        let mut dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
+        dropped.extend(self.label.as_ref().map(place).transpose()?);
+        let weight = self.weight.as_ref().map(place).transpose()?;
+        if let Some(weight) = weight {
+            if dropped.contains(&weight) || (self.columns.is_some() && wanted.contains(&weight)) {
+                return Err(DataError::WeightElsewhere { path: path.to_owned(), column: names[weight].clone() });
+            }
+            dropped.push(weight);
         }
         let chosen: Vec<usize> = wanted.into_iter().filter(|i| !dropped.contains(i)).collect();
-        if chosen.is_empty() { Err(DataError::NoColumns { path: path.to_owned() }) } else { Ok(chosen) }
+        match chosen.is_empty() {
+            true => Err(DataError::NoColumns { path: path.to_owned() }),
+            false => Ok(chosen.into_iter().chain(weight).collect()),
+        }
     }
 }
 
@@ -67,7 +79,7 @@ mod tests {
 
     fn resolve(columns: Option<&[&str]>, drop: &[&str]) -> Result<Vec<usize>, String> {
         let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
-        let selection = Selection { columns: columns.map(owned), drop: owned(drop), label: None };
+        let selection = Selection { columns: columns.map(owned), drop: owned(drop), ..Selection::default() };
         selection.resolve(Path::new("a.csv"), &owned(&["height", "weight", "label"])).map_err(|error| error.to_string())
     }
 

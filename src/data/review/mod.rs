@@ -7,23 +7,31 @@ mod overlap;
 mod repeated;
 mod rounding;
 mod spacing;
+mod supports;
 
 use super::dataset::Part;
+use super::pixels;
 use crate::matrix::Matrix;
 
 /// Rows that are looked at where all of them would take long.
 const LOOK_AT: usize = 4096;
 
 /// Looks at the parts (train, validation and test; data space). `steps`: width of the dequantisation noise of every column, shape
-/// `[features]`; 0: continuous. `standardized`: whether the flow sees standardised values.
-pub fn review(columns: &[String], parts: &[Part; 3], steps: &[f64], standardized: bool) -> Vec<String> {
+/// `[features]`; 0: continuous. `bent`: whether each column goes through a transform. `standardized`: whether the flow sees
+/// standardised values.
+pub fn review(columns: &[String], parts: &[Part; 3], steps: &[f64], bent: &[bool], standardized: bool) -> Vec<String> {
     let some = some_rows(&parts[0].rows);
     let look = Look { columns, steps, some: &some };
+    let far = |column: usize| outliers::outlier(column, &columns[column], parts);
     let mut findings = look.repeated();
     findings.extend(look.dependent());
     findings.extend(look.spacing());
-    findings.extend(outliers::outliers(columns, parts));
+    findings.extend((0..columns.len()).filter(|&column| !bent[column]).filter_map(far).take(outliers::MOST_FINDINGS));
     findings.extend(overlap::overlap(parts, look.alike()));
+    // A spec that bends values has been thought about, and images are bent as a whole.
+    if !bent.contains(&true) && !pixels::shape(columns).is_image() {
+        findings.extend(look.supports(|column| far(column).is_some()));
+    }
     if !standardized {
         findings.extend(look.rounding());
     }
@@ -91,10 +99,11 @@ pub(super) mod tests {
             path: name.into(),
             rows: Matrix::new((first..first + count).flat_map(&row).collect(), D),
             numbers: (1..=count).collect(),
+            ..Part::default()
         };
         let parts = [part(0, rows, "train.csv"), part(rows, 50, "validation.csv"), part(rows + 50, 50, "test.csv")];
         let columns: Vec<String> = (0..D).map(|i| format!("x{i}")).collect();
-        review(&columns, &parts, &steps, true)
+        review(&columns, &parts, &steps, &[false; D], true)
     }
 
     /// Numbers that look drawn from a normal distribution: the same for the same `i`.
@@ -107,6 +116,6 @@ pub(super) mod tests {
     #[test]
     fn ordinary_data_get_no_remark() {
         assert_eq!(findings(5000, [0.0; 2], |i| [normal(i, 0), 2_460_000.5 + normal(i, 1)]), [""; 0]);
-        assert_eq!(findings(5000, [0.0, 1.0], |i| [normal(i, 0).exp(), (i % 17) as f64]), [""; 0]);
+        assert_eq!(findings(5000, [0.0, 1.0], |i| [(0.5 * normal(i, 0)).exp(), (i % 17) as f64]), [""; 0]);
     }
 }

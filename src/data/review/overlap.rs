@@ -85,7 +85,7 @@ mod tests {
 
     fn part(path: &str, numbers: std::ops::Range<usize>, value: impl Fn(usize) -> f64) -> Part {
         let rows = Matrix::new(numbers.clone().map(value).collect(), 1);
-        Part { path: path.into(), rows, numbers: numbers.collect() }
+        Part { path: path.into(), rows, numbers: numbers.collect(), ..Part::default() }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 
 use crate::flow::composed_base::Form as BaseForm;
-use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters};
+use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, shares, times};
 use crate::layers::Form;
 use crate::layers::composed::{Composed as _, Float, Moved, Rows, Upload};
 use crate::matrix::Matrix;
@@ -78,7 +78,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         Matrix::new(tensor.as_vec().into_iter().map(|v| v.wide() as f32).collect(), self.architecture.features)
     }
 
-    fn try_loss_and_gradient(&mut self, rows: &Matrix, gradient: &mut [f32]) -> Result<f64, D::Err> {
+    fn try_loss_and_gradient(&mut self, rows: &Matrix, shares: &[f32], gradient: &mut [f32]) -> Result<f64, D::Err> {
         self.upload()?;
         let layers = self.layers.take().unwrap_or_default();
         let batch = rows.rows();
@@ -90,7 +90,14 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
             (x, log_det) = (moved, log_det.try_add(more)?);
         }
         let base = BaseForm::new(&self.architecture.base, self.parameters.values(), self.features, &self.device)?;
-        let nll = base.energy(x)?.try_sub(log_det)?.try_mean::<(), Axis<0>>()?;
+        let of_rows = base.energy(x)?.try_sub(log_det)?;
+        let nll = match shares {
+            [] => of_rows.try_mean::<(), Axis<0>>()?,
+            shares => {
+                let shares = shares.iter().map(|&share| E::of(share.into())).collect();
+                of_rows.try_mul(self.device.try_tensor_from_vec(shares, (batch,))?)?.try_sum::<(), Axis<0>>()?
+            }
+        };
         let value = nll.as_vec()[0].wide() + self.base().constant();
         let gradients = nll.try_backward()?;
         base.gradient(&gradients, gradient);
@@ -134,8 +141,20 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Flow for Composed<F, W, E, D> {
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
         gradient.resize(self.parameters.count(), 0.0);
-        let nll = self.try_loss_and_gradient(x, gradient).map_err(failed)?;
+        let nll = self.try_loss_and_gradient(x, &[], gradient).map_err(failed)?;
         Ok(Loss { nll, gradient_norm: norm(gradient) })
+    }
+
+    fn weighted_loss_and_gradient(
+        &mut self,
+        x: &Matrix,
+        weights: &[f32],
+        gradient: &mut Vec<f32>,
+    ) -> Result<Loss, DeviceError> {
+        gradient.resize(self.parameters.count(), 0.0);
+        let (shares, per_row) = shares(weights);
+        let nll = self.try_loss_and_gradient(x, &shares, gradient).map_err(failed)?;
+        Ok(times(Loss { nll, gradient_norm: norm(gradient) }, per_row, gradient))
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {

@@ -305,6 +305,9 @@ impl<D: Device> Flow for OnDevice<D> {
         losses: &mut Vec<Loss>,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<(), DeviceError> {
+        if !work.weights.is_empty() {
+            return Err(DeviceError("the kernels for GPUs know no weights of rows".to_owned()));
+        }
         let (rows, source) = match &work.rows {
             Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), Source::Given),
             Rows::Held(places) => {

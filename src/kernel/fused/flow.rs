@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::lane::{Lane, split};
 use crate::compute::{Buffer, Level, Panels};
-use crate::flow::{Architecture, DeviceError, Flow, Latent, Layer, LayerHealth, Loss, Parameters};
+use crate::flow::{Architecture, DeviceError, Flow, Latent, Layer, LayerHealth, Loss, Parameters, shares, times};
 use crate::layers::cpu::{AcrossRows, ByRow, Context, Totals, Training};
 use crate::matrix::Matrix;
 use crate::optimizer::{CHUNK, square_sum};
@@ -143,7 +143,34 @@ impl Fused {
             each(lanes, |lane| on.backward(stretch, lane));
         }
         let total: f64 = lanes.iter().map(|lane| lane.loss(&*base, features)).sum();
-        total / batch as f64 + base.constant()
+        let shared = lanes.iter().any(|lane| !lane.shares.is_empty());
+        (if shared { total } else { total / batch as f64 }) + base.constant()
+    }
+
+    /// Loss and gradient of a batch whose rows have these `shares` of it, of 1 together; none: all the same.
+    fn step(&mut self, x: &Matrix, shares: &[f32], gradient: &mut Vec<f32>) -> Loss {
+        let (features, count) = (self.architecture.features, self.parameters.count());
+        assert!(x.columns() == features && x.rows() > 0);
+        let mut lanes = std::mem::take(&mut self.training);
+        let sizes = split(x.rows(), self.architecture.width);
+        self.prepare(&mut lanes, &sizes, Mode::Training);
+        // The first lane's part is where the sum will be.
+        std::mem::swap(gradient, &mut lanes[0].gradient);
+        let (mut rest, mut of_rest) = (x.as_slice(), shares);
+        for (lane, rows) in lanes.iter_mut().zip(sizes) {
+            let (mine, others) = rest.split_at(rows * features);
+            lane.start(self.level, mine, features);
+            lane.gradient.resize(count, 0.0);
+            let (own, others_shares) = of_rest.split_at(rows.min(of_rest.len()));
+            lane.shares.clear();
+            lane.shares.extend_from_slice(own);
+            (rest, of_rest) = (others, others_shares);
+        }
+        let nll = self.train(&mut lanes, x.rows());
+        std::mem::swap(gradient, &mut lanes[0].gradient);
+        let gradient_norm = add_up(self.level, gradient, &lanes[1..]);
+        self.training = lanes;
+        Loss { nll, gradient_norm }
     }
 }
 
@@ -261,25 +288,18 @@ impl Flow for Fused {
     }
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
-        let (features, count) = (self.architecture.features, self.parameters.count());
-        assert!(x.columns() == features && x.rows() > 0);
-        let mut lanes = std::mem::take(&mut self.training);
-        let sizes = split(x.rows(), self.architecture.width);
-        self.prepare(&mut lanes, &sizes, Mode::Training);
-        // The first lane's part is where the sum will be.
-        std::mem::swap(gradient, &mut lanes[0].gradient);
-        let mut rest = x.as_slice();
-        for (lane, rows) in lanes.iter_mut().zip(sizes) {
-            let (mine, others) = rest.split_at(rows * features);
-            lane.start(self.level, mine, features);
-            lane.gradient.resize(count, 0.0);
-            rest = others;
-        }
-        let nll = self.train(&mut lanes, x.rows());
-        std::mem::swap(gradient, &mut lanes[0].gradient);
-        let gradient_norm = add_up(self.level, gradient, &lanes[1..]);
-        self.training = lanes;
-        Ok(Loss { nll, gradient_norm })
+        Ok(self.step(x, &[], gradient))
+    }
+
+    fn weighted_loss_and_gradient(
+        &mut self,
+        x: &Matrix,
+        weights: &[f32],
+        gradient: &mut Vec<f32>,
+    ) -> Result<Loss, DeviceError> {
+        let (shares, per_row) = shares(weights);
+        let loss = self.step(x, &shares, gradient);
+        Ok(times(loss, per_row, gradient))
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {

@@ -25,8 +25,10 @@ pub(crate) struct Lane {
     pub log_det: Vec<f32>,
     /// Gradient of the loss with respect to `x`.
     pub d: Buffer,
-    /// What a row counts in the loss: one over the batch, nothing for padding.
+    /// What a row counts in the loss: one over the batch or the share that was given for it, nothing for padding.
     pub weights: Vec<f32>,
+    /// What was given for every row, of 1 for the batch; empty where all count alike.
+    pub shares: Vec<f32>,
     /// This lane's part of the gradient of the parameters.
     pub gradient: Vec<f32>,
     /// One a layer in training; a single one, used over and over, in evaluation.
@@ -54,10 +56,11 @@ impl Lane {
         self.log_det.resize(padded, 0.0);
     }
 
-    /// Starts the way back at the z side, each row of `per_row` weight. What is learned of `base` gets this lane's part of its
-    /// gradient.
+    /// Starts the way back at the z side, each row of `per_row` weight where it has no share of its own. What is learned of `base`
+    /// gets this lane's part of its gradient.
     pub fn start_back(&mut self, base: &dyn Density, per_row: f32, features: usize) {
         self.weights.clear();
+        self.weights.extend_from_slice(&self.shares);
         self.weights.resize(self.panels.rows, per_row);
         self.weights.resize(self.panels.padded(), 0.0);
         self.d.resize(self.x.len());
@@ -71,14 +74,24 @@ impl Lane {
         if let Some(place) = base.learned() {
             for f in 0..features {
                 let rows = self.panels.iter().map(|panel| &panel.row(features, f, &self.x)[..panel.used]);
-                let slope: f64 = rows.map(|z| base.slope_of_learned(f, z)).sum();
-                self.gradient[place + f] = (f64::from(per_row) * slope) as f32;
+                let slope: f64 = match self.shares.is_empty() {
+                    true => f64::from(per_row) * rows.map(|z| base.slope_of_learned(f, z)).sum::<f64>(),
+                    false => rows
+                        .flat_map(|z| z.chunks(1))
+                        .zip(&self.shares)
+                        .map(|(z, &share)| f64::from(share) * base.slope_of_learned(f, z))
+                        .sum(),
+                };
+                self.gradient[place + f] = slope as f32;
             }
         }
     }
 
-    /// Σ_rows (energy of z − log_det), in f64.
+    /// Σ_rows (energy of z − log_det), in f64; where rows have shares, each times its own.
     pub fn loss(&self, base: &dyn Density, features: usize) -> f64 {
+        if !self.shares.is_empty() {
+            return self.loss_of_shares(base, features);
+        }
         let mut total = 0.0;
         for panel in self.panels.iter() {
             for f in 0..features {
@@ -87,6 +100,18 @@ impl Lane {
             }
         }
         total - self.log_det[..self.panels.rows].iter().map(|&l| f64::from(l)).sum::<f64>()
+    }
+
+    fn loss_of_shares(&self, base: &dyn Density, features: usize) -> f64 {
+        let mut total = 0.0;
+        for panel in self.panels.iter() {
+            let shares = &self.shares[panel.first..][..panel.used];
+            for (row, &share) in shares.iter().enumerate() {
+                let energies = (0..features).map(|f| base.energy(f, &panel.row(features, f, &self.x)[row..=row]));
+                total += f64::from(share) * (energies.sum::<f64>() - f64::from(self.log_det[panel.first + row]));
+            }
+        }
+        total
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use dfdx::prelude::{Device, Dim, Gradients, Tape};
+use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 
 use super::mlp::{Mlp, MlpForm};
 use super::residual::{Residual, ResidualForm};
@@ -102,9 +102,9 @@ pub(super) enum NetworkForm<W: Dim, E: Float, D: Device<E>> {
 
 impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
     /// `kept`: shape `[batch, kept]`; the lists that it says: shape `[batch, changed]`.
-    pub fn apply<T: Tape<E, D>>(&self, kept: Rows<usize, E, D, T>) -> Result<Said<E, D, T>, D::Err>
+    pub fn apply<T>(&self, kept: Rows<usize, E, D, T>) -> Result<Said<E, D, T>, D::Err>
     where
-        T: dfdx::prelude::Merge<T>,
+        T: Tape<E, D> + Merge<T>,
     {
         match self {
             Self::Mlp(form) => form.apply(kept),

@@ -35,6 +35,11 @@ pub(super) fn toy_parameters() -> impl Iterator<Item = Row> {
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
+    // Beside the row of the toy that has a parameter of this name.
+    row("dataset.weight", Kind::Column, Absent, "",
+        "A column of positive weights, no feature: how much each row counts in every mean, of training, of validation and test \
+         NLL, \
+         and of `standardize`.").when(When::File),
     row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "images"]), Absent, "",
         "Format of the files; told by the extension where left out.").when(When::File),
     row("dataset.key", Kind::Text("the name of an array"), Absent, "",
@@ -66,6 +71,12 @@ pub(super) static ROWS: &[Row] = &[
     row("dataset.bounds", Kind::Pair { min: Open, max: Open }, Absent, "data units",
         "Least and greatest value, noise included; where left out: 0 and 256 for bytes of images and idx files, 0 and 1 for \
          others.").when(When::With("dataset.logit")),
+    row("dataset.transform", Kind::Transforms, Absent, "",
+        "What columns go through before they are scaled, so that samples keep to their support: a word for all, or a table by \
+         name. \
+         `log`: ln(x − low), values above `low`, 0; `logit`: values between `low` and `high`, 0 and 1; `symlog`: \
+         sign(x)·ln(1 + |x|/scale), all values, heavy tails; `scale`: the median of |x| in training where left out. Likelihoods \
+         stay those of the data.").when(When::File).since(Later),
     row("dataset.train", amount(false, true), Value("20_000"), "rows",
         "Training rows, or `\"fresh\"` for new rows every step.").when(When::Toy),
     row("dataset.train", amount(true, false), Value("0.8"), "rows",

@@ -6,6 +6,7 @@ use super::merge;
 use super::sweep;
 use crate::spec::keys;
 use crate::spec::kind::{Bound, Kind};
+use crate::spec::transforms::{TRANSFORMS, Transform};
 
 /// What key `path` takes in any of its variants.
 pub(super) fn any_of(path: &str) -> Value {
@@ -84,6 +85,7 @@ pub(super) fn of(kind: &Kind) -> Value {
             number(Bound::Inclusive(0.0), Bound::Open),
             json!({ "type": "array", "items": number(Bound::Inclusive(0.0), Bound::Open), "minItems": 1 }),
         ]),
+        Kind::Transforms => transforms(),
         Kind::Amount { file, fresh } => {
             let mut amounts = vec![json!({ "type": "integer", "minimum": 1, "maximum": Kind::MAX_ROWS })];
             if file {
@@ -97,6 +99,19 @@ pub(super) fn of(kind: &Kind) -> Value {
         }
         Kind::Parameters => sweep::parameters(),
     }
+}
+
+/// A word for all columns, or for every column a word or a table.
+fn transforms() -> Value {
+    let words = json!({ "type": "string", "enum": TRANSFORMS.map(|transform| transform.kind) });
+    let table = |transform: &Transform| {
+        let number = |(name, least): &(&str, Bound)| ((*name).to_owned(), number(*least, Bound::Open));
+        let mut properties: serde_json::Map<_, _> = transform.numbers.iter().map(number).collect();
+        properties.insert("kind".to_owned(), json!({ "const": transform.kind }));
+        json!({ "type": "object", "required": ["kind"], "additionalProperties": false, "properties": properties })
+    };
+    let of_column = either(std::iter::once(words.clone()).chain(TRANSFORMS.iter().map(table)).collect());
+    either(vec![words, json!({ "type": "object", "minProperties": 1, "additionalProperties": of_column })])
 }
 
 fn number(min: Bound, max: Bound) -> Value {

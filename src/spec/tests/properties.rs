@@ -100,6 +100,13 @@ fn value(kind: Kind) -> BoxedStrategy<String> {
         Kind::Character => prop::sample::select(vec!["','", "';'", "\"\\t\"", "'|'"]).prop_map(str::to_owned).boxed(),
         Kind::Column => prop::sample::select(vec!["1", "-1", "\"a\""]).prop_map(str::to_owned).boxed(),
         Kind::Steps => number(Bound::Inclusive(0.0), Bound::Open).prop_map(|step| format!("{step:?}")).boxed(),
+        Kind::Transforms => prop::sample::select(vec![
+            "\"log\"",
+            "{ a = \"logit\", \"x y\" = { kind = \"log\", low = -2 } }",
+            "{ a = { kind = \"symlog\" } }",
+        ])
+        .prop_map(str::to_owned)
+        .boxed(),
         Kind::Pair { min, max } => (number(min, max), number(min, max))
             .prop_map(|(one, other)| format!("[{:?}, {:?}]", one.min(other), one.max(other)))
             .boxed(),

@@ -22,6 +22,8 @@ const VARIANTS: &[&str] = &[
     "[dataset]\nname = \"moons\"\ntrain = 90\n[training]\nsteps = 20\nkernel = \"composed\"\n[model]\nmask = \"random\"",
     "[dataset]\npath = \"data.csv\"",
     "[dataset]\npath = \"data.csv\"\nformat = \"csv\"\ncolumns = [\"a\"]\ntrain = 500\ntest = 0.25\ndequantize = 1",
+    "[dataset]\npath = \"data.csv\"\ntransform = \"symlog\"",
+    "[dataset]\npath = \"data.csv\"\ntransform = { a = \"log\", \"b c\" = { kind = \"symlog\", scale = 2 } }\nseed = 2",
     "[dataset]\npath = \"data.csv\"\ndrop = [\"b\"]\n[training]\nepochs = 2",
 ];
 
@@ -116,6 +118,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.dequantize", &["dataset.path=data.csv"], "[1.0, 0.5]"),
     ("dataset.logit", &["dataset.path=data.csv"], "1e-6"),
     ("dataset.bounds", &["dataset.path=data.csv", "dataset.logit=0.1"], "[0, 2]"),
+    ("dataset.transform", &["dataset.path=data.csv"], "{ a = 'log' }"),
     ("dataset.train", &[], "fresh"),
     ("dataset.validation", &[], "77"),
     ("dataset.test", &[], "77"),

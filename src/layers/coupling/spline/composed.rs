@@ -11,6 +11,9 @@ type Values<E, D> = Rows<usize, E, D>;
 
 type Mask<D> = Tensor<(usize, usize), bool, D>;
 
+/// Values within the bounds, and which were below and above.
+type Within<E, D> = (Values<E, D>, [Mask<D>; 2]);
+
 /// Writes operations on a tape that is held apart from the values, so that a value can be used more than once.
 struct Pen<T> {
     tape: T,
@@ -190,11 +193,7 @@ impl Spline {
     }
 
     /// `x` within ±bound, and where it was.
-    fn within<E: Float, D: Device<E>, T>(
-        self,
-        pen: &mut Pen<T>,
-        x: &Values<E, D>,
-    ) -> Result<(Values<E, D>, [Mask<D>; 2]), D::Err>
+    fn within<E: Float, D: Device<E>, T>(self, pen: &mut Pen<T>, x: &Values<E, D>) -> Result<Within<E, D>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {

@@ -1,5 +1,8 @@
 //! Splines on the CPU: rows side by side in registers, bin after bin.
 
+// Kernels take buffers one by one, as in `compute`.
+#![allow(clippy::too_many_arguments)]
+
 use super::{Spline, slope_offset};
 use crate::compute::lanes::{exp, ln, softplus};
 use crate::compute::simd::{Simd, dispatch};
