@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::CHUNK;
-use crate::flow::{Parameters, Role};
+use crate::layers::{Parameters, Role};
 
 /// An exponential moving average of all values of a flow, beside them: w̄ ← w̄ + (1 − d)(w − w̄) after update number t (from 0), with
 /// d = min(decay, (1 + t)/(10 + t)), so that the start values are forgotten within the first few updates.

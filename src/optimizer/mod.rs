@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::compute::Level;
-use crate::flow::Parameters;
+use crate::layers::Parameters;
 use crate::spec::{Optimizer as Spec, OptimizerName};
 use adam::Adam;
 use rmsprop::Rmsprop;

@@ -49,7 +49,7 @@ fn commands_that_look_write_nothing() {
     let before = here.files();
     for command in ["moons.toml --dry-run", "plan moons.toml"] {
         let ended = here.runner(command).expect(0);
-        for part in ["moons: 1 run", "base-", "compiled", "60"] {
+        for part in ["moons: 1 run", "base-", "run time", "60"] {
             assert!(ended.stdout.contains(part), "{command}: {part:?}: {}", ended.stdout);
         }
     }
