@@ -45,6 +45,8 @@ pub enum Purpose {
     CommandNoise = 16,
     /// Permutations of features; index = number of the coupling layer behind it.
     Mixing = 17,
+    /// Noise within a flow in training; index = step.
+    FlowNoise = 18,
 }
 
 /// The generator for one (seed, purpose, index).

@@ -79,6 +79,9 @@ pub trait Flow {
     /// z → x, evaluation mode.
     fn inverse(&mut self, z: &Matrix) -> Result<Matrix, DeviceError>;
 
+    /// What the noise of the next training step is drawn from, such as dropout's: a number of the run's seed and the step.
+    fn draw_from(&mut self, _noise: u64) {}
+
     /// Mean NLL of a batch, training mode (batch statistics, running statistics updated). Its gradient with respect to
     /// the trainable parameters is left in `gradient`, shape `[parameters().count()]`; its allocation is used again.
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError>;

@@ -6,7 +6,8 @@ use rand::seq::SliceRandom;
 
 use super::{Architecture, Base, masks};
 use crate::layers::{
-    self, ActNorm, BatchNorm, Cost, Coupling, Layer, Lu, Mask, Networks, Parameters, Permutation, Scope, Spline,
+    self, ActNorm, BatchNorm, Cost, Coupling, Dropout, Layer, Lu, Mask, Networks, Parameters, Permutation, Scope,
+    Spline,
 };
 use crate::random::{Purpose, stream};
 use crate::shape::Shape;
@@ -51,11 +52,12 @@ fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<L
     let &Model { mask, depth, width, network, activation, coupling, mixing, normalization, .. } = model;
     let features = shape.values();
     let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
+    let dropout = Dropout { rate: model.dropout as f32 };
     let inner = match network {
         NetworkKind::Mlp => model.hidden_layers,
         NetworkKind::Residual => model.blocks,
     };
-    let networks = Networks { kind: network, width, depth: inner.unwrap_or(2), activation };
+    let networks = Networks { kind: network, width, depth: inner.unwrap_or(2), activation, dropout };
     let mut layers = Vec::new();
     // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
     let mut left = vec![0; features];

@@ -1,8 +1,11 @@
 //! Steps of training in a row: what a flow is asked to do at a time.
 
+use rand::Rng as _;
+
 use super::{DeviceError, Flow, Loss};
 use crate::matrix::Matrix;
 use crate::optimizer::Optimizer;
+use crate::random::{Purpose, stream};
 
 /// The rows of the steps, in model space.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +27,8 @@ impl Default for Rows {
 pub struct Work {
     /// Number of the first step, from 0.
     pub first: u64,
+    /// The run's seed, for noise within the flow.
+    pub seed: u64,
     /// Their batches.
     pub rows: Rows,
     /// The weights of the rows of every step, see [`Flow::weighted_loss_and_gradient`]; empty where all rows count alike.
@@ -58,6 +63,7 @@ pub(super) fn step_by_step(
         return Err(DeviceError("this flow holds no rows".to_owned()));
     };
     for (at, ((batch, &rate), step)) in batches.iter().zip(&work.rates).zip(work.first..).enumerate() {
+        flow.draw_from(stream(work.seed, Purpose::FlowNoise, step).next_u64());
         let loss = match work.weights.get(at) {
             Some(weights) => flow.weighted_loss_and_gradient(batch, weights, &mut work.gradient)?,
             None => flow.loss_and_gradient(batch, &mut work.gradient)?,

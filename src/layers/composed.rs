@@ -51,6 +51,14 @@ pub(crate) trait Compose {
     ) -> Result<Self::Form<F, W, E, D>, D::Err>;
 }
 
+/// What a layer is given in training.
+pub(crate) struct InTraining<'a> {
+    /// The flat vector, whose running statistics are moved.
+    pub values: &'a mut [f32],
+    /// What noise is drawn from: a number of the run's seed and the step.
+    pub noise: u64,
+}
+
 /// A layer in plain dfdx operations.
 pub(crate) trait Composed<F: Dim, E: Float, D: Device<E>> {
     /// x → z and log|det dz/dx|, in evaluation.
@@ -58,8 +66,12 @@ pub(crate) trait Composed<F: Dim, E: Float, D: Device<E>> {
     where
         T: Tape<E, D> + Merge<T>;
 
-    /// The same in training; running statistics in `values`, the flat vector, are moved.
-    fn forward_training<T>(&self, x: Rows<F, E, D, T>, values: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    /// The same in training.
+    fn forward_training<T>(
+        &self,
+        x: Rows<F, E, D, T>,
+        training: &mut InTraining<'_>,
+    ) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>;
 

@@ -18,6 +18,17 @@ pub(crate) struct Context<'a> {
     pub panels: Panels,
     /// Values a row.
     pub features: usize,
+    /// In training, what dropout draws from.
+    pub noise: Option<Noise>,
+}
+
+/// What the noise of a training step is a function of, beside the place in the flow.
+#[derive(Clone, Copy)]
+pub(crate) struct Noise {
+    /// A number of the run's seed and the step.
+    pub step: u64,
+    /// Where the group of rows begins in the batch.
+    pub first: usize,
 }
 
 /// Memory that the layers of a group of rows share; what is in it does not outlive a call.

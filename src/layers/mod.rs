@@ -17,13 +17,13 @@ mod scope;
 
 use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 
-use composed::{Compose, Composed, Float, Moved, Rows, Upload};
+use composed::{Compose, Composed, Float, InTraining, Moved, Rows, Upload};
 
 pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use cost::Cost;
 pub(crate) use coupling::CouplingForm;
-pub use coupling::{Affine, Bound, Coupling, Mask, Mlp, Network, Networks, Residual, Spline, Transformer};
+pub use coupling::{Affine, Bound, Coupling, Dropout, Mask, Mlp, Network, Networks, Residual, Spline, Transformer};
 pub use lu::Lu;
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;
@@ -103,13 +103,13 @@ macro_rules! kinds {
             fn forward_training<T>(
                 &self,
                 x: Rows<F, E, D, T>,
-                values: &mut [f32],
+                training: &mut InTraining<'_>,
             ) -> Result<Moved<F, E, D, T>, D::Err>
             where
                 T: Tape<E, D> + Merge<T>,
             {
                 match self {
-                    $(Self::$kind(layer) => layer.forward_training(x, values),)*
+                    $(Self::$kind(layer) => layer.forward_training(x, training),)*
                 }
             }
 

@@ -325,7 +325,10 @@ pub struct Model {
     /// residual: blocks of the networks. Not in specs of the first release, which had no such networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<usize>,
-    /// What follows every hidden layer of the s and t networks.
+    /// The share of hidden values that is left out in each training step. Not in specs of the first release, which had none.
+    #[serde(default)]
+    pub dropout: f64,
+    /// What follows every hidden layer of the networks.
     pub activation: Activation,
     /// How a coupling changes what it does not keep.
     pub coupling: CouplingKind,

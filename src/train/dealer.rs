@@ -32,6 +32,8 @@ pub struct Dealer<'a> {
     held: Option<Vec<f64>>,
     /// The weights of the training rows, relative to their mean; empty where all count alike.
     weights: Vec<f32>,
+    /// The run's.
+    seed: u64,
 }
 
 impl<'a> Dealer<'a> {
@@ -54,7 +56,7 @@ impl<'a> Dealer<'a> {
         };
         let at_once = if held.is_some() { flow.steps_at_once() } else { few };
         let weights = dataset.weights.as_ref().map_or(Vec::new(), |all| relative(&all.train));
-        Self { spec, dataset, batches, total_steps, at_once, held, weights }
+        Self { spec, dataset, batches, total_steps, at_once, held, weights, seed }
     }
 
     /// Rows of a step.
@@ -93,6 +95,7 @@ impl<'a> Dealer<'a> {
         let steps = first..end.max(first);
         let Stretch { work, log_det } = stretch;
         work.first = first;
+        work.seed = self.seed;
         work.rates.clear();
         work.rates.extend(steps.clone().map(|step| self.rate(step)));
         log_det.clear();

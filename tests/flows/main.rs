@@ -47,6 +47,11 @@ fn residual(case: Case) -> Case {
     })
 }
 
+/// A third of hidden values left out in training.
+fn dropping(case: Case) -> Case {
+    case.with(|model| model.dropout = 0.3)
+}
+
 fn joint(features: usize, shape: [usize; 3]) -> Case {
     affine(features, shape).with(|model| model.joint = Some(true))
 }
@@ -118,6 +123,8 @@ fn table() -> Vec<Case> {
         residual(joint(6, [2, 33, 1])).masked(Half).tanh(),
         residual(additive(2, [3, 17, 2])).tanh(),
         residual(spline_of_all(5, [2, 24, 1], 4)),
+        dropping(affine(3, [3, 20, 2])).tanh(),
+        dropping(residual(spline(4, [2, 20, 2], 4))),
         mixed(1, [4, 16, 2], Permutation),
         mixed(2, [4, 33, 2], Reverse),
         mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),

@@ -5,7 +5,7 @@ use dfdx::prelude::*;
 use crate::flow::composed_base::Form as BaseForm;
 use crate::flow::{Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, shares, times};
 use crate::layers::Form;
-use crate::layers::composed::{Composed as _, Float, Moved, Rows, Upload};
+use crate::layers::composed::{Composed as _, Float, InTraining, Moved, Rows, Upload};
 use crate::matrix::Matrix;
 use crate::optimizer::norm;
 
@@ -20,13 +20,15 @@ pub struct Composed<F: Dim, W: Dim, E: Float, D: Device<E>> {
     width: W,
     device: D,
     layers: Option<Layers<F, W, E, D>>,
+    /// See [`Flow::draw_from`].
+    noise: u64,
 }
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
     /// `features` and `width` must be those of `architecture`.
     pub fn new(architecture: Architecture, parameters: Parameters, features: F, width: W, device: D) -> Self {
         assert_eq!((features.size(), width.size()), (architecture.features, architecture.width));
-        Self { architecture, parameters, features, width, device, layers: None }
+        Self { architecture, parameters, features, width, device, layers: None, noise: 0 }
     }
 
     fn upload(&mut self) -> Result<&Layers<F, W, E, D>, D::Err> {
@@ -86,7 +88,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
         let mut log_det: Tensor<(usize,), E, D, OwnedTape<E, D>> =
             self.device.try_zeros_like(&(batch,))?.put_tape(OwnedTape::default());
         for layer in &layers {
-            let (moved, more) = layer.forward_training(x, self.parameters.values_mut())?;
+            let mut training = InTraining { values: self.parameters.values_mut(), noise: self.noise };
+            let (moved, more) = layer.forward_training(x, &mut training)?;
             (x, log_det) = (moved, log_det.try_add(more)?);
         }
         let base = BaseForm::new(&self.architecture.base, self.parameters.values(), self.features, &self.device)?;
@@ -137,6 +140,10 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Flow for Composed<F, W, E, D> {
         let z = self.tensor(z).map_err(failed)?;
         let x = self.inverse_tensor(z).map_err(failed)?;
         Ok(self.matrix(&x))
+    }
+
+    fn draw_from(&mut self, noise: u64) {
+        self.noise = noise;
     }
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {

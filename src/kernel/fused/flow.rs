@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::lane::{Lane, split};
 use crate::compute::{Buffer, Level, Panels};
 use crate::flow::{Architecture, DeviceError, Flow, Latent, Layer, LayerHealth, Loss, Parameters, shares, times};
-use crate::layers::cpu::{AcrossRows, ByRow, Context, Totals, Training};
+use crate::layers::cpu::{AcrossRows, ByRow, Context, Noise, Totals, Training};
 use crate::matrix::Matrix;
 use crate::optimizer::{CHUNK, square_sum};
 
@@ -26,6 +26,8 @@ pub struct Fused {
     architecture: Architecture,
     parameters: Parameters,
     level: Level,
+    /// See [`Flow::draw_from`].
+    noise: u64,
     training: Vec<Lane>,
     evaluation: Vec<Lane>,
 }
@@ -39,7 +41,7 @@ impl Fused {
     /// A flow with a chosen instruction set, which must be one of [`Level::available`].
     pub fn with_level(architecture: Architecture, parameters: Parameters, level: Level) -> Self {
         assert!(Level::available().contains(&level), "this processor has no {}", level.as_str());
-        Self { architecture, parameters, level, training: Vec::new(), evaluation: Vec::new() }
+        Self { architecture, parameters, level, noise: 0, training: Vec::new(), evaluation: Vec::new() }
     }
 
     /// Makes lanes of the sizes `rows`, which take rows through layers as `mode` says.
@@ -62,7 +64,7 @@ impl Fused {
     /// What layers are given in evaluation.
     fn context(&self, panels: Panels) -> Context<'_> {
         let values = self.parameters.values();
-        Context { level: self.level, fork: false, values, panels, features: self.architecture.features }
+        Context { level: self.level, fork: false, values, panels, features: self.architecture.features, noise: None }
     }
 
     /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
@@ -106,7 +108,8 @@ impl Fused {
     /// Forward and backward on all lanes; each lane's part of the gradient and of the loss stays in it.
     fn train(&mut self, lanes: &mut [Lane], batch: usize) -> f64 {
         let base = self.base();
-        let Self { architecture: Architecture { features, ref layers, .. }, ref mut parameters, level, .. } = *self;
+        let Self { architecture: Architecture { features, ref layers, .. }, ref mut parameters, level, noise, .. } =
+            *self;
         let per_row = 1.0 / batch as f32;
         // Stretches of layers that take each row for itself, within which lanes need not wait for each other.
         let (mut stretches, mut between) = (vec![Vec::new()], Vec::new());
@@ -123,7 +126,7 @@ impl Fused {
         let fork = rayon::current_num_threads() >= 2 * lanes.len();
         let mut totals = Vec::with_capacity(between.len());
         for (i, stretch) in stretches.iter().enumerate() {
-            let on = On { level, fork, values: parameters.values(), features };
+            let on = On { level, fork, values: parameters.values(), features, noise };
             each(lanes, |lane| {
                 on.forward(stretch, lane);
                 if i == between.len() {
@@ -137,7 +140,7 @@ impl Fused {
                 totals.push(found);
             }
         }
-        let on = On { level, fork, values: parameters.values(), features };
+        let on = On { level, fork, values: parameters.values(), features, noise };
         for ((&(at, layer), stretch), totals) in between.iter().zip(&stretches).zip(totals).rev() {
             on.backward_across(at, layer, totals, lanes);
             each(lanes, |lane| on.backward(stretch, lane));
@@ -156,10 +159,12 @@ impl Fused {
         self.prepare(&mut lanes, &sizes, Mode::Training);
         // The first lane's part is where the sum will be.
         std::mem::swap(gradient, &mut lanes[0].gradient);
-        let (mut rest, mut of_rest) = (x.as_slice(), shares);
+        let (mut rest, mut of_rest, mut first) = (x.as_slice(), shares, 0);
         for (lane, rows) in lanes.iter_mut().zip(sizes) {
             let (mine, others) = rest.split_at(rows * features);
             lane.start(self.level, mine, features);
+            lane.first = first;
+            first += rows;
             lane.gradient.resize(count, 0.0);
             let (own, others_shares) = of_rest.split_at(rows.min(of_rest.len()));
             lane.shares.clear();
@@ -181,25 +186,27 @@ struct On<'a> {
     fork: bool,
     values: &'a [f32],
     features: usize,
+    noise: u64,
 }
 
 impl<'a> On<'a> {
-    fn context(self, panels: Panels) -> Context<'a> {
-        let Self { level, fork, values, features } = self;
-        Context { level, fork, values, panels, features }
+    /// For the rows of a lane that begins with row `first` of the batch.
+    fn context(self, panels: Panels, first: usize) -> Context<'a> {
+        let Self { level, fork, values, features, noise } = self;
+        Context { level, fork, values, panels, features, noise: Some(Noise { step: noise, first }) }
     }
 
     fn forward(self, stretch: &[(usize, &dyn ByRow)], lane: &mut Lane) {
-        let Lane { panels, x, log_det, caches, scratch, .. } = lane;
+        let Lane { first, panels, x, log_det, caches, scratch, .. } = lane;
         for &(at, layer) in stretch {
-            layer.forward(&self.context(*panels), x, log_det, &mut caches[at], scratch);
+            layer.forward(&self.context(*panels, *first), x, log_det, &mut caches[at], scratch);
         }
     }
 
     fn backward(self, stretch: &[(usize, &dyn ByRow)], lane: &mut Lane) {
-        let Lane { panels, weights, d, caches, scratch, gradient, .. } = lane;
+        let Lane { first, panels, weights, d, caches, scratch, gradient, .. } = lane;
         for &(at, layer) in stretch.iter().rev() {
-            layer.backward(&self.context(*panels), weights, d, &caches[at], scratch, gradient);
+            layer.backward(&self.context(*panels, *first), weights, d, &caches[at], scratch, gradient);
         }
     }
 
@@ -208,22 +215,24 @@ impl<'a> On<'a> {
         let rows = lanes.iter().map(|lane| lane.panels.rows).sum::<usize>() as f64;
         let mut totals = Totals { rows, rounds: Vec::new() };
         for _ in 0..layer.rounds() {
-            let sums = lanes.iter().map(|lane| layer.sums(&self.context(lane.panels), &totals, &lane.x));
+            let sums = lanes.iter().map(|lane| layer.sums(&self.context(lane.panels, lane.first), &totals, &lane.x));
             let sums: Vec<_> = sums.collect();
             totals.add(sums);
         }
         for lane in lanes {
-            let Lane { panels, x, log_det, caches, .. } = lane;
-            layer.forward(&self.context(*panels), &totals, x, log_det, &mut caches[at]);
+            let Lane { first, panels, x, log_det, caches, .. } = lane;
+            layer.forward(&self.context(*panels, *first), &totals, x, log_det, &mut caches[at]);
         }
         totals
     }
 
     /// Layer `at` backward on all lanes, with what it found on its way forward.
     fn backward_across(self, at: usize, layer: &dyn AcrossRows, mut totals: Totals, lanes: &mut [Lane]) {
-        totals.add(lanes.iter().map(|lane| layer.sums_back(&self.context(lane.panels), &lane.d, &lane.caches[at])));
+        totals.add(
+            lanes.iter().map(|lane| layer.sums_back(&self.context(lane.panels, lane.first), &lane.d, &lane.caches[at])),
+        );
         for lane in &mut *lanes {
-            layer.backward(&self.context(lane.panels), &totals, &mut lane.d, &lane.caches[at]);
+            layer.backward(&self.context(lane.panels, lane.first), &totals, &mut lane.d, &lane.caches[at]);
         }
         layer.gradients(self.values, &totals, &mut lanes.iter_mut().map(|lane| &mut lane.gradient[..]));
     }
@@ -285,6 +294,10 @@ impl Flow for Fused {
             }
         });
         Ok(latent.z)
+    }
+
+    fn draw_from(&mut self, noise: u64) {
+        self.noise = noise;
     }
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {

@@ -17,6 +17,8 @@ const PANEL: usize = 32;
 /// The state of a group of rows.
 #[derive(Default)]
 pub(crate) struct Lane {
+    /// Which row of the batch is the first one here.
+    pub first: usize,
     /// The rows and how they lie in the buffers below; buffers may be longer.
     pub panels: Panels,
     /// The rows as they are now, of `features` values.

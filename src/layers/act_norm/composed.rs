@@ -3,7 +3,9 @@
 use dfdx::prelude::*;
 
 use super::ActNorm;
-use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, add_rows, download, times_rows};
+use crate::layers::composed::{
+    Compose, Composed, Float, InTraining, Moved, Rows, Upload, add_rows, download, times_rows,
+};
 
 pub(crate) struct Form<F: Dim, E: Float, D: Device<E>> {
     log_scale: Tensor<(F,), E, D>,
@@ -33,7 +35,11 @@ impl<F: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, E, D> {
         Self::apply(x, self.log_scale.retaped::<T>(), self.bias.retaped::<T>())
     }
 
-    fn forward_training<T>(&self, x: Rows<F, E, D, T>, values: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    fn forward_training<T>(
+        &self,
+        x: Rows<F, E, D, T>,
+        InTraining { values, .. }: &mut InTraining<'_>,
+    ) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {

@@ -3,7 +3,9 @@
 use dfdx::prelude::*;
 
 use super::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
-use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, add_rows, download, times_rows};
+use crate::layers::composed::{
+    Compose, Composed, Float, InTraining, Moved, Rows, Upload, add_rows, download, times_rows,
+};
 
 /// z = (x − μ)/√(v + ε)·exp(log γ) + β, with log|det dz/dx| = Σ (log γ − ½ ln(v + ε)) for every row. μ and v are those of
 /// the batch in training and running ones in evaluation.
@@ -35,7 +37,11 @@ impl Compose for BatchNorm {
 }
 
 impl<F: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, E, D> {
-    fn forward_training<T>(&self, x: Rows<F, E, D, T>, values: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    fn forward_training<T>(
+        &self,
+        x: Rows<F, E, D, T>,
+        InTraining { values, .. }: &mut InTraining<'_>,
+    ) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {

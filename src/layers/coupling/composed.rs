@@ -7,7 +7,7 @@ use dfdx::prelude::*;
 
 use super::network::NetworkForm;
 use super::{Coupling, transformer};
-use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload, times_rows};
+use crate::layers::composed::{Compose, Composed, Float, InTraining, Moved, Rows, Upload, times_rows};
 
 /// All features but the changed stay as they are.
 pub(crate) struct Form<F: Dim, W: Dim, E: Float, D: Device<E>> {
@@ -62,18 +62,29 @@ impl Compose for Coupling {
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Form<F, W, E, D> {
     /// What the networks say of the kept features.
-    fn say<T>(&self, x: &Rows<F, E, D, T>) -> Result<transformer::Said<E, D, T>, D::Err>
+    fn say<T>(&self, x: &Rows<F, E, D, T>, noise: Option<u64>) -> Result<transformer::Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
         let kept = x.retaped::<T>().try_matmul(self.pick_kept.clone())?;
         let Some((first, others)) = self.networks.split_first() else { return Ok(Vec::new()) };
-        let others = others.iter().map(|network| network.apply(kept.retaped::<T>()));
+        let others = others.iter().map(|network| network.apply(kept.retaped::<T>(), noise));
         let others = others.collect::<Result<Vec<_>, _>>()?;
         // The tape that leads back to x stays with the first alone; the others were started on fresh ones and join later.
-        let mut said = first.apply(kept)?;
+        let mut said = first.apply(kept, noise)?;
         said.extend(others.into_iter().flatten());
         Ok(said)
+    }
+
+    fn pass<T>(&self, x: Rows<F, E, D, T>, noise: Option<u64>) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        let said = self.say(&x, noise)?;
+        let changed = x.retaped::<T>().try_matmul(self.pick_changed.clone())?;
+        let (changed, log_det) = self.transformer.forward(changed, said)?;
+        let unchanged = times_rows(x, &self.unchanged)?;
+        Ok((unchanged.try_add(changed.try_matmul(self.put_changed.clone())?)?, log_det))
     }
 }
 
@@ -82,28 +93,28 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
     where
         T: Tape<E, D> + Merge<T>,
     {
-        let said = self.say(&x)?;
-        let changed = x.retaped::<T>().try_matmul(self.pick_changed.clone())?;
-        let (changed, log_det) = self.transformer.forward(changed, said)?;
-        let unchanged = times_rows(x, &self.unchanged)?;
-        Ok((unchanged.try_add(changed.try_matmul(self.put_changed.clone())?)?, log_det))
+        self.pass(x, None)
     }
 
-    fn forward_training<T>(&self, x: Rows<F, E, D, T>, _: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    fn forward_training<T>(
+        &self,
+        x: Rows<F, E, D, T>,
+        training: &mut InTraining<'_>,
+    ) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
-        self.forward(x)
+        self.pass(x, Some(training.noise))
     }
 
     fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
-        let said = self.say(&z)?;
+        let said = self.say(&z, None)?;
         let changed = self.transformer.inverse(z.clone().try_matmul(self.pick_changed.clone())?, said)?;
         times_rows(z, &self.unchanged)?.try_add(changed.try_matmul(self.put_changed.clone())?)
     }
 
     fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
-        self.transformer.scale_max(self.say(x)?)
+        self.transformer.scale_max(self.say(x, None)?)
     }
 
     fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
@@ -115,7 +126,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Affine, Bound, Linear, Mask, Mlp, Network, Transformer};
+    use crate::layers::{Affine, Bound, Dropout, Linear, Mask, Mlp, Network, Transformer};
     use crate::spec::Activation;
 
     const FEATURES: usize = 4;
@@ -164,7 +175,7 @@ mod tests {
         let values: Vec<f32> = s.values.iter().chain(&t.values).chain([&scale]).map(|&v| v as f32).collect();
         for kept in [vec![0], vec![]] {
             let device = Cpu::default();
-            let mlp = |maps| Network::Mlp(Mlp { maps, activation: Activation::Tanh });
+            let mlp = |maps| Network::Mlp(Mlp { maps, activation: Activation::Tanh, dropout: Dropout { rate: 0.0 } });
             let place = Coupling {
                 mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
                 networks: [&s, &t].map(|line| mlp(line.maps(kept.len()))).into(),

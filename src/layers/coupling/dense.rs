@@ -20,6 +20,11 @@ impl<I: Dim, O: Dim, E: Float, D: Device<E>> Dense<I, O, E, D> {
         Ok(Self { place: place.clone(), weight, bias })
     }
 
+    /// Where its weights stand in the flat vector.
+    pub fn place(&self) -> usize {
+        self.place.weight
+    }
+
     pub fn apply<T: Tape<E, D>>(&self, h: Rows<I, E, D, T>) -> Result<Rows<O, E, D, T>, D::Err> {
         add_rows(h.try_matmul(self.weight.clone())?, &self.bias)
     }

@@ -7,6 +7,7 @@ mod composed;
 mod cpu;
 mod cuda;
 mod dense;
+mod dropout;
 mod mask;
 mod mlp;
 mod network;
@@ -16,6 +17,7 @@ mod transformer;
 
 pub use affine::{Affine, Bound};
 pub(crate) use cuda::CouplingForm;
+pub use dropout::Dropout;
 pub use mask::Mask;
 pub use mlp::Mlp;
 pub use network::Network;
@@ -51,6 +53,8 @@ pub struct Networks {
     pub depth: usize,
     /// What stands between maps.
     pub activation: Activation,
+    /// What is left out of hidden layers in training.
+    pub dropout: Dropout,
 }
 
 impl Coupling {
@@ -82,16 +86,16 @@ impl Networks {
     /// A network of each name, which says so many lists of numbers of the changed features: list behind list.
     fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask, lists: usize) -> Vec<Network> {
         let (kept, outputs) = (mask.kept.len(), lists * mask.changed.len());
-        let Self { kind, width, depth, activation } = self;
+        let Self { kind, width, depth, activation, dropout } = self;
         let mut network = |name| {
             let scope = &mut scope.child(name);
             match kind {
                 NetworkKind::Residual if kept > 0 => {
-                    Network::Residual(Residual::lay_out(scope, kept, [width, depth], outputs, activation))
+                    Network::Residual(Residual::lay_out(scope, kept, [width, depth], outputs, activation, dropout))
                 }
                 // With nothing to read, a network of any kind is its last bias.
                 NetworkKind::Mlp | NetworkKind::Residual => {
-                    Network::Mlp(Mlp::lay_out(scope, kept, &vec![width; depth], outputs, activation))
+                    Network::Mlp(Mlp::lay_out(scope, kept, &vec![width; depth], outputs, activation, dropout))
                 }
             }
         };
@@ -114,7 +118,8 @@ impl Kind for Coupling {
         let Self { mask, networks, transformer } = self;
         // The kernels know networks that say one list each.
         let form = transformer.form().filter(|form| form.networks() == networks.len())?;
-        let networks = networks.iter().map(Network::mlp).collect::<Option<Vec<_>>>()?;
+        let drops = networks.iter().any(|network| network.dropout().is_on());
+        let networks = networks.iter().map(Network::mlp).collect::<Option<Vec<_>>>().filter(|_| !drops)?;
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 
+use super::dropout::Dropout;
 use super::mlp::{Mlp, MlpForm};
 use super::residual::{Residual, ResidualForm};
 use super::transformer::Said;
@@ -80,6 +81,14 @@ impl Network {
         }
     }
 
+    /// Its dropout.
+    pub(super) fn dropout(&self) -> Dropout {
+        match self {
+            Self::Mlp(network) => network.dropout,
+            Self::Residual(network) => network.dropout,
+        }
+    }
+
     /// Its composed form, which says lists of `changed` numbers.
     pub(super) fn upload<W: Dim, E: Float, D: Device<E>>(
         &self,
@@ -101,14 +110,14 @@ pub(super) enum NetworkForm<W: Dim, E: Float, D: Device<E>> {
 }
 
 impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
-    /// `kept`: shape `[batch, kept]`; the lists that it says: shape `[batch, changed]`.
-    pub fn apply<T>(&self, kept: Rows<usize, E, D, T>) -> Result<Said<E, D, T>, D::Err>
+    /// `kept`: shape `[batch, kept]`; `noise`: what dropout draws from, in training. The lists that it says: shape `[batch, changed]`.
+    pub fn apply<T>(&self, kept: Rows<usize, E, D, T>, noise: Option<u64>) -> Result<Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
         match self {
-            Self::Mlp(form) => form.apply(kept),
-            Self::Residual(form) => form.apply(kept),
+            Self::Mlp(form) => form.apply(kept, noise),
+            Self::Residual(form) => form.apply(kept, noise),
         }
     }
 

@@ -3,7 +3,7 @@
 use dfdx::prelude::*;
 
 use super::Permutation;
-use crate::layers::composed::{Compose, Composed, Float, Moved, Rows, Upload};
+use crate::layers::composed::{Compose, Composed, Float, InTraining, Moved, Rows, Upload};
 
 pub(crate) struct Form<F: Dim, E: Float, D: Device<E>> {
     /// x·`forward` is z.
@@ -40,7 +40,7 @@ impl<F: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, E, D> {
         Ok((x.try_matmul(self.forward.clone())?, log_det))
     }
 
-    fn forward_training<T>(&self, x: Rows<F, E, D, T>, _: &mut [f32]) -> Result<Moved<F, E, D, T>, D::Err>
+    fn forward_training<T>(&self, x: Rows<F, E, D, T>, _: &mut InTraining<'_>) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {

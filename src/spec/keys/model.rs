@@ -26,6 +26,10 @@ pub(super) static ROWS: &[Row] = &[
         .when(When::Is("model.network", &["mlp"])),
     row("model.blocks", integer(1, 64), Value("2"), "blocks", "Blocks of a residual network, each of two hidden layers.")
         .when(When::Is("model.network", &["residual"])).since(Since::Later),
+    row("model.dropout", float(Inclusive(0.0), Exclusive(1.0)), Value("0.0"), "",
+        "Share of hidden values that is set to 0 in a training step, others each time; in residual networks before the second map \
+         of a block. The noise is a function of seed, step and place: a resumed run has the same.")
+        .since(Since::Later),
     row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the networks."),
     row("model.coupling", choice(&["affine", "additive", "spline"]), Value("'affine'"), "",
         "What a coupling does with the features it changes: x·exp(s) + t, or x + t, or a monotone rational-quadratic spline."),

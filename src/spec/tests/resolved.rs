@@ -126,6 +126,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.standardize", &[], "false"),
     ("model.network", &[], "residual"),
     ("model.blocks", &["model.network=residual"], "3"),
+    ("model.dropout", &[], "0.1"),
     ("model.joint", &[], "true"),
     ("model.bins", &["model.coupling=spline"], "16"),
     ("model.tail_bound", &["model.coupling=spline"], "3.0"),

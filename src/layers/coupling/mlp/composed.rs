@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 
-use super::Mlp;
+use super::{Dropout, Mlp};
 use crate::layers::composed::{Float, Rows, Upload};
 use crate::layers::coupling::dense::{Dense, Lists, activate};
 use crate::layers::coupling::transformer::Said;
@@ -13,7 +13,13 @@ use crate::spec::Activation;
 /// The first and the last map have one run-time side (the mask decides it), the hidden ones are `[W, W]`. With nothing
 /// kept the network is its last bias.
 pub(crate) enum MlpForm<W: Dim, E: Float, D: Device<E>> {
-    Deep { activation: Activation, first: Dense<usize, W, E, D>, hidden: Vec<Dense<W, W, E, D>>, last: Lists<W, E, D> },
+    Deep {
+        dropout: Dropout,
+        activation: Activation,
+        first: Dense<usize, W, E, D>,
+        hidden: Vec<Dense<W, W, E, D>>,
+        last: Lists<W, E, D>,
+    },
     Bias(Lists<usize, E, D>),
 }
 
@@ -30,6 +36,7 @@ impl Mlp {
         };
         let dense = |map| Dense::upload(upload, map, width, width);
         Ok(MlpForm::Deep {
+            dropout: self.dropout,
             activation: self.activation,
             first: Dense::upload(upload, first, first.inputs, width)?,
             hidden: hidden.iter().map(dense).collect::<Result<_, _>>()?,
@@ -39,12 +46,16 @@ impl Mlp {
 }
 
 impl<W: Dim, E: Float, D: Device<E>> MlpForm<W, E, D> {
-    pub(crate) fn apply<T: Tape<E, D>>(&self, kept: Rows<usize, E, D, T>) -> Result<Said<E, D, T>, D::Err> {
+    pub(crate) fn apply<T: Tape<E, D>>(
+        &self,
+        kept: Rows<usize, E, D, T>,
+        noise: Option<u64>,
+    ) -> Result<Said<E, D, T>, D::Err> {
         match self {
-            Self::Deep { activation, first, hidden, last } => {
-                let mut h = activate(*activation, first.apply(kept)?)?;
+            Self::Deep { dropout, activation, first, hidden, last } => {
+                let mut h = dropout.apply(noise, first.place(), activate(*activation, first.apply(kept)?)?)?;
                 for map in hidden {
-                    h = activate(*activation, map.apply(h)?)?;
+                    h = dropout.apply(noise, map.place(), activate(*activation, map.apply(h)?)?)?;
                 }
                 last.apply(h)
             }

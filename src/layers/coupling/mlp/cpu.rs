@@ -66,6 +66,7 @@ impl OnCpu for Mlp {
                     tanh_all(level, h);
                 }
             }
+            self.dropout.forward(context, map.weight, map.outputs, h);
             (from, rest) = (h, behind);
         }
         affine(last, from, out, Epilogue::None);
@@ -98,10 +99,10 @@ impl OnCpu for Mlp {
                 (0, _) if map.inputs == 0 => {}
                 (0, _) => back(d_input, Epilogue::None),
                 (_, Activation::Relu) => back(next, Epilogue::WherePositive(from)),
-                (_, Activation::Tanh) => {
-                    back(next, Epilogue::None);
-                    next.iter_mut().zip(from).for_each(|(g, h)| *g *= 1.0 - h * h);
-                }
+                (_, Activation::Tanh) => back(next, Epilogue::None),
+            }
+            if i > 0 {
+                self.dropout.backward(self.activation, from, next);
             }
             std::mem::swap(&mut now, &mut next);
         }

@@ -5,6 +5,7 @@ mod cpu;
 
 pub(super) use composed::MlpForm;
 
+use super::Dropout;
 use crate::layers::{Linear, Scope, Start};
 use crate::spec::Activation;
 
@@ -15,6 +16,8 @@ pub struct Mlp {
     pub maps: Vec<Linear>,
     /// Behind every map but the last.
     pub activation: Activation,
+    /// Behind every activation.
+    pub dropout: Dropout,
 }
 
 impl Mlp {
@@ -25,6 +28,7 @@ impl Mlp {
         hidden: &[usize],
         outputs: usize,
         activation: Activation,
+        dropout: Dropout,
     ) -> Self {
         let hidden = if inputs == 0 { &[] } else { hidden };
         let (mut maps, mut before) = (Vec::new(), inputs);
@@ -33,6 +37,6 @@ impl Mlp {
             before = width;
         }
         maps.push(scope.child(maps.len()).linear(before, outputs, Start::Zero));
-        Self { maps, activation }
+        Self { maps, activation, dropout }
     }
 }

@@ -94,6 +94,7 @@ impl OnCpu for Residual {
             if self.activation != Activation::Relu {
                 self.activate(context, inner);
             }
+            self.dropout.forward(context, maps[0].weight, self.width(), inner);
             forward_map(context, &maps[1], inner, h, Epilogue::Add, product);
         }
         forward_map(context, &self.last, h, out, Epilogue::None, product);
@@ -125,12 +126,13 @@ impl OnCpu for Residual {
             match self.activation {
                 Activation::Relu => {
                     backward_map(context, &maps[1], d, d_inner, Epilogue::WherePositive(inner), product);
+                    self.dropout.backward(self.activation, inner, d_inner);
                     of_map(&maps[0], outer, d_inner, product);
                     backward_map(context, &maps[0], d_inner, d, Epilogue::AddWherePositive(outer), product);
                 }
                 Activation::Tanh => {
                     backward_map(context, &maps[1], d, d_inner, Epilogue::None, product);
-                    d_inner.iter_mut().zip(inner).for_each(|(d, h)| *d *= 1.0 - h * h);
+                    self.dropout.backward(self.activation, inner, d_inner);
                     of_map(&maps[0], outer, d_inner, product);
                     backward_map(context, &maps[0], d_inner, d, Epilogue::AddWithSlopeOfTanh(outer), product);
                 }

@@ -6,6 +6,7 @@ mod cpu;
 
 pub(super) use composed::ResidualForm;
 
+use super::Dropout;
 use crate::layers::{Linear, Scope, Start};
 use crate::spec::Activation;
 
@@ -20,6 +21,8 @@ pub struct Residual {
     pub last: Linear,
     /// σ.
     pub activation: Activation,
+    /// Behind the second activation of every block.
+    pub dropout: Dropout,
 }
 
 impl Residual {
@@ -30,6 +33,7 @@ impl Residual {
         [width, blocks]: [usize; 2],
         outputs: usize,
         activation: Activation,
+        dropout: Dropout,
     ) -> Self {
         Self {
             first: scope.child("first").linear(inputs, width, Start::Uniform),
@@ -42,6 +46,7 @@ impl Residual {
                 .collect(),
             last: scope.child("last").linear(width, outputs, Start::Zero),
             activation,
+            dropout,
         }
     }
 
