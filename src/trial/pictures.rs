@@ -179,7 +179,8 @@ const BASE_ENDS: f64 = 5.5;
 /// Limits of an axis that shows both the latents and the base density, which falls on both sides of 0.
 fn latent_limits(latents: &[f64], log_prob: &dyn Fn(f64) -> f64) -> [f64; 2] {
     let peak = log_prob(0.0);
-    let end = (1..1000).map(|i| 0.1 * f64::from(i)).find(|&z| !(log_prob(z) > peak - BASE_ENDS)).unwrap_or(100.0);
+    let tenths = (1..1000).take_while(|&i| log_prob(0.1 * f64::from(i)) > peak - BASE_ENDS).count();
+    let end = 0.1 * (tenths + 1) as f64;
     let [low, high] = axis_limits(latents.iter().copied());
     [low.min(-end), high.max(end)]
 }
