@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::canvas::{Across, Along, Canvas, FAINT, INK, Lettering, Rect, fitted, text_width};
+use super::canvas::{Across, Along, CAPITAL, Canvas, FAINT, INK, Lettering, Rect, fitted, text_width};
 use super::ticks::{Tick, ticks};
 
 /// Font sizes, in pixels.
@@ -14,10 +14,14 @@ const TICK_LENGTH: f64 = 5.0;
 /// How far the numbers of the x axis may stick out of their panel.
 const OVERHANG: f64 = 5.0;
 const GAP: f64 = 6.0;
-/// What a panel needs below its frame for numbers and the axis name.
+/// What a panel needs below its frame, or above it, for numbers and the axis name.
 pub(super) const BELOW: f64 = 58.0;
+/// How much of that lies beyond the name's upper edge, or its lower one above the panel.
+const BENEATH_NAME: f64 = 26.0;
 /// Between the numbers of the y axis and its name's middle.
 const NAME_OFFSET: f64 = 18.0;
+/// Between the left end of the picture and the middle of the y axis' name.
+pub(super) const NAME_MIDDLE: f64 = NAME / 2.0 + 8.0;
 /// Beyond this ratio of the two ranges, equal units on both axes would leave a strip.
 const STEEPEST_ASPECT: f64 = 4.0;
 
@@ -38,6 +42,10 @@ pub(super) enum XAxis<'a> {
     Marked(&'a str, &'a [Tick]),
     /// Ticks alone: the panel below has the numbers.
     Shared,
+    /// As `Named`, with numbers and name above the panel: its lower edge, which has ticks too, is where something else begins.
+    Above(&'a str),
+    /// As `Named`, with ticks at the upper edge too, where something else ends.
+    Below(&'a str),
 }
 
 /// How much of a y axis is drawn.
@@ -89,21 +97,30 @@ impl Panel {
         let (left, right, top, bottom) = (frame.left, frame.right(), frame.top, frame.bottom());
         canvas.frame(frame);
         let (x_name, x_ticks) = match x_axis {
-            XAxis::Named(name) => (Some(name), self.x_ticks()),
+            XAxis::Named(name) | XAxis::Above(name) | XAxis::Below(name) => (Some(name), self.x_ticks()),
             XAxis::Marked(name, ticks) => (Some(name), ticks.to_vec()),
             XAxis::Shared => (None, self.x_ticks()),
+        };
+        // Upper edges of the numbers and of the name.
+        let (numbers, names) = match x_axis {
+            XAxis::Above(_) => {
+                (top - TICK_LENGTH - GAP - CAPITAL * NUMBER, top - BELOW + BENEATH_NAME - CAPITAL * NAME)
+            }
+            _ => (bottom + TICK_LENGTH + GAP, bottom + BELOW - BENEATH_NAME),
         };
         let mut taken = f64::NEG_INFINITY;
         for tick in x_ticks {
             let (x, _) = self.position(tick.value, self.y[0]);
             canvas.rule((x, bottom), (x, bottom + TICK_LENGTH));
+            if let XAxis::Above(_) | XAxis::Below(_) = x_axis {
+                canvas.rule((x, top - TICK_LENGTH), (x, top));
+            }
             // A number that sticks out further could meet one of the next panel.
             let half = text_width(&tick.label, NUMBER) / 2.0;
             let inside = x - half > left - OVERHANG && x + half < right + OVERHANG;
             if x_name.is_some() && inside && x - half > taken {
                 taken = x + half + GAP;
-                let below = bottom + TICK_LENGTH + GAP;
-                canvas.text(&tick.label, Lettering::new(NUMBER, Along::Middle, Across::Top), (x, below));
+                canvas.text(&tick.label, Lettering::new(NUMBER, Along::Middle, Across::Top), (x, numbers));
             }
         }
         let mut widest: f64 = 0.0;
@@ -118,8 +135,7 @@ impl Panel {
         }
         if let Some(name) = x_name {
             let name = fitted(name, NAME, frame.width);
-            let position = (left + frame.width / 2.0, bottom + BELOW - 26.0);
-            canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), position);
+            canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), (left + frame.width / 2.0, names));
         }
         if let YAxis::Named(name) = y_axis {
             let name = fitted(name, NAME, frame.height);
@@ -134,7 +150,7 @@ impl Panel {
 pub(super) fn room_left(y: [f64; 2], height: f64) -> f64 {
     let panel = Panel { frame: Rect { left: 0.0, top: 0.0, width: 1.0, height }, x: [0.0, 1.0], y };
     let widest = panel.y_ticks().iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
-    (TICK_LENGTH + GAP + widest + NAME_OFFSET + NAME / 2.0 + 8.0).ceil()
+    (TICK_LENGTH + GAP + widest + NAME_OFFSET + NAME_MIDDLE).ceil()
 }
 
 /// Width and height of a panel within a square of side `most`: equal units on both axes, unless their ranges differ so

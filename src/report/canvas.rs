@@ -19,8 +19,13 @@ const FINE: u32 = 2;
 
 pub(super) const INK: RGBColor = RGBColor(38, 40, 46);
 pub(super) const FAINT: RGBColor = RGBColor(150, 152, 158);
+/// Colour of the histogram of the data.
+pub(super) const BARS: RGBColor = RGBColor(206, 208, 212);
 /// Colour of what comes from the flow: samples, density.
 pub(super) const FLOW: RGBColor = RGBColor(24, 96, 172);
+
+/// Height of a capital letter of Ubuntu, as a share of the font's size.
+pub(super) const CAPITAL: f64 = 0.62;
 
 /// A rectangle by its edges.
 #[derive(Clone, Copy, Debug)]
@@ -367,8 +372,8 @@ fn draw_letters<B: DrawingBackend>(
 ) -> Result<(), ReportError> {
     let pixels = f64::from(scale);
     let size = lettering.size * pixels;
-    // plotters puts the baseline half a font size below the anchor; 0.62 is the height of Ubuntu's capitals.
-    let (baseline, capital) = (0.5 * size, 0.62 * size);
+    // plotters puts the baseline half a font size below the anchor.
+    let (baseline, capital) = (0.5 * size, CAPITAL * size);
     let width = text_width(text, lettering.size) * pixels;
     let mut along = match lettering.along {
         Along::Start => 0.0,

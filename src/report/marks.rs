@@ -34,9 +34,14 @@ impl Panel {
 
     /// What of the line through `(x, y)` lies within the frame; points that are not finite break it.
     pub fn draw_curve(&self, canvas: &mut Canvas, points: &[(f64, f64)], color: RGBColor) {
+        self.draw_line(canvas, points, 2.0, color);
+    }
+
+    /// The same, `width` pixels wide.
+    pub fn draw_line(&self, canvas: &mut Canvas, points: &[(f64, f64)], width: f64, color: RGBColor) {
         for piece in self.pieces(points) {
             let positions: Vec<_> = piece.into_iter().map(|(x, y)| self.position(x, y)).collect();
-            canvas.line(&positions, 2.0, color);
+            canvas.line(&positions, width, color);
         }
     }
 

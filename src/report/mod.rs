@@ -24,7 +24,7 @@ mod ticks;
 
 pub use comparison::Comparison;
 pub use density::{DensityGrid, density_picture};
-pub use density_1d::density_1d_picture;
+pub use density_1d::{DensityLine, density_1d_picture};
 pub use error::ReportError;
 pub use images::images_picture;
 pub use pairs::pair_picture;

@@ -2,11 +2,9 @@
 
 use std::cmp::Ordering;
 
-use plotters::style::RGBColor;
-
 use super::ReportError;
 use super::axes::{BELOW, Panel, TITLE, XAxis, YAxis, draw_legend, draw_title, room_left};
-use super::canvas::{Canvas, FLOW, INK, Rect};
+use super::canvas::{BARS, Canvas, FLOW, INK, Rect};
 use super::histogram::{bin_count, heights};
 use super::limits::column_limits;
 use crate::matrix::Matrix;
@@ -16,7 +14,6 @@ use crate::train::Picture;
 const MOST_FEATURES: usize = 6;
 const BETWEEN: f64 = 12.0;
 const RADIUS: f64 = 1.2;
-const BARS: RGBColor = RGBColor(206, 208, 212);
 
 /// A scatter matrix of the first six features at most, data above the diagonal, samples below it, the histograms
 /// of both on it; tag `pairs`.

@@ -5,7 +5,8 @@ use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::report::limits::{axis_limits, column_limits};
 use crate::report::{
-    DensityGrid, ReportError, density_1d_picture, density_picture, images_picture, pair_picture, samples_picture,
+    DensityGrid, DensityLine, ReportError, density_1d_picture, density_picture, images_picture, pair_picture,
+    samples_picture,
 };
 use crate::train::{self, Picture};
 
@@ -74,7 +75,7 @@ pub struct View<'a> {
 
 /// log p where it can be drawn.
 enum Density {
-    Line { x: Vec<f64>, log_prob: Vec<f64> },
+    Line(DensityLine),
     Plane(DensityGrid),
     NotDrawn,
 }
@@ -92,12 +93,7 @@ impl<'a> View<'a> {
     ) -> Result<Self, DeviceError> {
         let data = some_rows(dataset, detail.points());
         let density = match data.columns() {
-            1 => {
-                let [low, high] = axis_limits(data.as_slice().iter().copied());
-                let x: Vec<f64> = (0..=1000).map(|i| low + (high - low) * f64::from(i) / 1000.0).collect();
-                let log_prob = log_prob(flow, dataset, &Matrix::new(x.clone(), 1))?;
-                Density::Line { x, log_prob }
-            }
+            1 => Density::Line(density_line(flow, dataset, &data, detail)?),
             2 => {
                 let (x, y) = (column_limits(&data, 0), column_limits(&data, 1));
                 Density::Plane(density_grid(flow, dataset, x, y, detail)?)
@@ -107,8 +103,8 @@ impl<'a> View<'a> {
         Ok(Self { dataset, data, samples: first_rows(samples, detail.points()), density, side: detail.side() })
     }
 
-    /// For one feature the density over the data's histogram, for two the density and samples, for images images, for other
-    /// features the samples pair by pair.
+    /// For one feature the density, the map and the base density, for two the density and samples, for images images, for
+    /// other features the samples pair by pair.
     ///
     /// # Errors
     /// Where a picture cannot be drawn.
@@ -129,7 +125,7 @@ impl<'a> View<'a> {
         let Self { data, samples, .. } = self;
         let names = self.names();
         match &self.density {
-            Density::Line { x, log_prob } => density_1d_picture(x, log_prob, data.as_slice(), title, names[0]),
+            Density::Line(line) => density_1d_picture(line, title, names[0]),
             Density::Plane(grid) => density_picture(grid, title, [names[0], names[1]], self.side),
             Density::NotDrawn if self.dataset.shape.is_image() => {
                 images_picture(data, samples, self.dataset.shape, title)
@@ -141,6 +137,52 @@ impl<'a> View<'a> {
     fn names(&self) -> Vec<&'a str> {
         self.dataset.columns.iter().map(String::as_str).collect()
     }
+}
+
+/// The density of a flow of one feature on both sides of it; `data`: rows for the histogram, data space.
+fn density_line(
+    flow: &mut dyn Flow,
+    dataset: &Dataset,
+    data: &Matrix<f64>,
+    detail: Detail,
+) -> Result<DensityLine, DeviceError> {
+    let x = evenly(axis_limits(data.as_slice().iter().copied()));
+    let points = Matrix::new(x.clone(), 1);
+    let latents = values(&flow.forward(&first_rows(&dataset.test, detail.points()))?.z);
+    let base = flow.base();
+    let base_z = evenly(latent_limits(&latents, &|z| base.log_prob(&[z as f32])));
+    Ok(DensityLine {
+        log_prob: log_prob(flow, dataset, &points)?,
+        exact: dataset.toy.as_ref().map(|toy| x.iter().map(|&x| toy.log_density(&[x])).collect()),
+        z: values(&flow.forward(&dataset.preprocessing.apply(&points))?.z),
+        base_log_prob: base_z.iter().map(|&z| base.log_prob(&[z as f32])).collect(),
+        data: data.as_slice().to_vec(),
+        x,
+        base_z,
+        latents,
+    })
+}
+
+/// Points of a curve between and at the limits.
+fn evenly([low, high]: [f64; 2]) -> Vec<f64> {
+    (0..=1000).map(|i| low + (high - low) * f64::from(i) / 1000.0).collect()
+}
+
+fn values(latents: &Matrix) -> Vec<f64> {
+    latents.as_slice().iter().map(|&z| z.into()).collect()
+}
+
+/// Nats below its peak at which a base density ends to the eye: a standard normal at 3.3, a Student-t distribution of four
+/// degrees of freedom at 5.7.
+const BASE_ENDS: f64 = 5.5;
+
+/// Limits of an axis that shows both the latents and the base density, which falls on both sides of 0.
+fn latent_limits(latents: &[f64], log_prob: &dyn Fn(f64) -> f64) -> [f64; 2] {
+    let peak = log_prob(0.0);
+    let tenths = (1..1000).take_while(|&i| log_prob(0.1 * f64::from(i)) > peak - BASE_ENDS).count();
+    let end = 0.1 * (tenths + 1) as f64;
+    let [low, high] = axis_limits(latents.iter().copied());
+    [low.min(-end), high.max(end)]
 }
 
 /// The density over a plane. In a quick picture, cells far below what can be seen are not scored: a coarse grid finds them.
@@ -232,13 +274,27 @@ fn first_rows<T: Copy + Default>(rows: &Matrix<T>, count: usize) -> Matrix<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{by_weight, visible};
+    use super::{by_weight, latent_limits, visible};
+    use crate::student_t::StudentT;
 
     #[test]
     fn rows_are_shown_as_often_as_they_weigh() {
         assert_eq!(by_weight(&[1.0; 4], 9), [0, 1, 2, 3]);
         assert_eq!(by_weight(&[1.5, 6.0, 0.5, 1e-9], 4), [0, 1, 1, 1]);
         assert_eq!(by_weight(&[1e-300, 1e-300], 2), [0, 1]);
+    }
+
+    #[test]
+    fn an_axis_of_latents_shows_them_and_the_base_density() {
+        let normal = |z: f64| -0.5 * z * z;
+        let near = |found: [f64; 2], wanted: [f64; 2]| found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 0.11);
+        // Where the density has fallen by 5.5 nats: ½z² = 5.5, and 2.5 ln(1 + z²/4) = 5.5.
+        assert!(near(latent_limits(&[], &normal), [-3.317, 3.317]));
+        let student = StudentT::new(4.0);
+        assert!(near(latent_limits(&[0.5], &|z| student.log_density(z)), [-5.667, 5.667]));
+        let far: Vec<f64> = (0..=1000).map(|i| 0.01 * f64::from(i)).collect();
+        assert!(near(latent_limits(&far, &normal), [-3.317, 10.0 + 0.8]));
+        assert!(near(latent_limits(&[], &|_| f64::NAN), [-0.1, 1.0]));
     }
 
     #[test]
