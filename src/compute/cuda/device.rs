@@ -50,6 +50,8 @@ kernels![
     Affine = "affine",
     Couple = "couple",
     CoupleBack = "couple_back",
+    CoupleSpline = "couple_spline",
+    CoupleSplineBack = "couple_spline_back",
     Normalise = "normalise",
     NormaliseBack = "normalise_back",
     NormaliseRunning = "normalise_running",

@@ -15,7 +15,7 @@ mod spline;
 mod transformer;
 
 pub use affine::{Affine, Bound};
-pub(crate) use cuda::CouplingForm;
+pub(crate) use cuda::{CouplingForm, NetworkOnCuda};
 pub use mask::Mask;
 pub use mlp::Mlp;
 pub use network::Network;
@@ -112,9 +112,7 @@ impl Kind for Coupling {
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
         let Self { mask, networks, transformer } = self;
-        // The kernels know networks that say one list each.
-        let form = transformer.form().filter(|form| form.networks() == networks.len())?;
-        let networks = networks.iter().map(Network::mlp).collect::<Option<Vec<_>>>()?;
+        let (form, networks) = (transformer.form(), networks.iter().map(Network::on_cuda).collect());
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
     }
 }

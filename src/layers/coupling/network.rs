@@ -72,14 +72,6 @@ impl Network {
         }
     }
 
-    /// The perceptron, which is all that the kernels of `compute/cuda` know.
-    pub(super) fn mlp(&self) -> Option<&Mlp> {
-        match self {
-            Self::Mlp(mlp) => Some(mlp),
-            Self::Residual(_) => None,
-        }
-    }
-
     /// Its composed form, which says lists of `changed` numbers.
     pub(super) fn upload<W: Dim, E: Float, D: Device<E>>(
         &self,
