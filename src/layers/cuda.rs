@@ -1,11 +1,12 @@
 //! Layers on NVIDIA's GPUs: the forms there are, and where their values stand on the host; what a kind commands is in its folder.
 
 use super::coupling::{CouplingForm, NetworkOnCuda};
-use super::{ActNorm, BatchNorm, Mask, Permutation};
+use super::{ActNorm, BatchNorm, Lu, Mask, Permutation};
 use crate::compute::cuda::{Address, NULL};
 
 pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
+pub(crate) use super::lu::{LuMemory, LuScratch, PlacedLu};
 
 /// A layer that the kernels of `compute/cuda` have a form of.
 pub(crate) enum OnCuda<'a> {
@@ -13,6 +14,7 @@ pub(crate) enum OnCuda<'a> {
     BatchNorm(&'a BatchNorm),
     ActNorm(&'a ActNorm),
     Permutation(&'a Permutation),
+    Lu(&'a Lu),
 }
 
 /// A coupling.

@@ -102,8 +102,8 @@ __device__ static float activation_slope(float h, int is_tanh) {
 // its bias alone.
 enum { THEN_NOTHING, THEN_RELU, THEN_TANH, THEN_BIAS };
 
-// out = activation(out + bias + add), of shape [networks, rows, width]; the same without the activation goes to `plain`. Null: there
-// is nothing to add, or nobody asks for it.
+// out = activation(out + bias + add), of shape [networks, rows, width]; the same without the activation goes to `plain`. Null:
+// there is nothing to add, or nobody asks for it.
 KERNEL void activate(float* out, const float* add, float* plain, const float* values, offset_t bias_s, offset_t bias_t,
                      int networks, int rows, int width, int then) {
     const long long at = thread_number();
@@ -790,6 +790,86 @@ KERNEL void rescale(const float* x, float* z, const float* values, offset_t log_
     if (row < rows && thread % lanes == 0 && !is_inverse) {
         log_det[row] += total;
     }
+}
+
+// An LU map, z = L U x + b, of features whose columns are in `order`. On the diagonal of its matrix stand the logarithms of U's,
+// below it L, whose own diagonal is 1, above it U. Here both become dense matrices from columns to columns.
+KERNEL void lu_unpack(const float* values, offset_t matrix, const int* order, float* upper, float* lower, int features) {
+    const long long at = thread_number();
+    if (at >= (long long)features * features) return;
+    const int i = (int)(at / features), j = (int)(at % features);
+    const long long place = (long long)order[i] * features + order[j];
+    const float entry = values[matrix + at];
+    upper[place] = i < j ? entry : i == j ? expf(entry) : 0.0f;
+    lower[place] = i < j ? 0.0f : i == j ? 1.0f : entry;
+}
+
+// What is left of an LU map once z is L U x. `lanes` threads share a row.
+KERNEL void lu_shift(float* z, const float* values, offset_t matrix, offset_t bias, float* log_det, const int* slot, int kept,
+                     float* kept_rows, int rows, int features, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    for (int feature = (int)(thread % lanes); row < rows && feature < features; feature += lanes) {
+        const float value = z[row * features + feature] + values[bias + feature];
+        z[row * features + feature] = value;
+        total += values[matrix + (offset_t)feature * (features + 1)];
+        keep(slot, kept, kept_rows, row, feature, value);
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0) {
+        log_det[row] += total;
+    }
+}
+
+// Back through an LU map by substitution, in place. `lanes` threads share a row; each looks after the features of its own.
+KERNEL void lu_inverse(float* z, const float* values, offset_t matrix, offset_t bias, const int* order, const int* slot, int kept,
+                       float* kept_rows, int rows, int features, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    const int lane = (int)(thread % lanes), own = row < rows ? features : 0;
+    float* values_of = z + row * features;
+    for (int j = lane; j < own; j += lanes) values_of[order[j]] -= values[bias + order[j]];
+    for (int i = 0; i < features; i++) {
+        const float* entries = values + matrix + (offset_t)i * features;
+        float total = 0.0f;
+        for (int j = lane; j < i && j < own; j += lanes) total += entries[j] * values_of[order[j]];
+        total = group_sum(total, lanes);
+        if (i < own && i % lanes == lane) values_of[order[i]] -= total;
+    }
+    for (int i = features - 1; i >= 0; i--) {
+        const float* entries = values + matrix + (offset_t)i * features;
+        float total = 0.0f;
+        for (int j = i + 1 + (lane + lanes - (i + 1) % lanes) % lanes; j < own; j += lanes) {
+            total += entries[j] * values_of[order[j]];
+        }
+        total = group_sum(total, lanes);
+        if (i < own && i % lanes == lane) {
+            const float value = (values_of[order[i]] - total) * expf(-entries[i]);
+            values_of[order[i]] = value;
+            keep(slot, kept, kept_rows, row, order[i], value);
+        }
+    }
+}
+
+// The gradient with respect to what an LU map gave, with what the coupling above found, to `to`.
+KERNEL void lu_gather(const float* d, const int* slot, int kept, const float* d_kept, int networks, float* to, int rows,
+                      int features) {
+    const long long at = thread_number();
+    if (at >= (long long)rows * features) return;
+    to[at] = gather(d, slot, networks, kept, d_kept, at / features, (int)(at % features), rows, features);
+}
+
+// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm.
+KERNEL void lu_gradient(const float* d_upper, const float* d_lower, const float* values, float* gradient, offset_t matrix,
+                        const int* order, int features) {
+    const long long at = thread_number();
+    if (at >= (long long)features * features) return;
+    const int i = (int)(at / features), j = (int)(at % features);
+    const long long place = (long long)order[i] * features + order[j];
+    float value = i > j ? d_lower[place] : d_upper[place];
+    if (i == j) value = value * expf(values[matrix + at]) - 1.0f;
+    gradient[matrix + at] = value;
 }
 
 // The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z.

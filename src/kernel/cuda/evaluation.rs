@@ -6,7 +6,7 @@ use super::layers::{Layer, NetworkMemory};
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
-use crate::layers::cuda::{Passage, Reader};
+use crate::layers::cuda::{LuMemory, Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub(super) struct Evaluation<D: Device> {
     kept: Vec<Address>,
     hidden: [Address; 2],
     stream: Address,
+    lu: LuMemory,
     /// A state of no steps done.
     control: Address,
     _memory: Memory<D>,
@@ -43,11 +44,12 @@ impl<D: Device> Evaluation<D> {
         let out = floats(layout.most(|group| group.networks() * rows * group.said))?;
         let wide = layout.most(|group| group.networks() * rows * group.width);
         let (hidden, stream) = ([floats(wide)?, floats(wide)?], floats(wide)?);
+        let lu = LuMemory::new(&mut memory, layout.widest_lu(architecture.features), rows)?;
         // Places that no kept feature fills are zero.
         let kept = layout.groups.iter().map(|group| memory.holding(&vec![0.0f32; rows * group.kept]));
         let kept = kept.collect::<Result<_, _>>()?;
         let control = memory.holding(&[0u32; 4])?;
-        Ok(Self { rows, x, log_det, out, kept, hidden, stream, control, _memory: memory })
+        Ok(Self { rows, x, log_det, out, kept, hidden, stream, lu, control, _memory: memory })
     }
 
     /// The commands for `layers`, of which the first is met first; one list a layer, and what comes before.
@@ -64,7 +66,7 @@ impl<D: Device> Evaluation<D> {
             Some(Layer::Coupling(coupling)) => {
                 coupling.reader(&layout.groups[coupling.group], self.kept[coupling.group])
             }
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_)) | None => Reader::NOBODY,
+            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
         };
         let mut start = Commands::default();
         let first = reader(layers.first());
@@ -100,6 +102,7 @@ impl<D: Device> Evaluation<D> {
                 }
                 Layer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
                 Layer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
+                Layer::Lu(lu) => lu.evaluate(&mut commands, values, &passage, next, self.lu),
             }
             lists.push(commands.0);
         }

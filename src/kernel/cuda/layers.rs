@@ -1,19 +1,20 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
-use super::layout::{Group, Layout, Maps, Norm, coupling};
+use super::layout::{Group, Layout, LuPlace, Maps, Norm, coupling};
 use super::order::{self, Columns};
 use crate::compute::cuda::{
     Address, Behind, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, Then, arguments, is_small, lanes,
 };
 use crate::flow::{Architecture, DeviceError, Mask};
 use crate::layers::CouplingForm;
-use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, Reader};
+use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, PlacedLu, Reader};
 use crate::spec::{Activation, NetworkKind};
 
 pub(super) enum Layer {
     Coupling(Coupling),
     BatchNorm(PlacedBatchNorm),
     ActNorm(PlacedActNorm),
+    Lu(PlacedLu),
 }
 
 impl Layer {
@@ -37,7 +38,13 @@ impl Layer {
             slot: memory.holding(&table(|mask| &mask.kept))?,
             role: memory.holding(&table(|mask| &mask.changed))?,
         };
-        let (mut couplings, mut norms) = (0.., layout.norms.iter());
+        let lu = |place: &LuPlace| -> Result<PlacedLu, DeviceError> {
+            let &LuPlace { matrix, bias, ref columns } = place;
+            let order: Vec<i32> = columns.iter().map(|&column| column as i32).collect();
+            Ok(PlacedLu { features, matrix, bias, order: memory.holding(&order)? })
+        };
+        let lus = layout.lus.iter().map(lu).collect::<Result<Vec<_>, _>>()?;
+        let (mut couplings, mut norms, mut lus) = (0.., layout.norms.iter(), lus.into_iter());
         let mut passed = vec![0; layout.groups.len()];
         let place = |(layer, _)| {
             Some(match layer {
@@ -53,6 +60,7 @@ impl Layer {
                     Norm::Batch(norm) => Self::BatchNorm(norm),
                     Norm::Act(norm) => Self::ActNorm(norm),
                 },
+                OnCuda::Lu(_) => Self::Lu(lus.next()?),
                 OnCuda::Permutation(_) => return None,
             })
         };
@@ -132,7 +140,8 @@ impl Coupling {
             let output = if at == last { out } else { hidden[at % hidden.len()] };
             let behind = match group.kind() {
                 _ if at == last => Behind::NOTHING,
-                // The second map of a block, or that before all: what it gives goes past the next block, which reads its activation.
+                // The second map of a block, or that before all: what it gives goes past the next block, which reads its
+                // activation.
                 NetworkKind::Residual if at % 2 == 0 => {
                     let add = if at == 0 { NULL } else { stream };
                     match at + 1 == last {

@@ -1,8 +1,8 @@
 //! Where a flow's values stand on a device.
 //!
-//! On the host every layer's values stand together. Here couplings of like shape are a [`Group`], whose networks have the same sizes,
-//! and the maps of one depth stand together, s before t where there are both, coupling after coupling: whatever is done to all of
-//! them is one launch.
+//! On the host every layer's values stand together. Here couplings of like shape are a [`Group`], whose networks have the same
+//! sizes, and the maps of one depth stand together, s before t where there are both, coupling after coupling: whatever is done to
+//! all of them is one launch.
 //! Sizes are rounded up to whole pieces of [`ALIGNED`] floats, so that a device reads four floats at a time. What is added is zero
 //! and stays so: a hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
 
@@ -49,6 +49,16 @@ impl Maps {
 pub(super) enum Norm {
     Batch(PlacedBatchNorm),
     Act(PlacedActNorm),
+}
+
+/// Where the values of an LU map stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LuPlace {
+    /// Shape `[features, features]`, as on the host.
+    pub matrix: usize,
+    /// Shape `[features]`, by columns.
+    pub bias: usize,
+    pub columns: Columns,
 }
 
 /// Couplings of like shape.
@@ -192,6 +202,7 @@ pub(super) struct Layout {
     /// In the order of their first couplings.
     pub groups: Vec<Group>,
     pub norms: Vec<Norm>,
+    pub lus: Vec<LuPlace>,
     /// Columns of the features of z.
     pub columns: Columns,
     /// Values that are trained: they come first.
@@ -219,6 +230,7 @@ impl Layout {
         let mut layout = Self {
             groups: Vec::new(),
             norms: Vec::new(),
+            lus: Vec::new(),
             columns: layers.last().map_or((0..architecture.features).collect(), |(_, columns)| columns.clone()),
             trainable: 0,
             len: 0,
@@ -249,6 +261,14 @@ impl Layout {
             let values = match layer {
                 OnCuda::BatchNorm(BatchNorm { log_gamma, beta, .. }) => [*log_gamma, *beta],
                 OnCuda::ActNorm(ActNorm { log_scale, bias, .. }) => [*log_scale, *bias],
+                OnCuda::Lu(lu) => {
+                    let square = features * features;
+                    let own: Vec<usize> = (0..square).collect();
+                    let matrix = layout.place_vector(lu.matrix, &own, square.next_multiple_of(ALIGNED));
+                    let bias = layout.place_vector(lu.bias, columns, room);
+                    layout.lus.push(LuPlace { matrix, bias, columns: columns.clone() });
+                    continue;
+                }
                 OnCuda::Coupling(_) | OnCuda::Permutation(_) => continue,
             };
             trained.push(values.map(|host| layout.place_vector(host, columns, room)));
@@ -266,14 +286,15 @@ impl Layout {
                     let started = layout.place_copies(norm.initialised, features, room);
                     Norm::Act(PlacedActNorm { features, log_scale, bias, started })
                 }),
-                OnCuda::Coupling(_) | OnCuda::Permutation(_) => None,
+                OnCuda::Coupling(_) | OnCuda::Permutation(_) | OnCuda::Lu(_) => None,
             };
             layout.norms.extend(norm);
         }
         layout
     }
 
-    /// The place of a map and its bias among maps of these sizes. Its outputs are lists of `own` numbers, each with room for `room`.
+    /// The place of a map and its bias among maps of these sizes. Its outputs are lists of `own` numbers, each with room for
+    /// `room`.
     fn place_map(&mut self, linear: &Linear, device: usize, maps: &Maps, [own, room]: [usize; 2]) {
         let &Linear { inputs, outputs, weight, bias } = linear;
         let own = own.min(outputs);
@@ -314,6 +335,11 @@ impl Layout {
         self.groups.iter().position(|group| group.shape == Shape::of(coupling))
     }
 
+    /// The features of LU maps, where there are any.
+    pub fn widest_lu(&self, features: usize) -> usize {
+        if self.lus.is_empty() { 0 } else { features }
+    }
+
     /// The most floats that a coupling of any group asks for.
     pub fn most(&self, of: impl Fn(&Group) -> usize) -> usize {
         self.groups.iter().map(of).max().unwrap_or(0)
@@ -352,7 +378,7 @@ impl Layout {
 pub(super) fn coupling<'a>(layer: &OnCuda<'a>) -> Option<CouplingOnCuda<'a>> {
     match layer {
         OnCuda::Coupling(coupling) => Some(coupling.clone()),
-        OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) | OnCuda::Permutation(_) => None,
+        OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) | OnCuda::Permutation(_) | OnCuda::Lu(_) => None,
     }
 }
 
@@ -385,6 +411,7 @@ mod tests {
             (5, model(4, 7, 2, Batch)),
             (2, model(2, 64, 3, None)),
             (43, model(3, 30, 1, None)),
+            (5, Model { mixing: Mixing::Lu, ..model(3, 8, 1, Act) }),
             (6, Model { mixing: Mixing::Permutation, ..model(3, 8, 1, Act) }),
             (7, Model { mixing: Mixing::Reverse, scale: Some(ScaleBound::Sigmoid), ..model(4, 8, 1, Batch) }),
             (5, Model { coupling: CouplingKind::Additive, scale: Option::None, ..model(3, 9, 2, Act) }),

@@ -11,13 +11,13 @@ use crate::flow::{Architecture, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::kernel::cuda::layers::{Coupling, Layer, NetworkGradients, NetworkMemory};
 use crate::kernel::cuda::layout::{Group, Layout, Maps};
-use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
+use crate::layers::cuda::{Backward, Forward, LuMemory, LuScratch, NormMemory, Passage, Reader};
 use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
 ///
-/// What couplings of a group leave for the way back stands coupling after coupling, as their weights do: the gradients of all weights of one
-/// depth are one batched product, once the way back is done.
+/// What couplings of a group leave for the way back stands coupling after coupling, as their weights do: the gradients of all
+/// weights of one depth are one batched product, once the way back is done.
 pub(super) struct Chain {
     /// The rows before every layer and after the last, each shape `[rows, features]`.
     x: Vec<Address>,
@@ -28,6 +28,9 @@ pub(super) struct Chain {
     stream: Address,
     /// Of every normalisation.
     norms: Vec<NormMemory>,
+    /// Of every LU map, and of all of them.
+    lus: Vec<LuMemory>,
+    lu_scratch: LuScratch,
     /// The gradient with respect to rows, shape `[rows, features]`.
     d: Address,
     /// The gradient with respect to kept features, shape `[networks, rows, kept]`.
@@ -130,8 +133,10 @@ impl Chain {
             })
         };
         let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
-        let columns = columns(layout, &groups, *weights, rows);
-        let (mut tiled, mut only_tiles) = (Vec::new(), layout.norms.is_empty());
+        let lus = layout.lus.iter().map(|_| LuMemory::new(memory, features, rows)).collect::<Result<Vec<_>, _>>()?;
+        let mut columns = columns(layout, &groups, *weights, rows);
+        columns.extend(layout.lus.iter().zip(&lus).flat_map(|(lu, own)| sums(own.d_z, lu.bias, features, *weights)));
+        let (mut tiled, mut only_tiles) = (Vec::new(), layout.norms.is_empty() && layout.lus.is_empty());
         for (group, memory) in layout.groups.iter().zip(&groups) {
             let depths: Vec<usize> =
                 (0..group.maps.len()).filter(|&depth| by_tiles(&group.maps[depth], rows)).collect();
@@ -144,6 +149,8 @@ impl Chain {
             x,
             log_det: memory.room::<f32>(rows)?,
             norms,
+            lus,
+            lu_scratch: LuScratch::new(memory, layout.widest_lu(features), rows)?,
             d: memory.room::<f32>(rows * features)?,
             d_kept: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.kept))?,
             stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
@@ -243,7 +250,7 @@ impl Chain {
                 let kept = self.of(&placed.layout, coupling, rows).kept;
                 coupling.reader(&placed.layout.groups[coupling.group], kept)
             }
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_)) | None => Reader::NOBODY,
+            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
         }
     }
 
@@ -272,7 +279,7 @@ impl Chain {
                 features,
             ],
         );
-        let mut norms = self.norms.iter();
+        let (mut norms, mut lus) = (self.norms.iter(), self.lus.iter());
         for (at, layer) in layers.iter().enumerate() {
             let next = self.reader(placed, at + 1, rows);
             let [x, z] = [self.x[at], self.x[at + 1]];
@@ -293,6 +300,11 @@ impl Chain {
                     let Some(&memory) = norms.next() else { return };
                     norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
+                Layer::Lu(lu) => {
+                    let Some(&memory) = lus.next() else { return };
+                    let forward = Forward { x, z, rows, values, control, reader: next };
+                    lu.forward(commands, &forward, self.log_det, memory);
+                }
             }
         }
     }
@@ -309,7 +321,7 @@ impl Chain {
             rows * lanes,
             arguments![self.x[layers.len()], self.log_det, self.d, self.row_loss, per_row, rows, features, lanes],
         );
-        let mut norms = self.norms.iter().rev();
+        let (mut norms, mut lus) = (self.norms.iter().rev(), self.lus.iter().rev());
         let (d, d_kept) = (self.d, self.d_kept);
         let back = |above| Backward { d, rows, values, gradient, above, d_kept };
         for (at, layer) in layers.iter().enumerate().rev() {
@@ -333,6 +345,10 @@ impl Chain {
                 Layer::ActNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.backward(commands, &back(above), memory);
+                }
+                Layer::Lu(lu) => {
+                    let Some(&memory) = lus.next() else { return };
+                    lu.backward(commands, &back(above), self.x[at], memory, self.lu_scratch);
                 }
             }
         }
@@ -390,22 +406,26 @@ struct Own {
     product: Address,
 }
 
+/// Rows of `width` columns at `from` that are summed to the gradient at `offset`.
+fn sums(from: Address, offset: usize, width: usize, weights: Weights) -> impl Iterator<Item = Columns> {
+    (0..width).step_by(COLUMNS).map(move |start| Columns {
+        from: from + FLOAT * start as u64,
+        to: weights.gradient + FLOAT * (offset + start) as u64,
+        stride: width as u32,
+        count: COLUMNS.min(width - start) as u32,
+    })
+}
+
 /// What is summed over rows after the way back, beside tiles: gradients of biases, from those of their layers' outputs.
 fn columns(layout: &Layout, groups: &[GroupMemory], weights: Weights, rows: usize) -> Vec<Columns> {
     let mut all = Vec::new();
-    let mut add = |from: Address, offset: usize, width: usize| {
-        for start in (0..width).step_by(COLUMNS) {
-            let count = COLUMNS.min(width - start) as u32;
-            let to = weights.gradient + FLOAT * (offset + start) as u64;
-            all.push(Columns { from: from + FLOAT * start as u64, to, stride: width as u32, count });
-        }
-    };
     for (group, memory) in layout.groups.iter().zip(groups) {
         for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = memory.d_hidden.get(at).copied().unwrap_or(memory.out);
             for coupling in 0..group.couplings {
                 for (net, bias) in maps.biases(coupling).enumerate() {
-                    add(of_coupling(d, maps.networks * coupling + net, rows * maps.outputs), bias, maps.outputs);
+                    let from = of_coupling(d, maps.networks * coupling + net, rows * maps.outputs);
+                    all.extend(sums(from, bias, maps.outputs, weights));
                 }
             }
         }

@@ -78,13 +78,18 @@ impl Whole {
     /// Bits do not depend on it.
     pub fn rows_a_block(placed: &Placed, rows: usize, sharing: usize) -> Option<usize> {
         let Placed { architecture: Architecture { features, .. }, layout, .. } = placed;
-        let &[ref group] = &layout.groups[..] else { return None };
+        let [group] = &layout.groups[..] else { return None };
         let widest = group.width.max(group.kept).max(group.said);
         // The kernels count in 32 bits.
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(*features);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
         let known = group.has_networks() && group.is_separate() && group.kind() == NetworkKind::Mlp;
-        let fits = layout.norms.is_empty() && known && *features <= FEATURES && widest <= WIDEST && counted;
+        let fits = layout.norms.is_empty()
+            && layout.lus.is_empty()
+            && known
+            && *features <= FEATURES
+            && widest <= WIDEST
+            && counted;
         let sums = |rows: usize| 4 * rows.min(4) * Kernel::PassOne.threads();
         let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * features + group.said + 1);
         let mut possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
