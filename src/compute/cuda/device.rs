@@ -64,6 +64,8 @@ kernels![
     LuGather = "lu_gather",
     LuGradient = "lu_gradient",
     Lose = "lose",
+    StudentT = "student_t",
+    LoseStudentT = "lose_student_t",
     ColumnSums = "column_sums",
     Squares = "squares",
     Finish = "finish",

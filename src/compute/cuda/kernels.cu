@@ -891,6 +891,55 @@ KERNEL void lose(const float* z, const float* log_det, float* d, double* row_los
     }
 }
 
+// What rows need to know of a Student-t distribution: its degrees of freedom, and the derivative of its log-density at 0 with
+// respect to their logarithm.
+typedef struct {
+    double degrees, peak_slope;
+} StudentT;
+
+// The derivative of the logarithm of the gamma function, for x > 0.
+__device__ static double digamma(double x) {
+    double below = 0.0;
+    for (; x < 8.0; x += 1.0) below += 1.0 / x;
+    const double square = 1.0 / (x * x);
+    const double tail = square * (1.0 / 12 - square * (1.0 / 120 - square * (1.0 / 252 - square * (1.0 / 240 - square / 132))));
+    return log(x) - 0.5 / x - tail - below;
+}
+
+// The distribution of every feature of a Student-t base, and term[feature], its log-density at 0. Degrees of freedom are `fixed`,
+// or, where that is 0, learned.
+KERNEL void student_t(const float* values, offset_t log_degrees, double fixed, StudentT* base, double* term, int features) {
+    const int feature = (int)thread_number();
+    if (feature >= features) return;
+    const double degrees = fixed > 0.0 ? fixed : exp((double)values[log_degrees + feature]);
+    const double whole = 0.5 * degrees, half = whole + 0.5;
+    base[feature].degrees = degrees;
+    base[feature].peak_slope = whole * (digamma(half) - digamma(whole)) - 0.5;
+    term[feature] = lgamma(half) - lgamma(whole) - 0.5 * log(degrees * 3.14159265358979323846);
+}
+
+// As `lose`, of a Student-t base without its log-densities at 0. product, [rows, features]: to be summed over rows to the gradient
+// of the logarithms of its degrees of freedom.
+KERNEL void lose_student_t(const float* z, const float* log_det, float* d, double* row_loss, const StudentT* base, float* product,
+                           float per_row, int rows, int features, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    for (int feature = (int)(thread % lanes); row < rows && feature < features; feature += lanes) {
+        const long long at = row * features + feature;
+        const double value = z[at], degrees = base[feature].degrees;
+        const double square = value * value, rise = log1p(square / degrees);
+        total += (float)(0.5 * (degrees + 1.0) * rise);
+        d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * per_row;
+        const double near = (degrees + 1.0) * (square / (degrees + square));
+        product[at] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * per_row;
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0) {
+        row_loss[row] = (double)total - log_det[row];
+    }
+}
+
 // At most 32 neighbouring columns to be summed over rows.
 typedef struct {
     const float* from;

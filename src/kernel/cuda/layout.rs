@@ -7,7 +7,7 @@
 //! and stays so: a hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
 
 use super::order::{self, Columns};
-use crate::flow::{Architecture, BatchNorm, Linear};
+use crate::flow::{Architecture, Base, BatchNorm, Linear};
 use crate::layers::cuda::{CouplingOnCuda, OnCuda, PlacedActNorm, PlacedBatchNorm};
 use crate::layers::{ActNorm, CouplingForm};
 use crate::spec::NetworkKind;
@@ -203,6 +203,8 @@ pub(super) struct Layout {
     pub groups: Vec<Group>,
     pub norms: Vec<Norm>,
     pub lus: Vec<LuPlace>,
+    /// Offset of what is learned of the base, shape `[features]`, by columns.
+    pub base: Option<usize>,
     /// Columns of the features of z.
     pub columns: Columns,
     /// Values that are trained: they come first.
@@ -231,6 +233,7 @@ impl Layout {
             groups: Vec::new(),
             norms: Vec::new(),
             lus: Vec::new(),
+            base: None,
             columns: layers.last().map_or((0..architecture.features).collect(), |(_, columns)| columns.clone()),
             trainable: 0,
             len: 0,
@@ -272,6 +275,10 @@ impl Layout {
                 OnCuda::Coupling(_) | OnCuda::Permutation(_) => continue,
             };
             trained.push(values.map(|host| layout.place_vector(host, columns, room)));
+        }
+        if let Base::StudentT(degrees) = architecture.base {
+            let columns = layout.columns.clone();
+            layout.base = degrees.place().map(|host| layout.place_vector(host, &columns, room));
         }
         layout.trainable = layout.len;
         let mut trained = trained.into_iter();
@@ -386,7 +393,10 @@ pub(super) fn coupling<'a>(layer: &OnCuda<'a>) -> Option<CouplingOnCuda<'a>> {
 mod tests {
     use super::*;
     use crate::layers::Layer;
-    use crate::spec::{CouplingKind, Kept, MaskScheme, Mixing, Model, NetworkKind, Normalization, ScaleBound};
+    use crate::spec::{
+        BaseKind, CouplingKind, DegreesOfFreedom, Kept, Learned, MaskScheme, Mixing, Model, NetworkKind, Normalization,
+        ScaleBound,
+    };
 
     #[test]
     fn every_value_has_its_place_and_comes_back() {
@@ -399,6 +409,7 @@ mod tests {
             normalization,
             ..Model::default()
         };
+        let learned = Some(DegreesOfFreedom::Learned(Learned::Learned));
         let spline = |model| Model {
             coupling: CouplingKind::Spline,
             scale: Option::None,
@@ -412,6 +423,7 @@ mod tests {
             (2, model(2, 64, 3, None)),
             (43, model(3, 30, 1, None)),
             (5, Model { mixing: Mixing::Lu, ..model(3, 8, 1, Act) }),
+            (5, Model { base: BaseKind::StudentT, degrees_of_freedom: learned, ..model(3, 8, 1, Batch) }),
             (6, Model { mixing: Mixing::Permutation, ..model(3, 8, 1, Act) }),
             (7, Model { mixing: Mixing::Reverse, scale: Some(ScaleBound::Sigmoid), ..model(4, 8, 1, Batch) }),
             (5, Model { coupling: CouplingKind::Additive, scale: Option::None, ..model(3, 9, 2, Act) }),

@@ -7,7 +7,7 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
-use crate::flow::{Architecture, DeviceError, HALF_LN_TAU};
+use crate::flow::{Architecture, Base, Degrees, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::kernel::cuda::layers::{Coupling, Layer, NetworkGradients, NetworkMemory};
 use crate::kernel::cuda::layout::{Group, Layout, Maps};
@@ -37,8 +37,10 @@ pub(super) struct Chain {
     d_kept: Address,
     /// The rows' parts of the loss, f64.
     row_loss: Address,
-    /// What normalisations add to log_det, shape `[norms, features]`, f64.
+    /// What is the same for all rows of the log-density: of every normalisation and of a Student-t base, each shape `[features]`,
+    /// f64.
     terms: Address,
+    student_t: Option<StudentTMemory>,
     /// Sums of squares of the gradient's parts, f64.
     partial: Address,
     partials: usize,
@@ -52,6 +54,17 @@ pub(super) struct Chain {
     /// What else is summed over rows: biases' gradients.
     columns: Address,
     column_blocks: usize,
+}
+
+/// A Student-t base.
+struct StudentTMemory {
+    degrees: Degrees,
+    /// What rows need to know of every feature's distribution, shape `[features]`: see `kernels.cu`.
+    base: Address,
+    /// Its sums over rows are the gradients of what is learned, shape `[rows, features]`.
+    product: Address,
+    /// Its part of the terms.
+    term: Address,
 }
 
 /// What the couplings of a group leave for the way back.
@@ -124,7 +137,7 @@ impl Chain {
         let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * features)).collect::<Result<_, _>>()?;
         let groups = layout.groups.iter().map(|group| GroupMemory::new(memory, group, rows));
         let groups = groups.collect::<Result<Vec<_>, _>>()?;
-        let terms = memory.room::<f64>(layout.norms.len() * features)?;
+        let terms = memory.room::<f64>((layout.norms.len() + 1) * features)?;
         let norm = |number: usize| {
             Ok(NormMemory {
                 normal: memory.room::<f32>(rows * features)?,
@@ -136,7 +149,19 @@ impl Chain {
         let lus = layout.lus.iter().map(|_| LuMemory::new(memory, features, rows)).collect::<Result<Vec<_>, _>>()?;
         let mut columns = columns(layout, &groups, *weights, rows);
         columns.extend(layout.lus.iter().zip(&lus).flat_map(|(lu, own)| sums(own.d_z, lu.bias, features, *weights)));
-        let (mut tiled, mut only_tiles) = (Vec::new(), layout.norms.is_empty() && layout.lus.is_empty());
+        let student_t = match architecture.base {
+            Base::Normal => None,
+            Base::StudentT(degrees) => {
+                let (base, product) = (memory.room::<[f64; 2]>(features)?, memory.room::<f32>(rows * features)?);
+                let term = terms + 8 * (layout.norms.len() * features) as u64;
+                Some(StudentTMemory { degrees, base, product, term })
+            }
+        };
+        if let (Some(student_t), Some(place)) = (&student_t, layout.base) {
+            columns.extend(sums(student_t.product, place, features, *weights));
+        }
+        let (mut tiled, mut only_tiles) =
+            (Vec::new(), layout.norms.is_empty() && layout.lus.is_empty() && layout.base.is_none());
         for (group, memory) in layout.groups.iter().zip(&groups) {
             let depths: Vec<usize> =
                 (0..group.maps.len()).filter(|&depth| by_tiles(&group.maps[depth], rows)).collect();
@@ -156,6 +181,7 @@ impl Chain {
             stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
             row_loss: memory.room::<f64>(rows)?,
             terms,
+            student_t,
             partial: memory.room::<f64>(partials)?,
             partials,
             tile_count: tiles.len(),
@@ -196,7 +222,10 @@ impl Chain {
         if !self.only_tiles {
             commands.launch_blocks(Kernel::Squares, partials, arguments![weights.gradient, weights.count, partial]);
         }
-        let constant = architecture.features as f64 * HALF_LN_TAU;
+        let (terms, constant) = match &self.student_t {
+            None => (layout.norms.len(), architecture.features as f64 * HALF_LN_TAU),
+            Some(_) => (layout.norms.len() + 1, 0.0),
+        };
         let clip_norm = update.map_or(0.0, |(optimizer, _)| optimizer.clip_norm());
         commands.launch_blocks(
             Kernel::Finish,
@@ -207,7 +236,7 @@ impl Chain {
                 self.row_loss,
                 rows,
                 self.terms,
-                layout.norms.len() * architecture.features,
+                terms * architecture.features,
                 constant,
                 clip_norm,
                 desk.losses,
@@ -316,11 +345,22 @@ impl Chain {
         let per_row = 1.0 / rows as f32;
         let Weights { values, gradient, .. } = *weights;
         let lanes = lanes(features);
-        commands.launch(
-            Kernel::Lose,
-            rows * lanes,
-            arguments![self.x[layers.len()], self.log_det, self.d, self.row_loss, per_row, rows, features, lanes],
-        );
+        let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, lanes]);
+        let found = arguments![z, self.log_det, self.d, self.row_loss];
+        match &self.student_t {
+            None => commands.launch(Kernel::Lose, rows * lanes, [found, losses].concat()),
+            Some(StudentTMemory { degrees, base, product, term }) => {
+                let fixed = match degrees {
+                    Degrees::Fixed(degrees) => *degrees,
+                    Degrees::Learned(_) => 0.0,
+                };
+                let place = layout.base.unwrap_or(0);
+                let described = arguments![values, place, fixed, *base, *term, features];
+                commands.launch(Kernel::StudentT, features, described);
+                let by_base = arguments![*base, *product];
+                commands.launch(Kernel::LoseStudentT, rows * lanes, [found, by_base, losses].concat());
+            }
+        }
         let (mut norms, mut lus) = (self.norms.iter().rev(), self.lus.iter().rev());
         let (d, d_kept) = (self.d, self.d_kept);
         let back = |above| Backward { d, rows, values, gradient, above, d_kept };

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
-use crate::flow::{Architecture, DeviceError, HALF_LN_TAU};
+use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::{Activation, NetworkKind};
@@ -77,7 +77,7 @@ impl Whole {
     /// How many rows a block takes, for a flow that shares its device with others, `sharing` in all; `None`: not for this way.
     /// Bits do not depend on it.
     pub fn rows_a_block(placed: &Placed, rows: usize, sharing: usize) -> Option<usize> {
-        let Placed { architecture: Architecture { features, .. }, layout, .. } = placed;
+        let Placed { architecture: Architecture { features, base, .. }, layout, .. } = placed;
         let [group] = &layout.groups[..] else { return None };
         let widest = group.width.max(group.kept).max(group.said);
         // The kernels count in 32 bits.
@@ -86,6 +86,7 @@ impl Whole {
         let known = group.has_networks() && group.is_separate() && group.kind() == NetworkKind::Mlp;
         let fits = layout.norms.is_empty()
             && layout.lus.is_empty()
+            && *base == Base::Normal
             && known
             && *features <= FEATURES
             && widest <= WIDEST
