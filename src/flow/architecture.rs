@@ -20,8 +20,8 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Whether `compute/cuda` has a form of every layer and of the base; a flow of others is composed on a GPU.
+    /// Whether `compute/cuda` has a form of every layer; a flow of others is composed on a GPU.
     pub fn is_on_cuda(&self) -> bool {
-        self.base.is_on_cuda() && self.layers.iter().all(|layer| layer.on_cuda().is_some())
+        self.layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 }

@@ -26,11 +26,10 @@ impl Architecture {
         layers.iter().map(|layer| layer.cost(shape.values())).fold(Cost::default(), Add::add)
     }
 
-    /// Whether a GPU has kernels for every layer and the base of a model, which is not made; it computes others by plain dfdx
-    /// operations.
+    /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
     pub fn has_kernels_on_cuda(model: &Model, shape: impl Into<Shape>) -> bool {
-        let ((layers, base), _) = layers::count(|scope| recipe(model, shape.into(), 0, scope));
-        base.is_on_cuda() && layers.iter().all(|layer| layer.on_cuda().is_some())
+        let ((layers, _), _) = layers::count(|scope| recipe(model, shape.into(), 0, scope));
+        layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 
     /// Lays out a model for rows of `shape`. `seed` decides random masks and start values.

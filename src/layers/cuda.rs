@@ -1,11 +1,12 @@
 //! Layers on NVIDIA's GPUs: the forms there are, and where their values stand on the host; what a kind commands is in its folder.
 
-use super::coupling::CouplingForm;
-use super::{ActNorm, BatchNorm, Mask, Mlp, Permutation};
+use super::coupling::{CouplingForm, NetworkOnCuda};
+use super::{ActNorm, BatchNorm, Lu, Mask, Permutation};
 use crate::compute::cuda::{Address, NULL};
 
 pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
+pub(crate) use super::lu::{LuMemory, LuScratch, PlacedLu};
 
 /// A layer that the kernels of `compute/cuda` have a form of.
 pub(crate) enum OnCuda<'a> {
@@ -13,14 +14,15 @@ pub(crate) enum OnCuda<'a> {
     BatchNorm(&'a BatchNorm),
     ActNorm(&'a ActNorm),
     Permutation(&'a Permutation),
+    Lu(&'a Lu),
 }
 
-/// A coupling. All of a flow are of one form.
+/// A coupling.
 #[derive(Clone)]
 pub(crate) struct CouplingOnCuda<'a> {
     pub mask: &'a Mask,
-    /// s and t, or t alone.
-    pub networks: Vec<&'a Mlp>,
+    /// One for each list of what the form asks for, or one for all.
+    pub networks: Vec<NetworkOnCuda<'a>>,
     /// What it does with what they say.
     pub form: CouplingForm,
     /// Offset of the learned bound of s, shape `[changed]`, where there is one.
@@ -33,10 +35,12 @@ pub(crate) struct Reader {
     pub slot: Address,
     pub kept: usize,
     pub rows: Address,
+    /// Networks that read them, each of which finds a gradient for them.
+    pub networks: usize,
 }
 
 impl Reader {
-    pub const NOBODY: Self = Self { slot: NULL, kept: 0, rows: NULL };
+    pub const NOBODY: Self = Self { slot: NULL, kept: 0, rows: NULL, networks: 0 };
 }
 
 /// Rows that a layer takes, as in evaluation, from `x` to `z`; they may be the same.
@@ -73,7 +77,6 @@ pub(crate) struct Backward {
     pub above: Reader,
     /// What the networks of the coupling above have found for what they read, shape `[networks, rows, kept]`.
     pub d_kept: Address,
-    pub networks: usize,
 }
 
 /// What a normalisation leaves for its way back.

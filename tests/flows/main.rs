@@ -521,7 +521,10 @@ fn every_way_to_compute_a_flow_agrees_with_f64() {
 #[test]
 fn large_batches_on_a_gpu_agree_with_f64() {
     let sigmoid = bounded(70, [2, 12, 1], ScaleBound::Sigmoid);
-    for case in [affine(70, [2, 12, 2]).tanh(), additive(70, [2, 12, 2]), sigmoid, act_norm(3, [2, 12, 1])] {
+    let splines = residual(spline_of_all(3, [2, 12, 1], 4)).mixed(Mixing::Lu);
+    let others = [residual(joint(70, [2, 12, 1])).tanh(), splines, affine(1, [2, 12, 1]), act_norm(3, [2, 12, 1])];
+    let plain = [affine(70, [2, 12, 2]).tanh(), additive(70, [2, 12, 2]), sigmoid];
+    for case in plain.into_iter().chain(others) {
         let gpus = case.gpus().into_iter().map(|gpu| (gpu.name(), case.on(gpu)));
         agrees_with_f64(&case, 1100, gpus.collect());
     }
@@ -593,20 +596,27 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
 #[test]
 fn coupling_starts_as_the_identity() {
     for case in table().into_iter().filter(|case| !case.mixes_rows()) {
-        let mut flow =
+        let on_host =
             kernel::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
+        let gpus = case.gpus().into_iter().map(|gpu| {
+            let (architecture, parameters) = Architecture::new(&case.model, case.features, 0);
+            gpu.flow(architecture, parameters)
+        });
         let x = case.rows(9);
-        let latent = flow.forward(&x).expect("forward");
         // But for the order of the features.
         let mut order: Vec<usize> = (0..case.features).collect();
-        for layer in &flow.architecture().layers {
+        for layer in &on_host.architecture().layers {
             for (_, places) in layer.places().into_iter().filter(|(name, _)| *name == "order") {
                 order = places.iter().map(|&from| order[from]).collect();
             }
         }
         let expected = x.iter_rows().flat_map(|row| order.iter().map(|&from| row[from])).collect();
-        assert_eq!(latent.z, Matrix::new(expected, case.features));
-        assert!(latent.log_det.iter().all(|&l| l == 0.0));
+        let expected = Matrix::new(expected, case.features);
+        for mut flow in std::iter::once(on_host).chain(gpus) {
+            let latent = flow.forward(&x).expect("forward");
+            assert_eq!(latent.z, expected, "{}", case.name());
+            assert!(latent.log_det.iter().all(|&l| l == 0.0), "{}", case.name());
+        }
     }
 }
 

@@ -33,21 +33,65 @@ impl Commands {
         self.0.push(Command::Product(product));
     }
 
-    /// A product of a coupling's networks by a kernel of ours, with what comes behind it: forward bias and activation, back the
-    /// slope of the activation that gave `h`.
-    pub fn affine(&mut self, product: &Product, h: Address, activation: Option<Activation>) {
+    /// A product of a coupling's networks by a kernel of ours, with what comes behind it.
+    pub fn affine(&mut self, product: &Product, behind: Behind) {
         let &Product { rows, inner, columns, a, b, c, count, .. } = product;
         let blocks = rows.div_ceil(SIDE) * columns.div_ceil(SIDE) * count;
-        let then: usize = match activation {
-            None => 0,
-            Some(Activation::Relu) => 1,
-            Some(Activation::Tanh) => 2,
-        };
+        let Behind { then, h, add, plain } = behind;
         self.launch_blocks(
             Kernel::Affine,
             blocks,
-            arguments![a.address, a.stride, b.address, b.stride, h, c, rows, inner, columns, b.transposed, then],
+            arguments![
+                a.address,
+                a.stride,
+                b.address,
+                b.stride,
+                h,
+                add,
+                plain,
+                c,
+                rows,
+                inner,
+                columns,
+                b.transposed,
+                then as usize,
+            ],
         );
+    }
+}
+
+/// What comes behind a product of a coupling's networks.
+#[derive(Clone, Copy)]
+pub(crate) struct Behind {
+    pub then: Then,
+    /// Back, what the activation gave.
+    pub h: Address,
+    /// Added: forward before the activation, back behind its slope. Null: nothing.
+    pub add: Address,
+    /// Forward, where the values before the activation go. Null: nowhere.
+    pub plain: Address,
+}
+
+impl Behind {
+    pub const NOTHING: Self = Self { then: Then::Nothing, h: NULL, add: NULL, plain: NULL };
+}
+
+/// Forward a bias and an activation, back the slope of the activation; by the numbers of `kernels.cu`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing = 0,
+    Relu = 1,
+    Tanh = 2,
+    /// A bias alone.
+    Bias = 3,
+}
+
+impl From<Activation> for Then {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Relu => Self::Relu,
+            Activation::Tanh => Self::Tanh,
+        }
     }
 }
 

@@ -98,29 +98,39 @@ __device__ static float activation_slope(float h, int is_tanh) {
     return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
 }
 
-// h = activation(h + bias), h of shape [networks, rows, width].
-KERNEL void activate(float* h, const float* values, offset_t bias_s, offset_t bias_t, int networks, int rows, int width,
-                     int is_tanh) {
+// What comes behind a map forward, and what came before it on the way back: nothing, not even its bias; its bias and an activation;
+// its bias alone.
+enum { THEN_NOTHING, THEN_RELU, THEN_TANH, THEN_BIAS };
+
+// out = activation(out + bias + add), of shape [networks, rows, width]; the same without the activation goes to `plain`. Null:
+// there is nothing to add, or nobody asks for it.
+KERNEL void activate(float* out, const float* add, float* plain, const float* values, offset_t bias_s, offset_t bias_t,
+                     int networks, int rows, int width, int then) {
     const long long at = thread_number();
     const long long one = (long long)rows * width;
     if (at >= networks * one) return;
-    h[at] = activation(h[at] + values[(at < one ? bias_s : bias_t) + column_of(at, width)], is_tanh);
+    float value = out[at] + values[(at < one ? bias_s : bias_t) + column_of(at, width)];
+    if (add != NULL) value += add[at];
+    if (plain != NULL) plain[at] = value;
+    out[at] = then == THEN_BIAS ? value : activation(value, then == THEN_TANH);
 }
 
-// The gradient before an activation, in place of the one behind it, d; h: what the activation gave.
-KERNEL void activate_back(const float* h, float* d, long long count, int is_tanh) {
+// The gradient before an activation, in place of the one behind it, d; h: what the activation gave; add: added to it, or null.
+KERNEL void activate_back(const float* h, const float* add, float* d, long long count, int then) {
     const long long at = thread_number();
     if (at >= count) return;
-    d[at] = activation_slope(h[at], is_tanh) * d[at];
+    const float value = activation_slope(h[at], then == THEN_TANH) * d[at];
+    d[at] = add == NULL ? value : value + add[at];
 }
 
 // A map of the networks of a coupling, with what comes behind it, for sizes that leave most of a GPU idle in a general product.
-// Forward, out[net][row] = activation(in[net][row] * W[net] + b[net]), W of shape [inner, columns]. Back (`is_back`),
-// out[net][row] = in[net][row] * W[net] transposed, W of shape [columns, inner], times the slope where the activation gave h.
-// `then`: 1 relu, 2 tanh, 0 neither activation nor bias. in_net, map: floats from s to t, of `in` and of the weights.
+// Forward, out[net][row] = activation(in[net][row] * W[net] + b[net] + add[net][row]), W of shape [inner, columns]; without the
+// activation it goes to `plain`, which may be `add`. Back (`is_back`), out[net][row] = in[net][row] * W[net] transposed, W of shape
+// [columns, inner], times the slope where the activation gave h, plus add[net][row]. add and plain may be null.
+// in_net, map: floats from s to t, of `in` and of the weights.
 // All sizes are whole pieces of four floats. A block has a tile of 32 rows and 32 columns of one network.
-KERNEL void affine(const float* in, long long in_net, const float* weights, long long map, const float* h, float* out, int rows,
-                                  int inner, int columns, int is_back, int then) {
+KERNEL void affine(const float* in, long long in_net, const float* weights, long long map, const float* h, const float* add,
+                                  float* plain, float* out, int rows, int inner, int columns, int is_back, int then) {
     enum { SIDE = 32, TERMS = 64, PITCH = TERMS / 4 + 1 };
     __shared__ Four room[2 * SIDE * PITCH];
     Four* left = room;
@@ -206,14 +216,26 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
 #pragma unroll
         for (int j = 0; j < 4; j++) {
             const int own = first_column + column + 8 * j;
-            if (own < columns) out[place + own] = then == 0 ? total.v[j] : total.v[j] * activation_slope(h[place + own], then == 2);
+            if (own >= columns) continue;
+            if (then != THEN_NOTHING) total.v[j] *= activation_slope(h[place + own], then == THEN_TANH);
+            out[place + own] = add == NULL ? total.v[j] : total.v[j] + add[place + own];
         }
     } else if (first_column + 4 * column < columns) {
         const int own = first_column + 4 * column;
-        if (then > 0) {
+        if (then != THEN_NOTHING) {
             const Four bias = four(weights + (long long)inner * columns + own);
 #pragma unroll
-            for (int j = 0; j < 4; j++) total.v[j] = activation(total.v[j] + bias.v[j], then == 2);
+            for (int j = 0; j < 4; j++) total.v[j] += bias.v[j];
+        }
+        if (add != NULL) {
+            const Four more = four(add + place + own);
+#pragma unroll
+            for (int j = 0; j < 4; j++) total.v[j] += more.v[j];
+        }
+        if (plain != NULL) *(Four*)(plain + place + own) = total;
+        if (then == THEN_RELU || then == THEN_TANH) {
+#pragma unroll
+            for (int j = 0; j < 4; j++) total.v[j] = activation(total.v[j], then == THEN_TANH);
         }
         *(Four*)(out + place + own) = total;
     }
@@ -258,23 +280,23 @@ __device__ static float bound_of(const float* values, offset_t scale, int j, int
     return form <= FORM_ATAN ? values[scale + j] : 1.0f;
 }
 
-// A coupling, x to z or back; x and z may be the same. out, [networks, rows, changed]: what the networks say without their biases;
-// it leaves s without its learned bound and e^s (back: e^-s). Without networks (nothing is kept) biases stand alone.
+// A coupling, x to z or back; x and z may be the same. out, [networks, rows, said]: what the networks say without their biases; it
+// leaves s without its learned bound and e^s (back: e^-s). to_t: floats from what is said of s to what is said of t, by the same
+// network or by the next. Without networks (nothing is kept) biases stand alone.
 // role[feature]: its place among the changed features, or -1. `lanes` threads share a row.
 KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bias_t, offset_t scale, const float* x,
                                   float* z, float* log_det, const int* role, const int* slot, int kept, float* kept_rows, int rows,
-                                  int features, int changed, int has_networks, int form, int is_inverse, int lanes) {
+                                  int features, int said, offset_t to_t, int has_networks, int form, int is_inverse, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
-    const long long half = form == FORM_ADDITIVE ? 0 : (long long)rows * changed;
     float total = 0.0f;
     if (row < rows) {
         for (int feature = (int)(thread % lanes); feature < features; feature += lanes) {
             float value = x[row * features + feature];
             const int j = role[feature];
             if (j >= 0) {
-                const long long at = row * changed + j;
-                const float t = (has_networks ? out[half + at] : 0.0f) + values[bias_t + j];
+                const long long at = row * said + j;
+                const float t = (has_networks ? out[to_t + at] : 0.0f) + values[bias_t + j];
                 float factor = 1.0f;
                 if (form != FORM_ADDITIVE) {
                     const float squashed = squash((has_networks ? out[at] : 0.0f) + values[bias_s + j], form);
@@ -282,7 +304,7 @@ KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bi
                     factor = expf(is_inverse ? -s : s);
                     total += s;
                     out[at] = squashed;
-                    out[half + at] = factor;
+                    out[to_t + at] = factor;
                 }
                 value = is_inverse ? (value - t) * factor : value * factor + t;
             }
@@ -309,31 +331,272 @@ __device__ static float gather(const float* d, const int* slot, int networks, in
 }
 
 // The way back through `couple`, up to its networks: d becomes the gradient with respect to x, but for what the networks add; out
-// becomes the gradients of what the networks say; product, [rows, changed], is to be summed over rows to the gradient of scale,
-// where there is one. The loss has -per_row a unit of s.
+// becomes the gradients of what the networks say; product, [rows, room], is to be summed over rows to the gradient of scale,
+// where there is one. The loss has -per_row a unit of s. `networks`: those of the coupling above.
 KERNEL void couple_back(float* out, const float* values, offset_t scale, const float* x, float* d, float* product,
-                                       const int* role, const int* slot, int kept, const float* d_kept, float per_row, int rows,
-                                       int features, int changed, int form) {
+                                       const int* role, const int* slot, int kept, const float* d_kept, int networks,
+                                       float per_row, int rows, int features, int said, offset_t to_t, int room, int form) {
     const long long at = thread_number();
     if (at >= (long long)rows * features) return;
     const long long row = at / features;
     const int feature = (int)(at % features);
-    float value = gather(d, slot, networks_of(form), kept, d_kept, row, feature, rows, features);
+    float value = gather(d, slot, networks, kept, d_kept, row, feature, rows, features);
     const int j = role[feature];
     if (j >= 0 && form == FORM_ADDITIVE) {
-        out[row * changed + j] = value;
+        out[row * said + j] = value;
     } else if (j >= 0) {
-        float* s = out + row * changed + j;
-        float* t = s + (long long)rows * changed;
+        float* s = out + row * said + j;
+        float* t = s + to_t;
         const float squashed = *s, factor = *t;
         const float d_t = value;
         value *= factor;
         const float d_s = value * x[at] - per_row;
-        product[row * changed + j] = d_s * squashed;
+        product[row * room + j] = d_s * squashed;
         *s = d_s * bound_of(values, scale, j, form) * squash_slope(squashed, factor, form);
         *t = d_t;
     }
     d[at] = value;
+}
+
+// Rational-quadratic splines, by the formulas of layers/coupling/spline/cpu.rs.
+typedef struct {
+    int bins;
+    // Floats from one list of what networks say to the next.
+    int list;
+    // The identity begins at +-bound.
+    float bound;
+    // A bin's length is least + factor * its share.
+    float least, factor;
+    // Added to a logit of a slope. Compilers must not know it: what it gives must be what logits of 0 give, to the bit.
+    float curve;
+} Spline;
+
+// A bin's width or height: where it starts, its length, its share of the whole, and the shares before it.
+typedef struct {
+    float start, length, share, before;
+} Side;
+
+// The bin of a value; the slopes at its ends, and those of the curve that they come from.
+typedef struct {
+    int number;
+    Side x, y;
+    float slopes[2], curves[2];
+} Bin;
+
+// A place theta in a bin, and the parts of a spline there: z = y + height (theta + lift), dz/dx = secant^2 a / divisor^2.
+typedef struct {
+    float theta, rest, t, secant, lift, divisor, a;
+} Place;
+
+__device__ static float unit(float v) {
+    v = v > 0.0f ? v : 0.0f;
+    return v < 1.0f ? v : 1.0f;
+}
+
+__device__ static float softplus(float v) {
+    return (v > 0.0f ? v : 0.0f) + log1pf(expf(-fabsf(v)));
+}
+
+__device__ static float sigmoid(float v) {
+    const float small = expf(-fabsf(v));
+    return (v < 0.0f ? small : 1.0f) / (1.0f + small);
+}
+
+// The logits at p, with their biases, become shares that add up to 1.
+__device__ static void softmax(float* p, int count, int list) {
+    float largest = p[0], sum = 0.0f;
+    for (int i = 1; i < count; i++) largest = p[i * list] > largest ? p[i * list] : largest;
+    for (int i = 0; i < count; i++) {
+        const float share = expf(p[i * list] - largest);
+        sum += share;
+        p[i * list] = share;
+    }
+    const float inverse = 1.0f / sum;
+    for (int i = 0; i < count; i++) p[i * list] *= inverse;
+}
+
+__device__ static Side side_of(Spline spline, float share, float start, float before) {
+    const Side side = {start, fmaf(spline.factor, share, spline.least), share, before};
+    return side;
+}
+
+__device__ static Side side_behind(Spline spline, float share, Side side) {
+    return side_of(spline, share, side.start + side.length, side.before + side.share);
+}
+
+// The bin of `key`, an x, or back a y, within +-bound. p: shares, and logits of slopes.
+__device__ static Bin find_bin(Spline spline, const float* p, float key, int is_inverse) {
+    const int bins = spline.bins, list = spline.list;
+    Side x = side_of(spline, p[0], -spline.bound, 0.0f), y = side_of(spline, p[bins * list], -spline.bound, 0.0f);
+    Bin bin;
+    bin.number = 0;
+    bin.x = x;
+    bin.y = y;
+    for (int i = 1; i < bins; i++) {
+        x = side_behind(spline, p[i * list], x);
+        y = side_behind(spline, p[(bins + i) * list], y);
+        if (key < (is_inverse ? y.start : x.start)) break;
+        bin.number = i;
+        bin.x = x;
+        bin.y = y;
+    }
+    const float* logits = p + (2 * bins + bin.number) * list;
+    const float at_zero = softplus(spline.curve);
+    for (int end = 0; end < 2; end++) {
+        const int inner = end == 0 ? bin.number > 0 : bin.number + 1 < bins;
+        const float logit = (inner ? logits[(end - 1) * list] : 0.0f) + spline.curve;
+        bin.slopes[end] = 1.0f + (softplus(logit) - at_zero);
+        bin.curves[end] = sigmoid(logit);
+    }
+    return bin;
+}
+
+__device__ static Place place_in(Bin bin, float theta) {
+    Place at;
+    at.theta = theta;
+    at.rest = 1.0f - theta;
+    at.t = theta * at.rest;
+    at.secant = bin.y.length / bin.x.length;
+    // By how much the slopes at the ends exceed the secant: 0 all at once where the spline is a line.
+    const float first = bin.slopes[0] - at.secant, second = bin.slopes[1] - at.secant;
+    at.divisor = fmaf(first + second, at.t, at.secant);
+    at.lift = at.t * (first * at.rest - second * theta) / at.divisor;
+    at.a = fmaf(second, theta * theta, fmaf(first, at.rest * at.rest, at.secant));
+    return at;
+}
+
+// z of the x at that place: exactly x where the spline is the identity.
+__device__ static float value_at(Bin bin, float x, Place at) {
+    const float moved = fmaf(bin.y.length - bin.x.length, at.theta, bin.y.start - bin.x.start);
+    return x + fmaf(bin.y.length, at.lift, moved);
+}
+
+__device__ static float slope_at(Place at) {
+    const float ratio = at.secant / at.divisor;
+    return ratio * ratio * at.a;
+}
+
+// Where in its bin the y `near` lies.
+__device__ static float inverse_place(Bin bin, float near) {
+    const float height = bin.y.length, secant = height / bin.x.length, first = bin.slopes[0], second = bin.slopes[1];
+    // a theta^2 + b theta + c = 0 by the root that does not cancel; rounding may make its discriminant negative.
+    const float rise = near - bin.y.start;
+    const float bend = rise * (first + second - 2.0f * secant);
+    const float a = fmaf(height, secant - first, bend), b = height * first - bend, c = -secant * rise;
+    const float discriminant = fmaf(b, b, -4.0f * (a * c));
+    const float theta = unit(2.0f * c / -(b + sqrtf(discriminant > 0.0f ? discriminant : 0.0f)));
+    // One step of Newton's takes away what rounding left.
+    const Place at = place_in(bin, theta);
+    const float there = value_at(bin, fmaf(theta, bin.x.length, bin.x.start), at);
+    return unit(theta + (near - there) / (slope_at(at) * bin.x.length));
+}
+
+// A coupling by splines, as `couple`. bias: offset of what its network says without what it reads. It leaves shares in place of the
+// logits of widths and heights.
+KERNEL void couple_spline(float* out, const float* values, offset_t bias, const float* x, float* z, float* log_det,
+                          const int* role, const int* slot, int kept, float* kept_rows, int rows, int features, int said,
+                          int list, int has_networks, int bins, float bound, float least, float factor, float curve,
+                          int is_inverse, int lanes) {
+    const Spline spline = {bins, list, bound, least, factor, curve};
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    if (row < rows) {
+        for (int feature = (int)(thread % lanes); feature < features; feature += lanes) {
+            float value = x[row * features + feature];
+            const int j = role[feature];
+            if (j >= 0) {
+                float* p = out + row * said + j;
+                for (int i = 0; i < 3 * bins - 1; i++) {
+                    p[i * list] = (has_networks ? p[i * list] : 0.0f) + values[bias + i * list + j];
+                }
+                softmax(p, bins, list);
+                softmax(p + bins * list, bins, list);
+                // Not a number is not within, and not beyond.
+                const int outside = value < -bound || value > bound;
+                if (!outside) {
+                    const Bin bin = find_bin(spline, p, value, is_inverse);
+                    if (is_inverse) {
+                        value = fmaf(inverse_place(bin, value), bin.x.length, bin.x.start);
+                    } else {
+                        const Place at = place_in(bin, unit((value - bin.x.start) / bin.x.length));
+                        value = value_at(bin, value, at);
+                        total += logf(slope_at(at));
+                    }
+                }
+            }
+            z[row * features + feature] = value;
+            keep(slot, kept, kept_rows, row, feature, value);
+        }
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0 && !is_inverse) {
+        log_det[row] += total;
+    }
+}
+
+// The gradients of the logits of widths or of heights, in place of the shares at p: from those by where the value's bin starts and
+// by its length.
+__device__ static void shares_back(Spline spline, float* p, Side side, int number, float d_start, float d_length) {
+    const float mean = fmaf(d_start, side.before, d_length * side.share);
+    for (int i = 0; i < spline.bins; i++) {
+        const float d_share = i < number ? d_start : i == number ? d_length : 0.0f;
+        p[i * spline.list] = spline.factor * p[i * spline.list] * (d_share - mean);
+    }
+}
+
+// The way back through `couple_spline`, as `couple_back`.
+KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* role, const int* slot, int kept,
+                               const float* d_kept, int networks, float per_row, int rows, int features, int said, int list,
+                               int bins, float bound, float least, float factor, float curve) {
+    const Spline spline = {bins, list, bound, least, factor, curve};
+    const long long at = thread_number();
+    if (at >= (long long)rows * features) return;
+    const long long row = at / features;
+    const int feature = (int)(at % features);
+    const float d_z = gather(d, slot, networks, kept, d_kept, row, feature, rows, features);
+    float d_x = d_z;
+    const int j = role[feature];
+    if (j >= 0) {
+        float* p = out + row * said + j;
+        const float before = x[at];
+        if (before < -bound || before > bound) {
+            for (int i = 0; i < 3 * bins - 1; i++) p[i * list] = 0.0f;
+        } else {
+            const Bin bin = find_bin(spline, p, before, 0);
+            const Place place = place_in(bin, unit((before - bin.x.start) / bin.x.length));
+            const float theta = place.theta, rest = place.rest, t = place.t, secant = place.secant;
+            const float first = bin.slopes[0], second = bin.slopes[1], quotient = theta + place.lift;
+            // The loss by the parts N, D and A of z and of ln dz/dx = 2 ln s + ln A - 2 ln D.
+            const float d_numerator = d_z * bin.y.length / place.divisor;
+            const float d_divisor = 2.0f * per_row / place.divisor - d_numerator * quotient;
+            const float d_a = -per_row / place.a;
+            const float both = d_numerator + d_divisor, turn = rest - theta;
+            // By the secant, the place in the bin, and the slopes.
+            const float d_secant = d_numerator * theta * theta + 2.0f * t * d_a + d_divisor * (1.0f - 2.0f * t)
+                - 2.0f * per_row / secant;
+            const float d_first = both * t + d_a * rest * rest, d_second = d_divisor * t + d_a * theta * theta;
+            const float of_numerator = first * turn + 2.0f * secant * theta;
+            const float of_divisor = (first + second - 2.0f * secant) * turn;
+            const float of_a = second * theta + secant * turn - first * rest;
+            const float d_theta = d_numerator * of_numerator + d_divisor * of_divisor + 2.0f * d_a * of_a;
+            // By x, and by where the bin begins and how long it is.
+            const float by_width = 1.0f / bin.x.length;
+            d_x = d_theta * by_width;
+            const float d_height = d_secant * by_width + d_z * quotient;
+            const float d_width = -by_width * (d_secant * secant + d_theta * theta);
+            // By the logits.
+            shares_back(spline, p, bin.x, bin.number, -d_x, d_width);
+            shares_back(spline, p + bins * list, bin.y, bin.number, d_z, d_height);
+            for (int knot = 1; knot < bins; knot++) {
+                float d_logit = 0.0f;
+                if (knot == bin.number) d_logit = d_first * bin.curves[0];
+                if (knot == bin.number + 1) d_logit = d_second * bin.curves[1];
+                p[(2 * bins + knot - 1) * list] = d_logit;
+            }
+        }
+    }
+    d[at] = d_x;
 }
 
 // Mean and variance of a feature over a batch, by a block of 256 threads.
@@ -529,6 +792,86 @@ KERNEL void rescale(const float* x, float* z, const float* values, offset_t log_
     }
 }
 
+// An LU map, z = L U x + b, of features whose columns are in `order`. On the diagonal of its matrix stand the logarithms of U's,
+// below it L, whose own diagonal is 1, above it U. Here both become dense matrices from columns to columns.
+KERNEL void lu_unpack(const float* values, offset_t matrix, const int* order, float* upper, float* lower, int features) {
+    const long long at = thread_number();
+    if (at >= (long long)features * features) return;
+    const int i = (int)(at / features), j = (int)(at % features);
+    const long long place = (long long)order[i] * features + order[j];
+    const float entry = values[matrix + at];
+    upper[place] = i < j ? entry : i == j ? expf(entry) : 0.0f;
+    lower[place] = i < j ? 0.0f : i == j ? 1.0f : entry;
+}
+
+// What is left of an LU map once z is L U x. `lanes` threads share a row.
+KERNEL void lu_shift(float* z, const float* values, offset_t matrix, offset_t bias, float* log_det, const int* slot, int kept,
+                     float* kept_rows, int rows, int features, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    for (int feature = (int)(thread % lanes); row < rows && feature < features; feature += lanes) {
+        const float value = z[row * features + feature] + values[bias + feature];
+        z[row * features + feature] = value;
+        total += values[matrix + (offset_t)feature * (features + 1)];
+        keep(slot, kept, kept_rows, row, feature, value);
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0) {
+        log_det[row] += total;
+    }
+}
+
+// Back through an LU map by substitution, in place. `lanes` threads share a row; each looks after the features of its own.
+KERNEL void lu_inverse(float* z, const float* values, offset_t matrix, offset_t bias, const int* order, const int* slot, int kept,
+                       float* kept_rows, int rows, int features, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    const int lane = (int)(thread % lanes), own = row < rows ? features : 0;
+    float* values_of = z + row * features;
+    for (int j = lane; j < own; j += lanes) values_of[order[j]] -= values[bias + order[j]];
+    for (int i = 0; i < features; i++) {
+        const float* entries = values + matrix + (offset_t)i * features;
+        float total = 0.0f;
+        for (int j = lane; j < i && j < own; j += lanes) total += entries[j] * values_of[order[j]];
+        total = group_sum(total, lanes);
+        if (i < own && i % lanes == lane) values_of[order[i]] -= total;
+    }
+    for (int i = features - 1; i >= 0; i--) {
+        const float* entries = values + matrix + (offset_t)i * features;
+        float total = 0.0f;
+        for (int j = i + 1 + (lane + lanes - (i + 1) % lanes) % lanes; j < own; j += lanes) {
+            total += entries[j] * values_of[order[j]];
+        }
+        total = group_sum(total, lanes);
+        if (i < own && i % lanes == lane) {
+            const float value = (values_of[order[i]] - total) * expf(-entries[i]);
+            values_of[order[i]] = value;
+            keep(slot, kept, kept_rows, row, order[i], value);
+        }
+    }
+}
+
+// The gradient with respect to what an LU map gave, with what the coupling above found, to `to`.
+KERNEL void lu_gather(const float* d, const int* slot, int kept, const float* d_kept, int networks, float* to, int rows,
+                      int features) {
+    const long long at = thread_number();
+    if (at >= (long long)rows * features) return;
+    to[at] = gather(d, slot, networks, kept, d_kept, at / features, (int)(at % features), rows, features);
+}
+
+// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm.
+KERNEL void lu_gradient(const float* d_upper, const float* d_lower, const float* values, float* gradient, offset_t matrix,
+                        const int* order, int features) {
+    const long long at = thread_number();
+    if (at >= (long long)features * features) return;
+    const int i = (int)(at / features), j = (int)(at % features);
+    const long long place = (long long)order[i] * features + order[j];
+    float value = i > j ? d_lower[place] : d_upper[place];
+    if (i == j) value = value * expf(values[matrix + at]) - 1.0f;
+    gradient[matrix + at] = value;
+}
+
 // The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z.
 KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, float per_row, int rows,
                                 int features, int lanes) {
@@ -541,6 +884,55 @@ KERNEL void lose(const float* z, const float* log_det, float* d, double* row_los
             total += 0.5f * value * value;
             d[row * features + feature] = value * per_row;
         }
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0) {
+        row_loss[row] = (double)total - log_det[row];
+    }
+}
+
+// What rows need to know of a Student-t distribution: its degrees of freedom, and the derivative of its log-density at 0 with
+// respect to their logarithm.
+typedef struct {
+    double degrees, peak_slope;
+} StudentT;
+
+// The derivative of the logarithm of the gamma function, for x > 0.
+__device__ static double digamma(double x) {
+    double below = 0.0;
+    for (; x < 8.0; x += 1.0) below += 1.0 / x;
+    const double square = 1.0 / (x * x);
+    const double tail = square * (1.0 / 12 - square * (1.0 / 120 - square * (1.0 / 252 - square * (1.0 / 240 - square / 132))));
+    return log(x) - 0.5 / x - tail - below;
+}
+
+// The distribution of every feature of a Student-t base, and term[feature], its log-density at 0. Degrees of freedom are `fixed`,
+// or, where that is 0, learned.
+KERNEL void student_t(const float* values, offset_t log_degrees, double fixed, StudentT* base, double* term, int features) {
+    const int feature = (int)thread_number();
+    if (feature >= features) return;
+    const double degrees = fixed > 0.0 ? fixed : exp((double)values[log_degrees + feature]);
+    const double whole = 0.5 * degrees, half = whole + 0.5;
+    base[feature].degrees = degrees;
+    base[feature].peak_slope = whole * (digamma(half) - digamma(whole)) - 0.5;
+    term[feature] = lgamma(half) - lgamma(whole) - 0.5 * log(degrees * 3.14159265358979323846);
+}
+
+// As `lose`, of a Student-t base without its log-densities at 0. product, [rows, features]: to be summed over rows to the gradient
+// of the logarithms of its degrees of freedom.
+KERNEL void lose_student_t(const float* z, const float* log_det, float* d, double* row_loss, const StudentT* base, float* product,
+                           float per_row, int rows, int features, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    for (int feature = (int)(thread % lanes); row < rows && feature < features; feature += lanes) {
+        const long long at = row * features + feature;
+        const double value = z[at], degrees = base[feature].degrees;
+        const double square = value * value, rise = log1p(square / degrees);
+        total += (float)(0.5 * (degrees + 1.0) * rise);
+        d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * per_row;
+        const double near = (degrees + 1.0) * (square / (degrees + square));
+        product[at] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * per_row;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {

@@ -40,11 +40,6 @@ impl Base {
             Self::StudentT(degrees) => Box::new(StudentTs::new(*degrees, features, values)),
         }
     }
-
-    /// Whether `kernel/cuda` has a form of it; with another one, a flow is composed on a GPU.
-    pub fn is_on_cuda(&self) -> bool {
-        *self == Self::Normal
-    }
 }
 
 /// A base density with the parameters that it has now. −log density is a constant plus the sum of an energy for every coordinate.

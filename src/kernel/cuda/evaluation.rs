@@ -6,7 +6,7 @@ use super::layers::{Layer, NetworkMemory};
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
-use crate::layers::cuda::{Passage, Reader};
+use crate::layers::cuda::{LuMemory, Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +23,13 @@ pub(super) struct Evaluation<D: Device> {
     pub x: Address,
     /// Shape `[rows]`.
     pub log_det: Address,
-    /// What the coupling that was passed last has left, shape `[networks, rows, changed]`.
+    /// What the coupling that was passed last has left, shape `[networks, rows, said]`.
     pub out: Address,
-    kept: Address,
+    /// Of every group.
+    kept: Vec<Address>,
     hidden: [Address; 2],
+    stream: Address,
+    lu: LuMemory,
     /// A state of no steps done.
     control: Address,
     _memory: Memory<D>,
@@ -38,13 +41,15 @@ impl<D: Device> Evaluation<D> {
         let mut floats = |count: usize| memory.room::<f32>(count);
         let x = floats(rows * architecture.features)?;
         let log_det = floats(rows)?;
-        let out = floats(layout.networks() * rows * layout.changed)?;
-        let wide = layout.networks() * rows * layout.width;
-        let hidden = [floats(wide)?, floats(wide)?];
+        let out = floats(layout.most(|group| group.networks() * rows * group.said))?;
+        let wide = layout.most(|group| group.networks() * rows * group.width);
+        let (hidden, stream) = ([floats(wide)?, floats(wide)?], floats(wide)?);
+        let lu = LuMemory::new(&mut memory, layout.widest_lu(architecture.features), rows)?;
         // Places that no kept feature fills are zero.
-        let kept = memory.holding(&vec![0.0f32; rows * layout.kept])?;
+        let kept = layout.groups.iter().map(|group| memory.holding(&vec![0.0f32; rows * group.kept]));
+        let kept = kept.collect::<Result<_, _>>()?;
         let control = memory.holding(&[0u32; 4])?;
-        Ok(Self { rows, x, log_det, out, kept, hidden, control, _memory: memory })
+        Ok(Self { rows, x, log_det, out, kept, hidden, stream, lu, control, _memory: memory })
     }
 
     /// The commands for `layers`, of which the first is met first; one list a layer, and what comes before.
@@ -58,8 +63,10 @@ impl<D: Device> Evaluation<D> {
         way: Way,
     ) -> Vec<Vec<Command>> {
         let reader = |layer: Option<&&Layer>| match layer {
-            Some(Layer::Coupling(coupling)) => coupling.reader(layout, self.kept),
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_)) | None => Reader::NOBODY,
+            Some(Layer::Coupling(coupling)) => {
+                coupling.reader(&layout.groups[coupling.group], self.kept[coupling.group])
+            }
+            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
         };
         let mut start = Commands::default();
         let first = reader(layers.first());
@@ -87,12 +94,15 @@ impl<D: Device> Evaluation<D> {
             let mut commands = Commands::default();
             match layer {
                 Layer::Coupling(coupling) => {
-                    let memory = NetworkMemory { kept: self.kept, hidden: &self.hidden, out: self.out };
-                    coupling.networks(&mut commands, layout, values, &memory, rows, architecture.activation);
-                    coupling.couple(&mut commands, layout, values, self.out, &passage, next);
+                    let (group, out) = (&layout.groups[coupling.group], self.out);
+                    let kept = self.kept[coupling.group];
+                    let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out };
+                    coupling.networks(&mut commands, group, values, &memory, rows, architecture.activation);
+                    coupling.couple(&mut commands, group, values, out, &passage, next);
                 }
                 Layer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
                 Layer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
+                Layer::Lu(lu) => lu.evaluate(&mut commands, values, &passage, next, self.lu),
             }
             lists.push(commands.0);
         }

@@ -11,7 +11,6 @@ use super::order::{to_columns, to_features};
 use super::step::{Brought, Moments, Source, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
-use crate::layers::CouplingForm;
 use crate::layers::cuda::OnCuda;
 use crate::matrix::Matrix;
 use crate::optimizer::Optimizer;
@@ -382,14 +381,15 @@ impl<D: Device> Flow for OnDevice<D> {
                 self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
             }
             let mut scale_max = 0.0;
-            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.form != CouplingForm::Additive)
+            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.form.has_scale())
+                && let Some(group) = layout.group(&coupling)
             {
-                let mut squashed = vec![0.0f32; rows * layout.changed];
+                let said = layout.groups[group].said;
+                let mut squashed = vec![0.0f32; rows * said];
                 self.device.read(evaluation.out, cast_slice_mut(&mut squashed))?;
                 let bound = |j| coupling.scale.map_or(1.0, |scale| self.parameters.values()[scale + j]);
                 let scale: Vec<f32> = (0..coupling.mask.changed.len()).map(bound).collect();
-                let s =
-                    squashed.chunks_exact(layout.changed).flat_map(|row| row.iter().zip(&scale).map(|(a, b)| a * b));
+                let s = squashed.chunks_exact(said).flat_map(|row| row.iter().zip(&scale).map(|(a, b)| a * b));
                 scale_max = s.map(|s| f64::from(s.abs())).fold(0.0, f64::max);
             }
             health.push(LayerHealth { finite: z.iter().all(|v| v.is_finite()), scale_max });

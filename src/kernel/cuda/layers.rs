@@ -1,18 +1,20 @@
 //! The layers of a flow as a device sees them, and the commands that take rows through them.
 
-use super::layout::{Layout, Maps, Norm, coupling};
+use super::layout::{Group, Layout, LuPlace, Maps, Norm, coupling};
 use super::order::{self, Columns};
 use crate::compute::cuda::{
-    Address, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, is_small, lanes,
+    Address, Behind, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, Then, arguments, is_small, lanes,
 };
 use crate::flow::{Architecture, DeviceError, Mask};
-use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, Reader};
-use crate::spec::Activation;
+use crate::layers::CouplingForm;
+use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, PlacedLu, Reader};
+use crate::spec::{Activation, NetworkKind};
 
 pub(super) enum Layer {
     Coupling(Coupling),
     BatchNorm(PlacedBatchNorm),
     ActNorm(PlacedActNorm),
+    Lu(PlacedLu),
 }
 
 impl Layer {
@@ -36,19 +38,29 @@ impl Layer {
             slot: memory.holding(&table(|mask| &mask.kept))?,
             role: memory.holding(&table(|mask| &mask.changed))?,
         };
-        let (mut couplings, mut norms) = (0.., layout.norms.iter());
+        let lu = |place: &LuPlace| -> Result<PlacedLu, DeviceError> {
+            let &LuPlace { matrix, bias, ref columns } = place;
+            let order: Vec<i32> = columns.iter().map(|&column| column as i32).collect();
+            Ok(PlacedLu { features, matrix, bias, order: memory.holding(&order)? })
+        };
+        let lus = layout.lus.iter().map(lu).collect::<Result<Vec<_>, _>>()?;
+        let (mut couplings, mut norms, mut lus) = (0.., layout.norms.iter(), lus.into_iter());
+        let mut passed = vec![0; layout.groups.len()];
         let place = |(layer, _)| {
             Some(match layer {
                 OnCuda::Coupling(place) => {
-                    let number = couplings.next()?;
-                    let at = 4 * (number * features) as u64;
+                    let at = 4 * (couplings.next()? * features) as u64;
                     let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
-                    Self::Coupling(Coupling { number, features, role: tables.role + at, slot })
+                    let group = layout.group(&place)?;
+                    let number = passed[group];
+                    passed[group] += 1;
+                    Self::Coupling(Coupling { group, number, features, role: tables.role + at, slot })
                 }
                 OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
                     Norm::Batch(norm) => Self::BatchNorm(norm),
                     Norm::Act(norm) => Self::ActNorm(norm),
                 },
+                OnCuda::Lu(_) => Self::Lu(lus.next()?),
                 OnCuda::Permutation(_) => return None,
             })
         };
@@ -66,7 +78,9 @@ pub(super) struct Tables {
 }
 
 pub(super) struct Coupling {
-    /// Which coupling of the flow it is, from 0.
+    /// Its group.
+    pub group: usize,
+    /// Which coupling of its group it is, from 0.
     pub number: usize,
     features: usize,
     /// Of every feature: its place among the changed ones, or −1.
@@ -79,41 +93,104 @@ pub(super) struct Coupling {
 pub(super) struct NetworkMemory<'a> {
     /// The kept features, shape `[rows, kept]`.
     pub kept: Address,
-    /// The hidden layers, each shape `[networks, rows, width]`; where there are fewer than layers, they are used in turn.
+    /// What every map but the first reads, each shape `[networks, rows, width]`; where there are fewer than maps, they are used in
+    /// turn.
     pub hidden: &'a [Address],
-    /// What the networks say, shape `[networks, rows, changed]`.
+    /// What goes past the blocks of residual networks, of the same shape.
+    pub stream: Address,
+    /// What the networks say, shape `[networks, rows, said]`.
     pub out: Address,
 }
 
+/// What a coupling's networks leave, and the gradients of it.
+pub(super) struct NetworkGradients<'a> {
+    /// What every map but the first has read, each shape `[networks, rows, width]`.
+    pub hidden: &'a [Address],
+    /// The gradients with respect to what every map but the last gave, of the same shapes.
+    pub d_hidden: &'a [Address],
+    /// The gradients with respect to what the networks say, shape `[networks, rows, said]`.
+    pub d_out: Address,
+    /// Where those with respect to the kept features go, shape `[networks, rows, kept]`. Null: nobody asks.
+    pub d_kept: Address,
+}
+
 impl Coupling {
-    pub fn reader(&self, layout: &Layout, rows: Address) -> Reader {
-        Reader { slot: self.slot, kept: layout.kept, rows }
+    pub fn reader(&self, group: &Group, rows: Address) -> Reader {
+        Reader { slot: self.slot, kept: group.kept, rows, networks: group.networks() }
     }
 
     /// Computes what the networks say, but for the last biases.
     pub fn networks(
         &self,
         commands: &mut Commands,
-        layout: &Layout,
+        group: &Group,
         values: Address,
         memory: &NetworkMemory<'_>,
         rows: usize,
         activation: Activation,
     ) {
-        if !layout.has_networks() {
+        if !group.has_networks() {
             return;
         }
-        let mut input = Factor { address: memory.kept, transposed: false, stride: 0 };
-        for (at, maps) in layout.maps.iter().enumerate() {
-            let is_last = at + 1 == layout.maps.len();
-            let output = if is_last { memory.out } else { memory.hidden[at % memory.hidden.len()] };
-            let then = if is_last { None } else { Some(activation) };
-            self.forward_map(commands, maps, values, input, output, rows, then);
+        let &NetworkMemory { kept, hidden, stream, out } = memory;
+        let activated = Behind { then: activation.into(), ..Behind::NOTHING };
+        let last = group.maps.len() - 1;
+        let mut input = Factor { address: kept, transposed: false, stride: 0 };
+        for (at, maps) in group.maps.iter().enumerate() {
+            let output = if at == last { out } else { hidden[at % hidden.len()] };
+            let behind = match group.kind() {
+                _ if at == last => Behind::NOTHING,
+                // The second map of a block, or that before all: what it gives goes past the next block, which reads its
+                // activation.
+                NetworkKind::Residual if at % 2 == 0 => {
+                    let add = if at == 0 { NULL } else { stream };
+                    match at + 1 == last {
+                        true => Behind { then: Then::Bias, add, ..Behind::NOTHING },
+                        false => Behind { add, plain: stream, ..activated },
+                    }
+                }
+                NetworkKind::Mlp | NetworkKind::Residual => activated,
+            };
+            self.forward_map(commands, maps, values, input, output, rows, behind);
             input = Factor { address: output, transposed: false, stride: rows * maps.outputs };
         }
     }
 
-    /// Takes the rows in `input` through one map of the networks to `output`, with its bias and activation where there is one.
+    /// The way back through [`networks`](Self::networks).
+    pub fn networks_back(
+        &self,
+        commands: &mut Commands,
+        group: &Group,
+        values: Address,
+        gradients: &NetworkGradients<'_>,
+        rows: usize,
+        activation: Activation,
+    ) {
+        if !group.has_networks() {
+            return;
+        }
+        let &NetworkGradients { hidden, d_hidden, d_out, d_kept } = gradients;
+        let last = group.maps.len() - 1;
+        for (at, maps) in group.maps.iter().enumerate().rev() {
+            let d = if at == last { d_out } else { d_hidden[at] };
+            if at == 0 {
+                if d_kept != NULL {
+                    self.backward_map(commands, maps, values, d, d_kept, rows, Behind::NOTHING);
+                }
+                continue;
+            }
+            let activated = Behind { then: activation.into(), h: hidden[at - 1], ..Behind::NOTHING };
+            let behind = match group.kind() {
+                NetworkKind::Residual if at == last => Behind::NOTHING,
+                // The first map of a block: what goes past the block has the gradient behind it too.
+                NetworkKind::Residual if at % 2 == 1 => Behind { add: d_hidden[at + 1], ..activated },
+                NetworkKind::Mlp | NetworkKind::Residual => activated,
+            };
+            self.backward_map(commands, maps, values, d, d_hidden[at - 1], rows, behind);
+        }
+    }
+
+    /// Takes the rows in `input` through one map of the networks to `output`, with what comes behind it.
     #[allow(clippy::too_many_arguments)]
     fn forward_map(
         &self,
@@ -123,7 +200,7 @@ impl Coupling {
         input: Factor,
         output: Address,
         rows: usize,
-        activation: Option<Activation>,
+        behind: Behind,
     ) {
         let weights = values + FLOAT * maps.weight(self.number) as u64;
         let product = Product {
@@ -137,24 +214,25 @@ impl Coupling {
             count: maps.networks,
         };
         if is_small(&product) {
-            return commands.affine(&product, NULL, activation);
+            return commands.affine(&product, behind);
         }
         commands.product(product);
-        if let Some(activation) = activation {
-            let [s, t] = maps.bias(self.number);
-            let is_tanh = activation == Activation::Tanh;
+        if behind.then != Then::Nothing {
+            let Behind { then, add, plain, .. } = behind;
+            let first = maps.weight(self.number) + maps.inputs * maps.outputs;
+            let last = first + (maps.networks - 1) * maps.stride();
             commands.launch(
                 Kernel::Activate,
                 maps.networks * rows * maps.outputs,
-                arguments![output, values, s, t, maps.networks, rows, maps.outputs, is_tanh],
+                arguments![output, add, plain, values, first, last, maps.networks, rows, maps.outputs, then as usize,],
             );
         }
     }
 
-    /// Takes gradients with respect to what a map gave, in `d`, to those with respect to what it read; with the activation that
-    /// gave those, and its values.
+    /// Takes gradients with respect to what a map gave, in `d`, to those with respect to what stood before the activation that it
+    /// read, which is `behind`.
     #[allow(clippy::too_many_arguments)]
-    pub fn backward_map(
+    fn backward_map(
         &self,
         commands: &mut Commands,
         maps: &Maps,
@@ -162,7 +240,7 @@ impl Coupling {
         d: Address,
         to: Address,
         rows: usize,
-        activated: Option<(Activation, Address)>,
+        behind: Behind,
     ) {
         let weights = values + FLOAT * maps.weight(self.number) as u64;
         let product = Product {
@@ -176,14 +254,13 @@ impl Coupling {
             count: maps.networks,
         };
         if is_small(&product) {
-            let (activation, h) = activated.unzip();
-            return commands.affine(&product, h.unwrap_or(NULL), activation);
+            return commands.affine(&product, behind);
         }
         commands.product(product);
-        if let Some((activation, h)) = activated {
+        if behind.then != Then::Nothing {
+            let Behind { then, h, add, .. } = behind;
             let count = maps.networks * rows * maps.inputs;
-            let is_tanh = activation == Activation::Tanh;
-            commands.launch(Kernel::ActivateBack, count, arguments![h, to, count, is_tanh]);
+            commands.launch(Kernel::ActivateBack, count, arguments![h, add, to, count, then as usize]);
         }
     }
 
@@ -191,7 +268,7 @@ impl Coupling {
     pub fn couple(
         &self,
         commands: &mut Commands,
-        layout: &Layout,
+        group: &Group,
         values: Address,
         out: Address,
         passage: &Passage,
@@ -199,31 +276,83 @@ impl Coupling {
     ) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
         let lanes = lanes(self.features);
-        let [s, t] = layout.maps.last().map_or([0; 2], |maps| maps.bias(self.number));
-        commands.launch(
-            Kernel::Couple,
-            rows * lanes,
-            arguments![
-                out,
-                values,
-                s,
-                t,
-                layout.scale(self.number).unwrap_or(0),
-                x,
-                z,
-                log_det,
-                self.role,
-                reader.slot,
-                reader.kept,
-                reader.rows,
-                rows,
-                self.features,
-                layout.changed,
-                layout.has_networks(),
-                layout.form as usize,
-                inverse,
-                lanes,
-            ],
-        );
+        let [first, second] = group.biases(self.number);
+        let rows_from = arguments![
+            x,
+            z,
+            log_det,
+            self.role,
+            reader.slot,
+            reader.kept,
+            reader.rows,
+            rows,
+            self.features,
+            group.said,
+        ];
+        let (kernel, arguments) = match group.form() {
+            CouplingForm::Spline(spline) => (
+                Kernel::CoupleSpline,
+                [
+                    arguments![out, values, first],
+                    rows_from,
+                    arguments![group.list, group.has_networks()],
+                    spline.arguments(),
+                    arguments![inverse, lanes],
+                ]
+                .concat(),
+            ),
+            form => (
+                Kernel::Couple,
+                [
+                    arguments![out, values, first, second, group.scale(self.number).unwrap_or(0)],
+                    rows_from,
+                    arguments![group.to_second(rows), group.has_networks(), form.number(), inverse, lanes],
+                ]
+                .concat(),
+            ),
+        };
+        commands.launch(kernel, rows * lanes, arguments);
+    }
+
+    /// The way back through [`couple`](Self::couple), from x as it was before: `d` becomes the gradient with respect to it, but for
+    /// what the networks add, `out` those of what the networks say. `product` is what `couple_back` says of it.
+    #[allow(clippy::too_many_arguments)]
+    pub fn couple_back(
+        &self,
+        commands: &mut Commands,
+        group: &Group,
+        values: Address,
+        [out, product]: [Address; 2],
+        [x, d]: [Address; 2],
+        rows: usize,
+        (above, d_kept): (Reader, Address),
+    ) {
+        let rows_from = arguments![
+            self.role,
+            above.slot,
+            above.kept,
+            d_kept,
+            above.networks,
+            1.0 / rows as f32,
+            rows,
+            self.features,
+            group.said,
+        ];
+        let (kernel, arguments) = match group.form() {
+            CouplingForm::Spline(spline) => (
+                Kernel::CoupleSplineBack,
+                [arguments![out, x, d], rows_from, arguments![group.list], spline.arguments()].concat(),
+            ),
+            form => (
+                Kernel::CoupleBack,
+                [
+                    arguments![out, values, group.scale(self.number).unwrap_or(0), x, d, product],
+                    rows_from,
+                    arguments![group.to_second(rows), group.changed(), form.number()],
+                ]
+                .concat(),
+            ),
+        };
+        commands.launch(kernel, rows * self.features, arguments);
     }
 }

@@ -70,7 +70,7 @@ impl PlacedActNorm {
     /// The way back through [`forward`](Self::forward).
     pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
         let Self { features, log_scale, bias, .. } = *self;
-        let &Backward { d, rows, values, gradient, above, d_kept, networks } = backward;
+        let &Backward { d, rows, values, gradient, above, d_kept } = backward;
         commands.launch_blocks(
             Kernel::RescaleBack,
             features,
@@ -84,7 +84,7 @@ impl PlacedActNorm {
                 above.slot,
                 above.kept,
                 d_kept,
-                networks,
+                above.networks,
                 rows,
                 features,
             ],

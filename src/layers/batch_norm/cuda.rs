@@ -78,7 +78,7 @@ impl PlacedBatchNorm {
     /// The way back through [`forward`](Self::forward).
     pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
         let Self { features, log_gamma, beta, .. } = *self;
-        let &Backward { d, rows, values, gradient, above, d_kept, networks } = backward;
+        let &Backward { d, rows, values, gradient, above, d_kept } = backward;
         let NormMemory { normal, inverse_deviation, .. } = memory;
         commands.launch_blocks(
             Kernel::NormaliseBack,
@@ -94,7 +94,7 @@ impl PlacedBatchNorm {
                 above.slot,
                 above.kept,
                 d_kept,
-                networks,
+                above.networks,
                 rows,
                 features,
             ],

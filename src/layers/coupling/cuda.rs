@@ -1,41 +1,79 @@
-//! Transformers as the kernels of `compute/cuda` know them.
+//! Networks and transformers as the kernels of `compute/cuda` know them.
 
 use super::affine::{Affine, Bound};
+use super::network::Network;
+use super::spline::Spline;
 use super::transformer::Transformer;
+use crate::layers::Linear;
+use crate::spec::NetworkKind;
 
-/// What a coupling does with what its networks say, by the numbers of `kernels.cu`.
+/// What a coupling does with what its networks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CouplingForm {
     /// [`Bound::Tanh`]
-    Tanh = 0,
+    Tanh,
     /// [`Bound::Atan`]
-    Atan = 1,
+    Atan,
     /// [`Bound::Sigmoid`]
-    Sigmoid = 2,
+    Sigmoid,
     /// [`Transformer::Additive`]
-    Additive = 3,
+    Additive,
+    /// [`Transformer::Spline`]
+    Spline(Spline),
 }
 
 impl CouplingForm {
-    /// Networks of a coupling: s and t, or t alone.
-    pub fn networks(self) -> usize {
+    /// Its number in `kernels.cu`. Splines have kernels of their own.
+    pub(crate) fn number(self) -> usize {
+        match self {
+            Self::Tanh => 0,
+            Self::Atan => 1,
+            Self::Sigmoid => 2,
+            Self::Additive => 3,
+            Self::Spline(_) => 4,
+        }
+    }
+
+    /// Lists of one number a changed feature that it asks for.
+    pub(crate) fn lists(self) -> usize {
         match self {
             Self::Tanh | Self::Atan | Self::Sigmoid => 2,
             Self::Additive => 1,
+            Self::Spline(spline) => spline.lists(),
+        }
+    }
+
+    /// Whether it moves by an s.
+    pub(crate) fn has_scale(self) -> bool {
+        matches!(self, Self::Tanh | Self::Atan | Self::Sigmoid)
+    }
+}
+
+/// A network: its maps, input to output.
+#[derive(Clone)]
+pub(crate) struct NetworkOnCuda<'a> {
+    pub kind: NetworkKind,
+    pub maps: Vec<&'a Linear>,
+}
+
+impl Network {
+    pub(super) fn on_cuda(&self) -> NetworkOnCuda<'_> {
+        match self {
+            Self::Mlp(network) => NetworkOnCuda { kind: NetworkKind::Mlp, maps: network.maps.iter().collect() },
+            Self::Residual(network) => NetworkOnCuda { kind: NetworkKind::Residual, maps: network.maps().collect() },
         }
     }
 }
 
 impl Transformer {
-    /// `None`: the kernels do not know it.
-    pub(super) fn form(&self) -> Option<CouplingForm> {
-        Some(match self {
+    pub(super) fn form(&self) -> CouplingForm {
+        match self {
             Self::Affine(Affine { bound: Bound::Tanh { .. } }) => CouplingForm::Tanh,
             Self::Affine(Affine { bound: Bound::Atan { .. } }) => CouplingForm::Atan,
             Self::Affine(Affine { bound: Bound::Sigmoid }) => CouplingForm::Sigmoid,
             Self::Additive(_) => CouplingForm::Additive,
-            Self::Spline(_) => return None,
-        })
+            Self::Spline(spline) => CouplingForm::Spline(*spline),
+        }
     }
 
     /// Offset of its learned bound of s, where there is one.

@@ -16,7 +16,7 @@ mod spline;
 mod transformer;
 
 pub use affine::{Affine, Bound};
-pub(crate) use cuda::CouplingForm;
+pub(crate) use cuda::{CouplingForm, NetworkOnCuda};
 pub use dropout::Dropout;
 pub use mask::Mask;
 pub use mlp::Mlp;
@@ -116,10 +116,11 @@ impl Kind for Coupling {
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
         let Self { mask, networks, transformer } = self;
-        // The kernels know networks that say one list each.
-        let form = transformer.form().filter(|form| form.networks() == networks.len())?;
-        let drops = networks.iter().any(|network| network.dropout().is_on());
-        let networks = networks.iter().map(Network::mlp).collect::<Option<Vec<_>>>().filter(|_| !drops)?;
+        // The kernels draw no noise.
+        if networks.iter().any(|network| network.dropout().is_on()) {
+            return None;
+        }
+        let (form, networks) = (transformer.form(), networks.iter().map(Network::on_cuda).collect());
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
     }
 }

@@ -73,14 +73,6 @@ impl Network {
         }
     }
 
-    /// The perceptron, which is all that the kernels of `compute/cuda` know.
-    pub(super) fn mlp(&self) -> Option<&Mlp> {
-        match self {
-            Self::Mlp(mlp) => Some(mlp),
-            Self::Residual(_) => None,
-        }
-    }
-
     /// Its dropout.
     pub(super) fn dropout(&self) -> Dropout {
         match self {

@@ -3,7 +3,11 @@
 
 mod composed;
 mod cpu;
+mod cuda;
 
+pub(crate) use cuda::{LuMemory, LuScratch, PlacedLu};
+
+use super::cuda::OnCuda;
 use super::{Cost, Kind, Role, Scope};
 
 /// z = L·U·x + b, log|det dz/dx| = ln det U. Behind a permutation it can be any linear map. Offsets of its values.
@@ -45,5 +49,9 @@ impl Kind for Lu {
     /// The row before it, and what U makes of it.
     fn cost(&self, features: usize) -> Cost {
         Cost { multiplications: 2 * features * features, values: 2 * features }
+    }
+
+    fn on_cuda(&self) -> Option<OnCuda<'_>> {
+        Some(OnCuda::Lu(self))
     }
 }

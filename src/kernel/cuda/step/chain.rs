@@ -7,32 +7,40 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
-use crate::flow::{Architecture, DeviceError, HALF_LN_TAU};
+use crate::flow::{Architecture, Base, Degrees, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{Coupling, Layer, NetworkMemory};
-use crate::kernel::cuda::layout::{Layout, Maps};
-use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
+use crate::kernel::cuda::layers::{Coupling, Layer, NetworkGradients, NetworkMemory};
+use crate::kernel::cuda::layout::{Group, Layout, Maps};
+use crate::layers::cuda::{Backward, Forward, LuMemory, LuScratch, NormMemory, Passage, Reader};
 use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
 ///
-/// What couplings leave for the way back stands coupling after coupling, as their weights do: the gradients of all weights of one
-/// depth are one batched product, once the way back is done.
+/// What couplings of a group leave for the way back stands coupling after coupling, as their weights do: the gradients of all
+/// weights of one depth are one batched product, once the way back is done.
 pub(super) struct Chain {
     /// The rows before every layer and after the last, each shape `[rows, features]`.
     x: Vec<Address>,
     log_det: Address,
-    couplings: CouplingMemory,
+    /// Of every group.
+    groups: Vec<GroupMemory>,
+    /// What goes past the blocks of residual networks, shape `[networks, rows, width]`.
+    stream: Address,
     /// Of every normalisation.
     norms: Vec<NormMemory>,
+    /// Of every LU map, and of all of them.
+    lus: Vec<LuMemory>,
+    lu_scratch: LuScratch,
     /// The gradient with respect to rows, shape `[rows, features]`.
     d: Address,
     /// The gradient with respect to kept features, shape `[networks, rows, kept]`.
     d_kept: Address,
     /// The rows' parts of the loss, f64.
     row_loss: Address,
-    /// What normalisations add to log_det, shape `[norms, features]`, f64.
+    /// What is the same for all rows of the log-density: of every normalisation and of a Student-t base, each shape `[features]`,
+    /// f64.
     terms: Address,
+    student_t: Option<StudentTMemory>,
     /// Sums of squares of the gradient's parts, f64.
     partial: Address,
     partials: usize,
@@ -48,18 +56,54 @@ pub(super) struct Chain {
     column_blocks: usize,
 }
 
-/// What couplings leave for the way back.
-struct CouplingMemory {
+/// A Student-t base.
+struct StudentTMemory {
+    degrees: Degrees,
+    /// What rows need to know of every feature's distribution, shape `[features]`: see `kernels.cu`.
+    base: Address,
+    /// Its sums over rows are the gradients of what is learned, shape `[rows, features]`.
+    product: Address,
+    /// Its part of the terms.
+    term: Address,
+}
+
+/// What the couplings of a group leave for the way back.
+struct GroupMemory {
     /// Shape `[couplings, rows, kept]`.
     kept: Address,
-    /// Hidden layers, each shape `[couplings, networks, rows, width]`.
+    /// What every map but the first reads, each shape `[couplings, networks, rows, width]`.
     hidden: Vec<Address>,
-    /// The gradients before their activations, of the same shapes.
+    /// The gradients with respect to what every map but the last gave, of the same shapes.
     d_hidden: Vec<Address>,
-    /// What `couple` leaves, then the gradients of what networks say, shape `[couplings, networks, rows, changed]`.
+    /// What coupling leaves, then the gradients of what networks say, shape `[couplings, networks, rows, said]`.
     out: Address,
     /// Shape `[couplings, rows, changed]`.
     product: Address,
+}
+
+impl GroupMemory {
+    fn new<D: Device>(memory: &mut Memory<D>, group: &Group, rows: usize) -> Result<Self, DeviceError> {
+        let (couplings, networks) = (group.couplings, group.networks());
+        let mut hidden = || -> Result<Vec<Address>, DeviceError> {
+            let floats = networks * couplings * rows * group.width;
+            (1..group.maps.len()).map(|_| memory.room::<f32>(floats)).collect()
+        };
+        let (hidden, d_hidden) = (hidden()?, hidden()?);
+        Ok(Self {
+            // Places that no kept feature fills are zero.
+            kept: memory.holding(&vec![0.0f32; couplings * rows * group.kept])?,
+            hidden,
+            d_hidden,
+            // What networks do not write, and columns that stand for nothing, are zero.
+            out: memory.holding(&vec![0.0f32; networks * couplings * rows * group.said])?,
+            product: memory.holding(&vec![0.0f32; couplings * rows * group.changed()])?,
+        })
+    }
+
+    fn traces(&self, rows: usize) -> Traces<'_> {
+        let &Self { kept, ref hidden, ref d_hidden, out, product } = self;
+        Traces { rows, inputs: kept, hidden, d_hidden, d_out: out, product }
+    }
 }
 
 /// Neighbouring columns to be summed over rows, as in `kernels.cu`.
@@ -76,9 +120,9 @@ struct Columns {
 const COLUMNS: usize = 32;
 
 /// Whether the gradients of maps of these sizes are summed tile by tile, with their biases, rather than by one batched product:
-/// measured on an H100, where the latter wins for large maps, and for any map of several thousand rows.
+/// measured on an H100, where the latter wins for large maps, and for any map of several thousand rows. A bias alone is no product.
 fn by_tiles(maps: &Maps, rows: usize) -> bool {
-    rows <= 512 || rows <= 1024 && maps.inputs * maps.outputs <= 1 << 16
+    maps.inputs == 0 || rows <= 512 || rows <= 1024 && maps.inputs * maps.outputs <= 1 << 16
 }
 
 /// A piece of memory for each coupling.
@@ -91,23 +135,9 @@ impl Chain {
         let Placed { architecture, layout, weights, .. } = placed;
         let features = architecture.features;
         let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * features)).collect::<Result<_, _>>()?;
-        let hidden_layers = layout.maps.len().saturating_sub(1);
-        let networks = layout.networks();
-        let mut hidden = |_| memory.room::<f32>(networks * layout.couplings * rows * layout.width);
-        let [hidden, d_hidden] = [
-            (0..hidden_layers).map(&mut hidden).collect::<Result<Vec<_>, _>>()?,
-            (0..hidden_layers).map(&mut hidden).collect::<Result<Vec<_>, _>>()?,
-        ];
-        let couplings = CouplingMemory {
-            // Places that no kept feature fills are zero.
-            kept: memory.holding(&vec![0.0f32; layout.couplings * rows * layout.kept])?,
-            hidden,
-            d_hidden,
-            // What networks do not write, and columns that stand for nothing, are zero.
-            out: memory.holding(&vec![0.0f32; networks * layout.couplings * rows * layout.changed])?,
-            product: memory.holding(&vec![0.0f32; layout.couplings * rows * layout.changed])?,
-        };
-        let terms = memory.room::<f64>(layout.norms.len() * features)?;
+        let groups = layout.groups.iter().map(|group| GroupMemory::new(memory, group, rows));
+        let groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let terms = memory.room::<f64>((layout.norms.len() + 1) * features)?;
         let norm = |number: usize| {
             Ok(NormMemory {
                 normal: memory.room::<f32>(rows * features)?,
@@ -116,27 +146,42 @@ impl Chain {
             })
         };
         let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
-        let columns = columns(layout, &couplings, *weights, rows);
-        let traces = Traces {
-            rows,
-            inputs: couplings.kept,
-            hidden: &couplings.hidden,
-            d_hidden: &couplings.d_hidden,
-            d_out: couplings.out,
-            product: couplings.product,
+        let lus = layout.lus.iter().map(|_| LuMemory::new(memory, features, rows)).collect::<Result<Vec<_>, _>>()?;
+        let mut columns = columns(layout, &groups, *weights, rows);
+        columns.extend(layout.lus.iter().zip(&lus).flat_map(|(lu, own)| sums(own.d_z, lu.bias, features, *weights)));
+        let student_t = match architecture.base {
+            Base::Normal => None,
+            Base::StudentT(degrees) => {
+                let (base, product) = (memory.room::<[f64; 2]>(features)?, memory.room::<f32>(rows * features)?);
+                let term = terms + 8 * (layout.norms.len() * features) as u64;
+                Some(StudentTMemory { degrees, base, product, term })
+            }
         };
-        let tiled = (0..layout.maps.len()).filter(|&depth| by_tiles(&layout.maps[depth], rows));
-        let only_tiles = tiled.clone().count() == layout.maps.len() && layout.norms.is_empty();
-        let tiles = tiles(placed, &traces, tiled);
+        if let (Some(student_t), Some(place)) = (&student_t, layout.base) {
+            columns.extend(sums(student_t.product, place, features, *weights));
+        }
+        let (mut tiled, mut only_tiles) =
+            (Vec::new(), layout.norms.is_empty() && layout.lus.is_empty() && layout.base.is_none());
+        for (group, memory) in layout.groups.iter().zip(&groups) {
+            let depths: Vec<usize> =
+                (0..group.maps.len()).filter(|&depth| by_tiles(&group.maps[depth], rows)).collect();
+            only_tiles &= depths.len() == group.maps.len();
+            tiled.extend(tiles(placed, group, &memory.traces(rows), depths.into_iter()));
+        }
+        let tiles = tiled;
         let partials = weights.count.div_ceil(8 * BLOCK).clamp(1, 512);
         Ok(Self {
             x,
             log_det: memory.room::<f32>(rows)?,
             norms,
+            lus,
+            lu_scratch: LuScratch::new(memory, layout.widest_lu(features), rows)?,
             d: memory.room::<f32>(rows * features)?,
-            d_kept: memory.room::<f32>(networks * rows * layout.kept)?,
+            d_kept: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.kept))?,
+            stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
             row_loss: memory.room::<f64>(rows)?,
             terms,
+            student_t,
             partial: memory.room::<f64>(partials)?,
             partials,
             tile_count: tiles.len(),
@@ -145,7 +190,7 @@ impl Chain {
             tiles: memory.holding(&tiles)?,
             columns: memory.holding(&columns)?,
             column_blocks: columns.len(),
-            couplings,
+            groups,
         })
     }
 
@@ -177,7 +222,10 @@ impl Chain {
         if !self.only_tiles {
             commands.launch_blocks(Kernel::Squares, partials, arguments![weights.gradient, weights.count, partial]);
         }
-        let constant = architecture.features as f64 * HALF_LN_TAU;
+        let (terms, constant) = match &self.student_t {
+            None => (layout.norms.len(), architecture.features as f64 * HALF_LN_TAU),
+            Some(_) => (layout.norms.len() + 1, 0.0),
+        };
         let clip_norm = update.map_or(0.0, |(optimizer, _)| optimizer.clip_norm());
         commands.launch_blocks(
             Kernel::Finish,
@@ -188,7 +236,7 @@ impl Chain {
                 self.row_loss,
                 rows,
                 self.terms,
-                layout.norms.len() * architecture.features,
+                terms * architecture.features,
                 constant,
                 clip_norm,
                 desk.losses,
@@ -208,18 +256,19 @@ impl Chain {
         }
     }
 
-    /// Where a coupling's networks find and leave their numbers; the hidden layers, and the gradients before them.
-    fn of(&self, layout: &Layout, coupling: usize, rows: usize) -> Own {
-        let CouplingMemory { kept, hidden, d_hidden, out, product } = &self.couplings;
-        let wide = |starts: &[Address]| {
-            starts.iter().map(|&start| of_coupling(start, coupling, layout.networks() * rows * layout.width)).collect()
-        };
+    /// The memory of one coupling.
+    fn of(&self, layout: &Layout, coupling: &Coupling, rows: usize) -> Own {
+        let group = &layout.groups[coupling.group];
+        let GroupMemory { kept, hidden, d_hidden, out, product } = &self.groups[coupling.group];
+        let own = |start: Address, floats: usize| of_coupling(start, coupling.number, rows * floats);
+        let wide =
+            |starts: &[Address]| starts.iter().map(|&start| own(start, group.networks() * group.width)).collect();
         Own {
-            kept: of_coupling(*kept, coupling, rows * layout.kept),
+            kept: own(*kept, group.kept),
             hidden: wide(hidden),
             d_hidden: wide(d_hidden),
-            out: of_coupling(*out, coupling, layout.networks() * rows * layout.changed),
-            product: of_coupling(*product, coupling, rows * layout.changed),
+            out: own(*out, group.networks() * group.said),
+            product: own(*product, group.changed()),
         }
     }
 
@@ -227,9 +276,10 @@ impl Chain {
     fn reader(&self, placed: &Placed, at: usize, rows: usize) -> Reader {
         match placed.layers.get(at) {
             Some(Layer::Coupling(coupling)) => {
-                coupling.reader(&placed.layout, self.of(&placed.layout, coupling.number, rows).kept)
+                let kept = self.of(&placed.layout, coupling, rows).kept;
+                coupling.reader(&placed.layout.groups[coupling.group], kept)
             }
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_)) | None => Reader::NOBODY,
+            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
         }
     }
 
@@ -258,17 +308,18 @@ impl Chain {
                 features,
             ],
         );
-        let mut norms = self.norms.iter();
+        let (mut norms, mut lus) = (self.norms.iter(), self.lus.iter());
         for (at, layer) in layers.iter().enumerate() {
             let next = self.reader(placed, at + 1, rows);
             let [x, z] = [self.x[at], self.x[at + 1]];
             match layer {
                 Layer::Coupling(coupling) => {
-                    let own = self.of(layout, coupling.number, rows);
-                    let memory = NetworkMemory { kept: own.kept, hidden: &own.hidden, out: own.out };
-                    coupling.networks(commands, layout, values, &memory, rows, activation);
+                    let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
+                    let Own { kept, ref hidden, out, .. } = own;
+                    let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
+                    coupling.networks(commands, group, values, &memory, rows, activation);
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
-                    coupling.couple(commands, layout, values, own.out, &passage, next);
+                    coupling.couple(commands, group, values, out, &passage, next);
                 }
                 Layer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
@@ -277,6 +328,11 @@ impl Chain {
                 Layer::ActNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
+                }
+                Layer::Lu(lu) => {
+                    let Some(&memory) = lus.next() else { return };
+                    let forward = Forward { x, z, rows, values, control, reader: next };
+                    lu.forward(commands, &forward, self.log_det, memory);
                 }
             }
         }
@@ -289,42 +345,38 @@ impl Chain {
         let per_row = 1.0 / rows as f32;
         let Weights { values, gradient, .. } = *weights;
         let lanes = lanes(features);
-        commands.launch(
-            Kernel::Lose,
-            rows * lanes,
-            arguments![self.x[layers.len()], self.log_det, self.d, self.row_loss, per_row, rows, features, lanes],
-        );
-        let mut norms = self.norms.iter().rev();
-        let (d, d_kept, networks) = (self.d, self.d_kept, layout.networks());
-        let back = |above| Backward { d, rows, values, gradient, above, d_kept, networks };
+        let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, lanes]);
+        let found = arguments![z, self.log_det, self.d, self.row_loss];
+        match &self.student_t {
+            None => commands.launch(Kernel::Lose, rows * lanes, [found, losses].concat()),
+            Some(StudentTMemory { degrees, base, product, term }) => {
+                let fixed = match degrees {
+                    Degrees::Fixed(degrees) => *degrees,
+                    Degrees::Learned(_) => 0.0,
+                };
+                let place = layout.base.unwrap_or(0);
+                let described = arguments![values, place, fixed, *base, *term, features];
+                commands.launch(Kernel::StudentT, features, described);
+                let by_base = arguments![*base, *product];
+                commands.launch(Kernel::LoseStudentT, rows * lanes, [found, by_base, losses].concat());
+            }
+        }
+        let (mut norms, mut lus) = (self.norms.iter().rev(), self.lus.iter().rev());
+        let (d, d_kept) = (self.d, self.d_kept);
+        let back = |above| Backward { d, rows, values, gradient, above, d_kept };
         for (at, layer) in layers.iter().enumerate().rev() {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);
             match layer {
                 Layer::Coupling(coupling) => {
-                    let own = self.of(layout, coupling.number, rows);
-                    commands.launch(
-                        Kernel::CoupleBack,
-                        rows * features,
-                        arguments![
-                            own.out,
-                            values,
-                            layout.scale(coupling.number).unwrap_or(0),
-                            self.x[at],
-                            self.d,
-                            own.product,
-                            coupling.role,
-                            above.slot,
-                            above.kept,
-                            self.d_kept,
-                            per_row,
-                            rows,
-                            features,
-                            layout.changed,
-                            layout.form as usize,
-                        ],
-                    );
-                    self.networks_back(commands, placed, coupling, &own, rows, at == 0);
+                    let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
+                    let Own { ref hidden, ref d_hidden, out, product, .. } = own;
+                    let above = (above, d_kept);
+                    coupling.couple_back(commands, group, values, [out, product], [self.x[at], d], rows, above);
+                    // Nobody asks for the kept features of the first layer.
+                    let d_kept = if at == 0 { NULL } else { d_kept };
+                    let gradients = NetworkGradients { hidden, d_hidden, d_out: out, d_kept };
+                    coupling.networks_back(commands, group, values, &gradients, rows, architecture.activation);
                 }
                 Layer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
@@ -334,36 +386,26 @@ impl Chain {
                     let Some(&memory) = norms.next() else { return };
                     norm.backward(commands, &back(above), memory);
                 }
+                Layer::Lu(lu) => {
+                    let Some(&memory) = lus.next() else { return };
+                    lu.backward(commands, &back(above), self.x[at], memory, self.lu_scratch);
+                }
             }
         }
     }
 
-    /// From the gradients of what networks say, in `own.out`, to those of hidden layers and of the kept features. Nobody asks
-    /// for the kept features of the `first` layer.
-    fn networks_back(
-        &self,
-        commands: &mut Commands,
-        placed: &Placed,
-        coupling: &Coupling,
-        own: &Own,
-        rows: usize,
-        first: bool,
-    ) {
-        let Placed { architecture, layout, weights, .. } = placed;
-        let first_map = if !layout.has_networks() { layout.maps.len() } else { usize::from(first) };
-        for (at, maps) in layout.maps.iter().enumerate().skip(first_map).rev() {
-            let output = own.d_hidden.get(at).copied().unwrap_or(own.out);
-            let to = if at == 0 { self.d_kept } else { own.d_hidden[at - 1] };
-            let activated = if at == 0 { None } else { Some((architecture.activation, own.hidden[at - 1])) };
-            coupling.backward_map(commands, maps, weights.values, output, to, rows, activated);
+    /// The gradients of the networks' weights that are not summed by tiles, of all couplings of a group at once.
+    fn weights_back(&self, commands: &mut Commands, placed: &Placed, rows: usize) {
+        for (group, memory) in placed.layout.groups.iter().zip(&self.groups) {
+            memory.weights_back(commands, group, placed.weights, rows);
         }
     }
+}
 
-    /// The gradients of the networks' weights that are not summed by tiles, of all couplings at once.
-    fn weights_back(&self, commands: &mut Commands, placed: &Placed, rows: usize) {
-        let Placed { layout, weights, .. } = placed;
-        let CouplingMemory { kept, hidden, d_hidden, out, .. } = &self.couplings;
-        for (at, maps) in layout.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
+impl GroupMemory {
+    fn weights_back(&self, commands: &mut Commands, group: &Group, weights: Weights, rows: usize) {
+        let Self { kept, hidden, d_hidden, out, .. } = self;
+        for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = d_hidden.get(at).copied().unwrap_or(*out);
             let to = weights.gradient + FLOAT * maps.offset as u64;
             let product = |input: Factor, d: Factor, c: Address, stride: usize, count: usize| Product {
@@ -380,7 +422,7 @@ impl Chain {
             if at > 0 {
                 let input = Factor { address: hidden[at - 1], transposed: true, stride: rows * maps.inputs };
                 let d = Factor { address: d, transposed: false, stride: one };
-                commands.product(product(input, d, to, maps.stride(), maps.networks * layout.couplings));
+                commands.product(product(input, d, to, maps.stride(), maps.networks * group.couplings));
                 continue;
             }
             // The networks of a coupling read the same rows.
@@ -389,7 +431,7 @@ impl Chain {
                 let d =
                     Factor { address: d + FLOAT * (net * one) as u64, transposed: false, stride: maps.networks * one };
                 let to = to + FLOAT * (net * maps.stride()) as u64;
-                commands.product(product(input, d, to, maps.networks * maps.stride(), layout.couplings));
+                commands.product(product(input, d, to, maps.networks * maps.stride(), group.couplings));
             }
         }
     }
@@ -404,21 +446,27 @@ struct Own {
     product: Address,
 }
 
+/// Rows of `width` columns at `from` that are summed to the gradient at `offset`.
+fn sums(from: Address, offset: usize, width: usize, weights: Weights) -> impl Iterator<Item = Columns> {
+    (0..width).step_by(COLUMNS).map(move |start| Columns {
+        from: from + FLOAT * start as u64,
+        to: weights.gradient + FLOAT * (offset + start) as u64,
+        stride: width as u32,
+        count: COLUMNS.min(width - start) as u32,
+    })
+}
+
 /// What is summed over rows after the way back, beside tiles: gradients of biases, from those of their layers' outputs.
-fn columns(layout: &Layout, memory: &CouplingMemory, weights: Weights, rows: usize) -> Vec<Columns> {
+fn columns(layout: &Layout, groups: &[GroupMemory], weights: Weights, rows: usize) -> Vec<Columns> {
     let mut all = Vec::new();
-    let mut add = |from: Address, offset: usize, width: usize| {
-        for start in (0..width).step_by(COLUMNS) {
-            let count = COLUMNS.min(width - start) as u32;
-            let to = weights.gradient + FLOAT * (offset + start) as u64;
-            all.push(Columns { from: from + FLOAT * start as u64, to, stride: width as u32, count });
-        }
-    };
-    for coupling in 0..layout.couplings {
-        for (at, maps) in layout.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
+    for (group, memory) in layout.groups.iter().zip(groups) {
+        for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = memory.d_hidden.get(at).copied().unwrap_or(memory.out);
-            for (net, bias) in maps.biases(coupling).enumerate() {
-                add(of_coupling(d, maps.networks * coupling + net, rows * maps.outputs), bias, maps.outputs);
+            for coupling in 0..group.couplings {
+                for (net, bias) in maps.biases(coupling).enumerate() {
+                    let from = of_coupling(d, maps.networks * coupling + net, rows * maps.outputs);
+                    all.extend(sums(from, bias, maps.outputs, weights));
+                }
             }
         }
     }

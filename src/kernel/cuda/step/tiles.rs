@@ -4,6 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::compute::cuda::{Address, FLOAT, NULL};
 use crate::kernel::cuda::flow::Placed;
+use crate::kernel::cuda::layout::Group;
 
 /// Inputs and outputs of a tile.
 const SIDE: usize = 32;
@@ -21,24 +22,29 @@ pub(super) struct Tile {
     first_output: i32,
 }
 
-/// What rows leave on their way there and back, coupling after coupling.
+/// What rows leave on their way there and back through a group, coupling after coupling.
 pub(super) struct Traces<'a> {
     pub rows: usize,
     /// What networks read, shape `[couplings, rows, kept]`.
     pub inputs: Address,
-    /// Hidden layers, each shape `[couplings, networks, rows, width]`.
+    /// What every map but the first read, each shape `[couplings, networks, rows, width]`.
     pub hidden: &'a [Address],
-    /// The gradients before their activations, of the same shapes.
+    /// The gradients with respect to what every map but the last gave, of the same shapes.
     pub d_hidden: &'a [Address],
-    /// The gradients of what networks say, shape `[couplings, networks, rows, changed]`.
+    /// The gradients of what networks say, shape `[couplings, networks, rows, said]`.
     pub d_out: Address,
     /// Shape `[couplings, rows, changed]`: its sums over rows are the gradients of scales.
     pub product: Address,
 }
 
-/// The tiles of the maps of these depths, and of learned bounds of s.
-pub(super) fn tiles(placed: &Placed, traces: &Traces<'_>, depths: impl Iterator<Item = usize>) -> Vec<Tile> {
-    let Placed { layout, weights, .. } = placed;
+/// The tiles of a group's maps of these depths, and of its learned bounds of s.
+pub(super) fn tiles(
+    placed: &Placed,
+    group: &Group,
+    traces: &Traces<'_>,
+    depths: impl Iterator<Item = usize>,
+) -> Vec<Tile> {
+    let weights = placed.weights;
     let mut tiles = Vec::new();
     let mut add = |input: Address, d: Address, offset: usize, inputs: usize, outputs: usize| {
         for first_input in (0..inputs.max(1)).step_by(SIDE) {
@@ -57,22 +63,22 @@ pub(super) fn tiles(placed: &Placed, traces: &Traces<'_>, depths: impl Iterator<
     };
     let at = |start: Address, number: usize, width: usize| start + FLOAT * (number * traces.rows * width) as u64;
     for depth in depths {
-        let maps = &layout.maps[depth];
-        for number in 0..layout.networks() * layout.couplings {
+        let maps = &group.maps[depth];
+        for number in 0..group.networks() * group.couplings {
             let input = match depth {
-                0 => at(traces.inputs, number / layout.networks(), layout.kept),
-                depth => at(traces.hidden[depth - 1], number, layout.width),
+                0 => at(traces.inputs, number / group.networks(), group.kept),
+                depth => at(traces.hidden[depth - 1], number, group.width),
             };
             let d = match traces.d_hidden.get(depth) {
-                Some(&hidden) => at(hidden, number, layout.width),
-                None => at(traces.d_out, number, layout.changed),
+                Some(&hidden) => at(hidden, number, group.width),
+                None => at(traces.d_out, number, group.said),
             };
             add(input, d, maps.offset + number * maps.stride(), maps.inputs, maps.outputs);
         }
     }
-    for coupling in 0..layout.couplings {
-        if let Some(scale) = layout.scale(coupling) {
-            add(NULL, at(traces.product, coupling, layout.changed), scale, 0, layout.changed);
+    for coupling in 0..group.couplings {
+        if let Some(scale) = group.scale(coupling) {
+            add(NULL, at(traces.product, coupling, group.changed()), scale, 0, group.changed());
         }
     }
     tiles

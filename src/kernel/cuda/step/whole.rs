@@ -5,10 +5,10 @@ use bytemuck::{Pod, Zeroable};
 use super::tiles::{Traces, tiles};
 use super::{Desk, Moments, Source};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
-use crate::flow::{DeviceError, HALF_LN_TAU};
+use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
 use crate::optimizer::{DeviceRule, Optimizer};
-use crate::spec::Activation;
+use crate::spec::{Activation, NetworkKind};
 
 /// What `pass_*` needs to know, as in `kernels.cu`.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -77,16 +77,22 @@ impl Whole {
     /// How many rows a block takes, for a flow that shares its device with others, `sharing` in all; `None`: not for this way.
     /// Bits do not depend on it.
     pub fn rows_a_block(placed: &Placed, rows: usize, sharing: usize) -> Option<usize> {
-        let layout = &placed.layout;
-        let features = placed.architecture.features;
-        let widest = layout.width.max(layout.kept).max(layout.changed);
+        let Placed { architecture: Architecture { features, base, .. }, layout, .. } = placed;
+        let [group] = &layout.groups[..] else { return None };
+        let widest = group.width.max(group.kept).max(group.said);
         // The kernels count in 32 bits.
-        let activations = layout.maps.len() * layout.networks() * layout.couplings * rows * widest.max(features);
+        let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(*features);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
-        let fits =
-            layout.norms.is_empty() && layout.has_networks() && features <= FEATURES && widest <= WIDEST && counted;
+        let known = group.has_networks() && group.is_separate() && group.kind() == NetworkKind::Mlp;
+        let fits = layout.norms.is_empty()
+            && layout.lus.is_empty()
+            && *base == Base::Normal
+            && known
+            && *features <= FEATURES
+            && widest <= WIDEST
+            && counted;
         let sums = |rows: usize| 4 * rows.min(4) * Kernel::PassOne.threads();
-        let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * features + layout.changed + 1);
+        let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * features + group.said + 1);
         let mut possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
         let blocks = BLOCKS / sharing.clamp(1, SHARING);
         let enough = possible.clone().find(|(a_block, ..)| rows.div_ceil(*a_block) <= blocks);
@@ -103,41 +109,42 @@ impl Whole {
         desk: &Desk,
     ) -> Result<Self, DeviceError> {
         let Placed { architecture, layout, tables, weights, .. } = placed;
-        let (features, couplings) = (architecture.features, layout.couplings);
-        let hidden_layers = layout.maps.len() - 1;
+        let group = &layout.groups[0];
+        let (features, couplings) = (architecture.features, group.couplings);
+        let hidden_layers = group.maps.len() - 1;
         let (from, places) = match source {
             Source::Given => (desk.rows, NULL),
             Source::Held(held) => (held, desk.rows),
         };
-        let networks = layout.networks();
-        let hidden = networks * couplings * rows * layout.width;
+        let networks = group.networks();
+        let hidden = networks * couplings * rows * group.width;
         let pass = Pass {
             values: weights.values,
             from,
             places,
             control: desk.control[1],
             x: memory.room::<f32>(couplings * rows * features)?,
-            inputs: memory.room::<f32>(couplings * rows * layout.kept)?,
+            inputs: memory.room::<f32>(couplings * rows * group.kept)?,
             hidden: memory.room::<f32>(hidden_layers * hidden)?,
             d_hidden: memory.room::<f32>(hidden_layers * hidden)?,
-            out: memory.room::<f32>(networks * couplings * rows * layout.changed)?,
-            d_out: memory.room::<f32>(networks * couplings * rows * layout.changed)?,
+            out: memory.room::<f32>(networks * couplings * rows * group.said)?,
+            d_out: memory.room::<f32>(networks * couplings * rows * group.said)?,
             // Columns that stand for nothing are zero.
-            product: memory.holding(&vec![0.0f32; couplings * rows * layout.changed])?,
+            product: memory.holding(&vec![0.0f32; couplings * rows * group.said])?,
             row_loss: memory.room::<f64>(rows)?,
             slot: tables.slot,
             role: tables.role,
-            scale: layout.scale(0).unwrap_or(0) as u64,
+            scale: group.scale(0).unwrap_or(0) as u64,
             per_row: 1.0 / rows as f32,
             rows: rows as i32,
             features: features as i32,
             couplings: couplings as i32,
             hidden_layers: hidden_layers as i32,
-            kept: layout.kept as i32,
-            width: layout.width as i32,
-            changed: layout.changed as i32,
+            kept: group.kept as i32,
+            width: group.width as i32,
+            changed: group.said as i32,
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
-            form: layout.form as i32,
+            form: group.form().number() as i32,
         };
         let of_depth = |start: Address| -> Vec<Address> {
             (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()
@@ -150,7 +157,7 @@ impl Whole {
             d_out: pass.d_out,
             product: pass.product,
         };
-        let tiles = tiles(placed, &traces, 0..=hidden_layers);
+        let tiles = tiles(placed, group, &traces, 0..=hidden_layers);
         let kernel = KERNELS.iter().find(|(rows, ..)| *rows == rows_a_block).map_or(Kernel::PassOne, |kernel| kernel.1);
         Ok(Self {
             kernel,

@@ -51,7 +51,7 @@ impl Residual {
     }
 
     /// All maps, in the order of their places.
-    fn maps(&self) -> impl Iterator<Item = &Linear> {
+    pub(super) fn maps(&self) -> impl Iterator<Item = &Linear> {
         [&self.first].into_iter().chain(self.blocks.iter().flatten()).chain([&self.last])
     }
 
