@@ -481,7 +481,7 @@ fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn F
 #[test]
 fn a_weight_counts_as_many_rows_as_it_says() {
     const ROWS: usize = 75;
-    for case in table() {
+    for case in table().into_iter().filter(|case| case.model.dropout == 0.0) {
         let x = case.rows(ROWS);
         let weights: Vec<f32> = (0..ROWS).map(|row| (1 + row % 3) as f32).collect();
         let repeated: Vec<usize> = (0..ROWS).flat_map(|row| std::iter::repeat_n(row, 1 + row % 3)).collect();
