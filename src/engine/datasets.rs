@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::data::{DataError, Dataset, Watch, load, quoted};
 use crate::locks::lock;
 use crate::plan::Trial;
-use crate::spec::Spec;
+use crate::spec::{CouplingKind, Spec};
 
 /// Loaded datasets by what was asked for.
 pub struct Datasets {
@@ -44,7 +44,7 @@ impl Datasets {
         let mut warnings = Vec::new();
         for trial in trials {
             let dataset = self.of(&trial.spec)?;
-            let alone = (dataset.features() == 1).then(|| one_feature(trial, &dataset));
+            let alone = (dataset.features() == 1).then(|| one_feature(trial, &dataset)).flatten();
             for warning in dataset.warnings.iter().chain(&alone) {
                 if !warnings.contains(warning) {
                     warnings.push(warning.clone());
@@ -55,11 +55,17 @@ impl Datasets {
     }
 }
 
-fn one_feature(trial: &Trial, dataset: &Dataset) -> String {
-    format!(
-        "{}: {} is the only feature, which leaves a coupling nothing to condition on: the flow is the unconditional \
-         affine map x·exp(s) + t, a Gaussian fitted to the data",
+/// What becomes of a flow of one feature; `None` where it still learns any density.
+fn one_feature(trial: &Trial, dataset: &Dataset) -> Option<String> {
+    let left = match trial.spec.model.coupling {
+        CouplingKind::Affine => "affine map x·exp(s) + t",
+        CouplingKind::Additive => "shift x + t",
+        CouplingKind::Spline => return None,
+    };
+    Some(format!(
+        "{}: {} is the only feature, which leaves a coupling nothing to condition on: the flow is the unconditional {left}, which \
+         makes the base density no other shape; `model.coupling = \"spline\"` learns any",
         trial.experiment,
         quoted(&dataset.columns[0])
-    )
+    ))
 }
