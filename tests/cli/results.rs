@@ -208,7 +208,9 @@ fn one_feature_is_learned_with_a_warning_that_nothing_is_left_to_condition_on() 
     here.write("one.toml", "seeds = 2\n[dataset]\npath = \"one.csv\"\n[training]\nsteps = 30\nbatch_size = 32\n");
     let ended = here.runner("one.toml").expect(0).says(&["warning: one: `height`", "unconditional affine map"]);
     assert_eq!(ended.stderr.matches("unconditional affine map").count(), 1, "once an experiment: {}", ended.stderr);
-    here.runner("check one.toml").expect(0).says(&["unconditional affine map", "`model.coupling = \"spline\"` learns any"]);
+    here.runner("check one.toml")
+        .expect(0)
+        .says(&["unconditional affine map", "`model.coupling = \"spline\"` learns any"]);
     let learned = here.runner("check one.toml --set model.coupling=spline").expect(0);
     assert!(!learned.stderr.contains("only feature"), "{}", learned.stderr);
     let run = here.run_folder("results/one", 0);
