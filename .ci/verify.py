@@ -31,8 +31,8 @@ METRICS = {"step": INTEGER} | dict.fromkeys(
 TRIALS = {
     "experiment": TEXT, "trial": TEXT, "seed": INTEGER, "status": TEXT, "test_nll": FLOAT, "test_nll_stderr": FLOAT,
     "test_nll_standardized": FLOAT, "validation_nll": FLOAT, "train_nll": FLOAT, "gap": FLOAT, "gap_stderr": FLOAT,
-    "bits_per_dim": FLOAT, "steps": INTEGER, "seconds": FLOAT, "samples_per_second": FLOAT, "parameters": INTEGER, "device": TEXT, "static_shape": FLAG, "git_commit": TEXT,
-    "spec_hash": TEXT,
+    "bits_per_dim": FLOAT, "steps": INTEGER, "seconds": FLOAT, "samples_per_second": FLOAT,
+    "parameters": INTEGER, "device": TEXT, "static_shape": FLAG, "git_commit": TEXT, "spec_hash": TEXT,
 }  # fmt: skip
 CURVES = {
     "nll/train": "train_nll",
