@@ -1,6 +1,7 @@
 //! Times one Real NVP training step: forward, backward, clipping norm and Adam, on a fixed batch.
 //!
-//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B | NAME ...] [--peak] [--device cuda]`
+//! `cargo bench --bench training_step -- [--threads 2] [--steps 60] [--repeats 5] [--case D,H,N,B | NAME ...] [--peak]
+//! [--composed] [--device cuda]`; NAME: `spline-2`, `spline-6`, `spline-43`, `affine-6`
 //!
 //! Prints one JSON object a line with the fields of `benches/peers.py`: peer, case [features, width, couplings, batch],
 //! threads, ms_per_step (median), min, max; and besides: gflops, the useful arithmetic per second (two operations a

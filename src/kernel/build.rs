@@ -42,8 +42,8 @@ macro_rules! static_shapes {
 
 static_shapes![(2, 32), (2, 64), (2, 128), (2, 256), (6, 128), (64, 128), (64, 256)];
 
-/// The compiled shape that a flow of `model` computes with, if it does. Kernels written by hand take their sizes at run time: products
-/// of 64, 128, 256 and 512 values compiled as constants were no faster (−2 to +0.5 % of a training step).
+/// The compiled shape that a flow of `model` computes with, if it does. Kernels written by hand take their sizes at run time:
+/// products of 64, 128, 256 and 512 values compiled as constants changed a training step by −1.7 to +0.4 %.
 pub fn static_shape(
     model: &Model,
     how: impl Into<How>,

@@ -2,7 +2,8 @@
 //! what is in them.
 //!
 //! `best.safetensors` holds the weights with the best validation NLL; `last.safetensors` the newest weights, the
-//! optimizer's moments (`optimizer.<k>.<name>`), the average of the weights where one is kept (`average.<name>`), and, as JSON under the metadata key `state`, how far the run is. Both hold
+//! optimizer's moments (`optimizer.<k>.<name>`), the average of the weights where one is kept (`average.<name>`), and, as
+//! JSON under the metadata key `state`, how far the run is. Both hold
 //! which features every coupling keeps and changes (`layers.<i>.kept`, `layers.<i>.changed`), and a checksum.
 
 use std::collections::HashMap;

@@ -4,7 +4,8 @@
 //! sizes, and the maps of one depth stand together, s before t where there are both, coupling after coupling: whatever is done to
 //! all of them is one launch.
 //! Sizes are rounded up to whole pieces of [`ALIGNED`] floats, so that a device reads four floats at a time. What is added is zero
-//! and stays so: a hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of 0 moves no weight.
+//! and stays so: a hidden value without weights is 0 under both activations, nothing flows through it, and a gradient of
+//! 0 moves no weight.
 
 use super::order::{self, Columns};
 use crate::flow::{Architecture, Base, BatchNorm, Linear};

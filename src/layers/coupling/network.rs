@@ -102,7 +102,8 @@ pub(super) enum NetworkForm<W: Dim, E: Float, D: Device<E>> {
 }
 
 impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
-    /// `kept`: shape `[batch, kept]`; `noise`: what dropout draws from, in training. The lists that it says: shape `[batch, changed]`.
+    /// `kept`: shape `[batch, kept]`; `noise`: what dropout draws from, in training. The lists that it says have shape
+    /// `[batch, changed]`.
     pub fn apply<T>(&self, kept: Rows<usize, E, D, T>, noise: Option<u64>) -> Result<Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,

@@ -12,8 +12,8 @@ use super::{Cost, Kind, Role, Scope};
 
 /// z = L·U·x + b, log|det dz/dx| = ln det U. Behind a permutation it can be any linear map. Offsets of its values.
 ///
-/// One matrix holds all of it, as LAPACK does: below the diagonal L, whose own diagonal is 1; above it U; on it the logarithm of U's
-/// diagonal, which is positive, so that the map stays invertible.
+/// One matrix holds all of it, as LAPACK does: below the diagonal L, whose own diagonal is 1; above it U; on it the logarithm of
+/// U's diagonal, which is positive, so that the map stays invertible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lu {
     /// Features.

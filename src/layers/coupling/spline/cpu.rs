@@ -49,7 +49,7 @@ unsafe fn softmax<S: Simd>(p: *mut f32, count: usize, stride: usize) {
     }
 }
 
-/// The bin in which a value lies, of widths or heights: its number, where it begins, its length, its share, and the shares before it.
+/// A bin of widths or of heights: where it begins, its length, its share of the whole, and the shares before it.
 #[derive(Clone, Copy)]
 struct Side<V> {
     start: V,
@@ -58,7 +58,8 @@ struct Side<V> {
     before: V,
 }
 
-// Methods in place of closures: these are compiled for the instruction set of the function that they are used in, closures need not be.
+// Methods in place of closures: these are compiled for the instruction set of the function that they are used in, which closures
+// need not be.
 impl<V: Copy> Side<V> {
     /// Of the share at `share`, from a start and the shares before it.
     ///
@@ -99,6 +100,7 @@ impl<V: Copy> Side<V> {
     }
 }
 
+/// The bin in which a value lies, and its number.
 struct Bin<V> {
     number: V,
     x: Side<V>,
