@@ -96,6 +96,7 @@ fn placed(experiment: &ResolvedExperiment, error: &DataError) -> Option<Diagnost
             .find_map(|path| experiment.problem_at(path, Some(column), &text)),
         DataError::ColumnNumber { .. } => experiment.problem_at("dataset.label", None, &text),
         DataError::TooLarge { part, .. } => experiment.problem_at(&format!("dataset.{part}"), None, &text),
+        DataError::Unfit { key, .. } => experiment.problem_at(key, None, &text),
         DataError::FewerThanBatch { .. } => experiment.problem_at("training.batch_size", None, &text),
         _ => None,
     }

@@ -31,6 +31,16 @@ impl Panels {
         Self { rows, lanes }
     }
 
+    /// As many rows of the same registers.
+    pub fn of_rows(self, rows: usize) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// Rows of a register.
+    pub fn lanes(self) -> usize {
+        self.lanes
+    }
+
     /// Rows with padding: a buffer of n values a row is n times as long.
     pub fn padded(self) -> usize {
         self.rows.next_multiple_of(self.lanes)

@@ -89,6 +89,9 @@ pub enum DataError {
         path.as_ref().map(|path| format!("`{}`: its ", path.display())).unwrap_or_default()
     )]
     FewerThanBatch { path: Option<PathBuf>, rows: usize, batch_size: usize },
+    /// The model cannot be made for rows of this shape.
+    #[error("`{key}`: {why}")]
+    Unfit { key: &'static str, why: String },
 }
 
 /// Where a value stands.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use crate::data::{DataError, Dataset, Watch, load, quoted};
+use crate::flow::fits;
 use crate::locks::lock;
 use crate::plan::Trial;
 use crate::spec::{CouplingKind, Spec};
@@ -39,11 +40,12 @@ impl Datasets {
     /// Loads the data of all `trials`, so that bad data are known before anything starts. A dataset's warnings come once.
     ///
     /// # Errors
-    /// The first dataset that cannot be loaded.
+    /// The first dataset that cannot be loaded, or that the model of its trial cannot be made for.
     pub fn load_all<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> Result<Vec<String>, DataError> {
         let mut warnings = Vec::new();
         for trial in trials {
             let dataset = self.of(&trial.spec)?;
+            fits(&trial.spec.model, dataset.shape).map_err(|(key, why)| DataError::Unfit { key, why })?;
             let alone = (dataset.features() == 1).then(|| one_feature(trial, &dataset)).flatten();
             for warning in dataset.warnings.iter().chain(&alone) {
                 if !warnings.contains(warning) {

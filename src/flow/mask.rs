@@ -11,7 +11,7 @@ use crate::spec::MaskScheme;
 /// One feature leaves nothing to condition on: the flow is then the single unconditional affine map, whatever `depth`.
 pub fn masks(scheme: MaskScheme, features: usize, depth: usize, seed: u64) -> Vec<Mask> {
     if features == 1 {
-        return vec![Mask { kept: vec![], changed: vec![0] }];
+        return vec![Mask::unconditional(vec![0])];
     }
     (0..depth)
         .map(|layer| {
@@ -20,6 +20,8 @@ pub fn masks(scheme: MaskScheme, features: usize, depth: usize, seed: u64) -> Ve
             match scheme {
                 MaskScheme::Alternating => kept.iter_mut().step_by(2).for_each(|k| *k = true),
                 MaskScheme::Half => kept[..features.div_ceil(2)].fill(true),
+                // Of images, whose masks are made elsewhere.
+                MaskScheme::Checkerboard | MaskScheme::Channel | MaskScheme::Multiscale => {}
                 MaskScheme::Random => {
                     kept[..features.div_ceil(2)].fill(true);
                     kept.shuffle(&mut stream(seed, Purpose::Mask, layer as u64 / 2));
@@ -59,6 +61,6 @@ mod tests {
 
     #[test]
     fn one_feature_is_one_unconditional_map() {
-        assert_eq!(masks(MaskScheme::Half, 1, 8, 0), [Mask { kept: vec![], changed: vec![0] }]);
+        assert_eq!(masks(MaskScheme::Half, 1, 8, 0), [Mask::unconditional(vec![0])]);
     }
 }

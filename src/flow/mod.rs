@@ -6,6 +6,7 @@
 
 mod architecture;
 mod base;
+mod image;
 mod mask;
 mod recipe;
 mod work;
@@ -18,6 +19,7 @@ pub use crate::layers::{
 pub use architecture::Architecture;
 pub(crate) use base::composed as composed_base;
 pub use base::{Base, Degrees, Density, HALF_LN_TAU};
+pub use image::fits;
 pub use mask::masks;
 pub use work::{Rows, Work};
 pub(crate) use work::{shares, times};

@@ -4,10 +4,11 @@ use std::ops::Add;
 
 use rand::seq::SliceRandom;
 
+use super::image::{self, Step, View};
 use super::{Architecture, Base, masks};
 use crate::layers::{
-    self, ActNorm, BatchNorm, Cost, Coupling, Dropout, Layer, Lu, Mask, Networks, Parameters, Permutation, Scope,
-    Spline,
+    self, ActNorm, BatchNorm, Channels, Cost, Coupling, Dropout, Layer, Lu, Mask, Networks, Parameters, Permutation,
+    Scope, Spline,
 };
 use crate::random::{Purpose, stream};
 use crate::shape::Shape;
@@ -48,59 +49,124 @@ fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> (Vec
 
 /// The layers of `model`, x-side first.
 fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let &Model { mask, depth, width, network, activation, coupling, mixing, normalization, .. } = model;
-    let features = shape.values();
-    let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
-    let dropout = Dropout { rate: model.dropout as f32 };
-    let inner = match network {
-        NetworkKind::Mlp => model.hidden_layers,
-        NetworkKind::Residual => model.blocks,
-    };
-    let networks = Networks { kind: network, width, depth: inner.unwrap_or(2), activation, dropout };
-    let mut layers = Vec::new();
-    // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
-    let mut left = vec![0; features];
-    for (number, mut mask) in masks(mask, features, depth, seed).into_iter().enumerate() {
-        if number > 0
-            && let Some(order) = order(mixing, features, seed, number)
-        {
-            left = order.iter().map(|&from| left[from]).collect();
-            mask = mask.changing_longest_left(&left);
-            layers.push(Layer::Permutation(Permutation { order }));
-        }
-        if mixing == Mixing::Lu {
-            layers.push(Layer::Lu(Lu::lay_out(&mut scope.child(layers.len()), features)));
-        }
-        left.iter_mut().for_each(|left| *left += 1);
-        mask.changed.iter().for_each(|&i| left[i] = 0);
-        let own = &mut scope.child(layers.len());
-        let kept = mask.kept.clone();
-        layers.push(Layer::Coupling(match coupling {
-            CouplingKind::Affine => {
-                let (joint, bound) = (model.joint.unwrap_or(false), model.scale.unwrap_or_default());
-                Coupling::affine(own, mask, networks, joint, bound)
+    let mut stack = Stack { model, seed, scope, layers: Vec::new() };
+    match image::steps(model, shape) {
+        Some(steps) => stack.image(shape, &steps),
+        None => stack.plain(shape.values()),
+    }
+    stack.layers
+}
+
+/// Layers on their way to a flow.
+struct Stack<'a, 'b> {
+    model: &'a Model,
+    seed: u64,
+    scope: &'a mut Scope<'b>,
+    layers: Vec<Layer>,
+}
+
+impl Stack<'_, '_> {
+    /// Adds what `make` makes in the next layer's scope.
+    fn add(&mut self, make: impl FnOnce(&mut Scope<'_>) -> Layer) {
+        let layer = make(&mut self.scope.child(self.layers.len()));
+        self.layers.push(layer);
+    }
+
+    /// Couplings of plain features, and what stands between them.
+    fn plain(&mut self, features: usize) {
+        let &Model { mask, depth, mixing, .. } = self.model;
+        // Of every feature, as they stand now: how many couplings have left it unchanged since one changed it.
+        let mut left = vec![0; features];
+        for (number, mut mask) in masks(mask, features, depth, self.seed).into_iter().enumerate() {
+            if number > 0
+                && let Some(order) = order(mixing, features, self.seed, number)
+            {
+                left = order.iter().map(|&from| left[from]).collect();
+                mask = mask.changing_longest_left(&left);
+                self.layers.push(Layer::Permutation(Permutation { order }));
             }
-            CouplingKind::Additive => Coupling::additive(own, mask, networks),
-            CouplingKind::Spline => Coupling::spline(own, mask, networks, spline),
-        }));
-        if model.kept == Some(Kept::Spline) && !kept.is_empty() {
-            let alone = Mask { kept: Vec::new(), changed: kept };
-            layers.push(Layer::Coupling(Coupling::spline(&mut scope.child(layers.len()), alone, networks, spline)));
+            self.lu(&Channels::plain(features));
+            left.iter_mut().for_each(|left| *left += 1);
+            mask.changed.iter().for_each(|&i| left[i] = 0);
+            self.coupling(mask, self.model.width);
+            self.normalization(&Channels::plain(features));
         }
-        match normalization {
+        self.lu(&Channels::plain(features));
+    }
+
+    /// Couplings of images, and what stands between them: over the channels of every pixel of the image that a coupling works on.
+    fn image(&mut self, shape: Shape, steps: &[Step]) {
+        let &Model { mixing, width, widen, .. } = self.model;
+        for (number, Step { view, mask, squeezed }) in steps.iter().enumerate() {
+            let channels = view.channels();
+            if number > 0
+                && channels.count > 1
+                && let Some(order) = order(mixing, channels.count, self.seed, number)
+            {
+                let mut places: Vec<usize> = (0..shape.values()).collect();
+                for pixel in channels.places.chunks_exact(channels.count) {
+                    order.iter().zip(pixel).for_each(|(&from, &to)| places[to] = pixel[from]);
+                }
+                self.layers.push(Layer::Permutation(Permutation { order: places }));
+            }
+            self.lu(&channels);
+            let maps = if widen == Some(true) { width << squeezed } else { width };
+            self.coupling(mask.clone(), maps);
+            self.normalization(&channels);
+        }
+        if let Some(Step { view, .. }) = steps.last() {
+            self.lu(&View::channels(view));
+        }
+    }
+
+    fn lu(&mut self, channels: &Channels) {
+        if self.model.mixing == Mixing::Lu {
+            self.add(|scope| Layer::Lu(Lu::lay_out(scope, channels.clone())));
+        }
+    }
+
+    fn normalization(&mut self, channels: &Channels) {
+        match self.model.normalization {
             Normalization::None => {}
             Normalization::Batch => {
-                layers.push(Layer::BatchNorm(BatchNorm::lay_out(&mut scope.child(layers.len()), features)));
+                self.add(|scope| Layer::BatchNorm(BatchNorm::lay_out(scope, channels.clone())));
             }
-            Normalization::Act => {
-                layers.push(Layer::ActNorm(ActNorm::lay_out(&mut scope.child(layers.len()), features)));
-            }
+            Normalization::Act => self.add(|scope| Layer::ActNorm(ActNorm::lay_out(scope, channels.clone()))),
         }
     }
-    if mixing == Mixing::Lu {
-        layers.push(Layer::Lu(Lu::lay_out(&mut scope.child(layers.len()), features)));
+
+    /// A coupling whose networks have this width, and one of what it keeps, if asked.
+    fn coupling(&mut self, mask: Mask, width: usize) {
+        let model = self.model;
+        let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
+        let inner = match model.network {
+            NetworkKind::Mlp => model.hidden_layers,
+            NetworkKind::Residual | NetworkKind::Conv => model.blocks,
+        };
+        let networks = Networks {
+            kind: model.network,
+            width,
+            depth: inner.unwrap_or(2),
+            activation: model.activation,
+            dropout: Dropout { rate: model.dropout as f32 },
+        };
+        let kept = mask.kept.clone();
+        self.add(|scope| {
+            Layer::Coupling(match model.coupling {
+                CouplingKind::Affine => {
+                    // A convolutional network says both s and t.
+                    let joint = model.joint.unwrap_or(false) || model.network == NetworkKind::Conv;
+                    Coupling::affine(scope, mask, networks, joint, model.scale.unwrap_or_default())
+                }
+                CouplingKind::Additive => Coupling::additive(scope, mask, networks),
+                CouplingKind::Spline => Coupling::spline(scope, mask, networks, spline),
+            })
+        });
+        if model.kept == Some(Kept::Spline) && !kept.is_empty() {
+            let alone = Mask::unconditional(kept);
+            self.add(|scope| Layer::Coupling(Coupling::spline(scope, alone, networks, spline)));
+        }
     }
-    layers
 }
 
 /// The order of features before coupling `number`, if it is another.

@@ -5,6 +5,8 @@
 
 use dfdx::prelude::*;
 
+use super::Channels;
+
 /// The number types a flow can be computed in.
 pub trait Float: Dtype {
     /// The nearest value of this type.
@@ -141,4 +143,119 @@ pub(crate) fn times_rows<C: Dim, E: Float, D: Device<E>, T: Tape<E, D>>(
 ) -> Result<Rows<C, E, D, T>, D::Err> {
     let shape = *x.shape();
     x.try_mul(row.retaped::<T>().try_broadcast_like(&shape)?)
+}
+
+/// A layer that does the same with every pixel: its form for plain features, or that for the channels of a pixel, which are rows of
+/// their own there.
+pub(crate) enum OnChannels<P, Q> {
+    Plain(P),
+    Pixels(Channels, Q),
+}
+
+impl<P, Q> OnChannels<P, Q> {
+    /// `[batch, features]` → `[batch · pixels, channels]`.
+    fn gather<F: Dim, E: Float, D: Device<E>, T: Tape<E, D>>(
+        channels: &Channels,
+        x: Rows<F, E, D, T>,
+    ) -> Result<Rows<usize, E, D, T>, D::Err> {
+        let (batch, features) = (x.shape().0, x.shape().1.size());
+        let places = (0..batch).flat_map(|row| channels.places.iter().map(move |place| row * features + place));
+        let places: Vec<usize> = places.collect();
+        let length = places.len();
+        let places = x.device().try_tensor_from_vec(places, (length,))?;
+        let values = x.try_reshape_like(&(batch * features, 1))?.try_gather(places)?;
+        values.try_reshape_like(&(batch * channels.pixels(), channels.count))
+    }
+
+    /// x with these channels in place of its own.
+    fn put<F: Dim, E: Float, D: Device<E>, T: Tape<E, D> + Merge<T>>(
+        channels: &Channels,
+        x: Rows<F, E, D, T>,
+        moved: Rows<usize, E, D, T>,
+    ) -> Result<Rows<F, E, D, T>, D::Err> {
+        let shape = *x.shape();
+        let (batch, features) = (shape.0, shape.1.size());
+        let mut from = vec![None; features];
+        channels.places.iter().enumerate().for_each(|(at, &place)| from[place] = Some(at));
+        let (device, length) = (x.device().clone(), channels.places.len());
+        let all = || (0..batch).flat_map(|row| from.iter().map(move |at| at.map(|at| row * length + at)));
+        let places = device.try_tensor_from_vec(all().map(Option::unwrap_or_default).collect(), (batch * features,))?;
+        let mask = |of: [f64; 2]| {
+            let values = all().map(|at| E::of(of[usize::from(at.is_some())])).collect();
+            device.try_tensor_from_vec(values, shape)
+        };
+        let spread = moved.try_reshape_like(&(batch * length, 1))?.try_gather(places)?.try_reshape_like(&shape)?;
+        let others: Rows<F, E, D> = mask([1.0, 0.0])?;
+        let own: Rows<F, E, D> = mask([0.0, 1.0])?;
+        x.try_mul(others)?.try_add(spread.try_mul(own)?)
+    }
+
+    /// The sum over the pixels of each row.
+    fn sum<E: Float, D: Device<E>, T: Tape<E, D>>(
+        channels: &Channels,
+        log_det: Tensor<(usize,), E, D, T>,
+    ) -> Result<Tensor<(usize,), E, D, T>, D::Err> {
+        let pixels = channels.pixels();
+        let batch = log_det.shape().0 / pixels;
+        log_det.try_reshape_like(&(batch, pixels))?.try_sum::<(usize,), Axis<1>>()
+    }
+}
+
+impl<F: Dim, E: Float, D: Device<E>, P: Composed<F, E, D>, Q: Composed<usize, E, D>> Composed<F, E, D>
+    for OnChannels<P, Q>
+{
+    fn forward<T>(&self, x: Rows<F, E, D, T>) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        match self {
+            Self::Plain(form) => form.forward(x),
+            Self::Pixels(channels, form) => {
+                let (moved, log_det) = form.forward(Self::gather(channels, x.retaped::<T>())?)?;
+                Ok((Self::put(channels, x, moved)?, Self::sum(channels, log_det)?))
+            }
+        }
+    }
+
+    fn forward_training<T>(
+        &self,
+        x: Rows<F, E, D, T>,
+        training: &mut InTraining<'_>,
+    ) -> Result<Moved<F, E, D, T>, D::Err>
+    where
+        T: Tape<E, D> + Merge<T>,
+    {
+        match self {
+            Self::Plain(form) => form.forward_training(x, training),
+            Self::Pixels(channels, form) => {
+                let own = Self::gather(channels, x.retaped::<T>())?;
+                let (moved, log_det) = form.forward_training(own, training)?;
+                Ok((Self::put(channels, x, moved)?, Self::sum(channels, log_det)?))
+            }
+        }
+    }
+
+    fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {
+        match self {
+            Self::Plain(form) => form.inverse(z),
+            Self::Pixels(channels, form) => {
+                let moved = form.inverse(Self::gather(channels, z.clone())?)?;
+                Self::put(channels, z, moved)
+            }
+        }
+    }
+
+    fn scale_max(&self, x: &Rows<F, E, D>) -> Result<f64, D::Err> {
+        match self {
+            Self::Plain(form) => form.scale_max(x),
+            Self::Pixels(channels, form) => form.scale_max(&Self::gather(channels, x.clone())?),
+        }
+    }
+
+    fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
+        match self {
+            Self::Plain(form) => form.gradient(gradients, out),
+            Self::Pixels(_, form) => form.gradient(gradients, out),
+        }
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Noise {
 pub(crate) struct Scratch {
     /// As long as the layers [ask](OnCpu::scratch).
     pub values: Buffer,
+    /// Pixels as rows of their own, for layers that take each for itself.
+    pub rows: Buffer,
     /// What products bring together, one for each job of a [fork](Context::fork).
     pub products: Vec<Buffer>,
 }

@@ -5,6 +5,7 @@
 
 mod act_norm;
 mod batch_norm;
+mod channels;
 pub(crate) mod composed;
 mod cost;
 mod coupling;
@@ -21,13 +22,16 @@ use composed::{Compose, Composed, Float, InTraining, Moved, Rows, Upload};
 
 pub use act_norm::ActNorm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
+pub use channels::Channels;
 pub use cost::Cost;
-pub(crate) use coupling::CouplingForm;
-pub use coupling::{Affine, Bound, Coupling, Dropout, Mask, Mlp, Network, Networks, Residual, Spline, Transformer};
+pub use coupling::{
+    Affine, Bound, Conv, Coupling, Dropout, Mask, Mlp, Network, Networks, Pixels, Residual, Spline, Transformer,
+};
+pub(crate) use coupling::{CouplingForm, NetworkForm};
 pub use lu::Lu;
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;
-pub use scope::{Linear, Scope, Start, count, lay_out};
+pub use scope::{Convolution, Linear, Scope, Start, count, lay_out};
 
 /// Lists of places in a row that tell a layer, by the names that they have in checkpoints.
 pub type Places<'a> = Vec<(&'static str, &'a [usize])>;

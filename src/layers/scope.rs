@@ -22,6 +22,19 @@ pub struct Linear {
     pub bias: usize,
 }
 
+/// Where one 3×3 convolution stands in the flat vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Channels or maps that it reads.
+    pub inputs: usize,
+    /// Maps that it gives.
+    pub outputs: usize,
+    /// Offset of the weights, shape `[3, 3, inputs, outputs]`: from top to bottom, then from left to right.
+    pub weight: usize,
+    /// Offset of the bias, shape `[outputs]`, right behind the weights.
+    pub bias: usize,
+}
+
 /// The values that an affine map starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -114,6 +127,14 @@ impl Scope<'_> {
         let weight = if inputs > 0 { self.piece("weight", &[inputs, outputs], trainable, &mut draw) } else { here };
         let bias = self.piece("bias", &[outputs], trainable, &mut draw);
         Linear { inputs, outputs, weight, bias }
+    }
+
+    /// A 3×3 convolution, `weight` and `bias`, which starts as an affine map of its nine neighbours.
+    pub fn convolution(&mut self, inputs: usize, outputs: usize, start: Start) -> Convolution {
+        let mut draw = self.values_of_map(9 * inputs, start);
+        let weight = self.piece("weight", &[3, 3, inputs, outputs], Role::Trainable, &mut draw);
+        let bias = self.piece("bias", &[outputs], Role::Trainable, &mut draw);
+        Convolution { inputs, outputs, weight, bias }
     }
 
     /// Fills values of the next map.

@@ -59,6 +59,7 @@ pub(super) fn used(when: When) -> String {
         When::Is(path, values) => format!("`{path}` is {}", values.join(" or ")),
         When::Without(path) => format!("without `{path}`"),
         When::With(path) => format!("with `{path}`"),
+        When::Both(one, other) => format!("{} and {}", used(*one), used(*other)),
     }
 }
 

@@ -48,7 +48,9 @@ pub fn starter(file: Option<&FileStart>) -> String {
         if *section == "dataset" && file.is_none() {
             text.push_str(FILES);
             for (path, rows) in rows().filter(|(_, rows)| used(rows).is_none()) {
-                if let Some(row) = rows.iter().find(|row| !matches!(row.when, When::Is(..) | When::Toy)) {
+                if let Some(row) =
+                    rows.iter().find(|row| !matches!(row.when, When::Is(..) | When::Both(..) | When::Toy))
+                {
                     commented(&mut text, split(path).1, row);
                 }
             }
@@ -114,6 +116,7 @@ fn in_use(when: &When, file: Option<&FileStart>) -> bool {
         (When::Without("dataset.name"), _) => file.is_some(),
         (When::Without(_), _) => true,
         (When::With(_), _) => false,
+        (When::Both(one, other), _) => in_use(one, file) && in_use(other, file),
     }
 }
 

@@ -322,7 +322,13 @@ pub struct Model {
     /// mlp: hidden layers of the networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden_layers: Option<usize>,
-    /// residual: blocks of the networks. Not in specs of the first release, which had no such networks.
+    /// multiscale: how many scales. Not in specs of the first release, which had no such masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scales: Option<usize>,
+    /// conv: whether maps double with every squeeze. Not in specs of the first release, which had no such networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widen: Option<bool>,
+    /// residual and conv: blocks of the networks. Not in specs of the first release, which had no such networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<usize>,
     /// The share of hidden values that is left out in each training step. Not in specs of the first release, which had none.
@@ -400,6 +406,26 @@ pub enum MaskScheme {
     Half,
     /// A random half, seeded by the run's seed, and its complement in turn.
     Random,
+    /// Images: every other pixel, as on a checkerboard.
+    Checkerboard,
+    /// Images: half of the channels of every pixel.
+    Channel,
+    /// Images: checkerboards and channels at several scales (Dinh et al. 2017, section 3.6).
+    Multiscale,
+}
+
+impl MaskScheme {
+    /// Its word in specs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alternating => "alternating",
+            Self::Half => "half",
+            Self::Random => "random",
+            Self::Checkerboard => "checkerboard",
+            Self::Channel => "channel",
+            Self::Multiscale => "multiscale",
+        }
+    }
 }
 
 /// The nonlinearity of a hidden layer.
@@ -421,6 +447,8 @@ pub enum NetworkKind {
     Mlp,
     /// Pre-activation residual blocks (He et al. 2016).
     Residual,
+    /// Residual blocks of 3×3 convolutions (Dinh et al. 2017, section 3.6).
+    Conv,
 }
 
 /// How a coupling changes a feature.

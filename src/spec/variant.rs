@@ -26,6 +26,8 @@ pub enum When {
     Without(&'static str),
     /// The key of this path is set.
     With(&'static str),
+    /// Both hold.
+    Both(&'static When, &'static When),
 }
 
 /// What a spec chose at one key.
@@ -70,6 +72,10 @@ impl<'a> Variant<'a> {
             },
             When::Without(path) => Some(!is_set(path)),
             When::With(path) => Some(is_set(path)),
+            When::Both(one, other) => match (self.holds(one), self.holds(other)) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (one, other) => one.and(other),
+            },
         }
     }
 
@@ -86,9 +92,10 @@ impl<'a> Variant<'a> {
 
     /// Why none of the rows of key `path` is in use, and what to do.
     pub fn explain(&self, path: &str, rows: &[&Key]) -> (String, String) {
+        let whens: Vec<When> = rows.iter().map(|row| self.unmet(row.when)).collect();
         let without_effect = format!("`{path}` has no effect");
         let leave_out = "leave it out".to_owned();
-        match rows[0].when {
+        match whens[0] {
             When::Without(other) => {
                 (format!("both `{other}` and `{path}` are set"), format!("keep one of `{other}` and `{path}`"))
             }
@@ -99,7 +106,7 @@ impl<'a> Variant<'a> {
                     Some(format) if self.holds(&When::File) == Some(true) => format!("with the format `{format}`"),
                     _ => "on a toy".to_owned(),
                 };
-                let takers = rows.iter().flat_map(|row| match row.when {
+                let takers = whens.iter().flat_map(|when| match *when {
                     When::Format(of) => of,
                     _ => &[],
                 });
@@ -113,14 +120,23 @@ impl<'a> Variant<'a> {
                     Some(Choice::Word(word)) => format!("with `{selector} = \"{word}\"`"),
                     _ => "on a file".to_owned(),
                 };
-                let takers = rows.iter().flat_map(|row| match row.when {
+                let takers = whens.iter().flat_map(|when| match *when {
                     When::Is(_, of) => of,
                     _ => &[],
                 });
                 let takers = listed(takers.copied());
                 (format!("{without_effect} {with}"), format!("leave it out; it is for {takers}"))
             }
-            When::Always => (without_effect, leave_out),
+            When::Always | When::Both(..) => (without_effect, leave_out),
+        }
+    }
+
+    /// The part of a condition that does not hold.
+    fn unmet(&self, when: When) -> When {
+        match when {
+            When::Both(one, _) if self.holds(one) == Some(false) => self.unmet(*one),
+            When::Both(_, other) => self.unmet(*other),
+            when => when,
         }
     }
 }
@@ -149,7 +165,8 @@ fn choice(settings: &Settings, path: &str) -> Choice {
         return Choice::Unknown;
     };
     let value = match settings.get(path) {
-        Some(setting) => rows[0].kind.check(path, &setting.node, &mut Vec::new()),
+        // A word that only another variant takes is told apart by the row that is in use.
+        Some(setting) => rows.iter().find_map(|row| row.kind.check(path, &setting.node, &mut Vec::new())),
         None => match rows[0].default_value() {
             Some(value) => Some(value.clone()),
             // Neither a toy nor a file: that is reported, and no key's fault.

@@ -15,6 +15,7 @@ use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
+use realnvp_runner::shape::Shape;
 use realnvp_runner::spec::{
     Activation, BaseKind, CouplingKind, DegreesOfFreedom, Device, Kept, KernelChoice, Learned, MaskScheme, Mixing,
     Model, NetworkKind, Normalization, ScaleBound,
@@ -22,13 +23,16 @@ use realnvp_runner::spec::{
 
 #[derive(Clone)]
 struct Case {
-    features: usize,
+    shape: Shape,
     model: Model,
 }
 
 /// Affine couplings without anything between them.
 fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
-    Case { features, model: Model { depth, width, hidden_layers: Some(hidden_layers), ..Model::default() } }
+    Case {
+        shape: features.into(),
+        model: Model { depth, width, hidden_layers: Some(hidden_layers), ..Model::default() },
+    }
 }
 
 /// Affine couplings with another bound of s.
@@ -87,12 +91,19 @@ fn heavy(case: Case, degrees: DegreesOfFreedom) -> Case {
     case.with(|model| (model.base, model.degrees_of_freedom) = (BaseKind::StudentT, Some(degrees)))
 }
 
+/// Convolutional networks on images of this height, width and channels: couplings, maps, blocks.
+fn image([height, width, channels]: [usize; 3], mask: MaskScheme, [depth, maps, blocks]: [usize; 3]) -> Case {
+    let model =
+        Model { depth, width: maps, mask, network: NetworkKind::Conv, blocks: Some(blocks), ..Model::default() };
+    Case { shape: Shape { height, width, channels }, model }
+}
+
 /// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
 /// registers, one to three hidden layers, both activations, every kind of layer, and every base.
 fn table() -> Vec<Case> {
-    use MaskScheme::{Half, Random};
+    use MaskScheme::{Channel, Checkerboard, Half, Multiscale, Random};
     use Mixing::{Lu, Permutation, Reverse};
-    use Normalization::Act;
+    use Normalization::{Act, Batch};
     use ScaleBound::{Atan, Sigmoid};
     vec![
         affine(1, [4, 16, 2]),
@@ -146,10 +157,26 @@ fn table() -> Vec<Case> {
         batch_norm(5, [3, 12, 1]).mixed(Permutation),
         act_norm(5, [3, 12, 2]).mixed(Permutation),
         additive(4, [3, 12, 1]).normalised(Act).mixed(Reverse),
+        image([4, 4, 1], Checkerboard, [2, 8, 1]),
+        image([4, 4, 1], Multiscale, [1, 7, 1]).normalised(Batch),
+        image([4, 4, 1], Multiscale, [2, 9, 2]).scaled(2),
+        image([6, 4, 3], Channel, [2, 17, 1]).mixed(Permutation),
+        image([6, 4, 3], Multiscale, [1, 8, 1]).scaled(2).normalised(Act).mixed(Lu),
+        image([8, 8, 2], Multiscale, [1, 6, 1]).scaled(3).normalised(Act).with(|model| model.widen = Some(true)),
+        image([6, 4, 3], Checkerboard, [2, 8, 1]).with(|model| model.coupling = CouplingKind::Additive),
+        image([4, 4, 1], Multiscale, [1, 8, 1]).with(|model| {
+            (model.coupling, model.bins, model.tail_bound) = (CouplingKind::Spline, Some(4), Some(3.0));
+        }),
+        dropping(image([4, 6, 2], Multiscale, [1, 8, 1])),
+        image([4, 4, 2], Multiscale, [1, 8, 1]).with(|model| model.network = NetworkKind::Mlp),
     ]
 }
 
 impl Case {
+    fn features(&self) -> usize {
+        self.shape.values()
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Model)) -> Self {
         change(&mut self.model);
         self
@@ -157,6 +184,10 @@ impl Case {
 
     fn masked(self, mask: MaskScheme) -> Self {
         self.with(|model| model.mask = mask)
+    }
+
+    fn scaled(self, scales: usize) -> Self {
+        self.with(|model| model.scales = Some(scales))
     }
 
     fn mixed(self, mixing: Mixing) -> Self {
@@ -177,12 +208,12 @@ impl Case {
     }
 
     fn name(&self) -> String {
-        format!("{} features, {:?}", self.features, self.model)
+        format!("{} values, {:?}", self.shape, self.model)
     }
 
     /// Random weights everywhere, so that no test passes because a network is zero.
     fn parameters(&self) -> (Architecture, Parameters) {
-        let (architecture, mut parameters) = Architecture::new(&self.model, self.features, 3);
+        let (architecture, mut parameters) = Architecture::new(&self.model, self.shape, 3);
         let mut rng = stream(7, Purpose::Test, 0);
         let trainable = parameters.count();
         for (i, value) in parameters.values_mut().iter_mut().enumerate() {
@@ -194,12 +225,12 @@ impl Case {
 
     fn composed(&self) -> Composed<usize, usize, f32, Cpu> {
         let (architecture, parameters) = self.parameters();
-        Composed::new(architecture, parameters, self.features, self.model.width, Cpu::default())
+        Composed::new(architecture, parameters, self.features(), self.model.width, Cpu::default())
     }
 
     fn exact(&self) -> Composed<usize, usize, f64, Cpu> {
         let (architecture, parameters) = self.parameters();
-        Composed::new(architecture, parameters, self.features, self.model.width, Cpu::default())
+        Composed::new(architecture, parameters, self.features(), self.model.width, Cpu::default())
     }
 
     fn fused(&self, level: Level) -> Fused {
@@ -234,7 +265,7 @@ impl Case {
 
     fn rows(&self, rows: usize) -> Matrix {
         let mut rng = stream(11, Purpose::Test, 1);
-        Matrix::new((0..rows * self.features).map(|_| StandardNormal.sample(&mut rng)).collect(), self.features)
+        Matrix::new((0..rows * self.features()).map(|_| StandardNormal.sample(&mut rng)).collect(), self.features())
     }
 }
 
@@ -312,7 +343,7 @@ fn inverse_undoes_forward() {
         let mut exact = case.exact();
         let x64: Vec<f64> = x.as_slice().iter().map(|&v| v.into()).collect();
         let tensor: Tensor<(usize, usize), f64, Cpu> =
-            Cpu::default().tensor_from_vec(x64.clone(), (x.rows(), case.features));
+            Cpu::default().tensor_from_vec(x64.clone(), (x.rows(), case.features()));
         let (z, _) = exact.forward_tensor(tensor).expect("forward");
         let back = exact.inverse_tensor(z).expect("inverse").as_vec();
         let error = back.iter().zip(&x64).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -339,7 +370,7 @@ fn ln_abs_det(mut m: Vec<Vec<f64>>) -> f64 {
 #[test]
 fn log_det_is_that_of_the_autodiff_jacobian() {
     for case in table() {
-        let n = case.features;
+        let n = case.features();
         let x = case.rows(5);
         let values: Vec<f64> = x.as_slice().iter().map(|&v| v.into()).collect();
         let tensor: Tensor<(usize, usize), f64, Cpu> = Cpu::default().tensor_from_vec(values, (x.rows(), n));
@@ -367,16 +398,16 @@ fn log_det_is_that_of_the_autodiff_jacobian() {
 
 #[test]
 fn density_integrates_to_one() {
-    for case in table().into_iter().filter(|case| case.features <= 2) {
+    for case in table().into_iter().filter(|case| case.features() <= 2) {
         // x = sinh u reaches far into the tails with few points; dx = cosh u du.
         let (half, steps) = (5.0, 700);
         let step = 2.0 * half / f64::from(steps);
         let axis: Vec<f64> = (0..steps).map(|i| -half + (f64::from(i) + 0.5) * step).collect();
-        let grid: Vec<Vec<f64>> = match case.features {
+        let grid: Vec<Vec<f64>> = match case.features() {
             1 => axis.iter().map(|&u| vec![u]).collect(),
             _ => axis.iter().flat_map(|&u| axis.iter().map(move |&v| vec![u, v])).collect(),
         };
-        let points = Matrix::new(grid.iter().flatten().map(|u| u.sinh() as f32).collect(), case.features);
+        let points = Matrix::new(grid.iter().flatten().map(|u| u.sinh() as f32).collect(), case.features());
         let log_prob = case.fused(Level::detect()).log_prob(&points).expect("log_prob");
         let cells = grid.iter().map(|row| row.iter().map(|u| u.cosh() * step).product::<f64>());
         let mass: f64 = log_prob.iter().zip(cells).map(|(l, cell)| l.exp() * cell).sum();
@@ -396,7 +427,7 @@ fn gradient_reaches_every_parameter() {
             for entry in flow.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
                 // Normalisation takes away any shift or, of a single feature, any affine map: no gradient is right there.
                 let normalises = entry.name.ends_with("log_gamma") || entry.name.ends_with("beta");
-                let cancelled = case.features == 1 && !normalises || entry.name.ends_with(&last_bias);
+                let cancelled = case.features() == 1 && !normalises || entry.name.ends_with(&last_bias);
                 if case.mixes_rows() && cancelled {
                     continue;
                 }
@@ -539,7 +570,7 @@ fn dfdx_on_a_gpu_agrees_with_its_f64_on_the_cpu() {
             let (architecture, parameters) = case.parameters();
             let gpu = Cuda::try_build(0, 0).expect("a GPU");
             let flow: Composed<usize, usize, f32, Cuda> =
-                Composed::new(architecture, parameters, case.features, case.model.width, gpu);
+                Composed::new(architecture, parameters, case.features(), case.model.width, gpu);
             agrees_with_f64(&case, rows, vec![("cuda composed", Box::new(flow))]);
         }
     }
@@ -596,22 +627,21 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
 #[test]
 fn coupling_starts_as_the_identity() {
     for case in table().into_iter().filter(|case| !case.mixes_rows()) {
-        let on_host =
-            kernel::build(&case.model, KernelChoice::Fused, case.features, 0, Device::Cpu).expect("a flow").flow;
+        let on_host = kernel::build(&case.model, KernelChoice::Fused, case.shape, 0, Device::Cpu).expect("a flow").flow;
         let gpus = case.gpus().into_iter().map(|gpu| {
-            let (architecture, parameters) = Architecture::new(&case.model, case.features, 0);
+            let (architecture, parameters) = Architecture::new(&case.model, case.shape, 0);
             gpu.flow(architecture, parameters)
         });
         let x = case.rows(9);
         // But for the order of the features.
-        let mut order: Vec<usize> = (0..case.features).collect();
+        let mut order: Vec<usize> = (0..case.features()).collect();
         for layer in &on_host.architecture().layers {
             for (_, places) in layer.places().into_iter().filter(|(name, _)| *name == "order") {
                 order = places.iter().map(|&from| order[from]).collect();
             }
         }
         let expected = x.iter_rows().flat_map(|row| order.iter().map(|&from| row[from])).collect();
-        let expected = Matrix::new(expected, case.features);
+        let expected = Matrix::new(expected, case.features());
         for mut flow in std::iter::once(on_host).chain(gpus) {
             let latent = flow.forward(&x).expect("forward");
             assert_eq!(latent.z, expected, "{}", case.name());

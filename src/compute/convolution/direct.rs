@@ -9,24 +9,24 @@ use crate::compute::panels::Panels;
 use crate::compute::simd::{Simd, dispatch};
 
 /// A pixel that is not there.
-pub(crate) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: usize = usize::MAX;
 
 /// Neighbours of a pixel, itself included.
 const TAPS: usize = 9;
 
 /// The places of a pixel's neighbours among those that are there.
 #[inline(always)]
-fn neighbours(grid: Grid, read: &[u32], [y, x]: [usize; 2]) -> [Option<usize>; TAPS] {
+fn neighbours(grid: Grid, read: &[usize], [y, x]: [usize; 2]) -> [Option<usize>; TAPS] {
     let mut places = [None; TAPS];
     for (tap, place) in places.iter_mut().enumerate() {
         let neighbour = grid.neighbour([y, x], [tap / 3, tap % 3]).map(|pixel| read[pixel]);
-        *place = neighbour.filter(|&place| place != NONE).map(|place| place as usize);
+        *place = neighbour.filter(|&place| place != NONE);
     }
     places
 }
 
 /// How many pixels there are.
-fn present(read: &[u32]) -> usize {
+fn present(read: &[usize]) -> usize {
     read.iter().filter(|&&place| place != NONE).count()
 }
 
@@ -38,7 +38,7 @@ fn direct_generic<S: Simd>(
     [channels, outputs]: [usize; 2],
     grid: Grid,
     panels: Panels,
-    read: &[u32],
+    read: &[usize],
     from: &[f32],
     to: &mut [f32],
 ) {
@@ -78,7 +78,7 @@ dispatch!(direct => direct_generic(
     maps: [usize; 2],
     grid: Grid,
     panels: Panels,
-    read: &[u32],
+    read: &[usize],
     from: &[f32],
     to: &mut [f32],
 ));
@@ -136,7 +136,7 @@ fn direct_back_generic<S: Simd>(
     [channels, outputs]: [usize; 2],
     grid: Grid,
     panels: Panels,
-    read: &[u32],
+    read: &[usize],
     d: &[f32],
     to: &mut [f32],
 ) {
@@ -184,7 +184,7 @@ dispatch!(direct_back => direct_back_generic(
     maps: [usize; 2],
     grid: Grid,
     panels: Panels,
-    read: &[u32],
+    read: &[usize],
     d: &[f32],
     to: &mut [f32],
 ));
@@ -237,7 +237,7 @@ fn direct_weights_generic<S: Simd>(
     [channels, outputs]: [usize; 2],
     grid: Grid,
     panels: Panels,
-    read: &[u32],
+    read: &[usize],
     from: &[f32],
     d: &[f32],
     to: &mut [f32],
@@ -296,11 +296,11 @@ fn direct_weights_generic<S: Simd>(
                                 taps!(3);
                             }
                         }
-                        o += $registers * S::LANES;
                     }};
                 }
                 while padded - o >= 2 * S::LANES {
                     columns!(2);
+                    o += 2 * S::LANES;
                 }
                 if o < padded {
                     columns!(1);
@@ -318,7 +318,7 @@ dispatch!(direct_weights => direct_weights_generic(
     maps: [usize; 2],
     grid: Grid,
     panels: Panels,
-    read: &[u32],
+    read: &[usize],
     from: &[f32],
     d: &[f32],
     to: &mut [f32],

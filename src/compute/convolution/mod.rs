@@ -29,7 +29,7 @@ impl Grid {
 
     /// The pixel `(dy, dx)` − 1 away from pixel `(y, x)`, if it is inside.
     #[inline(always)]
-    fn neighbour(self, [y, x]: [usize; 2], [dy, dx]: [usize; 2]) -> Option<usize> {
+    pub fn neighbour(self, [y, x]: [usize; 2], [dy, dx]: [usize; 2]) -> Option<usize> {
         let (y, x) = ((y + dy).wrapping_sub(1), (x + dx).wrapping_sub(1));
         (y < self.height && x < self.width).then(|| y * self.width + x)
     }
@@ -294,9 +294,9 @@ mod tests {
                 let (panels, pixels) = (Panels::new(level, rows), grid.pixels());
                 for missing in [0, 2] {
                     let is_there = |pixel: usize| missing == 0 || (pixel / width + pixel % width) % missing == 0;
-                    let mut places: Vec<u32> = vec![NONE; pixels];
+                    let mut places = vec![NONE; pixels];
                     let there: Vec<usize> = (0..pixels).filter(|&pixel| is_there(pixel)).collect();
-                    there.iter().zip(0..).for_each(|(&pixel, place)| places[pixel] = place);
+                    there.iter().enumerate().for_each(|(place, &pixel)| places[pixel] = place);
                     let weights = numbers(9 * channels * outputs, 1);
                     let bias = numbers(outputs, 2);
                     let (x, y) = (numbers(rows * pixels * channels, 3), numbers(rows * pixels * outputs, 4));
@@ -347,7 +347,7 @@ mod tests {
                 [(1, 1, 3, 1, 1), (40, 9, 17, 2, 1), (33, 5, 16, 2, 3), (50, 6, 33, 5, 4), (16, 12, 8, 1, 5)]
             {
                 let (panels, outputs) = (Panels::new(level, rows), lists * channels);
-                let said: Vec<u32> = (0..pixels as u32).filter(|pixel| pixels == 12 || pixel % 2 == 0).collect();
+                let said: Vec<usize> = (0..pixels).filter(|pixel| pixels == 12 || pixel % 2 == 0).collect();
                 let (weights, bias) = (numbers(maps * outputs, 1), numbers(outputs, 2));
                 let (x, y) = (numbers(rows * pixels * maps, 3), numbers(rows * said.len() * outputs, 4));
                 let from = fill(panels, &x, pixels, maps, true);
@@ -374,7 +374,7 @@ mod tests {
                             *y = bias[o].into();
                             exact_weights[maps * outputs + o] += d;
                             for map in 0..maps {
-                                let at = (row * pixels + pixel as usize) * maps + map;
+                                let at = (row * pixels + pixel) * maps + map;
                                 let (x, weight) = (f64::from(x[at]), f64::from(weights[map * outputs + o]));
                                 *y += weight * x.max(0.0);
                                 exact_weights[map * outputs + o] += d * x.max(0.0);

@@ -13,7 +13,7 @@ fn pointwise_generic<S: Simd>(
     [maps, outputs]: [usize; 2],
     channels: usize,
     all: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     panels: Panels,
     from: &[f32],
     to: &mut [f32],
@@ -21,7 +21,7 @@ fn pointwise_generic<S: Simd>(
     let values = [all * pitch(maps), pixels.len() * outputs];
     assert!(weights.len() == maps * outputs && bias.len() == outputs && outputs.is_multiple_of(channels));
     assert!(values[0] * panels.padded() <= from.len() && values[1] * panels.padded() <= to.len());
-    assert!(pixels.iter().all(|&pixel| (pixel as usize) < all));
+    assert!(pixels.iter().all(|&pixel| pixel < all));
     for panel in panels.iter() {
         let (from, to) = (&from[panel.first * values[0]..], &mut to[panel.first * values[1]..]);
         let mut o = 0;
@@ -49,7 +49,7 @@ dispatch!(pointwise => pointwise_generic(
     maps: [usize; 2],
     channels: usize,
     all: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     panels: Panels,
     from: &[f32],
     to: &mut [f32],
@@ -66,7 +66,7 @@ unsafe fn say<S: Simd, const R: usize, const P: usize, const N: usize>(
     [maps, outputs]: [usize; 2],
     channels: usize,
     o: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     from: &[f32],
     to: &mut [f32],
 ) {
@@ -76,7 +76,7 @@ unsafe fn say<S: Simd, const R: usize, const P: usize, const N: usize>(
         unsafe {
             let mut at = [std::ptr::null(); P];
             for p in 0..P {
-                let pixel = group[if p < group.len() { p } else { 0 }] as usize;
+                let pixel = group[if p < group.len() { p } else { 0 }];
                 at[p] = from.as_ptr().add(pixel * pitch(maps) * row);
             }
             let mut sums = [[[S::splat(0.0); N]; P]; R];
@@ -123,7 +123,7 @@ fn pointwise_back_generic<S: Simd>(
     [maps, outputs]: [usize; 2],
     channels: usize,
     all: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     panels: Panels,
     from: &[f32],
     d: &[f32],
@@ -132,7 +132,7 @@ fn pointwise_back_generic<S: Simd>(
     let values = [all * pitch(maps), pixels.len() * outputs];
     assert!(weights.len() == maps * outputs && outputs.is_multiple_of(channels));
     assert!(values[0] * panels.padded() <= from.len().min(to.len()) && values[1] * panels.padded() <= d.len());
-    assert!(pixels.iter().all(|&pixel| (pixel as usize) < all));
+    assert!(pixels.iter().all(|&pixel| pixel < all));
     if pixels.len() < all {
         to[..values[0] * panels.padded()].fill(0.0);
     }
@@ -144,7 +144,7 @@ fn pointwise_back_generic<S: Simd>(
             macro_rules! strips {
                 ($($maps:literal),*) => {$(
                     while maps - map >= $maps && $maps <= S::ROWS {
-                        let place = (pixel as usize * pitch(maps) + map) * panel.width;
+                        let place = (pixel * pitch(maps) + map) * panel.width;
                         let (from, to, where_) = (&from[place..], &mut to[at + place..], [number, pixels.len(), channels]);
                         let weights = &weights[map * outputs..];
                         // SAFETY: the assertions above keep every access inside its slice.
@@ -168,7 +168,7 @@ dispatch!(pointwise_back => pointwise_back_generic(
     maps: [usize; 2],
     channels: usize,
     all: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     panels: Panels,
     from: &[f32],
     d: &[f32],
@@ -223,7 +223,7 @@ fn pointwise_weights_generic<S: Simd>(
     [maps, outputs]: [usize; 2],
     channels: usize,
     all: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     panels: Panels,
     from: &[f32],
     d: &[f32],
@@ -232,7 +232,7 @@ fn pointwise_weights_generic<S: Simd>(
     let values = [all * pitch(maps), pixels.len() * outputs];
     assert!(to.len() == (maps + 1) * outputs && outputs.is_multiple_of(channels));
     assert!(values[0] * panels.padded() <= from.len() && values[1] * panels.padded() <= d.len());
-    assert!(pixels.iter().all(|&pixel| (pixel as usize) < all));
+    assert!(pixels.iter().all(|&pixel| pixel < all));
     to.fill(0.0);
     for panel in panels.iter() {
         let (from, d) = (&from[panel.first * values[0]..], &d[panel.first * values[1]..]);
@@ -276,7 +276,7 @@ dispatch!(pointwise_weights => pointwise_weights_generic(
     maps: [usize; 2],
     channels: usize,
     all: usize,
-    pixels: &[u32],
+    pixels: &[usize],
     panels: Panels,
     from: &[f32],
     d: &[f32],
@@ -292,7 +292,7 @@ unsafe fn dots<S: Simd, const R: usize, const O: usize>(
     [maps, outputs]: [usize; 2],
     channels: usize,
     [map, first]: [usize; 2],
-    pixels: &[u32],
+    pixels: &[usize],
     row: usize,
     from: &[f32],
     d: &[f32],
@@ -307,7 +307,7 @@ unsafe fn dots<S: Simd, const R: usize, const O: usize>(
             of_output[o] = d.as_ptr().add((list * pixels.len() * channels + channel) * row);
         }
         for (number, &pixel) in pixels.iter().enumerate() {
-            let from = from.as_ptr().add((pixel as usize * pitch(maps) + map) * row);
+            let from = from.as_ptr().add((pixel * pitch(maps) + map) * row);
             for at in (0..row).step_by(S::LANES) {
                 let mut values = [S::splat(0.0); O];
                 for o in 0..O {

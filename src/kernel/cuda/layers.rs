@@ -7,8 +7,9 @@ use crate::compute::cuda::{
 };
 use crate::flow::{Architecture, DeviceError, Mask};
 use crate::layers::CouplingForm;
+use crate::layers::NetworkForm;
 use crate::layers::cuda::{OnCuda, Passage, PlacedActNorm, PlacedBatchNorm, PlacedLu, Reader};
-use crate::spec::{Activation, NetworkKind};
+use crate::spec::Activation;
 
 pub(super) enum Layer {
     Coupling(Coupling),
@@ -142,14 +143,14 @@ impl Coupling {
                 _ if at == last => Behind::NOTHING,
                 // The second map of a block, or that before all: what it gives goes past the next block, which reads its
                 // activation.
-                NetworkKind::Residual if at % 2 == 0 => {
+                NetworkForm::Residual if at % 2 == 0 => {
                     let add = if at == 0 { NULL } else { stream };
                     match at + 1 == last {
                         true => Behind { then: Then::Bias, add, ..Behind::NOTHING },
                         false => Behind { add, plain: stream, ..activated },
                     }
                 }
-                NetworkKind::Mlp | NetworkKind::Residual => activated,
+                NetworkForm::Mlp | NetworkForm::Residual => activated,
             };
             self.forward_map(commands, maps, values, input, output, rows, behind);
             input = Factor { address: output, transposed: false, stride: rows * maps.outputs };
@@ -181,10 +182,10 @@ impl Coupling {
             }
             let activated = Behind { then: activation.into(), h: hidden[at - 1], ..Behind::NOTHING };
             let behind = match group.kind() {
-                NetworkKind::Residual if at == last => Behind::NOTHING,
+                NetworkForm::Residual if at == last => Behind::NOTHING,
                 // The first map of a block: what goes past the block has the gradient behind it too.
-                NetworkKind::Residual if at % 2 == 1 => Behind { add: d_hidden[at + 1], ..activated },
-                NetworkKind::Mlp | NetworkKind::Residual => activated,
+                NetworkForm::Residual if at % 2 == 1 => Behind { add: d_hidden[at + 1], ..activated },
+                NetworkForm::Mlp | NetworkForm::Residual => activated,
             };
             self.backward_map(commands, maps, values, d, d_hidden[at - 1], rows, behind);
         }

@@ -9,9 +9,9 @@
 
 use super::order::{self, Columns};
 use crate::flow::{Architecture, Base, BatchNorm, Linear};
+use crate::layers::NetworkForm;
 use crate::layers::cuda::{CouplingOnCuda, OnCuda, PlacedActNorm, PlacedBatchNorm};
 use crate::layers::{ActNorm, CouplingForm};
-use crate::spec::NetworkKind;
 
 /// Floats that a device reads at once.
 const ALIGNED: usize = 4;
@@ -87,7 +87,7 @@ pub(super) struct Shape {
     /// What they do with what their networks say.
     pub form: CouplingForm,
     /// The kind of their networks.
-    pub kind: NetworkKind,
+    pub kind: NetworkForm,
     /// Networks of a coupling: one for each list that the form asks for, or one for all.
     pub networks: usize,
     /// Maps of a network.
@@ -146,7 +146,7 @@ impl Group {
     }
 
     /// The kind of its networks.
-    pub fn kind(&self) -> NetworkKind {
+    pub fn kind(&self) -> NetworkForm {
         self.shape.kind
     }
 

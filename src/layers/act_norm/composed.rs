@@ -4,7 +4,7 @@ use dfdx::prelude::*;
 
 use super::ActNorm;
 use crate::layers::composed::{
-    Compose, Composed, Float, InTraining, Moved, Rows, Upload, add_rows, download, times_rows,
+    Compose, Composed, Float, InTraining, Moved, OnChannels, Rows, Upload, add_rows, download, times_rows,
 };
 
 pub(crate) struct Form<F: Dim, E: Float, D: Device<E>> {
@@ -14,13 +14,26 @@ pub(crate) struct Form<F: Dim, E: Float, D: Device<E>> {
 }
 
 impl Compose for ActNorm {
-    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = Form<F, E, D>;
+    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = OnChannels<Form<F, E, D>, Form<usize, E, D>>;
 
     fn upload<F: Dim, W: Dim, E: Float, D: Device<E>>(
         &self,
         upload: &Upload<'_, E, D>,
         features: F,
         _: W,
+    ) -> Result<Self::Form<F, W, E, D>, D::Err> {
+        Ok(match self.channels.are_plain(features.size()) {
+            true => OnChannels::Plain(self.form(upload, features)?),
+            false => OnChannels::Pixels(self.channels.clone(), self.form(upload, self.channels.count)?),
+        })
+    }
+}
+
+impl ActNorm {
+    fn form<F: Dim, E: Float, D: Device<E>>(
+        &self,
+        upload: &Upload<'_, E, D>,
+        features: F,
     ) -> Result<Form<F, E, D>, D::Err> {
         let (log_scale, bias) = (upload.tensor(self.log_scale, (features,))?, upload.tensor(self.bias, (features,))?);
         Ok(Form { log_scale, bias, places: self.clone() })

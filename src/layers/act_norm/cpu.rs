@@ -1,37 +1,28 @@
 //! Activation normalisation on the CPU.
 
 use super::{ActNorm, started};
-use crate::layers::Kind;
 use crate::layers::cpu::{AcrossRows, Context, OnCpu, Scratch, Totals, Training};
 
-/// Rounds of sums before it has started: x, and (x − mean)², shape `[features]`; afterwards they are empty.
+/// Rounds of sums before it has started: x, and (x − mean)², shape `[channels]`; afterwards they are empty.
 const ROUNDS: usize = 2;
 
-/// Mean and variance of every feature of the first batch; nothing of later ones.
-fn moments(totals: &Totals) -> impl Iterator<Item = [f64; 2]> {
-    totals.rounds[0].iter().zip(&totals.rounds[1]).map(|(sum, squares)| [sum / totals.rows, squares / totals.rows])
-}
-
-/// Σ over a group of rows of `term(place in a buffer, feature)`, for every feature.
-fn sums(context: &Context<'_>, term: impl Fn(usize, usize) -> f64) -> impl Iterator<Item = f64> {
-    let &Context { panels, features, .. } = context;
-    (0..features).map(move |f| {
-        let of = |start: usize, used: usize| (start..start + used).map(|at| term(at, f)).sum::<f64>();
-        panels.iter().map(|panel| of(panel.place(features, f), panel.used)).sum()
-    })
-}
-
 impl ActNorm {
-    /// Log-scale and bias of a feature.
-    fn now(&self, values: &[f32], f: usize) -> [f32; 2] {
-        [values[self.log_scale + f], values[self.bias + f]]
+    /// Log-scale and bias of a channel.
+    fn now(&self, values: &[f32], c: usize) -> [f32; 2] {
+        [values[self.log_scale + c], values[self.bias + c]]
+    }
+
+    /// Mean and variance of every channel of the first batch; nothing of later ones.
+    fn moments(&self, totals: &Totals) -> impl Iterator<Item = [f64; 2]> {
+        let values = totals.rows * self.channels.pixels() as f64;
+        totals.rounds[0].iter().zip(&totals.rounds[1]).map(move |(sum, squares)| [sum / values, squares / values])
     }
 }
 
 impl OnCpu for ActNorm {
     /// x·exp(log_scale).
     fn cache(&self, padded: usize, features: usize) -> usize {
-        padded * self.cost(features).values
+        padded * features
     }
 
     fn scratch(&self, _: usize) -> usize {
@@ -45,10 +36,10 @@ impl OnCpu for ActNorm {
 
     fn inverse(&self, context: &Context<'_>, z: &mut [f32], _: &mut [f32], _: &mut Scratch) {
         let &Context { values, features, panels, .. } = context;
-        for f in 0..features {
-            let [log_scale, bias] = self.now(values, f);
+        for c in 0..self.channels.count {
+            let [log_scale, bias] = self.now(values, c);
             let scale = (-log_scale).exp();
-            for panel in panels.iter() {
+            for (f, panel) in self.channels.rows(panels, c) {
                 panel.row_of(features, f, z).iter_mut().for_each(|z| *z = (*z - bias) * scale);
             }
         }
@@ -69,29 +60,30 @@ impl AcrossRows for ActNorm {
     }
 
     fn sums(&self, context: &Context<'_>, so_far: &Totals, x: &[f32]) -> Vec<f64> {
+        let values = so_far.rows * self.channels.pixels() as f64;
         match &so_far.rounds[..] {
             _ if self.is_initialised(context.values) => Vec::new(),
-            [] => sums(context, |at, _| x[at].into()).collect(),
-            [all, ..] => sums(context, |at, f| (f64::from(x[at]) - all[f] / so_far.rows).powi(2)).collect(),
+            [] => self.channels.sums(context, |at, _| x[at].into()).collect(),
+            [all, ..] => self.channels.sums(context, |at, c| (f64::from(x[at]) - all[c] / values).powi(2)).collect(),
         }
     }
 
     fn keep(&self, totals: &Totals, values: &mut [f32]) {
         if !self.is_initialised(values) {
-            self.start(moments(totals), values);
+            self.start(self.moments(totals), values);
         }
     }
 
     /// The first batch goes through a layer that has started already.
     fn forward(&self, context: &Context<'_>, totals: &Totals, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32]) {
         let &Context { values, features, panels, .. } = context;
-        let mut starting = moments(totals).map(started);
+        let mut starting = self.moments(totals).map(started);
         let mut total = 0.0;
-        for f in 0..features {
-            let [log_scale, bias] = starting.next().unwrap_or_else(|| self.now(values, f));
+        for c in 0..self.channels.count {
+            let [log_scale, bias] = starting.next().unwrap_or_else(|| self.now(values, c));
             total += f64::from(log_scale);
             let scale = log_scale.exp();
-            for panel in panels.iter() {
+            for (f, panel) in self.channels.rows(panels, c) {
                 let scaled = panel.row_of(features, f, cache);
                 for (x, scaled) in panel.row_of(features, f, x).iter_mut().zip(scaled) {
                     *scaled = *x * scale;
@@ -99,20 +91,21 @@ impl AcrossRows for ActNorm {
                 }
             }
         }
-        log_det.iter_mut().for_each(|l| *l += total as f32);
+        let total = (total * self.channels.pixels() as f64) as f32;
+        log_det.iter_mut().for_each(|l| *l += total);
     }
 
     fn sums_back(&self, context: &Context<'_>, d: &[f32], cache: &[f32]) -> Vec<f64> {
-        let d_bias = sums(context, |at, _| f64::from(d[at]));
-        d_bias.chain(sums(context, |at, _| f64::from(d[at]) * f64::from(cache[at]))).collect()
+        let d_bias = self.channels.sums(context, |at, _| f64::from(d[at]));
+        d_bias.chain(self.channels.sums(context, |at, _| f64::from(d[at]) * f64::from(cache[at]))).collect()
     }
 
     fn backward(&self, context: &Context<'_>, _: &Totals, d: &mut [f32], _: &[f32]) {
         let &Context { values, features, panels, .. } = context;
-        for f in 0..features {
-            let [log_scale, _] = self.now(values, f);
+        for c in 0..self.channels.count {
+            let [log_scale, _] = self.now(values, c);
             let scale = log_scale.exp();
-            for panel in panels.iter() {
+            for (f, panel) in self.channels.rows(panels, c) {
                 panel.row_of(features, f, d).iter_mut().for_each(|d| *d *= scale);
             }
         }
@@ -122,10 +115,10 @@ impl AcrossRows for ActNorm {
         let (d_bias, d_scaled) = totals.rounds[ROUNDS].split_at(totals.rounds[ROUNDS].len() / 2);
         for (number, gradient) in groups.enumerate() {
             let first = if number == 0 { 1.0 } else { 0.0 };
-            for (f, (d_bias, d_scaled)) in d_bias.iter().zip(d_scaled).enumerate() {
-                // The loss falls by the log-scale.
-                gradient[self.log_scale + f] = (first * (d_scaled - 1.0)) as f32;
-                gradient[self.bias + f] = (first * d_bias) as f32;
+            for (c, (d_bias, d_scaled)) in d_bias.iter().zip(d_scaled).enumerate() {
+                // The loss falls by the log-scale of every pixel.
+                gradient[self.log_scale + c] = (first * (d_scaled - self.channels.pixels() as f64)) as f32;
+                gradient[self.bias + c] = (first * d_bias) as f32;
             }
         }
     }

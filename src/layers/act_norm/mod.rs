@@ -7,15 +7,17 @@ mod cuda;
 pub(crate) use cuda::PlacedActNorm;
 
 use super::cuda::OnCuda;
-use super::{Cost, Kind, Role, Scope};
+use super::{Channels, Cost, Kind, Places, Role, Scope};
 
 /// z = x·exp(log_scale) + bias. Both are trained; the first batch of training decides where they start: after the layer its
-/// features have mean 0 and variance 1. Offsets of its values.
+/// channels have mean 0 and variance 1. Offsets of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActNorm {
-    /// Shape `[features]`.
+    /// What it acts on.
+    pub channels: Channels,
+    /// Shape `[channels]`.
     pub log_scale: usize,
-    /// Shape `[features]`.
+    /// Shape `[channels]`.
     pub bias: usize,
     /// Not 0 once it has started, shape `[1]`: saved, so that a run that goes on does not start it again.
     pub initialised: usize,
@@ -23,11 +25,12 @@ pub struct ActNorm {
 
 impl ActNorm {
     /// The identity until it starts.
-    pub fn lay_out(scope: &mut Scope<'_>, features: usize) -> Self {
+    pub fn lay_out(scope: &mut Scope<'_>, channels: Channels) -> Self {
         Self {
-            log_scale: scope.vector("log_scale", features, Role::Trainable, 0.0),
-            bias: scope.vector("bias", features, Role::Trainable, 0.0),
+            log_scale: scope.vector("log_scale", channels.count, Role::Trainable, 0.0),
+            bias: scope.vector("bias", channels.count, Role::Trainable, 0.0),
             initialised: scope.vector("initialised", 1, Role::Flag, 0.0),
+            channels,
         }
     }
 
@@ -35,7 +38,7 @@ impl ActNorm {
         values[self.initialised] != 0.0
     }
 
-    /// Starts it from the first batch's mean and variance of every feature. One that does not vary is only centred.
+    /// Starts it from the first batch's mean and variance of every channel. One that does not vary is only centred.
     fn start(&self, moments: impl Iterator<Item = [f64; 2]>, values: &mut [f32]) {
         for (f, moments) in moments.enumerate() {
             [values[self.log_scale + f], values[self.bias + f]] = started(moments);
@@ -44,7 +47,7 @@ impl ActNorm {
     }
 }
 
-/// Log-scale and bias that take a feature of this mean and variance to mean 0 and variance 1.
+/// Log-scale and bias that take a channel of this mean and variance to mean 0 and variance 1.
 fn started([mean, variance]: [f64; 2]) -> [f32; 2] {
     /// Less is rounding.
     const SMALLEST: f64 = 1e-12;
@@ -58,7 +61,11 @@ impl Kind for ActNorm {
         Cost { multiplications: features, values: features }
     }
 
+    fn places(&self) -> Places<'_> {
+        self.channels.places()
+    }
+
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        Some(OnCuda::ActNorm(self))
+        (self.channels.pixels() == 1).then_some(OnCuda::ActNorm(self))
     }
 }

@@ -4,7 +4,7 @@ use dfdx::prelude::*;
 
 use super::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 use crate::layers::composed::{
-    Compose, Composed, Float, InTraining, Moved, Rows, Upload, add_rows, download, times_rows,
+    Compose, Composed, Float, InTraining, Moved, OnChannels, Rows, Upload, add_rows, download, times_rows,
 };
 
 /// z = (x − μ)/√(v + ε)·exp(log γ) + β, with log|det dz/dx| = Σ (log γ − ½ ln(v + ε)) for every row. μ and v are those of
@@ -18,13 +18,26 @@ pub(crate) struct Form<F: Dim, E: Float, D: Device<E>> {
 }
 
 impl Compose for BatchNorm {
-    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = Form<F, E, D>;
+    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = OnChannels<Form<F, E, D>, Form<usize, E, D>>;
 
     fn upload<F: Dim, W: Dim, E: Float, D: Device<E>>(
         &self,
         upload: &Upload<'_, E, D>,
         features: F,
         _: W,
+    ) -> Result<Self::Form<F, W, E, D>, D::Err> {
+        Ok(match self.channels.are_plain(features.size()) {
+            true => OnChannels::Plain(self.form(upload, features)?),
+            false => OnChannels::Pixels(self.channels.clone(), self.form(upload, self.channels.count)?),
+        })
+    }
+}
+
+impl BatchNorm {
+    fn form<F: Dim, E: Float, D: Device<E>>(
+        &self,
+        upload: &Upload<'_, E, D>,
+        features: F,
     ) -> Result<Form<F, E, D>, D::Err> {
         Ok(Form {
             log_gamma: upload.tensor(self.log_gamma, (features,))?,

@@ -7,7 +7,7 @@ mod cuda;
 pub(crate) use cuda::PlacedBatchNorm;
 
 use super::cuda::OnCuda;
-use super::{Cost, Kind, Role, Scope};
+use super::{Channels, Cost, Kind, Places, Role, Scope};
 
 /// Added to variances.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
@@ -15,9 +15,11 @@ pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 pub const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 /// Batch normalisation with learned log-scale and shift (Dinh et al. 2017, section 3.7; Papamakarios et al. 2017, section
-/// 3.3). Offsets of its values, each shape `[features]`.
+/// 3.3). Offsets of its values, each shape `[channels]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchNorm {
+    /// What it acts on.
+    pub channels: Channels,
     /// Offset of log γ, the learned log-scale.
     pub log_gamma: usize,
     /// Offset of β, the learned shift.
@@ -30,12 +32,14 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// Starts as the identity on normalised data.
-    pub fn lay_out(scope: &mut Scope<'_>, features: usize) -> Self {
+    pub fn lay_out(scope: &mut Scope<'_>, channels: Channels) -> Self {
+        let count = channels.count;
         Self {
-            log_gamma: scope.vector("log_gamma", features, Role::Trainable, 0.0),
-            beta: scope.vector("beta", features, Role::Trainable, 0.0),
-            running_mean: scope.vector("running_mean", features, Role::Statistic, 0.0),
-            running_variance: scope.vector("running_variance", features, Role::Statistic, 1.0),
+            channels,
+            log_gamma: scope.vector("log_gamma", count, Role::Trainable, 0.0),
+            beta: scope.vector("beta", count, Role::Trainable, 0.0),
+            running_mean: scope.vector("running_mean", count, Role::Statistic, 0.0),
+            running_variance: scope.vector("running_variance", count, Role::Statistic, 1.0),
         }
     }
 }
@@ -46,7 +50,11 @@ impl Kind for BatchNorm {
         Cost { multiplications: 2 * features, values: features }
     }
 
+    fn places(&self) -> Places<'_> {
+        self.channels.places()
+    }
+
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        Some(OnCuda::BatchNorm(self))
+        (self.channels.pixels() == 1).then_some(OnCuda::BatchNorm(self))
     }
 }

@@ -177,7 +177,7 @@ mod tests {
             let device = Cpu::default();
             let mlp = |maps| Network::Mlp(Mlp { maps, activation: Activation::Tanh, dropout: Dropout { rate: 0.0 } });
             let place = Coupling {
-                mask: Mask { kept: kept.clone(), changed: vec![CHANGED] },
+                mask: Mask { kept: kept.clone(), changed: vec![CHANGED], pixels: None },
                 networks: [&s, &t].map(|line| mlp(line.maps(kept.len()))).into(),
                 transformer: Transformer::Affine(Affine { bound: Bound::Tanh { scale: SCALE } }),
             };

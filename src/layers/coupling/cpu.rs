@@ -84,7 +84,7 @@ impl Coupling {
         let kept = &*kept;
         let outs = said.chunks_exact_mut((padded * self.outputs()).max(1));
         scratch.products(self.networks.len());
-        let Scratch { values, products } = scratch;
+        let Scratch { values, products, .. } = scratch;
         let mut values = &mut values[..];
         let networks = self.networks.iter().zip(outs).zip(products);
         let mut jobs: Vec<_> = networks
@@ -178,7 +178,7 @@ impl ByRow for Coupling {
         let &Context { panels, features, .. } = context;
         let padded = panels.padded();
         let [kept, mut caches, said, own] = pieces(cache, self.cached(padded));
-        let Scratch { values, products } = scratch;
+        let Scratch { values, products, .. } = scratch;
         let [mut scratch, d_said, d_kept] = pieces_mut(values, self.passing(padded));
         let (transformer, lists) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
         gradient[transformer.own(self.mask.changed.len())].fill(0.0);

@@ -5,7 +5,6 @@ use super::network::Network;
 use super::spline::Spline;
 use super::transformer::Transformer;
 use crate::layers::Linear;
-use crate::spec::NetworkKind;
 
 /// What a coupling does with what its networks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +48,30 @@ impl CouplingForm {
     }
 }
 
+/// The kinds of networks that the kernels know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum NetworkForm {
+    /// [`Network::Mlp`]
+    Mlp,
+    /// [`Network::Residual`]
+    Residual,
+}
+
 /// A network: its maps, input to output.
 #[derive(Clone)]
 pub(crate) struct NetworkOnCuda<'a> {
-    pub kind: NetworkKind,
+    pub kind: NetworkForm,
     pub maps: Vec<&'a Linear>,
 }
 
 impl Network {
-    pub(super) fn on_cuda(&self) -> NetworkOnCuda<'_> {
-        match self {
-            Self::Mlp(network) => NetworkOnCuda { kind: NetworkKind::Mlp, maps: network.maps.iter().collect() },
-            Self::Residual(network) => NetworkOnCuda { kind: NetworkKind::Residual, maps: network.maps().collect() },
-        }
+    /// `None` where they know no such network.
+    pub(super) fn on_cuda(&self) -> Option<NetworkOnCuda<'_>> {
+        Some(match self {
+            Self::Mlp(network) => NetworkOnCuda { kind: NetworkForm::Mlp, maps: network.maps.iter().collect() },
+            Self::Residual(network) => NetworkOnCuda { kind: NetworkForm::Residual, maps: network.maps().collect() },
+            Self::Conv(_) => return None,
+        })
     }
 }
 

@@ -72,13 +72,21 @@ impl Dropout {
         Chance { keys: [key as u32, (key >> 32) as u32], threshold, scale: self.scale() }
     }
 
-    /// Drops some of `units` hidden values a row, in panels, in training.
-    pub(super) fn forward(self, context: &Context<'_>, place: usize, units: usize, values: &mut [f32]) {
+    /// Drops some of `units` hidden values a row, in panels, in training. They stand in groups of so many, each with room for
+    /// `pitch` values.
+    pub(super) fn forward(
+        self,
+        context: &Context<'_>,
+        place: usize,
+        units: usize,
+        [group, pitch]: [usize; 2],
+        values: &mut [f32],
+    ) {
         let Some(Noise { step, first }) = context.noise.filter(|_| self.is_on()) else { return };
         let chance = self.chance(step, place);
         for panel in context.panels.iter() {
             for unit in 0..units {
-                let row = panel.row_of(units, unit, values);
+                let row = panel.row_of(units / group * pitch, unit / group * pitch + unit % group, values);
                 drop_row(context.level, chance, unit as u32, (first + panel.first) as u32, row);
             }
         }

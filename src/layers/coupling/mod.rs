@@ -4,6 +4,7 @@
 mod additive;
 mod affine;
 mod composed;
+mod conv;
 mod cpu;
 mod cuda;
 mod dense;
@@ -16,9 +17,10 @@ mod spline;
 mod transformer;
 
 pub use affine::{Affine, Bound};
-pub(crate) use cuda::{CouplingForm, NetworkOnCuda};
+pub use conv::Conv;
+pub(crate) use cuda::{CouplingForm, NetworkForm, NetworkOnCuda};
 pub use dropout::Dropout;
-pub use mask::Mask;
+pub use mask::{Mask, Pixels};
 pub use mlp::Mlp;
 pub use network::Network;
 pub use residual::Residual;
@@ -47,9 +49,9 @@ pub struct Coupling {
 pub struct Networks {
     /// Their kind.
     pub kind: NetworkKind,
-    /// Values of a hidden layer.
+    /// Values of a hidden layer; maps of a convolutional network.
     pub width: usize,
-    /// Hidden layers of a perceptron, blocks of a residual network.
+    /// Hidden layers of a perceptron, blocks of other networks.
     pub depth: usize,
     /// What stands between maps.
     pub activation: Activation,
@@ -90,11 +92,14 @@ impl Networks {
         let mut network = |name| {
             let scope = &mut scope.child(name);
             match kind {
+                NetworkKind::Conv if kept > 0 => {
+                    Network::Conv(Conv::lay_out(scope, mask, [width, depth], lists, dropout))
+                }
                 NetworkKind::Residual if kept > 0 => {
                     Network::Residual(Residual::lay_out(scope, kept, [width, depth], outputs, activation, dropout))
                 }
                 // With nothing to read, a network of any kind is its last bias.
-                NetworkKind::Mlp | NetworkKind::Residual => {
+                NetworkKind::Mlp | NetworkKind::Residual | NetworkKind::Conv => {
                     Network::Mlp(Mlp::lay_out(scope, kept, &vec![width; depth], outputs, activation, dropout))
                 }
             }
@@ -111,7 +116,11 @@ impl Kind for Coupling {
     }
 
     fn places(&self) -> Places<'_> {
-        vec![("kept", &self.mask.kept), ("changed", &self.mask.changed)]
+        let mut places: Places<'_> = vec![("kept", &self.mask.kept), ("changed", &self.mask.changed)];
+        if let Some(Pixels { size, kept, changed }) = &self.mask.pixels {
+            places.extend([("image", &size[..]), ("kept_pixels", kept), ("changed_pixels", changed)]);
+        }
+        places
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
@@ -120,7 +129,7 @@ impl Kind for Coupling {
         if networks.iter().any(|network| network.dropout().is_on()) {
             return None;
         }
-        let (form, networks) = (transformer.form(), networks.iter().map(Network::on_cuda).collect());
+        let (form, networks) = (transformer.form(), networks.iter().map(Network::on_cuda).collect::<Option<_>>()?);
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 
+use super::conv::{Conv, ConvForm};
 use super::dropout::Dropout;
 use super::mlp::{Mlp, MlpForm};
 use super::residual::{Residual, ResidualForm};
@@ -19,6 +20,8 @@ pub enum Network {
     Mlp(Mlp),
     /// Pre-activation residual blocks.
     Residual(Residual),
+    /// Residual blocks of convolutions.
+    Conv(Conv),
 }
 
 /// Memory of a network for a call.
@@ -70,6 +73,7 @@ impl Network {
         match self {
             Self::Mlp(network) => network,
             Self::Residual(network) => network,
+            Self::Conv(network) => network,
         }
     }
 
@@ -78,6 +82,7 @@ impl Network {
         match self {
             Self::Mlp(network) => network.dropout,
             Self::Residual(network) => network.dropout,
+            Self::Conv(network) => network.dropout,
         }
     }
 
@@ -91,6 +96,7 @@ impl Network {
         Ok(match self {
             Self::Mlp(network) => NetworkForm::Mlp(network.upload(upload, width, changed)?),
             Self::Residual(network) => NetworkForm::Residual(network.upload(upload, width, changed)?),
+            Self::Conv(network) => NetworkForm::Conv(network.upload(upload)?),
         })
     }
 }
@@ -99,6 +105,7 @@ impl Network {
 pub(super) enum NetworkForm<W: Dim, E: Float, D: Device<E>> {
     Mlp(MlpForm<W, E, D>),
     Residual(ResidualForm<W, E, D>),
+    Conv(ConvForm<E, D>),
 }
 
 impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
@@ -111,6 +118,7 @@ impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
         match self {
             Self::Mlp(form) => form.apply(kept, noise),
             Self::Residual(form) => form.apply(kept, noise),
+            Self::Conv(form) => form.apply(kept, noise),
         }
     }
 
@@ -119,6 +127,7 @@ impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
         match self {
             Self::Mlp(form) => form.gradient(gradients, out),
             Self::Residual(form) => form.gradient(gradients, out),
+            Self::Conv(form) => form.gradient(gradients, out),
         }
     }
 }

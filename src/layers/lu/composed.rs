@@ -3,7 +3,9 @@
 use dfdx::prelude::*;
 
 use super::Lu;
-use crate::layers::composed::{Compose, Composed, Float, InTraining, Moved, Rows, Upload, add_rows, download};
+use crate::layers::composed::{
+    Compose, Composed, Float, InTraining, Moved, OnChannels, Rows, Upload, add_rows, download,
+};
 
 pub(crate) struct Form<F: Dim, E: Float, D: Device<E>> {
     place: Lu,
@@ -33,15 +35,28 @@ impl Lu {
 }
 
 impl Compose for Lu {
-    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = Form<F, E, D>;
+    type Form<F: Dim, W: Dim, E: Float, D: Device<E>> = OnChannels<Form<F, E, D>, Form<usize, E, D>>;
 
     fn upload<F: Dim, W: Dim, E: Float, D: Device<E>>(
         &self,
         upload: &Upload<'_, E, D>,
         features: F,
         _: W,
+    ) -> Result<Self::Form<F, W, E, D>, D::Err> {
+        Ok(match self.channels.are_plain(features.size()) {
+            true => OnChannels::Plain(self.form(upload, features)?),
+            false => OnChannels::Pixels(self.channels.clone(), self.form(upload, self.channels.count)?),
+        })
+    }
+}
+
+impl Lu {
+    fn form<F: Dim, E: Float, D: Device<E>>(
+        &self,
+        upload: &Upload<'_, E, D>,
+        features: F,
     ) -> Result<Form<F, E, D>, D::Err> {
-        let n = self.features;
+        let n = self.channels.count;
         let entry = |i: usize, j: usize| f64::from(self.entry(upload.values, i, j));
         let upper = |i: usize, j: usize| match i.cmp(&j) {
             std::cmp::Ordering::Less => entry(i, j),
@@ -104,7 +119,7 @@ impl<F: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, E, D> {
     }
 
     fn gradient(&self, gradients: &Gradients<E, D>, out: &mut [f32]) {
-        let n = self.place.features;
+        let n = self.place.channels.count;
         let [upper, lower] = [&self.upper, &self.lower].map(|tensor: &Tensor<_, E, D>| gradients.get(tensor).as_vec());
         let diagonal = gradients.get(&self.diagonal).as_vec();
         for i in 0..n {

@@ -1,4 +1,4 @@
-//! Linear maps of all features by their LU decomposition, as in Glow's 1 × 1 convolutions (Kingma & Dhariwal 2018, section 3.2) and
+//! Linear maps of all features, or of the channels of every pixel, by their LU decomposition, as in Glow's 1 × 1 convolutions (Kingma & Dhariwal 2018, section 3.2) and
 //! neural spline flows (Durkan et al. 2019).
 
 mod composed;
@@ -8,7 +8,7 @@ mod cuda;
 pub(crate) use cuda::{LuMemory, LuScratch, PlacedLu};
 
 use super::cuda::OnCuda;
-use super::{Cost, Kind, Role, Scope};
+use super::{Channels, Cost, Kind, Places, Role, Scope};
 
 /// z = L·U·x + b, log|det dz/dx| = ln det U. Behind a permutation it can be any linear map. Offsets of its values.
 ///
@@ -16,42 +16,44 @@ use super::{Cost, Kind, Role, Scope};
 /// U's diagonal, which is positive, so that the map stays invertible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lu {
-    /// Features.
-    pub features: usize,
-    /// Shape `[features, features]`: row i is of z_i.
+    /// What it acts on.
+    pub channels: Channels,
+    /// Shape `[channels, channels]`: row i is of z_i.
     pub matrix: usize,
-    /// Shape `[features]`.
+    /// Shape `[channels]`.
     pub bias: usize,
 }
 
 impl Lu {
     /// The identity.
-    pub fn lay_out(scope: &mut Scope<'_>, features: usize) -> Self {
-        Self {
-            features,
-            matrix: scope.matrix("matrix", [features, features]),
-            bias: scope.vector("bias", features, Role::Trainable, 0.0),
-        }
+    pub fn lay_out(scope: &mut Scope<'_>, channels: Channels) -> Self {
+        let n = channels.count;
+        Self { channels, matrix: scope.matrix("matrix", [n, n]), bias: scope.vector("bias", n, Role::Trainable, 0.0) }
     }
 
     /// The entry in row `i` and column `j` of its matrix.
     fn entry(&self, values: &[f32], i: usize, j: usize) -> f32 {
-        values[self.matrix + i * self.features + j]
+        values[self.matrix + i * self.channels.count + j]
     }
 
-    /// Σ ln U_ii.
+    /// Σ ln U_ii, of one pixel.
     fn log_det(&self, values: &[f32]) -> f64 {
-        (0..self.features).map(|i| f64::from(self.entry(values, i, i))).sum()
+        (0..self.channels.count).map(|i| f64::from(self.entry(values, i, i))).sum()
     }
 }
 
 impl Kind for Lu {
     /// The row before it, and what U makes of it.
-    fn cost(&self, features: usize) -> Cost {
-        Cost { multiplications: 2 * features * features, values: 2 * features }
+    fn cost(&self, _: usize) -> Cost {
+        let values = self.channels.places.len();
+        Cost { multiplications: 2 * values * self.channels.count, values: 2 * values }
+    }
+
+    fn places(&self) -> Places<'_> {
+        self.channels.places()
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        Some(OnCuda::Lu(self))
+        (self.channels.pixels() == 1).then_some(OnCuda::Lu(self))
     }
 }

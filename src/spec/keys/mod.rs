@@ -169,11 +169,14 @@ pub(crate) fn selectors() -> impl Iterator<Item = &'static str> {
 }
 
 static SELECTORS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
-    let selector = |key: &Key| match key.when {
-        When::Is(path, _) => Some(path),
-        When::Always | When::Toy | When::File | When::Format(_) | When::Without(_) | When::With(_) => None,
-    };
-    keys().iter().filter_map(selector).collect()
+    fn of(when: When) -> Vec<&'static str> {
+        match when {
+            When::Is(path, _) => vec![path],
+            When::Both(one, other) => [of(*one), of(*other)].concat(),
+            When::Always | When::Toy | When::File | When::Format(_) | When::Without(_) | When::With(_) => Vec::new(),
+        }
+    }
+    keys().iter().flat_map(|key| of(key.when)).collect()
 });
 
 static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static Key>>> = LazyLock::new(|| {

@@ -7,34 +7,59 @@ use crate::spec::kind::Bound::{Exclusive, Inclusive};
 use crate::spec::kind::Kind;
 use crate::spec::variant::When;
 
-const NEEDS_IMAGES: &str = "needs image data, and this dataset has plain features";
-const MASK: Kind = Kind::Choice {
-    of: &["alternating", "half", "random"],
-    refused: &[("checkerboard", NEEDS_IMAGES), ("channel", NEEDS_IMAGES)],
-};
+const MASKS: &[&str] = &["alternating", "half", "random", "checkerboard", "channel", "multiscale"];
+const BUT_MULTISCALE: &[&str] = &["alternating", "half", "random", "checkerboard", "channel"];
+const OF_PLAIN_FEATURES: &[&str] = &["alternating", "half", "random"];
+const OF_IMAGES: &[&str] = &["checkerboard", "channel", "multiscale"];
+
+const NEEDS_AN_IMAGE: &str = "convolutions need a mask of images: `multiscale`, `checkerboard` or `channel`";
+const NETWORK: Kind = Kind::Choice { of: &["mlp", "residual"], refused: &[("conv", NEEDS_AN_IMAGE)] };
+
+const FULLY_CONNECTED: When = When::Is("model.network", &["mlp", "residual"]);
 
 const DEGREES: Kind = Kind::NumberOr { min: Inclusive(0.5), max: Inclusive(1e6), word: "learned" };
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
-    row("model.mask", MASK, Value("'alternating'"), "", "Which features a coupling layer keeps and which it changes."),
-    row("model.depth", integer(1, 1_024), Value("8"), "layers", "Number of coupling layers."),
-    row("model.network", choice(&["mlp", "residual"]), Value("'mlp'"), "",
-        "The networks that condition couplings: perceptrons, or pre-activation residual blocks.").since(Since::Later),
-    row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the networks."),
+    row("model.mask", choice(MASKS), Value("'alternating'"), "",
+        "Which features a coupling layer keeps and which it changes. Of images: every other pixel, half of the channels, or both at \
+         several scales, as Real NVP has it."),
+    row("model.depth", integer(1, 1_024), Value("8"), "layers", "Number of coupling layers.")
+        .when(When::Is("model.mask", BUT_MULTISCALE)),
+    row("model.depth", integer(1, 1_024), Value("3"), "layers",
+        "Couplings of a scale: so many of checkerboards and as many of channels; of the last scale one more, all of checkerboards.")
+        .when(When::Is("model.mask", &["multiscale"])),
+    row("model.scales", integer(1, 16), Value("2"), "scales",
+        "Scales: between two of them 2 × 2 pixels become one, and half of the values are factored out.")
+        .when(When::Is("model.mask", &["multiscale"])).since(Since::Later),
+    row("model.network", NETWORK, Value("'mlp'"), "",
+        "The networks that condition couplings: perceptrons, or pre-activation residual blocks.")
+        .when(When::Is("model.mask", OF_PLAIN_FEATURES)).since(Since::Later),
+    row("model.network", choice(&["mlp", "residual", "conv"]), Value("'mlp'"), "",
+        "The same for images, or such blocks of 3 × 3 convolutions, of which one network says both s and t.")
+        .when(When::Is("model.mask", OF_IMAGES)).since(Since::Later),
+    row("model.width", integer(1, 65_536), Value("64"), "units", "Hidden width of the networks.").when(FULLY_CONNECTED),
+    row("model.width", integer(1, 65_536), Value("32"), "maps", "Maps of the convolutions.")
+        .when(When::Is("model.network", &["conv"])),
+    row("model.widen", Kind::Bool, Value("false"), "", "Whether maps double with every squeeze, as in Real NVP.")
+        .when(When::Both(&When::Is("model.network", &["conv"]), &When::Is("model.mask", &["multiscale"])))
+        .since(Since::Later),
     row("model.hidden_layers", integer(1, 64), Value("2"), "layers", "Hidden layers of a perceptron.")
         .when(When::Is("model.network", &["mlp"])),
-    row("model.blocks", integer(1, 64), Value("2"), "blocks", "Blocks of a residual network, each of two hidden layers.")
-        .when(When::Is("model.network", &["residual"])).since(Since::Later),
+    row("model.blocks", integer(1, 64), Value("2"), "blocks", "Blocks of a residual network, each of two hidden layers, or of two convolutions.")
+        .when(When::Is("model.network", &["residual", "conv"])).since(Since::Later),
     row("model.dropout", float(Inclusive(0.0), Exclusive(1.0)), Value("0.0"), "",
         "Share of hidden values that is set to 0 in a training step, others each time; in residual networks before the second map \
          of a block. The noise is a function of seed, step and place: a resumed run has the same.")
         .since(Since::Later),
-    row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the networks."),
+    row("model.activation", choice(&["relu", "tanh"]), Value("'relu'"), "", "Nonlinearity of the networks.")
+        .when(FULLY_CONNECTED),
+    row("model.activation", choice(&["relu"]), Value("'relu'"), "", "Nonlinearity of the networks.")
+        .when(When::Is("model.network", &["conv"])),
     row("model.coupling", choice(&["affine", "additive", "spline"]), Value("'affine'"), "",
         "What a coupling does with the features it changes: x·exp(s) + t, or x + t, or a monotone rational-quadratic spline."),
     row("model.joint", Kind::Bool, Value("false"), "", "Whether one network says both s and t, or one each.")
-        .when(When::Is("model.coupling", &["affine"])).since(Since::Later),
+        .when(When::Both(&When::Is("model.coupling", &["affine"]), &FULLY_CONNECTED)).since(Since::Later),
     row("model.bins", integer(2, 256), Value("8"), "bins", "Bins of a spline between its tails.")
         .when(When::Is("model.coupling", &["spline"])).since(Since::Later),
     row("model.tail_bound", float(Exclusive(0.0), Inclusive(1e3)), Value("5.0"), "deviations",

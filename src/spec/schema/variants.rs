@@ -105,6 +105,7 @@ fn condition(when: &When) -> Value {
         ] } }),
         When::With(path) => at(path, json!(true), true),
         When::Without(path) => json!({ "not": at(path, json!(true), true) }),
+        When::Both(one, other) => json!({ "allOf": [condition(one), condition(other)] }),
     }
 }
 

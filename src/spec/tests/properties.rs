@@ -32,7 +32,7 @@ struct Chosen {
 
 impl Chosen {
     /// Whether a spec of this choice with the keys `set` uses a key.
-    fn uses(&self, when: &When, set: impl Fn(&str) -> bool) -> bool {
+    fn uses(&self, when: &When, set: &dyn Fn(&str) -> bool) -> bool {
         match *when {
             When::Always => true,
             When::Toy => self.toy.is_some(),
@@ -44,6 +44,7 @@ impl Chosen {
             When::Is(path, of) => keys::default_word(path).is_some_and(|word| of.contains(&word)),
             When::With(path) => set(path),
             When::Without(path) => !set(path),
+            When::Both(one, other) => self.uses(one, set) && self.uses(other, set),
         }
     }
 
@@ -128,7 +129,7 @@ fn spec() -> impl Strategy<Value = Vec<Line>> {
     chosen().prop_flat_map(|chosen| {
         let mut lines = Vec::new();
         for (path, rows) in groups().filter(|(path, _)| is_of_trial(path) && *path != "dataset.format") {
-            let row = rows.iter().find(|row| chosen.uses(&row.when, |_| true) || chosen.uses(&row.when, |_| false));
+            let row = rows.iter().find(|row| chosen.uses(&row.when, &|_| true) || chosen.uses(&row.when, &|_| false));
             if let Some(row) =
                 row.filter(|row| row.kind != Kind::Path && !chosen.lines().iter().any(|(it, _)| *it == path))
                 && (path != "dataset.name")
@@ -140,8 +141,9 @@ fn spec() -> impl Strategy<Value = Vec<Line>> {
             let mut lines: Vec<Line> = chosen.lines().into_iter().chain(drawn.into_iter().flatten()).collect();
             let set: HashSet<_> = lines.iter().map(|(path, _)| *path).collect();
             let in_use = |path: &str| {
-                keys::rows(path)
-                    .is_some_and(|(_, rows)| rows.iter().any(|row| chosen.uses(&row.when, |it| set.contains(it))))
+                keys::rows(path).is_some_and(|(_, rows)| {
+                    rows.iter().any(|row| chosen.uses(&row.when, &|it: &str| set.contains(it)))
+                })
             };
             lines.retain(|(path, _)| in_use(path));
             lines

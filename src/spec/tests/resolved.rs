@@ -130,6 +130,8 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("model.joint", &[], "true"),
     ("model.bins", &["model.coupling=spline"], "16"),
     ("model.tail_bound", &["model.coupling=spline"], "3.0"),
+    ("model.scales", &["model.mask=multiscale"], "3"),
+    ("model.widen", &["model.mask=multiscale", "model.network=conv"], "true"),
     ("model.kept", &["model.coupling=spline"], "spline"),
     ("model.mask", &[], "half"),
     ("model.depth", &[], "3"),

@@ -7,8 +7,9 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
+use crate::layers::NetworkForm;
 use crate::optimizer::{DeviceRule, Optimizer};
-use crate::spec::{Activation, NetworkKind};
+use crate::spec::Activation;
 
 /// What `pass_*` needs to know, as in `kernels.cu`.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -83,7 +84,7 @@ impl Whole {
         // The kernels count in 32 bits.
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(*features);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
-        let known = group.has_networks() && group.is_separate() && group.kind() == NetworkKind::Mlp;
+        let known = group.has_networks() && group.is_separate() && group.kind() == NetworkForm::Mlp;
         let fits = layout.norms.is_empty()
             && layout.lus.is_empty()
             && *base == Base::Normal

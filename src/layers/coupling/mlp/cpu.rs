@@ -66,7 +66,7 @@ impl OnCpu for Mlp {
                     tanh_all(level, h);
                 }
             }
-            self.dropout.forward(context, map.weight, map.outputs, h);
+            self.dropout.forward(context, map.weight, map.outputs, [map.outputs; 2], h);
             (from, rest) = (h, behind);
         }
         affine(last, from, out, Epilogue::None);

@@ -94,7 +94,7 @@ impl OnCpu for Residual {
             if self.activation != Activation::Relu {
                 self.activate(context, inner);
             }
-            self.dropout.forward(context, maps[0].weight, self.width(), inner);
+            self.dropout.forward(context, maps[0].weight, self.width(), [self.width(); 2], inner);
             forward_map(context, &maps[1], inner, h, Epilogue::Add, product);
         }
         forward_map(context, &self.last, h, out, Epilogue::None, product);
