@@ -9,8 +9,10 @@ use crate::layers::cpu::{AcrossRows, ByRow, Context, Noise, Totals, Training};
 use crate::matrix::Matrix;
 use crate::optimizer::{CHUNK, square_sum};
 
-/// Rows a lane takes at a time in evaluation.
-const EVALUATION_ROWS: usize = 256;
+/// Rows a lane takes at a time in evaluation, at most and at least.
+const EVALUATION_ROWS: [usize; 2] = [256, 32];
+/// Values that one layer then keeps for all of them, where so few rows allow it: 16 MiB.
+const EVALUATION_VALUES: usize = 1 << 22;
 
 /// What lanes are for.
 #[derive(Clone, Copy)]
@@ -67,13 +69,28 @@ impl Fused {
         Context { level: self.level, fork: false, values, panels, features: self.architecture.features, noise: None }
     }
 
+    /// The most values that a layer keeps of a row.
+    fn kept(&self) -> usize {
+        let Architecture { features, ref layers, .. } = self.architecture;
+        layers.iter().map(|layer| layer.on_cpu().cache(1, features)).max().unwrap_or(0)
+    }
+
+    /// Rows a lane takes at a time in evaluation, of so many.
+    fn evaluation_rows(&self, rows: usize) -> usize {
+        let [most, least] = EVALUATION_ROWS;
+        let at_once = (EVALUATION_VALUES / self.kept().max(1) / least * least).clamp(least, most);
+        // Few rows that take long are shared.
+        let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(least / 2);
+        if at_once < most { at_once.min(share) } else { at_once }
+    }
+
     /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
     /// `lane.x`. The rows' results come back in order: x and log_det.
     fn evaluate(&mut self, rows: &Matrix, work: impl Fn(&Self, &mut Lane) + Sync) -> Latent {
-        let features = self.architecture.features;
+        let (features, at_once) = (self.architecture.features, self.evaluation_rows(rows.rows()));
         let mut lanes = std::mem::take(&mut self.evaluation);
-        let threads = rayon::current_num_threads().min(rows.rows().div_ceil(EVALUATION_ROWS)).max(1);
-        let sizes = vec![EVALUATION_ROWS.min(rows.rows()); threads];
+        let threads = rayon::current_num_threads().min(rows.rows().div_ceil(at_once)).max(1);
+        let sizes = vec![at_once.min(rows.rows()); threads];
         self.prepare(&mut lanes, &sizes, Mode::Evaluation);
         let mut z = Matrix::zeros(rows.rows(), features);
         let mut log_det = vec![0.0; rows.rows()];
@@ -85,8 +102,8 @@ impl Fused {
             .collect();
         let this = &*self;
         each(&mut parts, |((lane, from), (to, log_det))| {
-            let blocks = from.chunks(EVALUATION_ROWS * features);
-            let outputs = to.chunks_mut(EVALUATION_ROWS * features).zip(log_det.chunks_mut(EVALUATION_ROWS));
+            let blocks = from.chunks(at_once * features);
+            let outputs = to.chunks_mut(at_once * features).zip(log_det.chunks_mut(at_once));
             for (block, (to, log_det)) in blocks.zip(outputs) {
                 lane.start(this.level, block, features);
                 work(this, lane);
@@ -155,7 +172,7 @@ impl Fused {
         let (features, count) = (self.architecture.features, self.parameters.count());
         assert!(x.columns() == features && x.rows() > 0);
         let mut lanes = std::mem::take(&mut self.training);
-        let sizes = split(x.rows(), self.architecture.width);
+        let sizes = split(x.rows(), self.architecture.width, self.kept());
         self.prepare(&mut lanes, &sizes, Mode::Training);
         // The first lane's part is where the sum will be.
         std::mem::swap(gradient, &mut lanes[0].gradient);
@@ -316,15 +333,19 @@ impl Flow for Fused {
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
+        let (features, at_once) = (self.architecture.features, self.evaluation_rows(x.rows()));
         let mut lanes = std::mem::take(&mut self.evaluation);
-        self.prepare(&mut lanes, &[x.rows()], Mode::Evaluation);
+        self.prepare(&mut lanes, &[at_once.min(x.rows())], Mode::Evaluation);
         let lane = &mut lanes[0];
-        lane.start(self.level, x.as_slice(), self.architecture.features);
-        let mut health = Vec::new();
-        for layer in &self.architecture.layers {
-            self.forward_layer(layer, lane);
-            let scale_max = layer.on_cpu().scale_max(&self.context(lane.panels), &lane.caches[0]);
-            health.push(LayerHealth { finite: lane.x.iter().all(|v| v.is_finite()), scale_max });
+        let mut health = vec![LayerHealth { finite: true, scale_max: 0.0 }; self.architecture.layers.len()];
+        for block in x.as_slice().chunks(at_once * features) {
+            lane.start(self.level, block, features);
+            for (layer, health) in self.architecture.layers.iter().zip(&mut health) {
+                self.forward_layer(layer, lane);
+                let scale_max = layer.on_cpu().scale_max(&self.context(lane.panels), &lane.caches[0]);
+                health.finite &= lane.x.iter().all(|v| v.is_finite());
+                health.scale_max = health.scale_max.max(scale_max);
+            }
         }
         self.evaluation = lanes;
         Ok(health)

@@ -13,6 +13,8 @@ const ROWS: usize = 128;
 const WIDE: usize = 256;
 /// Lanes start at multiples of this, the widest panel.
 const PANEL: usize = 32;
+/// Rows that keep more values than this in a layer, as those of images do, are worth a lane even for half of a panel.
+const MANY: usize = 1 << 14;
 
 /// The state of a group of rows.
 #[derive(Default)]
@@ -38,12 +40,14 @@ pub(crate) struct Lane {
     pub scratch: Scratch,
 }
 
-/// Splits a batch into lanes: the numbers of rows. A function of the batch and the width of the networks alone, so that
-/// bits do not depend on threads.
-pub(crate) fn split(batch: usize, width: usize) -> Vec<usize> {
-    let panels = batch.div_ceil(PANEL);
-    let lanes = if width < WIDE { batch.div_ceil(ROWS).max(2).min(panels) } else { batch.div_ceil(2 * ROWS) };
-    let start = |lane: usize| (panels * lane / lanes * PANEL).min(batch);
+/// Splits a batch into lanes: the numbers of rows. A function of the batch, the width of the networks and the most values that a
+/// layer keeps of a row alone, so that bits do not depend on threads.
+pub(crate) fn split(batch: usize, width: usize, kept: usize) -> Vec<usize> {
+    let unit = if kept > MANY { PANEL / 2 } else { PANEL };
+    let units = batch.div_ceil(unit);
+    let few = width < WIDE || kept > MANY;
+    let lanes = if few { batch.div_ceil(ROWS).max(2).min(units) } else { batch.div_ceil(2 * ROWS) };
+    let start = |lane: usize| (units * lane / lanes * unit).min(batch);
     (0..lanes).map(|lane| start(lane + 1) - start(lane)).collect()
 }
 
@@ -131,9 +135,12 @@ mod tests {
             (256, 512, vec![256]),
             (300, 512, vec![160, 140]),
         ] {
-            assert_eq!(split(batch, width), expected, "{batch} rows, width {width}");
+            assert_eq!(split(batch, width, 100), expected, "{batch} rows, width {width}");
         }
-        assert!((1..1000).all(|batch| split(batch, 64).iter().sum::<usize>() == batch));
-        assert!((1..1000).all(|batch| split(batch, 64).iter().all(|&rows| rows > 0)));
+        for kept in [100, 1 << 20] {
+            assert!((1..1000).all(|batch| split(batch, 64, kept).iter().sum::<usize>() == batch));
+            assert!((1..1000).all(|batch| split(batch, 64, kept).iter().all(|&rows| rows > 0)));
+        }
+        assert_eq!(split(32, 512, 1 << 20), [16, 16]);
     }
 }
