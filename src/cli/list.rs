@@ -32,7 +32,7 @@ impl List {
     }
 
     fn runs(&self) -> Result<Exit, Failure> {
-        let mut table = table(&["experiment", "trial", "seed", "status", "step", "test NLL", "directory"]);
+        let mut rows: Vec<[String; 8]> = Vec::new();
         let mut totals = Vec::new();
         for experiment in experiments(&self.directory)? {
             let runs = read_runs(&experiment);
@@ -42,6 +42,8 @@ impl List {
             let plan = plan(&experiment);
             let waiting = waiting(plan.as_ref(), &runs.manifests);
             let asked: Option<BTreeSet<_>> = plan.as_ref().map(|plan| plan.trials.iter().map(Trial::run).collect());
+            let rounds: BTreeMap<_, _> = plan.iter().flat_map(|plan| &plan.trials).map(|it| (it.run(), it.round)).collect();
+            let round = |run: (&str, u64)| rounds.get(&run).copied().flatten().map(|round| round.to_string());
             let mut unasked = runs.repeated.len();
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
@@ -50,10 +52,11 @@ impl List {
                 let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&(&run.spec_hash, run.seed)));
                 unasked += usize::from(!is_asked);
                 let nll = run.summary.as_ref().and_then(|summary| summary.test_nll).map(number);
-                table.add_row([
+                rows.push([
                     run.experiment.clone(),
                     run.trial.clone(),
                     run.seed.to_string(),
+                    round((&run.spec_hash, run.seed)).unwrap_or_default(),
                     if is_asked { status.to_owned() } else { format!("{status} {UNASKED}") },
                     step(run, directory),
                     nll.unwrap_or_default(),
@@ -63,10 +66,11 @@ impl List {
             for trial in &waiting {
                 let (experiment, seed) = (trial.experiment.clone(), trial.seed.to_string());
                 let nothing = String::new();
-                table.add_row([
+                rows.push([
                     experiment,
                     trial.id.clone(),
                     seed,
+                    round(trial.run()).unwrap_or_default(),
                     WAITING.into(),
                     nothing.clone(),
                     nothing.clone(),
@@ -92,11 +96,26 @@ impl List {
         if totals.is_empty() {
             tell(format_args!("no runs in {}", self.directory.display()));
         } else {
-            print(table)?;
+            print(runs_table(rows))?;
             print(format_args!("\n{}", totals.join("\n")))?;
         }
         Ok(Exit::Success)
     }
+}
+
+/// The table of runs, with their rounds where there are any.
+fn runs_table(rows: Vec<[String; 8]>) -> Table {
+    const HEADER: [&str; 8] = ["experiment", "trial", "seed", ROUND, "status", "step", "test NLL", "directory"];
+    const ROUND: &str = "round";
+    let place = HEADER.iter().position(|name| *name == ROUND);
+    let left_out = place.filter(|place| rows.iter().all(|row| row[*place].is_empty()));
+    let shown = |i: usize| Some(i) != left_out;
+    let header: Vec<&str> = (0..HEADER.len()).filter(|i| shown(*i)).map(|i| HEADER[i]).collect();
+    let mut table = table(&header);
+    for row in rows {
+        table.add_row(row.into_iter().enumerate().filter(|(i, _)| shown(*i)).map(|(_, cell)| cell));
+    }
+    table
 }
 
 /// Status shown for a run that the plan asks for and that has not started.

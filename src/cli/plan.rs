@@ -11,8 +11,8 @@ use crate::engine::kubernetes::{self, Cluster};
 use crate::engine::{Datasets, TooLittleMemory, free_bytes};
 use crate::plan;
 use crate::progress::{ProgressMode, loading};
-use crate::quantity::{bytes, duration};
-use crate::spec::counted;
+use crate::quantity::{bytes, count, duration};
+use crate::spec::{ResolvedExperiment, Sweep, counted};
 use crate::trial::{Estimate, estimate};
 
 #[derive(Args, Debug)]
@@ -45,20 +45,34 @@ impl Plan {
             return Ok(Exit::Success);
         }
         if self.kubernetes {
+            let experiments = self.specs.experiments()?;
+            if let Some((experiment, _)) = experiments.iter().find(|(it, _)| is_open(it)) {
+                return Err(Failure::Usage(format!(
+                    "--kubernetes: {}: what its search proposes depends on how trials end, and a Job is one list of trials; use \
+                     `runner run`, or `--engine slurm --wait`",
+                    experiment.spec.name
+                )));
+            }
             let cluster = Cluster { image: &self.image, claim: &self.claim };
-            for (i, plan) in self.specs.plans()?.iter().enumerate() {
+            for (i, (_, plan)) in experiments.iter().enumerate() {
                 print(format_args!("{}{}", if i > 0 { "---\n" } else { "" }, kubernetes::job(plan, cluster)))?;
             }
             return Ok(Exit::Success);
         }
-        show(&self.specs.plans()?, self.json)
+        let (experiments, plans): (Vec<_>, Vec<_>) = self.specs.experiments()?.into_iter().unzip();
+        show(&experiments, &plans, self.json)
     }
 }
 
-/// Prints plans, as a table or as JSON (one document an experiment).
-pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
+/// Whether not all of its trials are known before any has run.
+fn is_open(experiment: &ResolvedExperiment) -> bool {
+    experiment.sweep.as_ref().and_then(Sweep::rounds).is_some()
+}
+
+/// Prints the plans of experiments, as a table or as JSON (one document an experiment).
+pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
     let datasets = Datasets::new(loading(ProgressMode::Auto));
-    for plan in plans {
+    for (experiment, plan) in experiments.iter().zip(plans) {
         if json {
             print(plan.to_json().map_err(Failure::usage)?)?;
             continue;
@@ -67,6 +81,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["trial", "seeds", "overrides", "shape", "parameters", "steps", "time a run", "memory a run"]);
+        let mut budget = Budget::default();
         for trial in plan.trials.iter().filter(|trial| is_first_seed(plan, trial)) {
             let dataset = datasets.of(&trial.spec).map_err(Failure::usage)?;
             let Estimate { static_shape, parameters, steps, seconds, memory } =
@@ -76,6 +91,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
             }
             let seeds: Vec<String> =
                 plan.trials.iter().filter(|other| other.id == trial.id).map(|other| other.seed.to_string()).collect();
+            budget = budget.with(seeds.len(), steps, seconds);
             let overrides: Vec<String> =
                 trial.overrides.iter().map(|(key, value)| format!("{key} = {value}")).collect();
             table.add_row([
@@ -90,9 +106,41 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
             ]);
         }
         print(format_args!("{}: {}", plan.experiment, counted(plan.trials.len(), "run")))?;
+        if let Some((sweep, rounds)) = experiment.sweep.as_ref().and_then(|sweep| Some((sweep, sweep.rounds()?))) {
+            let (all, shown) = (experiment.runs(), plan.trials.len().max(1));
+            let share = all as f64 / shown as f64;
+            print(format_args!(
+                "round 1 of {}, {} of {} trials; the others are proposed as rounds end, by {}",
+                rounds.count(sweep.trials),
+                rounds.startup.min(sweep.trials),
+                sweep.trials,
+                rounds.metric.as_str()
+            ))?;
+            print(format_args!(
+                "all rounds: {}, about {} steps and {} of computing if the others take as long as these",
+                counted(all, "run"),
+                count(budget.steps * share),
+                duration(budget.seconds * share)
+            ))?;
+        }
         print(table)?;
     }
     Ok(Exit::Success)
+}
+
+/// What runs take together.
+#[derive(Default)]
+struct Budget {
+    steps: f64,
+    seconds: f64,
+}
+
+impl Budget {
+    /// With so many `runs` more of so many steps and seconds each.
+    fn with(self, runs: usize, steps: i64, seconds: f64) -> Self {
+        let runs = runs as f64;
+        Self { steps: self.steps + runs * steps as f64, seconds: self.seconds + runs * seconds }
+    }
 }
 
 fn is_first_seed(plan: &plan::Plan, trial: &plan::Trial) -> bool {

@@ -96,10 +96,15 @@ impl Progress {
 
     /// Tells of a run that need not be done, because it was done before.
     pub fn kept(&self, line: impl AsRef<str>) {
+        self.tell(line);
+        self.advance(0.0, true);
+    }
+
+    /// Tells what is nobody's loss where nothing is shown.
+    pub fn tell(&self, line: impl AsRef<str>) {
         if !matches!(self.view.output, Output::Silent) {
             self.println(line);
         }
-        self.advance(0.0, true);
     }
 
     /// Takes the overall bar away; what was printed stays. Called by itself when all runs have ended.

@@ -1,10 +1,13 @@
 //! The `[sweep]` of a spec: which keys take which values, and how points are chosen among them.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
 use super::diagnostics::{Diagnostic, quoted};
-use super::resolve::consume;
+use super::resolve::{Table, consume};
 use super::settings::Settings;
 use super::source::Place;
 
@@ -13,8 +16,38 @@ pub const MAX_TRIALS: usize = 65_536;
 /// Most runs of an experiment: points times seeds.
 pub const MAX_RUNS: usize = 100_000;
 
+/// Most trials that are proposed together.
+pub const MAX_ROUND: usize = 1_024;
+
+/// What a search looks at: columns of `trials.parquet` that are better the smaller they are, and do not depend on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the columns are documented where they are made")]
+pub enum Score {
+    ValidationNll,
+    TestNll,
+    TestNllStandardized,
+    TrainNll,
+    Gap,
+    BitsPerDim,
+}
+
+impl Score {
+    /// The column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ValidationNll => "validation_nll",
+            Self::TestNll => "test_nll",
+            Self::TestNllStandardized => "test_nll_standardized",
+            Self::TrainNll => "train_nll",
+            Self::Gap => "gap",
+            Self::BitsPerDim => "bits_per_dim",
+        }
+    }
+}
+
 /// How the points of a sweep are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Every combination; the last key changes fastest.
     Grid,
@@ -22,6 +55,39 @@ pub enum Method {
     Random,
     /// An Owen-scrambled Sobol sequence (Burley 2020): any first part of it is evenly spread.
     Sobol,
+    /// By a tree-structured Parzen estimator, in rounds: from the second on, it knows how the trials of earlier ones ended.
+    Tpe(Rounds),
+}
+
+/// How a search that learns goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rounds {
+    /// Trials of the first round.
+    pub startup: usize,
+    /// Trials of every later round.
+    pub size: usize,
+    /// What is to be small.
+    pub metric: Score,
+}
+
+impl Rounds {
+    /// The numbers of the trials in round `index`, the last of which may go beyond what is asked for.
+    pub fn trials(&self, index: usize) -> Range<usize> {
+        let end = self.startup + index * self.size;
+        if index == 0 { 0..end } else { end - self.size..end }
+    }
+
+    /// From checked values of the keys; `None` where one is wrong.
+    fn read(values: &Table) -> Option<Self> {
+        let size = |path| Some(values.get(path)?.as_integer()? as usize);
+        let metric = values.get("sweep.metric")?.clone().try_into().ok()?;
+        Some(Self { startup: size("sweep.startup")?, size: size("sweep.round")?, metric })
+    }
+
+    /// How many rounds so many trials are.
+    pub fn count(&self, trials: usize) -> usize {
+        1 + trials.saturating_sub(self.startup).div_ceil(self.size)
+    }
 }
 
 /// A checked sweep.
@@ -54,6 +120,7 @@ impl Sweep {
             Some("grid") => Some(Method::Grid),
             Some("random") => Some(Method::Random),
             Some("sobol") => Some(Method::Sobol),
+            Some("tpe") => Rounds::read(&consumed.values).map(Method::Tpe),
             _ => None,
         };
         if settings.axes.is_empty() {
@@ -65,7 +132,7 @@ impl Sweep {
         let mut axes: Vec<Axis> = Vec::new();
         let mut swept = BTreeSet::new();
         for (written, setting) in &settings.axes {
-            let Some(axis) = Axis::read(written, setting, method, problems) else {
+            let Some(axis) = Axis::read(written, setting, method.as_ref(), problems) else {
                 continue;
             };
             for key in &axis.keys {
@@ -88,7 +155,7 @@ impl Sweep {
         let integer = |path: &str| consumed.values.get(path).and_then(toml::Value::as_integer);
         let product = || axes.iter().map(Axis::count).fold(1_usize, usize::saturating_mul);
         let trials = match method {
-            Some(Method::Random | Method::Sobol) => integer("sweep.trials").map_or(0, |trials| trials as usize),
+            Some(Method::Random | Method::Sobol | Method::Tpe(_)) => integer("sweep.trials").map_or(0, |trials| trials as usize),
             _ => product(),
         };
         if trials > MAX_TRIALS {
@@ -97,6 +164,14 @@ impl Sweep {
         }
         let seed = integer("sweep.seed").map_or(0, |seed| seed as u64);
         Some(Self { method: method.unwrap_or(Method::Grid), trials, seed, axes, place })
+    }
+
+    /// How it goes on, where it learns.
+    pub fn rounds(&self) -> Option<&Rounds> {
+        match &self.method {
+            Method::Tpe(rounds) => Some(rounds),
+            Method::Grid | Method::Random | Method::Sobol => None,
+        }
     }
 
     /// `settings` with every swept key at its first value.
