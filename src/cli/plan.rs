@@ -137,7 +137,7 @@ struct Budget {
 
 impl Budget {
     /// With so many `runs` more of so many steps and seconds each.
-    fn with(self, runs: usize, steps: i64, seconds: f64) -> Self {
+    fn with(self, runs: usize, steps: u64, seconds: f64) -> Self {
         let runs = runs as f64;
         Self { steps: self.steps + runs * steps as f64, seconds: self.seconds + runs * seconds }
     }
