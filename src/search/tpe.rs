@@ -18,6 +18,8 @@ const GOOD: (f64, usize) = (0.1, 25);
 const CANDIDATES: usize = 24;
 /// How often so many are drawn where all of them were proposed before.
 const TRIES: usize = 16;
+/// The widest axis over its narrowest kernel, at most.
+const NARROWEST: f64 = 100.0;
 /// The latest trials of each density, all of which weigh 1; earlier ones the less, the older they are.
 const RECENT: usize = 25;
 
@@ -106,8 +108,8 @@ struct Kernel<'a> {
     weight: f64,
     /// Where it is centred; `None`: the prior.
     centre: Option<&'a [f64]>,
-    /// Deviation along every ordered axis.
-    width: f64,
+    /// Deviation along each axis, where it is ordered.
+    widths: Vec<f64>,
     /// The part of the normal that lies within the unit interval, for each axis.
     inside: Vec<f64>,
 }
@@ -116,19 +118,21 @@ impl<'a> Parzen<'a> {
     /// Of trials in their order.
     fn new(axes: &'a [Direction<'a>], trials: &[&'a [f64]]) -> Self {
         let n = trials.len() as f64;
-        // Scott's rule for the unit cube, but never much narrower than trials lie apart on one axis.
-        let scott = 0.2 * libm::pow(n.max(1.0), -1.0 / (axes.len() as f64 + 4.0));
-        let width = scott.max(1.0 / (n + 2.0).min(100.0));
+        let along: Vec<Vec<f64>> = (0..axes.len()).map(|axis| widths(trials, axis)).collect();
         let old = trials.len().saturating_sub(RECENT);
         let weight = |number: usize| if number < old { (1.0 + number as f64) / (1.0 + old as f64) } else { 1.0 };
         let total: f64 = 1.0 + (0..trials.len()).map(weight).sum::<f64>();
-        let kernel = |weight: f64, centre: Option<&'a [f64]>, width: f64| {
+        let kernel = |weight: f64, centre: Option<&'a [f64]>, widths: Vec<f64>| {
             let at = |axis: usize| centre.map_or(0.5, |centre| centre[axis]);
-            let inside = (0..axes.len()).map(|axis| below((1.0 - at(axis)) / width) - below(-at(axis) / width));
-            Kernel { weight: weight / total, centre, width, inside: inside.collect() }
+            let part = |(axis, width): (usize, &f64)| below((1.0 - at(axis)) / width) - below(-at(axis) / width);
+            let inside = widths.iter().enumerate().map(part).collect();
+            Kernel { weight: weight / total, centre, widths, inside }
         };
-        let of_trials = trials.iter().enumerate().map(|(number, place)| kernel(weight(number), Some(place), width));
-        let kernels = of_trials.chain([kernel(1.0, None, 1.0)]).collect();
+        let of_trial = |(number, place): (usize, &&'a [f64])| {
+            kernel(weight(number), Some(place), along.iter().map(|widths| widths[number]).collect())
+        };
+        let of_trials = trials.iter().enumerate().map(of_trial);
+        let kernels = of_trials.chain([kernel(1.0, None, vec![1.0; axes.len()])]).collect();
         Self { axes, kernels, spread: 1.0 / (n + 1.0) }
     }
 
@@ -147,13 +151,13 @@ impl<'a> Parzen<'a> {
                     factor *= self.chance(count, centre, category(place[i], count)) * count as f64;
                 }
                 (None, Some((low, high))) => {
-                    let [low_z, high_z] = [low, high].map(|u| (u - centre.unwrap_or(0.5)) / kernel.width);
+                    let [low_z, high_z] = [low, high].map(|u| (u - centre.unwrap_or(0.5)) / kernel.widths[i]);
                     factor *= (below(high_z) - below(low_z)) / (high - low) / kernel.inside[i];
                 }
                 (None, None) => {
-                    let z = (place[i] - centre.unwrap_or(0.5)) / kernel.width;
+                    let z = (place[i] - centre.unwrap_or(0.5)) / kernel.widths[i];
                     exponent -= z * z / 2.0;
-                    factor /= kernel.width * (2.0 * PI).sqrt() * kernel.inside[i];
+                    factor /= kernel.widths[i] * (2.0 * PI).sqrt() * kernel.inside[i];
                 }
             }
         }
@@ -190,12 +194,30 @@ impl<'a> Parzen<'a> {
                     });
                     (categories.next().unwrap_or(count - 1) as f64 + 0.5) / count as f64
                 }
-                None => inside(centre.unwrap_or(0.5), kernel.width, rng),
+                None => inside(centre.unwrap_or(0.5), kernel.widths[i], rng),
             };
             axis.settled(u)
         };
         self.axes.iter().enumerate().map(along).collect()
     }
+}
+
+/// The deviation of each trial's kernel along an axis: the larger distance to its neighbours on both sides (Bergstra et al. 2011,
+/// section 4.2), an end of the axis being none where there is another; never narrower than it takes to fill the axis.
+fn widths(trials: &[&[f64]], axis: usize) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..trials.len()).collect();
+    order.sort_by(|a, b| trials[*a][axis].total_cmp(&trials[*b][axis]));
+    let narrowest = 1.0 / (trials.len() as f64 + 2.0).min(NARROWEST);
+    let mut widths = vec![1.0; trials.len()];
+    for (rank, trial) in order.iter().enumerate() {
+        let here = trials[*trial][axis];
+        let left = rank.checked_sub(1).map(|rank| here - trials[order[rank]][axis]);
+        let right = order.get(rank + 1).map(|next| trials[*next][axis] - here);
+        let alone = || here.max(1.0 - here);
+        let distance = left.into_iter().chain(right).reduce(f64::max).unwrap_or_else(alone);
+        widths[*trial] = distance.clamp(narrowest, 1.0);
+    }
+    widths
 }
 
 fn category(u: f64, count: usize) -> usize {
