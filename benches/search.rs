@@ -71,7 +71,12 @@ fn flow(values: &Values) -> f64 {
         "alternating" => 0.05,
         _ => 0.15,
     };
-    0.3 * rate * rate + 0.05 * (width + depth).powi(2) + 0.1 * depth * depth + 0.02 * (batch / 128.0).log2().powi(2) + activation + mask
+    0.3 * rate * rate
+        + 0.05 * (width + depth).powi(2)
+        + 0.1 * depth * depth
+        + 0.02 * (batch / 128.0).log2().powi(2)
+        + activation
+        + mask
 }
 
 /// The function of Hartmann in six dimensions; −3.322 at best.
@@ -156,7 +161,12 @@ fn searched(function: &Function, experiment: &ResolvedExperiment) -> (Vec<f64>, 
     (values, last.iter().sum::<f64>() / last.len() as f64)
 }
 
-fn experiment(function: &Function, method: &str, trials: usize, seed: usize) -> (ResolvedExperiment, realnvp_runner::plan::Plan) {
+fn experiment(
+    function: &Function,
+    method: &str,
+    trials: usize,
+    seed: usize,
+) -> (ResolvedExperiment, realnvp_runner::plan::Plan) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("search.toml");
     let spec = format!(

@@ -42,7 +42,8 @@ impl List {
             let plan = plan(&experiment);
             let waiting = waiting(plan.as_ref(), &runs.manifests);
             let asked: Option<BTreeSet<_>> = plan.as_ref().map(|plan| plan.trials.iter().map(Trial::run).collect());
-            let rounds: BTreeMap<_, _> = plan.iter().flat_map(|plan| &plan.trials).map(|it| (it.run(), it.round)).collect();
+            let rounds: BTreeMap<_, _> =
+                plan.iter().flat_map(|plan| &plan.trials).map(|it| (it.run(), it.round)).collect();
             let round = |run: (&str, u64)| rounds.get(&run).copied().flatten().map(|round| round.to_string());
             let mut unasked = runs.repeated.len();
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -204,6 +204,9 @@ impl Run {
 }
 
 /// The plans of the experiments, with the searches that make them grow.
-fn growing<'a>(experiments: &'a [(ResolvedExperiment, Plan)], plans: Vec<Plan>) -> Result<Vec<Growing<'a>>, Diagnostics> {
+fn growing<'a>(
+    experiments: &'a [(ResolvedExperiment, Plan)],
+    plans: Vec<Plan>,
+) -> Result<Vec<Growing<'a>>, Diagnostics> {
     experiments.iter().zip(plans).map(|((experiment, _), plan)| Growing::new(plan, Search::new(experiment))).collect()
 }

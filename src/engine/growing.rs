@@ -163,7 +163,8 @@ impl LaidOut<'_> {
     fn store(&self, results: &Path) -> Result<(), RecordError> {
         let plan = self.plan();
         let folder = results.join(&plan.experiment);
-        let json = plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
+        let json =
+            plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
         write_atomically(&folder.join("plan.json"), |file| file.write_all(json.as_bytes()))?;
         let mut points: BTreeMap<String, _> =
             plan.trials.iter().map(|trial| (trial.id.clone(), hparams(&trial.overrides, &trial.spec))).collect();

@@ -18,8 +18,9 @@ const GOOD: (f64, usize) = (0.1, 25);
 const CANDIDATES: usize = 24;
 /// How often so many are drawn where all of them were proposed before.
 const TRIES: usize = 16;
-/// The widest axis over its narrowest kernel, at most.
-const NARROWEST: f64 = 100.0;
+/// Deviation of the narrowest kernels. Ten times as narrow, searches of a hundred trials stay where they first were lucky
+/// (`benches/search.rs`).
+const NARROWEST: f64 = 0.1;
 /// The latest trials of each density, all of which weigh 1; earlier ones the less, the older they are.
 const RECENT: usize = 25;
 
@@ -203,11 +204,11 @@ impl<'a> Parzen<'a> {
 }
 
 /// The deviation of each trial's kernel along an axis: the larger distance to its neighbours on both sides (Bergstra et al. 2011,
-/// section 4.2), an end of the axis being none where there is another; never narrower than it takes to fill the axis.
+/// section 4.2), an end of the axis being none where there is another; never narrower than few trials need to fill the axis.
 fn widths(trials: &[&[f64]], axis: usize) -> Vec<f64> {
     let mut order: Vec<usize> = (0..trials.len()).collect();
     order.sort_by(|a, b| trials[*a][axis].total_cmp(&trials[*b][axis]));
-    let narrowest = 1.0 / (trials.len() as f64 + 2.0).min(NARROWEST);
+    let narrowest = NARROWEST.max(1.0 / (trials.len() as f64 + 2.0));
     let mut widths = vec![1.0; trials.len()];
     for (rank, trial) in order.iter().enumerate() {
         let here = trials[*trial][axis];

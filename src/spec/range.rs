@@ -168,7 +168,8 @@ mod tests {
                 let u = (f64::from(i) + 0.5) / 1_000.0;
                 let (low, high) = range.cell(u).expect("a cell");
                 assert!(low - 1e-12 <= u && u <= high + 1e-12, "{range:?} {u} {low} {high}");
-                assert_eq!(range.at((low + high) / 2.0), range.at(u), "{range:?} {u}");
+                let [middle, here] = [(low + high) / 2.0, u].map(|u| range.at(u).to_string());
+                assert_eq!(middle, here, "{range:?} {u}");
             }
         }
         assert_eq!(range(0.0, 1.0).cell(0.3), None);

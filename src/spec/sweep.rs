@@ -155,7 +155,9 @@ impl Sweep {
         let integer = |path: &str| consumed.values.get(path).and_then(toml::Value::as_integer);
         let product = || axes.iter().map(Axis::count).fold(1_usize, usize::saturating_mul);
         let trials = match method {
-            Some(Method::Random | Method::Sobol | Method::Tpe(_)) => integer("sweep.trials").map_or(0, |trials| trials as usize),
+            Some(Method::Random | Method::Sobol | Method::Tpe(_)) => {
+                integer("sweep.trials").map_or(0, |trials| trials as usize)
+            }
             _ => product(),
         };
         if trials > MAX_TRIALS {

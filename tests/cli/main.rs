@@ -18,6 +18,7 @@ mod output;
 mod plot;
 mod repeat;
 mod results;
+mod search;
 mod stopping;
 mod targets;
 mod trained;
