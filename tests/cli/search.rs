@@ -77,7 +77,7 @@ fn more_trials_leave_those_that_were_run_as_they_are() {
 fn a_trial_that_diverges_is_told_as_the_worst_and_the_search_goes_on() {
     let here = Workplace::new();
     let optimizer = "[optimizer]\nname = \"sgd\"\nclip_norm = 0.0\nschedule = { name = \"constant\", warmup = 0 }\n";
-    let sweep = SEARCH.replace("max = 1e-1", "max = 100.0");
+    let sweep = SEARCH.replace("min = 1e-4, max = 1e-1", "min = 1e-3, max = 10.0");
     here.write("search.toml", format!("{SMALL}{optimizer}{sweep}"));
     here.runner("search.toml").expect(1).says(&["diverged", "round 4 of 4"]);
     let told = table(&here, "results").3;
