@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench search -- [--trials 100] [--repeats 20]`
 //!
-//! Prints, for each function and method, the mean over the repeats (seeds 0, 1, …) of the best value that was found, with its standard
-//! error, and for 1,000 told trials the milliseconds that a round of four proposals takes. `benches/search_optuna.py` has the same
-//! functions for Optuna.
+//! Prints, for each function and method, the mean over the repeats (seeds 0, 1, …) of the best value that was found, with its
+//! standard error, and for 1,000 told trials the milliseconds that a round of four proposals takes. `benches/search_optuna.py` has
+//! the same functions for Optuna.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! The plan of an experiment, and the search that makes it grow as trials end.
 //!
-//! What a search is told is on disk, in `plan.json`, before any trial that it then proposes starts. So whoever goes on after a kill,
-//! with other jobs, or on a cluster, is proposed the same trials.
+//! What a search is told is on disk, in `plan.json`, before any trial that it then proposes starts. So whoever goes on after a
+//! kill, with other jobs, or on a cluster, is proposed the same trials.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

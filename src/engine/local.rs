@@ -97,8 +97,8 @@ static MEMORY: Memory = Memory::new();
 const TABLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs all trials of `experiments`: finished ones are kept, unfinished ones resumed. Plans are stored before anything runs;
-/// `trials.parquet` is rewritten within a second of a run's end, and at last. Where searches learn, the trials of a round are run once
-/// all those of earlier rounds have ended, of all experiments.
+/// `trials.parquet` is rewritten within a second of a run's end, and at last. Where searches learn, the trials of a round are run
+/// once all those of earlier rounds have ended, of all experiments.
 ///
 /// # Errors
 /// Where the experiment's own files cannot be written, or a search proposes what cannot be run. A trial that fails does not end the

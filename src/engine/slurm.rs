@@ -82,8 +82,8 @@ pub struct Cluster<'a> {
     pub retry_failed: bool,
 }
 
-/// Submits the runs of an experiment that are neither finished nor queued; where its search learns, the first round whose trials have
-/// not all ended. `tell` hears what the user should know.
+/// Submits the runs of an experiment that are neither finished nor queued; where its search learns, the first round whose trials
+/// have not all ended. `tell` hears what the user should know.
 ///
 /// # Errors
 /// Where a file cannot be written or Slurm refuses; what was submitted before stays submitted.

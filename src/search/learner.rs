@@ -27,8 +27,8 @@ impl<'a> Learner<'a> {
         Some(Self { sweep, rounds, places: Vec::new(), seen: HashSet::new(), proposed: 0 })
     }
 
-    /// The points of the next round, where `scores` has those of all proposals so far, the smaller the better; `None`: it diverged or
-    /// failed. Empty at the end of the search, and where every point that is found was proposed before.
+    /// The points of the next round, where `scores` has those of all proposals so far, the smaller the better; `None`: it diverged
+    /// or failed. Empty at the end of the search, and where every point that is found was proposed before.
     ///
     /// # Errors
     /// In the first round, where lists are too short for as many different points as `trials` asks for.

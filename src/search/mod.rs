@@ -48,8 +48,8 @@ fn at(sweep: &Sweep, place: &[f64]) -> Point {
     sweep.axes.iter().zip(place).flat_map(|(axis, u)| axis.at(*u)).collect()
 }
 
-/// The first `count` different points among so many `draws`, each with its place in the unit cube: in lists and whole numbers, one may
-/// come up again. `coordinates` has draw number `index`.
+/// The first `count` different points among so many `draws`, each with its place in the unit cube: in lists and whole numbers, one
+/// may come up again. `coordinates` has draw number `index`.
 fn distinct(
     sweep: &Sweep,
     count: usize,

@@ -1,9 +1,9 @@
 //! A tree-structured Parzen estimator over all axes at once.
 //!
-//! Trials are divided into the good and the others; a proposal is the draw from the density l of the good that maximises l/g, where g
-//! is the density of the others (Bergstra et al. 2011, eq. 8). Both are mixtures of one kernel a trial, a product over the axes
-//! (Falkner et al. 2018), and one of the prior, as wide as the space (Watanabe 2023, section 3.3). All densities are relative to even
-//! draws from the unit cube, and all functions those of `libm`: a proposal has the same bits on every machine.
+//! Trials are divided into the good and the others; a proposal is the draw from the density l of the good that maximises l/g,
+//! where g is the density of the others (Bergstra et al. 2011, eq. 8). Both are mixtures of one kernel a trial, a product over the
+//! axes (Falkner et al. 2018), and one of the prior, as wide as the space (Watanabe 2023, section 3.3). All densities are relative
+//! to even draws from the unit cube, and all functions those of `libm`: a proposal has the same bits on every machine.
 
 use std::collections::BTreeSet;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -24,7 +24,8 @@ const NARROWEST: f64 = 0.1;
 /// The latest trials of each density, all of which weigh 1; earlier ones the less, the older they are.
 const RECENT: usize = 25;
 
-/// A trial that is known: its place in the unit cube, and its score, the smaller the better; `None` where it has none, which is worst.
+/// A trial that is known: its place in the unit cube, and its score, the smaller the better; `None` where it has none, which is
+/// worst.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub place: Vec<f64>,

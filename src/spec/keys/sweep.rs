@@ -22,7 +22,7 @@ pub(super) static ROWS: &[Row] = &[
     row("sweep.round", integer(1, MAX_ROUND as i64), Value("4"), "trials",
         "Size of each later round: trials that are proposed together, and run side by side.").when(LEARNING).since(Since::Later),
     row("sweep.metric", choice(SCORES), Value("'validation_nll'"), "",
-        "Column of trials.parquet that is to be small, as its mean over the seeds; a trial that diverged or failed counts as worst.")
+        "Column of trials.parquet whose mean over the seeds is to be small; a trial that diverged or failed counts as worst.")
         .when(LEARNING).since(Since::Later),
     row("sweep.parameters", Kind::Parameters, Required, "",
         "Dotted keys with a list of values, or a range: `min`, `max`, `scale` (linear or log), `step` or `points`, `integer`; \
