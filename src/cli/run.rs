@@ -116,7 +116,7 @@ impl Run {
         let ended = |wanted: &[Status]| reports.iter().flat_map(|r| &r.runs).any(|run| wanted.contains(&run.status));
         let not_started: usize = reports.iter().map(|report| report.not_started).sum();
         let elsewhere: usize = reports.iter().map(|report| report.elsewhere.len()).sum();
-        if ended(&[Status::Interrupted]) || (not_started > 0 && stop.load(Ordering::Relaxed)) {
+        if stop.load(Ordering::Relaxed) && (ended(&[Status::Interrupted]) || not_started > 0) {
             tell("stopped after saving; run the same command again to go on");
             return Ok(Exit::Interrupted);
         }
@@ -169,7 +169,9 @@ impl Run {
                 *submission = next;
             }
             let report = slurm::report(laid_out.plan(), &self.results);
-            if report.not_started > 0 || report.runs.iter().any(|run| run.status != Status::Finished) {
+            if report.not_started > 0
+                || report.runs.iter().any(|run| !matches!(run.status, Status::Finished | Status::Stopped))
+            {
                 exit = Exit::TrialFailed;
             }
             self.print(&report)?;

@@ -22,6 +22,7 @@ use crate::train::Status;
 use crate::trial::{Job, Standing, changed_data, standing, training_bytes};
 
 /// How to run trials on this machine.
+#[derive(Clone, Copy)]
 pub struct Local<'a> {
     /// Folder of all results.
     pub results: &'a Path,
@@ -63,9 +64,32 @@ impl Report {
         Self { experiment: experiment.to_owned(), ..Self::default() }
     }
 
-    /// Runs that it tells of.
-    fn count(&self) -> usize {
-        self.runs.len() + self.elsewhere.len() + self.not_started
+    /// Takes what became of a run, which may have been run to a rung before.
+    fn add(&mut self, outcome: Ended) {
+        if let Ended::Ran(run) | Ended::Kept(run) | Ended::Elsewhere(run) = &outcome {
+            self.runs.retain(|known| (&known.spec_hash, known.seed) != (&run.spec_hash, run.seed));
+        }
+        match outcome {
+            Ended::Ran(run) => self.runs.push(run),
+            Ended::Kept(run) => {
+                self.kept += 1;
+                self.runs.push(run);
+            }
+            Ended::Elsewhere(run) => self.elsewhere.push(run),
+            Ended::NotStarted => self.not_started += 1,
+        }
+    }
+
+    /// Brings its runs up to date with `rows`, in the order of the plan.
+    fn refresh(&mut self, rows: &Rows, plan: &Plan) {
+        for run in self.runs.iter_mut().filter(|run| run.status == Status::Interrupted) {
+            if let Some(row) = rows.get(&(run.spec_hash.clone(), run.seed)).filter(|row| row.status == Status::Stopped)
+            {
+                run.clone_from(row);
+            }
+        }
+        let places: BTreeMap<_, usize> = plan.trials.iter().enumerate().map(|(i, trial)| (trial.run(), i)).collect();
+        self.runs.sort_by_key(|run| places.get(&(run.spec_hash.as_str(), run.seed)).copied());
     }
 }
 
@@ -109,44 +133,52 @@ pub fn run(experiments: Vec<Growing<'_>>, local: &Local) -> Result<Vec<Report>, 
     let mut laid_out = laid_out.collect::<Result<Vec<_>, _>>()?;
     let tables: Vec<Table> = laid_out.iter().map(|it| Table::new(it, local.progress)).collect();
     let mut reports: Vec<Report> = tables.iter().map(|table| Report::of(&table.experiment)).collect();
-    loop {
-        let goes_on = |(it, done): &(&LaidOut, &Report)| it.plan().trials.len() > done.count();
-        let told = laid_out.iter().zip(&reports).filter(goes_on).filter_map(|(it, _)| it.progress());
+    let mut due: Vec<Vec<Trial>> = laid_out.iter().map(LaidOut::due).collect();
+    while due.iter().any(|due| !due.is_empty()) {
+        let told = laid_out.iter().zip(&due).filter(|(_, due)| !due.is_empty()).filter_map(|(it, _)| it.progress());
         told.for_each(|text| local.progress.tell(text));
-        let new = laid_out.iter().zip(&reports).map(|(it, done)| &it.plan().trials[done.count()..]);
-        if !round(&new.collect::<Vec<_>>(), &tables, &mut reports, local)? {
+        if !stage(&due, &tables, &mut reports, local)? {
             break;
         }
-        let mut grown = false;
-        for (laid_out, table) in laid_out.iter_mut().zip(&tables) {
-            grown |= laid_out.grow(local.results, &lock(&table.rows), tell)?;
-        }
-        if !grown {
-            break;
+        for ((laid_out, table), due) in laid_out.iter_mut().zip(&tables).zip(&mut due) {
+            let grown = laid_out.grow(local.results, &mut lock(&table.rows), |text| local.progress.println(text))?;
+            *due = if grown { laid_out.due() } else { Vec::new() };
         }
     }
-    for table in &tables {
+    for ((table, report), laid_out) in tables.iter().zip(&mut reports).zip(&laid_out) {
         table.complete(local.results)?;
+        // Those that were stopped at a rung have ended since they were run.
+        report.refresh(&lock(&table.rows), laid_out.plan());
     }
     Ok(reports)
 }
 
-/// Runs the trials of one round of all experiments, and adds to `reports` what became of them; returns whether more may be started.
-fn round(
-    trials: &[&[Trial]],
+/// Runs the `trials` of one stage of all experiments, and adds to `reports` what became of them; returns whether more may be started.
+fn stage(
+    trials: &[Vec<Trial>],
     tables: &[Table<'_>],
     reports: &mut [Report],
     local: &Local,
 ) -> Result<bool, RecordError> {
     tables.iter().zip(trials).for_each(|(table, trials)| table.expect(trials));
-    let queue: Vec<(usize, &Trial)> =
-        trials.iter().enumerate().flat_map(|(i, trials)| trials.iter().map(move |trial| (i, trial))).collect();
+    // What is paused at a rung goes on from there, even where everything was to start again.
+    let going_on = Local { fresh: false, ..*local };
+    let how = |experiment: usize, trial: &Trial| {
+        let is = |run: &Manifest| trial.run() == (run.spec_hash.as_str(), run.seed);
+        if reports[experiment].runs.iter().any(is) { &going_on } else { local }
+    };
+    let queue: Vec<(usize, &Trial, &Local)> = trials
+        .iter()
+        .enumerate()
+        .flat_map(|(i, trials)| trials.iter().map(move |trial| (i, trial)))
+        .map(|(i, trial)| (i, trial, how(i, trial)))
+        .collect();
     let done: Vec<Mutex<Ended>> = queue.iter().map(|_| Mutex::new(Ended::NotStarted)).collect();
     let next = Mutex::new(0);
     let first_error = Mutex::new(None);
     let halted = AtomicBool::new(false);
-    let waiting = queue.iter().filter(|(_, trial)| !is_kept(&standing(trial, local.results), local)).count();
-    let slots = slots(queue.iter().map(|(_, trial)| *trial), waiting, local);
+    let waiting = queue.iter().filter(|(_, trial, local)| !is_kept(&standing(trial, local.results), local)).count();
+    let slots = slots(queue.iter().map(|(_, trial, _)| *trial), waiting, local);
     let jobs = slots.jobs();
     // One trial alone uses all cores; as many trials as cores get one each.
     let threads = (cores() / jobs).max(1);
@@ -162,7 +194,7 @@ fn round(
             // Trials start in the order of the plan: a worker holds the lock `turn` until it has a slot.
             let mut turn = lock(&next);
             let index = *turn;
-            let Some(&(experiment, trial)) = queue.get(index) else { break };
+            let Some(&(experiment, trial, local)) = queue.get(index) else { break };
             if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
                 break;
             }
@@ -202,24 +234,15 @@ fn round(
     if let Some(error) = lock(&first_error).take() {
         return Err(error);
     }
-    for ((experiment, _), outcome) in queue.iter().zip(&done) {
-        let report = &mut reports[*experiment];
-        match std::mem::replace(&mut *lock(outcome), Ended::NotStarted) {
-            Ended::Ran(manifest) => report.runs.push(manifest),
-            Ended::Kept(manifest) => {
-                report.kept += 1;
-                report.runs.push(manifest);
-            }
-            Ended::Elsewhere(manifest) => report.elsewhere.push(manifest),
-            Ended::NotStarted => report.not_started += 1,
-        }
+    for ((experiment, ..), outcome) in queue.iter().zip(&done) {
+        reports[*experiment].add(std::mem::replace(&mut *lock(outcome), Ended::NotStarted));
     }
     Ok(!local.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed))
 }
 
 fn is_kept(standing: &Standing, local: &Local) -> bool {
     match standing {
-        Standing::Finished(_) => !local.fresh,
+        Standing::Finished(_) | Standing::Paused(_) => !local.fresh,
         Standing::Ended(_) => !local.fresh && !local.retry_failed,
         Standing::Busy(_) => true,
         Standing::New | Standing::Unfinished | Standing::Unclear { .. } => false,
@@ -331,9 +354,12 @@ fn label(trial: &Trial) -> String {
 fn kept(standing: Standing, trial: &Trial, local: &Local) -> Ended {
     let label = label(trial);
     match standing {
-        Standing::Finished(mut manifest) | Standing::Ended(mut manifest) => {
+        Standing::Finished(mut manifest) | Standing::Ended(mut manifest) | Standing::Paused(mut manifest) => {
             tell_overrides(trial, local.results, &mut manifest);
-            local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
+            match manifest.status {
+                Status::Interrupted => local.progress.tell(format!("{label}: paused at its rung already, kept")),
+                status => local.progress.kept(format!("{label}: {} already, kept", status.as_str())),
+            }
             if let Some(change) = changed_since(trial, local) {
                 let text = "its numbers are those of the earlier data; `--fresh` trains it again";
                 local.progress.println(format!("warning: {label}: its data have changed since: {change}; {text}"));

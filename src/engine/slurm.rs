@@ -111,20 +111,18 @@ pub fn submit_next(
     cluster: Cluster<'_>,
     tell: impl Fn(String),
 ) -> Result<Option<Submission>, SlurmError> {
-    let known = laid_out.plan().trials.len();
-    while grow(laid_out, cluster.results, &tell)? {}
-    let new = &laid_out.plan().trials[known..];
-    if new.is_empty() {
+    if !grow(laid_out, cluster.results, &tell)? {
         return Ok(None);
     }
+    while grow(laid_out, cluster.results, &tell)? {}
     laid_out.progress().into_iter().for_each(&tell);
-    submit_trials(new, cluster).map(Some)
+    submit_trials(&laid_out.due(), cluster).map(Some)
 }
 
 fn grow(laid_out: &mut LaidOut<'_>, results: &Path, tell: impl Fn(String)) -> Result<bool, EngineError> {
     let runs = read_runs(&results.join(&laid_out.plan().experiment)).manifests;
-    let rows = runs.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
-    laid_out.grow(results, &rows, tell)
+    let mut rows = runs.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
+    laid_out.grow(results, &mut rows, tell)
 }
 
 /// Submits those of `trials` that are neither finished nor queued.
@@ -138,7 +136,7 @@ fn submit_trials(planned: &[Trial], cluster: Cluster<'_>) -> Result<Submission, 
     let mut trials = Vec::new();
     for trial in planned {
         let kept = match standing(trial, results) {
-            Standing::Finished(run) => Some(run),
+            Standing::Finished(run) | Standing::Paused(run) => Some(run),
             Standing::Ended(run) => Some(run).filter(|_| !retry_failed),
             // A run whose folder is not understood is submitted too: its element fails and says why in its output.
             Standing::New | Standing::Unfinished | Standing::Busy(_) | Standing::Unclear { .. } => None,

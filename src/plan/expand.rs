@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::identity::{digits_needed, readable, short_names, spec_hash};
+use super::search::until_first_rung;
 use super::{Plan, Trial};
 use crate::search::points;
 use crate::spec::{
@@ -64,7 +65,8 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
     let mut drafts = Drafts::of(experiment, &points, points.len())?;
     // Of a search that learns, the other points only tell whether what it may propose makes sense.
     drafts.list.truncate(rounds.map_or(points.len(), |rounds| rounds.startup));
-    let trials = drafts.trials(seeds, rounds.map(|_| 1));
+    let first = drafts.list.len();
+    let trials = until_first_rung(experiment, drafts.trials(seeds, rounds.map(|_| 1)), first)?;
     Ok(Plan { experiment: experiment.spec.name.clone(), trials, beside: Vec::new(), told: Vec::new() })
 }
 
@@ -97,6 +99,7 @@ impl Drafts {
                     overrides: draft.overrides.clone(),
                     spec_hash: hash.clone(),
                     round,
+                    until: None,
                 });
             }
         }

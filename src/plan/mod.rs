@@ -32,13 +32,16 @@ pub struct Plan {
     pub told: Vec<Told>,
 }
 
-/// What a search was told of a trial, once all of its seeds had ended.
+/// What a search was told of a trial, once all of its seeds had come to a rung or to their end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// Of the trial, as the search proposed it.
     pub spec_hash: String,
     /// The mean over its seeds, the smaller the better; `None`: it diverged or failed, which is worst.
     pub score: Option<f64>,
+    /// Of a halving: the rung, in steps; `None`: the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<usize>,
 }
 
 impl Plan {
@@ -66,6 +69,8 @@ pub struct Trial {
     pub spec_hash: String,
     /// Of a search that learns: the round in which it is proposed, from 1.
     pub round: Option<usize>,
+    /// Of a halving: the step at which it is paused to be compared with others, at an evaluation; `None`: it goes to its end.
+    pub until: Option<usize>,
 }
 
 impl Trial {

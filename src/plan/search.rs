@@ -1,63 +1,161 @@
-//! The trials of a search that learns, round by round.
+//! The trials of a search, stage by stage.
 
 use super::expand::{Drafts, repeated};
 use super::{Told, Trial};
-use crate::search::Learner;
-use crate::spec::{Diagnostics, Point, ResolvedExperiment, Rounds};
+use crate::search::{Learner, Reached, go_on, ranks};
+use crate::spec::{Diagnostic, Diagnostics, Halving, Point, ResolvedExperiment, Rounds, Rung};
 
-/// A search that learns: it proposes the trials of a round once it is told how those of all earlier rounds have ended.
+/// A search whose trials depend on how others end: it tells what to run in the next stage once it is told how all earlier ones have
+/// ended. A stage is a round of new trials; or, of a halving, those of a round that go on to the next rung.
 #[derive(Clone, Debug)]
 pub struct Search<'a> {
     experiment: &'a ResolvedExperiment,
     learner: Learner<'a>,
     /// What it goes by.
     pub rounds: &'a Rounds,
-    /// The trials so far: their points and hashes.
-    proposed: Vec<(Point, String)>,
+    halving: Option<&'a Halving>,
+    /// The trials so far.
+    proposed: Vec<Proposed>,
+    /// What was run so far.
+    stages: Vec<Stage>,
     /// How many rounds it has proposed.
     round: usize,
+    /// The rungs of the last round that are still to come.
+    rungs: std::vec::IntoIter<Rung>,
+}
+
+/// A trial, with one [`Trial`] a seed.
+#[derive(Clone, Debug)]
+struct Proposed {
+    point: Point,
+    seeds: Vec<Trial>,
+}
+
+/// Trials that are run side by side.
+#[derive(Clone, Debug)]
+struct Stage {
+    /// By their numbers.
+    trials: Vec<usize>,
+    /// Where they are compared; `None`: they go to their end.
+    rung: Option<Rung>,
+}
+
+impl Stage {
+    fn step(&self) -> Option<usize> {
+        self.rung.map(|rung| rung.step)
+    }
 }
 
 impl<'a> Search<'a> {
-    /// Before its first round; `None` where the experiment has no sweep that learns.
+    /// Before its first stage; `None` where all trials of the experiment are known beforehand.
     pub fn new(experiment: &'a ResolvedExperiment) -> Option<Self> {
         let sweep = experiment.sweep.as_ref()?;
         let (learner, rounds) = (Learner::new(sweep)?, sweep.rounds()?);
-        Some(Self { experiment, learner, rounds, proposed: Vec::new(), round: 0 })
+        Some(Self {
+            experiment,
+            learner,
+            rounds,
+            halving: sweep.halving(),
+            proposed: Vec::new(),
+            stages: Vec::new(),
+            round: 0,
+            rungs: Vec::new().into_iter(),
+        })
     }
 
-    /// The trials of the next round, the seeds of one point one after the other; `told` has those of all earlier rounds in their
-    /// order. Empty at the end of the search.
+    /// What to run in the next stage, the seeds of one point one after the other; `told` has the trials of all earlier stages in
+    /// their order. Empty at the end of the search.
     ///
     /// # Errors
     /// All problems of the trials: values that do not go together, the same trial twice.
     pub fn next(&mut self, told: &[Told]) -> Result<Vec<Trial>, Diagnostics> {
-        let scores: Vec<Option<f64>> = told.iter().map(|told| told.score).collect();
-        let points = self.learner.next(&scores)?;
+        let best = self.best(told);
+        let trials = if best.is_empty() { self.propose(told)? } else { best };
+        if trials.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stage = Stage { trials, rung: self.rungs.next() };
+        let runs = stage.trials.iter().flat_map(|trial| &self.proposed[*trial].seeds);
+        let runs = runs.cloned().map(|run| paused(run, stage.rung)).collect();
+        self.stages.push(stage);
+        Ok(runs)
+    }
+
+    /// The trials of the last stage that go on from its rung; none where it had no rung.
+    fn best(&self, told: &[Told]) -> Vec<usize> {
+        let Some(Stage { trials, rung: Some(rung) }) = self.stages.last() else { return Vec::new() };
+        let scores: Vec<_> = told[told.len() - trials.len()..].iter().map(|told| told.score).collect();
+        go_on(&scores, rung.go_on).into_iter().map(|place| trials[place]).collect()
+    }
+
+    /// The numbers of the trials of a new round.
+    fn propose(&mut self, told: &[Told]) -> Result<Vec<usize>, Diagnostics> {
+        let points = self.learner.next(&self.scores(told))?;
         self.round += usize::from(!points.is_empty());
         // A key beside the sweep may serve trials of other rounds only.
         let trials =
             Drafts::of(self.experiment, &points, usize::MAX)?.trials(&self.experiment.spec.seeds, Some(self.round));
-        for (point, trial) in points.into_iter().zip(trials.chunks(self.experiment.spec.seeds.len())) {
-            if let Some((first, _)) = self.proposed.iter().find(|(_, hash)| *hash == trial[0].spec_hash) {
-                return Err(Diagnostics::new(vec![repeated(self.experiment, first, &point)]));
+        let first = self.proposed.len();
+        for (point, seeds) in points.into_iter().zip(trials.chunks(self.experiment.spec.seeds.len())) {
+            let same = |known: &&Proposed| known.seeds[0].spec_hash == seeds[0].spec_hash;
+            if let Some(known) = self.proposed.iter().find(same) {
+                return Err(Diagnostics::new(vec![repeated(self.experiment, &known.point, &point)]));
             }
-            self.proposed.push((point, trial[0].spec_hash.clone()));
+            self.proposed.push(Proposed { point, seeds: seeds.to_vec() });
         }
-        Ok(trials)
+        self.rungs = rungs(self.halving, &trials, self.proposed.len() - first).into_iter();
+        Ok((first..self.proposed.len()).collect())
     }
 
-    /// What is told of its trials so far, given their scores in their order.
-    pub fn told(&self, scores: Vec<Option<f64>>) -> Vec<Told> {
-        let hashes = self.proposed.iter().map(|(_, hash)| hash.clone());
-        hashes.zip(scores).map(|(spec_hash, score)| Told { spec_hash, score }).collect()
+    /// What the learner is told of the trials so far.
+    fn scores(&self, told: &[Told]) -> Vec<Option<f64>> {
+        let mut reached = vec![Reached { rung: None, score: None }; self.proposed.len()];
+        for ((trial, _), told) in self.due().zip(told) {
+            reached[trial] = Reached { rung: told.rung, score: told.score };
+        }
+        match self.halving {
+            Some(_) => ranks(&reached),
+            None => reached.into_iter().map(|trial| trial.score).collect(),
+        }
     }
 
-    /// The part of what was told `earlier` that is of its trials so far, all of them; `None` where some are not among it.
+    /// What it must be told before the next stage: the number of a trial, and the rung, in steps.
+    fn due(&self) -> impl Iterator<Item = (usize, Option<usize>)> {
+        self.stages.iter().flat_map(|stage| stage.trials.iter().map(|trial| (*trial, stage.step())))
+    }
+
+    fn hash(&self, trial: usize) -> &str {
+        &self.proposed[trial].seeds[0].spec_hash
+    }
+
+    /// What is told of all stages so far: the first of it was told `before`, of the others `score` has that of the seeds of a trial
+    /// at a rung, or at their end. `None` where that of one is not known.
+    pub fn told(
+        &self,
+        before: &[Told],
+        mut score: impl FnMut(&[Trial], Option<usize>) -> Option<Option<f64>>,
+    ) -> Option<Vec<Told>> {
+        let new = self.due().skip(before.len()).map(|(trial, rung)| {
+            let score = score(&self.proposed[trial].seeds, rung)?;
+            Some(Told { spec_hash: self.hash(trial).to_owned(), score, rung })
+        });
+        before.iter().cloned().map(Some).chain(new).collect()
+    }
+
+    /// The part of what was told `earlier` that is of its stages so far, all of them; `None` where some are not among it.
     pub fn recalled(&self, earlier: &[Told]) -> Option<Vec<Told>> {
-        let earlier = earlier.get(..self.proposed.len())?;
-        let same = self.proposed.iter().zip(earlier).all(|((_, hash), told)| *hash == told.spec_hash);
-        same.then(|| earlier.to_vec())
+        let due: Vec<_> = self.due().collect();
+        let earlier = earlier.get(..due.len())?;
+        let same = |((trial, rung), told): (&(usize, Option<usize>), &Told)| {
+            self.hash(*trial) == told.spec_hash && *rung == told.rung
+        };
+        due.iter().zip(earlier).all(same).then(|| earlier.to_vec())
+    }
+
+    /// Whether a run is of the last stage.
+    pub fn is_running(&self, run: &Trial) -> bool {
+        let last = self.stages.last();
+        last.is_some_and(|stage| stage.trials.iter().any(|trial| self.hash(*trial) == run.spec_hash))
     }
 
     /// The number of the last round that it proposed, from 1, and how many it has at most.
@@ -65,6 +163,53 @@ impl<'a> Search<'a> {
         let trials = self.experiment.sweep.as_ref().map_or(0, |sweep| sweep.trials);
         (self.round, self.rounds.count(trials))
     }
+
+    /// Where the trials of the last stage are compared; `None`: they go to their end.
+    pub fn rung(&self) -> Option<Rung> {
+        self.stages.last()?.rung
+    }
+
+    /// How its trials are halved, where they are.
+    pub fn halving(&self) -> Option<&'a Halving> {
+        self.halving
+    }
+}
+
+/// A run that goes to its next rung, or to its end. A rung is at an evaluation.
+fn paused(run: Trial, rung: Option<Rung>) -> Trial {
+    let until = rung.map(|rung| rung.step.next_multiple_of(run.spec.training.evaluate_every));
+    Trial { until, ..run }
+}
+
+/// The rungs of a round of so many trials; none where nothing is halved.
+fn rungs(halving: Option<&Halving>, runs: &[Trial], trials: usize) -> Vec<Rung> {
+    halving.map_or_else(Vec::new, |halving| halving.rungs(trials, longest(runs)))
+}
+
+/// Steps of the longest run; `None` where it is not known before the data are.
+fn longest(runs: &[Trial]) -> Option<usize> {
+    runs.iter().map(|run| run.spec.training.steps).collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// The runs of a first round of so many trials, each until its first rung.
+///
+/// # Errors
+/// Where there is no rung before the end of all of them.
+pub(super) fn until_first_rung(
+    experiment: &ResolvedExperiment,
+    runs: Vec<Trial>,
+    trials: usize,
+) -> Result<Vec<Trial>, Diagnostics> {
+    let Some(sweep) = &experiment.sweep else { return Ok(runs) };
+    let Some(halving) = sweep.halving() else { return Ok(runs) };
+    let rungs = halving.rungs(trials, longest(&runs));
+    if let (true, Some(steps)) = (rungs.is_empty() && trials > 1, longest(&runs)) {
+        let message =
+            format!("no trial is stopped: `first_rung` is {}, and trials have {steps} steps", halving.first_rung);
+        let problem = Diagnostic::error(&sweep.place, message);
+        return Err(Diagnostics::new(vec![problem.help("lower `first_rung`, or train longer")]));
+    }
+    Ok(runs.into_iter().map(|run| paused(run, rungs.first().copied())).collect())
 }
 
 #[cfg(test)]
@@ -111,7 +256,7 @@ mod tests {
         let mut search = Search::new(experiment).expect("a search");
         let mut trials: Vec<Trial> = Vec::new();
         loop {
-            let told = search.told(trials.iter().map(&score).collect());
+            let told = search.told(&[], |seeds, _| Some(score(&seeds[0]))).expect("told of all");
             let next = search.next(&told).expect("trials");
             if next.is_empty() {
                 return trials;

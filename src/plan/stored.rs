@@ -44,6 +44,8 @@ struct StoredTrial {
     spec_hash: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     round: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<usize>,
     /// Absolute: the working directory of a job is another one.
     folder: PathBuf,
     spec: Spec,
@@ -61,6 +63,7 @@ impl Plan {
             overrides: trial.overrides.clone(),
             spec_hash: trial.spec_hash.clone(),
             round: trial.round,
+            until: trial.until,
             folder: home(&trial.spec),
             spec: trial.spec.clone(),
         };
@@ -101,6 +104,7 @@ impl Plan {
                 overrides: trial.overrides,
                 spec_hash: trial.spec_hash,
                 round: trial.round,
+                until: trial.until,
             });
         }
         Ok(Self { experiment: stored.experiment, trials, beside: Vec::new(), told: stored.told })

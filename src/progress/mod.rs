@@ -244,6 +244,7 @@ impl RunProgress {
                 let mark = match status {
                     Status::Finished => style("✓").green(),
                     Status::Diverged | Status::Failed => style("✗").red(),
+                    Status::Stopped => style("–").dim(),
                     Status::Interrupted | Status::Running => style("!").yellow(),
                 };
                 self.progress.println(format!("{} {}  {text}", mark.bold().for_stderr(), self.label));
@@ -254,7 +255,8 @@ impl RunProgress {
             }),
             Output::Silent => {}
         }
-        self.progress.advance(-self.share, true);
+        // One that is paused at a rung has not ended.
+        self.progress.advance(-self.share, status != Status::Interrupted);
         self.share = 0.0;
     }
 

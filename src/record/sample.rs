@@ -47,5 +47,6 @@ pub(super) fn trial(id: &str, seed: u64, overrides: &str) -> Trial {
         overrides: toml::from_str(overrides).expect("TOML"),
         spec_hash: "3f9a2c1d".repeat(8),
         round: None,
+        until: None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::tpe::{self, Known};
-use super::{at, distinct, sobol};
+use super::{at, first};
 use crate::random::{Purpose, stream};
 use crate::spec::{Diagnostics, Point, Rounds, Sweep, written};
 
@@ -38,8 +38,7 @@ impl<'a> Learner<'a> {
         let round = numbers.start.min(*trials)..numbers.end.min(*trials);
         let mut points = Vec::with_capacity(round.len());
         if self.proposed == 0 {
-            let draws = distinct(self.sweep, round.len(), sobol::DRAWS, |i| sobol::coordinates(*seed, axes.len(), i))?;
-            for (place, point) in draws {
+            for (place, point) in first(self.sweep, round.len())? {
                 self.places.push(tpe::settled(axes, place));
                 self.seen.insert(written(&point));
                 points.push(point);

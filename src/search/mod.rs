@@ -1,16 +1,18 @@
 //! What to run next: the points of a sweep, one file a method. Pure functions that know nothing of where trials run.
 
 mod grid;
+mod halving;
 mod learner;
 mod random;
 mod sobol;
 mod tpe;
 
+pub(crate) use halving::{Reached, go_on, ranks};
 pub(crate) use learner::Learner;
 
 use std::collections::HashSet;
 
-use crate::spec::{Axis, Diagnostic, Diagnostics, Method, Point, Sweep, written};
+use crate::spec::{Axis, Candidates, Diagnostic, Diagnostics, Halving, Method, Point, Sweep, written};
 
 /// Points of a search that learns that tell beforehand whether what it may propose makes sense.
 const FORESEEN: usize = 64;
@@ -31,11 +33,23 @@ pub(crate) fn points(sweep: &Sweep) -> Result<Vec<Point>, Diagnostics> {
             let coordinates = |index| sobol::coordinates(*seed, axes.len(), index);
             distinct(sweep, *trials, sobol::DRAWS, coordinates).map(points_of)
         }
-        Method::Tpe(rounds) => {
-            let count = rounds.startup.max(FORESEEN).min(*trials);
-            let coordinates = |index| sobol::coordinates(*seed, axes.len(), index);
-            distinct(sweep, count, sobol::DRAWS, coordinates).map(points_of)
+        Method::Tpe(_) | Method::Halving(_) => {
+            let startup = sweep.rounds().map_or(0, |rounds| rounds.startup);
+            first(sweep, startup.max(FORESEEN)).map(points_of)
         }
+    }
+}
+
+/// The first `count` points, at most all, of a search that goes on in rounds: before anything is known.
+fn first(sweep: &Sweep, count: usize) -> Result<Vec<(Vec<f64>, Point)>, Diagnostics> {
+    let Sweep { axes, seed, trials, .. } = sweep;
+    let count = count.min(*trials);
+    match &sweep.method {
+        Method::Halving(Halving { candidates: Candidates::Random, .. }) => {
+            let draws = trials.saturating_mul(random::DRAWS_PER_TRIAL);
+            distinct(sweep, count, draws, |index| random::coordinates(*seed, axes.len(), index))
+        }
+        _ => distinct(sweep, count, sobol::DRAWS, |index| sobol::coordinates(*seed, axes.len(), index)),
     }
 }
 

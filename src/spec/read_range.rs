@@ -135,7 +135,7 @@ impl Reader<'_> {
             fail(&step.place, "a logarithmic range has no `step`", "in a grid, use `points`");
         }
         match (method, points) {
-            (Some(Method::Random | Method::Sobol | Method::Tpe(_)), Some(points)) => {
+            (Some(Method::Random | Method::Sobol | Method::Tpe(_) | Method::Halving(_)), Some(points)) => {
                 fail(&points.place, "`points` has no effect: only a grid counts the points of a range", "leave it out");
             }
             (Some(Method::Grid), None) if step.is_none() => {

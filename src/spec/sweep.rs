@@ -57,6 +57,72 @@ pub enum Method {
     Sobol,
     /// By a tree-structured Parzen estimator, in rounds: from the second on, it knows how the trials of earlier ones ended.
     Tpe(Rounds),
+    /// By successive halving: only the best of them go on from one rung to the next.
+    Halving(Halving),
+}
+
+/// Successive halving (Jamieson & Talwalkar 2016; Li et al. 2018, section 3): all trials of a round train to the first rung, and of
+/// those at a rung one in `eta` goes on to the next, which is `eta` times as far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halving {
+    /// How the trials are chosen: those of each round are halved among themselves.
+    pub candidates: Candidates,
+    /// Of so many trials one goes on.
+    pub eta: usize,
+    /// Steps to the first rung.
+    pub first_rung: usize,
+    /// Keep the checkpoints of trials that do not go on.
+    pub keep_stopped: bool,
+    rounds: Rounds,
+}
+
+/// How the trials of a halving are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "as the methods of the same names")]
+pub enum Candidates {
+    Random,
+    Sobol,
+    Tpe,
+}
+
+impl Halving {
+    /// From checked values of the keys, of which a sweep has so many `trials`; `None` where one is wrong.
+    fn read(values: &Table, trials: usize) -> Option<Self> {
+        let size = |path| Some(values.get(path)?.as_integer()? as usize);
+        let candidates: Candidates = values.get("sweep.candidates")?.clone().try_into().ok()?;
+        let rounds = match candidates {
+            Candidates::Random | Candidates::Sobol => Rounds { startup: trials, size: 1, metric: Score::ValidationNll },
+            Candidates::Tpe => {
+                Rounds { startup: size("sweep.startup")?, size: size("sweep.round")?, metric: Score::ValidationNll }
+            }
+        };
+        let (eta, first_rung) = (size("sweep.eta")?, size("sweep.first_rung")?);
+        Some(Self { candidates, eta, first_rung, keep_stopped: values.get("sweep.keep_stopped")?.as_bool()?, rounds })
+    }
+
+    /// The rungs of so many `trials` of at most so many `steps`; `None`: their length is not known before their data are.
+    pub fn rungs(&self, trials: usize, steps: Option<usize>) -> Vec<Rung> {
+        let best = |trials: usize| (trials / self.eta).max(1);
+        let first = Rung { step: self.first_rung, trials, go_on: best(trials) };
+        let next = |rung: &Rung| {
+            let step = rung.step.saturating_mul(self.eta);
+            Some(Rung { step, trials: rung.go_on, go_on: best(rung.go_on) })
+        };
+        let all = std::iter::successors(Some(first), next);
+        all.take_while(|rung| rung.trials > 1 && steps.is_none_or(|steps| rung.step < steps)).collect()
+    }
+}
+
+/// Where the trials of a halving are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// Steps that they have done.
+    pub step: usize,
+    /// How many come there, if none diverges.
+    pub trials: usize,
+    /// How many of them go on.
+    pub go_on: usize,
 }
 
 /// How a search that learns goes on.
@@ -116,11 +182,14 @@ impl Sweep {
         let consumed = consume(settings, &place, |path| path.starts_with("sweep."));
         problems.extend(consumed.problems);
         problems.extend(consumed.unused.into_iter().map(|(_, problem)| problem));
+        let integer = |path: &str| consumed.values.get(path).and_then(toml::Value::as_integer);
         let method = match consumed.values.get("sweep.method").and_then(toml::Value::as_str) {
             Some("grid") => Some(Method::Grid),
             Some("random") => Some(Method::Random),
             Some("sobol") => Some(Method::Sobol),
             Some("tpe") => Rounds::read(&consumed.values).map(Method::Tpe),
+            Some("halving") => Halving::read(&consumed.values, integer("sweep.trials").map_or(0, |it| it as usize))
+                .map(Method::Halving),
             _ => None,
         };
         if settings.axes.is_empty() {
@@ -152,10 +221,9 @@ impl Sweep {
             }
             axes.push(axis);
         }
-        let integer = |path: &str| consumed.values.get(path).and_then(toml::Value::as_integer);
         let product = || axes.iter().map(Axis::count).fold(1_usize, usize::saturating_mul);
         let trials = match method {
-            Some(Method::Random | Method::Sobol | Method::Tpe(_)) => {
+            Some(Method::Random | Method::Sobol | Method::Tpe(_) | Method::Halving(_)) => {
                 integer("sweep.trials").map_or(0, |trials| trials as usize)
             }
             _ => product(),
@@ -168,11 +236,19 @@ impl Sweep {
         Some(Self { method: method.unwrap_or(Method::Grid), trials, seed, axes, place })
     }
 
-    /// How it goes on, where it learns.
+    /// How it goes on, where what it runs depends on how earlier trials end.
     pub fn rounds(&self) -> Option<&Rounds> {
         match &self.method {
-            Method::Tpe(rounds) => Some(rounds),
+            Method::Tpe(rounds) | Method::Halving(Halving { rounds, .. }) => Some(rounds),
             Method::Grid | Method::Random | Method::Sobol => None,
+        }
+    }
+
+    /// How its trials are halved, where they are.
+    pub fn halving(&self) -> Option<&Halving> {
+        match &self.method {
+            Method::Halving(halving) => Some(halving),
+            Method::Grid | Method::Random | Method::Sobol | Method::Tpe(_) => None,
         }
     }
 
