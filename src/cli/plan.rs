@@ -48,7 +48,7 @@ impl Plan {
             let experiments = self.specs.experiments()?;
             if let Some((experiment, _)) = experiments.iter().find(|(it, _)| is_open(it)) {
                 return Err(Failure::Usage(format!(
-                    "--kubernetes: {}: what its search proposes depends on how trials end, and a Job is one list of trials; use \
+                    "--kubernetes: {}: what its search runs depends on how trials end, and a Job is one list of trials; use \
                      `runner run`, or `--engine slurm --wait`",
                     experiment.spec.name
                 )));
@@ -91,7 +91,7 @@ pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], jso
             }
             let seeds: Vec<String> =
                 plan.trials.iter().filter(|other| other.id == trial.id).map(|other| other.seed.to_string()).collect();
-            budget = budget.with(seeds.len(), steps, seconds);
+            budget = budget.with(seeds.len(), steps, seconds, trial.spec.training.evaluate_every);
             let overrides: Vec<String> =
                 trial.overrides.iter().map(|(key, value)| format!("{key} = {value}")).collect();
             table.add_row([
@@ -106,40 +106,85 @@ pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], jso
             ]);
         }
         print(format_args!("{}: {}", plan.experiment, counted(plan.trials.len(), "run")))?;
-        if let Some((sweep, rounds)) = experiment.sweep.as_ref().and_then(|sweep| Some((sweep, sweep.rounds()?))) {
-            let (all, shown) = (experiment.runs(), plan.trials.len().max(1));
-            let share = all as f64 / shown as f64;
-            print(format_args!(
-                "round 1 of {}, {} of {} trials; the others are proposed as rounds end, by {}",
-                rounds.count(sweep.trials),
-                rounds.startup.min(sweep.trials),
-                sweep.trials,
-                rounds.metric.as_str()
-            ))?;
-            print(format_args!(
-                "all rounds: {}, about {} steps and {} of computing if the others take as long as these",
-                counted(all, "run"),
-                count(budget.steps * share),
-                duration(budget.seconds * share)
-            ))?;
+        if let Some(sweep) = &experiment.sweep {
+            show_search(experiment, sweep, plan, &budget)?;
         }
         print(table)?;
     }
     Ok(Exit::Success)
 }
 
-/// What runs take together.
+/// Prints how a search goes on whose runs depend on how others end, and what all of it takes.
+fn show_search(
+    experiment: &ResolvedExperiment,
+    sweep: &Sweep,
+    plan: &plan::Plan,
+    first_round: &Budget,
+) -> Result<(), Failure> {
+    let Some(rounds) = sweep.rounds() else { return Ok(()) };
+    let number = rounds.count(sweep.trials);
+    if number > 1 {
+        print(format_args!(
+            "round 1 of {number}, {} of {} trials; the others are proposed as rounds end, by {}",
+            rounds.startup.min(sweep.trials),
+            sweep.trials,
+            rounds.metric.as_str()
+        ))?;
+    }
+    let mut share = 1.0;
+    if let Some(halving) = sweep.halving() {
+        let runs = plan.trials.len().max(1) as f64;
+        let of_round = |index: usize| {
+            let trials = rounds.trials(index);
+            trials.end.min(sweep.trials) - trials.start.min(sweep.trials)
+        };
+        for rung in halving.rungs(of_round(0), Some(first_round.last)) {
+            print(format_args!(
+                "rung at step {}: {} of {} go on",
+                rung.step,
+                rung.go_on,
+                counted(rung.trials, "trial")
+            ))?;
+        }
+        // In runs of full length.
+        let Budget { longest, last, .. } = *first_round;
+        let length = |index: usize| halving.steps(of_round(index), longest, last) as f64 / longest.max(1) as f64;
+        let seeds = experiment.spec.seeds.len() as f64;
+        share = (0..number).map(length).sum::<f64>() * seeds / runs;
+    } else if number > 1 {
+        share = experiment.runs() as f64 / plan.trials.len().max(1) as f64;
+    }
+    let others = if number > 1 { " if the others take as long as these" } else { "" };
+    print(format_args!(
+        "{}: {}, about {} steps and {} of computing{others}",
+        if number > 1 { "all rounds" } else { "all rungs" },
+        counted(experiment.runs(), "run"),
+        count(first_round.steps * share),
+        duration(first_round.seconds * share)
+    ))
+}
+
+/// What runs of full length take together.
 #[derive(Default)]
 struct Budget {
     steps: f64,
     seconds: f64,
+    /// Steps of the longest.
+    longest: usize,
+    /// The last evaluation of any before its end.
+    last: usize,
 }
 
 impl Budget {
-    /// With so many `runs` more of so many steps and seconds each.
-    fn with(self, runs: usize, steps: u64, seconds: f64) -> Self {
+    /// With so many `runs` more of so many steps and seconds each, and how often they are evaluated.
+    fn with(self, runs: usize, steps: u64, seconds: f64, evaluate_every: usize) -> Self {
         let runs = runs as f64;
-        Self { steps: self.steps + runs * steps as f64, seconds: self.seconds + runs * seconds }
+        Self {
+            steps: self.steps + runs * steps as f64,
+            seconds: self.seconds + runs * seconds,
+            longest: self.longest.max(steps as usize),
+            last: self.last.max(plan::last_evaluation(steps as usize, evaluate_every)),
+        }
     }
 }
 

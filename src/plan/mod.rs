@@ -16,7 +16,7 @@ use crate::spec::Spec;
 pub use difference::Difference;
 pub use expand::{expand, prepare};
 pub use identity::{as_written, settings_hash, spec_hash};
-pub use search::Search;
+pub use search::{Search, last_evaluation};
 pub use stored::StoredPlanError;
 
 /// Everything that one experiment runs.

@@ -183,12 +183,18 @@ fn paused(run: Trial, rung: Option<Rung>) -> Trial {
 
 /// The rungs of a round of so many trials; none where nothing is halved.
 fn rungs(halving: Option<&Halving>, runs: &[Trial], trials: usize) -> Vec<Rung> {
-    halving.map_or_else(Vec::new, |halving| halving.rungs(trials, longest(runs)))
+    halving.map_or_else(Vec::new, |halving| halving.rungs(trials, last(runs)))
 }
 
-/// Steps of the longest run; `None` where it is not known before the data are.
-fn longest(runs: &[Trial]) -> Option<usize> {
-    runs.iter().map(|run| run.spec.training.steps).collect::<Option<Vec<_>>>()?.into_iter().max()
+/// The last evaluation of any run before its end, in steps; `None` where it is not known before the data are.
+fn last(runs: &[Trial]) -> Option<usize> {
+    let of_run = |run: &Trial| Some(last_evaluation(run.spec.training.steps?, run.spec.training.evaluate_every));
+    runs.iter().map(of_run).collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// The step of the last evaluation before the end of a run of so many steps.
+pub fn last_evaluation(steps: usize, evaluate_every: usize) -> usize {
+    steps.saturating_sub(1) / evaluate_every * evaluate_every
 }
 
 /// The runs of a first round of so many trials, each until its first rung.
@@ -202,12 +208,16 @@ pub(super) fn until_first_rung(
 ) -> Result<Vec<Trial>, Diagnostics> {
     let Some(sweep) = &experiment.sweep else { return Ok(runs) };
     let Some(halving) = sweep.halving() else { return Ok(runs) };
-    let rungs = halving.rungs(trials, longest(&runs));
-    if let (true, Some(steps)) = (rungs.is_empty() && trials > 1, longest(&runs)) {
-        let message =
-            format!("no trial is stopped: `first_rung` is {}, and trials have {steps} steps", halving.first_rung);
+    let rungs = halving.rungs(trials, last(&runs));
+    if let (true, Some(last)) = (rungs.is_empty() && trials > 1, last(&runs)) {
+        let first = halving.first_rung;
+        let message = format!(
+            "no trial is stopped: `first_rung` is {first}, and the last evaluation before the end is at step {last}"
+        );
         let problem = Diagnostic::error(&sweep.place, message);
-        return Err(Diagnostics::new(vec![problem.help("lower `first_rung`, or train longer")]));
+        return Err(Diagnostics::new(vec![
+            problem.help("lower `first_rung` or `training.evaluate_every`, or train longer"),
+        ]));
     }
     Ok(runs.into_iter().map(|run| paused(run, rungs.first().copied())).collect())
 }

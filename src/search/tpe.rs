@@ -1,9 +1,11 @@
 //! A tree-structured Parzen estimator over all axes at once.
 //!
 //! Trials are divided into the good and the others; a proposal is the draw from the density l of the good that maximises l/g,
-//! where g is the density of the others (Bergstra et al. 2011, eq. 8). Both are mixtures of one kernel a trial, a product over the
-//! axes (Falkner et al. 2018), and one of the prior, as wide as the space (Watanabe 2023, section 3.3). All densities are relative
-//! to even draws from the unit cube, and all functions those of `libm`: a proposal has the same bits on every machine.
+//! where g is the density of the others (Bergstra et al. 2011, section 4). Both are mixtures of one kernel a trial, a product over the
+//! axes (Falkner et al. 2018), and one of the prior, as wide as the space (Watanabe 2023). All densities are relative to even draws
+//! from the unit cube, and all functions here those of `libm`, so that a proposal has the same bits on machines of one platform; on
+//! another one the last bits may differ, where a logarithmic axis is laid out with its own `exp` and `ln`. What was proposed and
+//! told is in `plan.json`.
 
 use std::collections::BTreeSet;
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
@@ -204,8 +206,8 @@ impl<'a> Parzen<'a> {
     }
 }
 
-/// The deviation of each trial's kernel along an axis: the larger distance to its neighbours on both sides (Bergstra et al. 2011,
-/// section 4.2), an end of the axis being none where there is another; never narrower than few trials need to fill the axis.
+/// The deviation of each trial's kernel along an axis: the larger distance to its neighbours on both sides (Bergstra et al.
+/// 2011, section 4), an end of the axis being none where there is another; never narrower than few trials need to fill the axis.
 fn widths(trials: &[&[f64]], axis: usize) -> Vec<f64> {
     let mut order: Vec<usize> = (0..trials.len()).collect();
     order.sort_by(|a, b| trials[*a][axis].total_cmp(&trials[*b][axis]));

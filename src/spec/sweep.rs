@@ -61,7 +61,7 @@ pub enum Method {
     Halving(Halving),
 }
 
-/// Successive halving (Jamieson & Talwalkar 2016; Li et al. 2018, section 3): all trials of a round train to the first rung, and of
+/// Successive halving (Jamieson & Talwalkar 2016; Li et al. 2018): all trials of a round train to the first rung, and of
 /// those at a rung one in `eta` goes on to the next, which is `eta` times as far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Halving {
@@ -101,8 +101,17 @@ impl Halving {
         Some(Self { candidates, eta, first_rung, keep_stopped: values.get("sweep.keep_stopped")?.as_bool()?, rounds })
     }
 
-    /// The rungs of so many `trials` of at most so many `steps`; `None`: their length is not known before their data are.
-    pub fn rungs(&self, trials: usize, steps: Option<usize>) -> Vec<Rung> {
+    /// Steps of so many `trials` together, each of which would have so many `steps`; `last` as for [`Halving::rungs`].
+    pub fn steps(&self, trials: usize, steps: usize, last: usize) -> usize {
+        let rungs = self.rungs(trials, Some(last));
+        let to_end = rungs.last().map_or(trials, |rung| rung.go_on);
+        let stopped = rungs.iter().map(|rung| (rung.trials - rung.go_on).saturating_mul(rung.step));
+        stopped.fold(to_end.saturating_mul(steps), usize::saturating_add)
+    }
+
+    /// The rungs of so many `trials`, up to the step of their `last` evaluation before their end; `None`: it is not known before the
+    /// data are.
+    pub fn rungs(&self, trials: usize, last: Option<usize>) -> Vec<Rung> {
         let best = |trials: usize| (trials / self.eta).max(1);
         let first = Rung { step: self.first_rung, trials, go_on: best(trials) };
         let next = |rung: &Rung| {
@@ -110,7 +119,7 @@ impl Halving {
             Some(Rung { step, trials: rung.go_on, go_on: best(rung.go_on) })
         };
         let all = std::iter::successors(Some(first), next);
-        all.take_while(|rung| rung.trials > 1 && steps.is_none_or(|steps| rung.step < steps)).collect()
+        all.take_while(|rung| rung.trials > 1 && last.is_none_or(|last| rung.step <= last)).collect()
     }
 }
 
