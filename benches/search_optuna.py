@@ -1,4 +1,4 @@
-"""The functions of benches/search.rs, minimised by Optuna: mean over 20 seeds of the best of 100 trials, with its standard error.
+"""The functions of benches/search.rs, minimised by Optuna: mean over the seeds 100 to 119 of the best of 100 trials, with its standard error.
 
 python benches/search_optuna.py            (pip install optuna numpy)
 """
@@ -8,7 +8,7 @@ import math
 import numpy
 import optuna
 
-TRIALS, REPEATS, BATCH = 100, 20, 4
+TRIALS, REPEATS, FIRST, BATCH = 100, 20, 100, 4
 
 
 def bowl(trial):
@@ -49,6 +49,30 @@ def hartmann6(trial):
     return -float(HEIGHTS @ numpy.exp(-(WIDTHS * (x - CENTRES) ** 2).sum(axis=1)))
 
 
+def branin(trial):
+    x = -5 + 15 * trial.suggest_float("x", 0.0, 1.0)
+    y = 15 * trial.suggest_float("y", 0.0, 1.0)
+    mask = trial.suggest_categorical("mask", ["alternating", "half", "random"])
+    moved, lifted = {"half": (0, 0), "alternating": (2, 1), "random": (-3, 3)}[mask]
+    x += moved
+    bent = y - 5.1 / (4 * math.pi**2) * x * x + 5 / math.pi * x - 6
+    return bent * bent + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10 + lifted
+
+
+def rosenbrock(trial):
+    x = [math.log10(trial.suggest_float(f"x{i}", 1e-2, 1e2, log=True)) for i in range(4)]
+    return math.log1p(sum(100 * (b - a * a) ** 2 + (1 - a) ** 2 for a, b in zip(x, x[1:])))
+
+
+def levy(trial):
+    u, v = (1 + (20 * trial.suggest_float(name, 0.0, 1.0) - 11) / 4 for name in ("x", "y"))
+    depth = (trial.suggest_int("depth", 1, 21) - 7) / 5
+    activation = trial.suggest_categorical("activation", ["relu", "tanh"])
+    first, last = math.sin(math.pi * u) ** 2, (v - 1) ** 2 * (1 + math.sin(2 * math.pi * v) ** 2)
+    middle = (u - 1) ** 2 * (1 + 10 * math.sin(math.pi * u + 1) ** 2)
+    return first + middle + last + (depth * depth if activation == "tanh" else 2)
+
+
 def best(function, seed, multivariate, batch):
     sampler = optuna.samplers.TPESampler(
         seed=seed, n_startup_trials=10, multivariate=multivariate, constant_liar=batch > 1
@@ -65,8 +89,8 @@ def best(function, seed, multivariate, batch):
 
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-for function in (bowl, flow, hartmann6):
+for function in (bowl, flow, hartmann6, branin, rosenbrock, levy):
     for multivariate, batch in ((True, 1), (True, BATCH), (False, BATCH)):
-        found = numpy.array([best(function, seed, multivariate, batch) for seed in range(REPEATS)])
+        found = numpy.array([best(function, seed, multivariate, batch) for seed in range(FIRST, FIRST + REPEATS)])
         how = f"{'multivariate' if multivariate else 'univariate'}, {batch} at once"
         print(f"{function.__name__} optuna ({how}) {found.mean():.4f} {found.std(ddof=1) / REPEATS**0.5:.4f}", flush=True)
