@@ -55,10 +55,10 @@ const FUNCTIONS: [Function; 6] = [
     },
     Function {
         name: "rosenbrock",
-        axes: "\"optimizer.learning_rate\" = { min = 1e-2, max = 1e2, scale = \"log\" }\n\
-               \"optimizer.epsilon\" = { min = 1e-2, max = 1e2, scale = \"log\" }\n\
+        axes: "\"optimizer.learning_rate\" = { min = 1e-3, max = 10.0, scale = \"log\" }\n\
+               \"optimizer.epsilon\" = { min = 1e-4, max = 1.0, scale = \"log\" }\n\
                \"optimizer.clip_norm\" = { min = 1e-2, max = 1e2, scale = \"log\" }\n\
-               \"dataset.noise\" = { min = 1e-2, max = 1e2, scale = \"log\" }\n",
+               \"dataset.noise\" = { min = 1e-2, max = 10.0, scale = \"log\" }\n",
         value: rosenbrock,
     },
     Function {
@@ -148,8 +148,14 @@ fn branin(values: &Values) -> f64 {
 
 /// The function of Rosenbrock in the logarithms of four numbers, of which its own logarithm is taken; 0 at best.
 fn rosenbrock(values: &Values) -> f64 {
-    let keys = ["optimizer.learning_rate", "optimizer.epsilon", "optimizer.clip_norm", "dataset.noise"];
-    let x = keys.map(|key| number(values, key).log10());
+    let log = |key| number(values, key).log10();
+    // Each from −2 to 2.
+    let x = [
+        log("optimizer.learning_rate") + 1.0,
+        log("optimizer.epsilon") + 2.0,
+        log("optimizer.clip_norm"),
+        4.0 / 3.0 * (log("dataset.noise") + 2.0) - 2.0,
+    ];
     let sum: f64 =
         x.windows(2).map(|pair| 100.0 * (pair[1] - pair[0] * pair[0]).powi(2) + (1.0 - pair[0]).powi(2)).sum();
     sum.ln_1p()
