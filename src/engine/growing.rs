@@ -194,7 +194,8 @@ impl LaidOut<'_> {
             }
         });
         let Some(told) = told.filter(|told| *told != plan.told) else { return Ok(false) };
-        if let Some(run) = without.take() {
+        // Once is enough: what the first round lacks, all lack.
+        if let Some(run) = without.take().filter(|_| plan.told.is_empty()) {
             let text =
                 "finished without it, which counts as worst: is there one for these data? `sweep.metric` names another";
             tell(format!("warning: {}: {} {text}", metric.as_str(), run.id));

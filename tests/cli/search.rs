@@ -89,6 +89,14 @@ fn a_trial_that_diverges_is_told_as_the_worst_and_the_search_goes_on() {
 }
 
 #[test]
+fn a_metric_that_finished_runs_do_not_have_is_told_once() {
+    let here = workplace();
+    let ended = here.runner("search.toml --set sweep.metric=\"bits_per_dim\"").expect(0);
+    assert_eq!(ended.stderr.matches("warning: bits_per_dim: ").count(), 1, "{}", ended.stderr);
+    assert!(!here.runner("search.toml --results others").expect(0).stderr.contains("warning"));
+}
+
+#[test]
 fn plan_shows_the_first_round_and_list_the_round_of_every_trial() {
     let here = workplace();
     let shown = here.runner("plan search.toml").expect(0).stdout;
