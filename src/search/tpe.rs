@@ -1,8 +1,8 @@
 //! A tree-structured Parzen estimator over all axes at once.
 //!
 //! Trials are divided into the good and the others; a proposal is the draw from the density l of the good that maximises l/g,
-//! where g is the density of the others (Bergstra et al. 2011, section 4). Both are mixtures of one kernel a trial, a product over the
-//! axes (Falkner et al. 2018), and one of the prior, as wide as the space (Watanabe 2023). All densities are relative to even draws
+//! where g is the density of the others (Bergstra et al. 2011, section 4). Both are mixtures of one kernel a trial, a product over
+//! the axes (Falkner et al. 2018), and one of the prior, as wide as the space (Watanabe 2023). All densities are relative to even draws
 //! from the unit cube, and all functions here those of `libm`, so that a proposal has the same bits on machines of one platform; on
 //! another one the last bits may differ, where a logarithmic axis is laid out with its own `exp` and `ln`. What was proposed and
 //! told is in `plan.json`.

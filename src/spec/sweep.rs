@@ -109,8 +109,8 @@ impl Halving {
         stopped.fold(to_end.saturating_mul(steps), usize::saturating_add)
     }
 
-    /// The rungs of so many `trials`, up to the step of their `last` evaluation before their end; `None`: it is not known before the
-    /// data are.
+    /// The rungs of so many `trials`, up to the step of their `last` evaluation before their end; `None`: it is not known before
+    /// the data are.
     pub fn rungs(&self, trials: usize, last: Option<usize>) -> Vec<Rung> {
         let best = |trials: usize| (trials / self.eta).max(1);
         let first = Rung { step: self.first_rung, trials, go_on: best(trials) };

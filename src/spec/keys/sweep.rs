@@ -36,8 +36,8 @@ pub(super) static ROWS: &[Row] = &[
     row("sweep.round", integer(1, MAX_ROUND as i64), Value("4"), "trials",
         "Size of each later round: trials that are proposed together, and halved.").when(LEARNING_HALVED).since(Since::Later),
     row("sweep.first_rung", integer(1, MAX_STEPS), Required, "steps",
-        "At an evaluation after so many steps the trials are compared by their best validation NLL so far, and only the best go on; \
-         the next times after `eta` times as many.").when(HALVED).since(Since::Later),
+        "At an evaluation after so many steps the trials are compared by their best validation NLL so far, and only the best go \
+         on; the next times after `eta` times as many.").when(HALVED).since(Since::Later),
     row("sweep.eta", integer(2, 64), Value("3"), "",
         "Of so many trials one goes on at every comparison, the others are stopped.").when(HALVED).since(Since::Later),
     row("sweep.keep_stopped", Kind::Bool, Value("false"), "",
