@@ -153,7 +153,8 @@ pub fn run(experiments: Vec<Growing<'_>>, local: &Local) -> Result<Vec<Report>, 
     Ok(reports)
 }
 
-/// Runs the `trials` of one stage of all experiments, and adds to `reports` what became of them; returns whether more may be started.
+/// Runs the `trials` of one stage of all experiments, and adds to `reports` what became of them; returns whether more may be
+/// started.
 fn stage(
     trials: &[Vec<Trial>],
     tables: &[Table<'_>],
