@@ -44,9 +44,9 @@ impl Check {
         for warning in warnings {
             tell(format_args!("warning: {warning}"));
         }
-        for (_, plan) in &experiments {
+        for (experiment, plan) in &experiments {
             tell_composed(plan, &datasets)?;
-            print(format_args!("{}: ok, {}", plan.experiment, counted(plan.trials.len(), "run")))?;
+            print(format_args!("{}: ok, {}", plan.experiment, counted(experiment.runs(), "run")))?;
         }
         let devices = experiments.iter().flat_map(|(_, plan)| &plan.trials).map(|trial| trial.spec.device);
         Self::devices(devices.collect())

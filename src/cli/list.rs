@@ -32,7 +32,7 @@ impl List {
     }
 
     fn runs(&self) -> Result<Exit, Failure> {
-        let mut table = table(&["experiment", "trial", "seed", "status", "step", "test NLL", "directory"]);
+        let mut rows: Vec<[String; 9]> = Vec::new();
         let mut totals = Vec::new();
         for experiment in experiments(&self.directory)? {
             let runs = read_runs(&experiment);
@@ -42,6 +42,13 @@ impl List {
             let plan = plan(&experiment);
             let waiting = waiting(plan.as_ref(), &runs.manifests);
             let asked: Option<BTreeSet<_>> = plan.as_ref().map(|plan| plan.trials.iter().map(Trial::run).collect());
+            let planned: BTreeMap<_, _> =
+                plan.iter().flat_map(|plan| &plan.trials).map(|it| (it.run(), (it.round, it.until))).collect();
+            let shown = |number: Option<usize>| number.map_or_else(String::new, |number| number.to_string());
+            let stage = |run: (&str, u64)| {
+                let (round, rung) = planned.get(&run).copied().unwrap_or_default();
+                [round, rung].map(shown)
+            };
             let mut unasked = runs.repeated.len();
             let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
             for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
@@ -50,10 +57,13 @@ impl List {
                 let is_asked = asked.as_ref().is_none_or(|asked| asked.contains(&(&run.spec_hash, run.seed)));
                 unasked += usize::from(!is_asked);
                 let nll = run.summary.as_ref().and_then(|summary| summary.test_nll).map(number);
-                table.add_row([
+                let [round, rung] = stage((&run.spec_hash, run.seed));
+                rows.push([
                     run.experiment.clone(),
                     run.trial.clone(),
                     run.seed.to_string(),
+                    round,
+                    rung,
                     if is_asked { status.to_owned() } else { format!("{status} {UNASKED}") },
                     step(run, directory),
                     nll.unwrap_or_default(),
@@ -63,10 +73,13 @@ impl List {
             for trial in &waiting {
                 let (experiment, seed) = (trial.experiment.clone(), trial.seed.to_string());
                 let nothing = String::new();
-                table.add_row([
+                let [round, rung] = stage(trial.run());
+                rows.push([
                     experiment,
                     trial.id.clone(),
                     seed,
+                    round,
+                    rung,
                     WAITING.into(),
                     nothing.clone(),
                     nothing.clone(),
@@ -92,11 +105,24 @@ impl List {
         if totals.is_empty() {
             tell(format_args!("no runs in {}", self.directory.display()));
         } else {
-            print(table)?;
+            print(runs_table(rows))?;
             print(format_args!("\n{}", totals.join("\n")))?;
         }
         Ok(Exit::Success)
     }
+}
+
+/// The table of runs, with their rounds and the steps of their last rungs where there are any.
+fn runs_table(rows: Vec<[String; 9]>) -> Table {
+    const HEADER: [&str; 9] =
+        ["experiment", "trial", "seed", "round", "rung", "status", "step", "test NLL", "directory"];
+    let is_shown = |i: &usize| !["round", "rung"].contains(&HEADER[*i]) || rows.iter().any(|row| !row[*i].is_empty());
+    let shown: Vec<usize> = (0..HEADER.len()).filter(is_shown).collect();
+    let mut table = table(&shown.iter().map(|i| HEADER[*i]).collect::<Vec<_>>());
+    for row in &rows {
+        table.add_row(shown.iter().map(|i| &row[*i]));
+    }
+    table
 }
 
 /// Status shown for a run that the plan asks for and that has not started.

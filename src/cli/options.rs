@@ -41,12 +41,7 @@ pub(super) enum MessageFormat {
 }
 
 impl Specs {
-    /// The trials of all experiments, resolved and checked. Warnings go to stderr.
-    pub fn plans(&self) -> Result<Vec<Plan>, Failure> {
-        Ok(self.experiments()?.into_iter().map(|(_, plan)| plan).collect())
-    }
-
-    /// The same, each with the experiment that it is made from.
+    /// All experiments with their trials, resolved and checked. Warnings go to stderr.
     pub fn experiments(&self) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
         let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());

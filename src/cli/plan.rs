@@ -11,8 +11,8 @@ use crate::engine::kubernetes::{self, Cluster};
 use crate::engine::{Datasets, TooLittleMemory, free_bytes};
 use crate::plan;
 use crate::progress::{ProgressMode, loading};
-use crate::quantity::{bytes, duration};
-use crate::spec::counted;
+use crate::quantity::{bytes, count, duration};
+use crate::spec::{ResolvedExperiment, Sweep, counted};
 use crate::trial::{Estimate, estimate};
 
 #[derive(Args, Debug)]
@@ -45,20 +45,34 @@ impl Plan {
             return Ok(Exit::Success);
         }
         if self.kubernetes {
+            let experiments = self.specs.experiments()?;
+            if let Some((experiment, _)) = experiments.iter().find(|(it, _)| is_open(it)) {
+                return Err(Failure::Usage(format!(
+                    "--kubernetes: {}: what its search runs depends on how trials end, and a Job is one list of trials; use \
+                     `runner run`, or `--engine slurm --wait`",
+                    experiment.spec.name
+                )));
+            }
             let cluster = Cluster { image: &self.image, claim: &self.claim };
-            for (i, plan) in self.specs.plans()?.iter().enumerate() {
+            for (i, (_, plan)) in experiments.iter().enumerate() {
                 print(format_args!("{}{}", if i > 0 { "---\n" } else { "" }, kubernetes::job(plan, cluster)))?;
             }
             return Ok(Exit::Success);
         }
-        show(&self.specs.plans()?, self.json)
+        let (experiments, plans): (Vec<_>, Vec<_>) = self.specs.experiments()?.into_iter().unzip();
+        show(&experiments, &plans, self.json)
     }
 }
 
-/// Prints plans, as a table or as JSON (one document an experiment).
-pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
+/// Whether not all of its trials are known before any has run.
+fn is_open(experiment: &ResolvedExperiment) -> bool {
+    experiment.sweep.as_ref().and_then(Sweep::rounds).is_some()
+}
+
+/// Prints the plans of experiments, as a table or as JSON (one document an experiment).
+pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
     let datasets = Datasets::new(loading(ProgressMode::Auto));
-    for plan in plans {
+    for (experiment, plan) in experiments.iter().zip(plans) {
         if json {
             print(plan.to_json().map_err(Failure::usage)?)?;
             continue;
@@ -67,6 +81,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["trial", "seeds", "overrides", "shape", "parameters", "steps", "time a run", "memory a run"]);
+        let mut budget = Budget::default();
         for trial in plan.trials.iter().filter(|trial| is_first_seed(plan, trial)) {
             let dataset = datasets.of(&trial.spec).map_err(Failure::usage)?;
             let Estimate { static_shape, parameters, steps, seconds, memory } =
@@ -76,6 +91,7 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
             }
             let seeds: Vec<String> =
                 plan.trials.iter().filter(|other| other.id == trial.id).map(|other| other.seed.to_string()).collect();
+            budget = budget.with(seeds.len(), steps, seconds, trial.spec.training.evaluate_every);
             let overrides: Vec<String> =
                 trial.overrides.iter().map(|(key, value)| format!("{key} = {value}")).collect();
             table.add_row([
@@ -90,9 +106,86 @@ pub(super) fn show(plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
             ]);
         }
         print(format_args!("{}: {}", plan.experiment, counted(plan.trials.len(), "run")))?;
+        if let Some(sweep) = &experiment.sweep {
+            show_search(experiment, sweep, plan, &budget)?;
+        }
         print(table)?;
     }
     Ok(Exit::Success)
+}
+
+/// Prints how a search goes on whose runs depend on how others end, and what all of it takes.
+fn show_search(
+    experiment: &ResolvedExperiment,
+    sweep: &Sweep,
+    plan: &plan::Plan,
+    first_round: &Budget,
+) -> Result<(), Failure> {
+    let Some(rounds) = sweep.rounds() else { return Ok(()) };
+    let number = rounds.count(sweep.trials);
+    if number > 1 {
+        print(format_args!(
+            "round 1 of {number}, {} of {} trials; the others are proposed as rounds end, by {}",
+            rounds.startup.min(sweep.trials),
+            sweep.trials,
+            rounds.metric.as_str()
+        ))?;
+    }
+    let mut share = 1.0;
+    if let Some(halving) = sweep.halving() {
+        let runs = plan.trials.len().max(1) as f64;
+        let of_round = |index: usize| {
+            let trials = rounds.trials(index);
+            trials.end.min(sweep.trials) - trials.start.min(sweep.trials)
+        };
+        for rung in halving.rungs(of_round(0), Some(first_round.last)) {
+            print(format_args!(
+                "rung at step {}: {} of {} go on",
+                rung.step,
+                rung.go_on,
+                counted(rung.trials, "trial")
+            ))?;
+        }
+        // In runs of full length.
+        let Budget { longest, last, .. } = *first_round;
+        let length = |index: usize| halving.steps(of_round(index), longest, last) as f64 / longest.max(1) as f64;
+        let seeds = experiment.spec.seeds.len() as f64;
+        share = (0..number).map(length).sum::<f64>() * seeds / runs;
+    } else if number > 1 {
+        share = experiment.runs() as f64 / plan.trials.len().max(1) as f64;
+    }
+    let others = if number > 1 { " if the others take as long as these" } else { "" };
+    print(format_args!(
+        "{}: {}, about {} steps and {} of computing{others}",
+        if number > 1 { "all rounds" } else { "all rungs" },
+        counted(experiment.runs(), "run"),
+        count(first_round.steps * share),
+        duration(first_round.seconds * share)
+    ))
+}
+
+/// What runs of full length take together.
+#[derive(Default)]
+struct Budget {
+    steps: f64,
+    seconds: f64,
+    /// Steps of the longest.
+    longest: usize,
+    /// The last evaluation of any before its end.
+    last: usize,
+}
+
+impl Budget {
+    /// With so many `runs` more of so many steps and seconds each, and how often they are evaluated.
+    fn with(self, runs: usize, steps: u64, seconds: f64, evaluate_every: usize) -> Self {
+        let runs = runs as f64;
+        Self {
+            steps: self.steps + runs * steps as f64,
+            seconds: self.seconds + runs * seconds,
+            longest: self.longest.max(steps as usize),
+            last: self.last.max(plan::last_evaluation(steps as usize, evaluate_every)),
+        }
+    }
 }
 
 fn is_first_seed(plan: &plan::Plan, trial: &plan::Trial) -> bool {

@@ -9,13 +9,13 @@ use super::compare;
 use super::options::{Specs, stdout_width};
 use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
-use crate::engine::slurm::{self, SlurmError};
-use crate::engine::{self, Datasets, Local, Report, where_it_lies};
-use crate::plan::{Plan, run_directory};
+use crate::engine::slurm::{self, Cluster, SlurmError};
+use crate::engine::{self, Datasets, Growing, Local, Report, where_it_lies};
+use crate::plan::{Plan, Search, run_directory};
 use crate::progress::{Progress, ProgressMode, loading};
 use crate::record::Manifest;
 use crate::report::comparison::{By, Comparison, test_nll};
-use crate::spec::{ResolvedExperiment, counted};
+use crate::spec::{Diagnostics, ResolvedExperiment, counted};
 use crate::train::Status;
 
 #[derive(Args, Debug)]
@@ -75,12 +75,13 @@ impl Run {
             .map(|(experiment, plan)| where_it_lies(plan.clone(), &experiment.path, &self.results))
             .collect();
         if self.dry_run {
-            return super::plan::show(&plans, false);
+            let experiments: Vec<_> = experiments.into_iter().map(|(experiment, _)| experiment).collect();
+            return super::plan::show(&experiments, &plans, false);
         }
         let mode = if self.quiet { ProgressMode::None } else { self.progress };
         let datasets = Datasets::new(loading(mode));
         let warnings = self.specs.load(&experiments, &datasets)?;
-        let runs = plans.iter().map(|plan| plan.trials.len()).sum();
+        let runs = experiments.iter().zip(&plans).map(|((it, _), plan)| it.runs().max(plan.trials.len())).sum();
         let progress = Progress::new(mode, runs);
         for warning in warnings.iter().filter(|_| !self.quiet) {
             tell(format_args!("warning: {warning}"));
@@ -92,8 +93,9 @@ impl Run {
                 self.results.display()
             ))
         })?;
+        let growing = growing(&experiments, plans).map_err(Failure::run)?;
         if self.engine == Engine::Slurm {
-            return self.submit(&experiments, &plans);
+            return self.submit(&experiments, growing);
         }
         let local = Local {
             results: &self.results,
@@ -106,15 +108,15 @@ impl Run {
             datasets: &datasets,
             progress: &progress,
         };
-        let reports = engine::run(&plans, &local).map_err(Failure::run)?;
+        let reports = engine::run(growing, &local).map_err(Failure::run)?;
         progress.finish();
-        for (plan, report) in plans.iter().zip(&reports) {
-            self.print(plan, report)?;
+        for report in &reports {
+            self.print(report)?;
         }
         let ended = |wanted: &[Status]| reports.iter().flat_map(|r| &r.runs).any(|run| wanted.contains(&run.status));
         let not_started: usize = reports.iter().map(|report| report.not_started).sum();
         let elsewhere: usize = reports.iter().map(|report| report.elsewhere.len()).sum();
-        if ended(&[Status::Interrupted]) || (not_started > 0 && stop.load(Ordering::Relaxed)) {
+        if stop.load(Ordering::Relaxed) && (ended(&[Status::Interrupted]) || not_started > 0) {
             tell("stopped after saving; run the same command again to go on");
             return Ok(Exit::Interrupted);
         }
@@ -135,44 +137,53 @@ impl Run {
     }
 
     /// Hands the trials over to Slurm.
-    fn submit(&self, experiments: &[(ResolvedExperiment, Plan)], plans: &[Plan]) -> Result<Exit, Failure> {
+    fn submit(&self, experiments: &[(ResolvedExperiment, Plan)], growing: Vec<Growing<'_>>) -> Result<Exit, Failure> {
         if self.fresh {
             return Err(Failure::usage(
                 "--fresh: not with --engine slurm; remove the folders of the runs to start again",
             ));
         }
-        let mut jobs = Vec::new();
-        for ((experiment, _), plan) in experiments.iter().zip(plans) {
-            let submission = slurm::submit(plan, &experiment.engine.slurm, &self.results, self.retry_failed, tell)
-                .map_err(|error| match error {
-                    SlurmError::Missing { .. } => Failure::usage(error),
-                    error => Failure::run(error),
-                })?;
-            print(format_args!("{}: {submission}", plan.experiment))?;
-            let folder = self.results.join(&plan.experiment);
-            print(format_args!("progress     runner list {}", quoted(&folder)))?;
-            jobs.extend(submission.jobs);
+        let failed = |error| match error {
+            SlurmError::Missing { .. } => Failure::usage(error),
+            error => Failure::run(error),
+        };
+        let (results, retry_failed) = (self.results.as_path(), self.retry_failed);
+        let mut submitted = Vec::new();
+        for ((experiment, _), growing) in experiments.iter().zip(growing) {
+            let cluster = Cluster { slurm: &experiment.engine.slurm, results, retry_failed };
+            let (laid_out, submission) = slurm::submit(growing, cluster, tell).map_err(failed)?;
+            let name = &laid_out.plan().experiment;
+            print(format_args!("{name}: {submission}"))?;
+            print(format_args!("progress     runner list {}", quoted(&self.results.join(name))))?;
+            submitted.push((laid_out, cluster, submission));
         }
         if !self.wait {
             return Ok(Exit::Success);
         }
-        slurm::wait(&jobs, tell).map_err(Failure::run)?;
         let mut exit = Exit::Success;
-        for plan in plans {
-            let report = slurm::report(plan, &self.results);
-            if report.not_started > 0 || report.runs.iter().any(|run| run.status != Status::Finished) {
+        for (laid_out, cluster, submission) in &mut submitted {
+            loop {
+                slurm::wait(submission.earlier_jobs.iter().chain(&submission.jobs), tell).map_err(failed)?;
+                let Some(next) = slurm::submit_next(laid_out, *cluster, tell).map_err(failed)? else { break };
+                print(format_args!("{}: {next}", laid_out.plan().experiment))?;
+                *submission = next;
+            }
+            let report = slurm::report(laid_out.plan(), &self.results);
+            if report.not_started > 0
+                || report.runs.iter().any(|run| !matches!(run.status, Status::Finished | Status::Stopped))
+            {
                 exit = Exit::TrialFailed;
             }
-            self.print(plan, &report)?;
+            self.print(&report)?;
         }
         Ok(exit)
     }
 
     /// Prints the table of results, the reasons of failures, and where the files are.
-    fn print(&self, plan: &Plan, report: &Report) -> Result<(), Failure> {
-        print(&plan.experiment)?;
+    fn print(&self, report: &Report) -> Result<(), Failure> {
+        print(&report.experiment)?;
         let shown: Vec<Manifest> = report.runs.iter().chain(&report.elsewhere).cloned().collect();
-        let folder = self.results.join(&plan.experiment);
+        let folder = self.results.join(&report.experiment);
         let directories: Vec<PathBuf> = shown.iter().map(|run| run_directory(&folder, &run.trial, run.seed)).collect();
         let rows = compare::rows_with_specs(&shown, &directories, &[])?;
         let comparison = Comparison::new(&rows, &By::Trial, test_nll());
@@ -192,4 +203,12 @@ impl Run {
         print(format_args!("table        {}", folder.join("trials.parquet").display()))?;
         print(format_args!("TensorBoard  tensorboard --logdir {}", quoted(&folder)))
     }
+}
+
+/// The plans of the experiments, with the searches that make them grow.
+fn growing<'a>(
+    experiments: &'a [(ResolvedExperiment, Plan)],
+    plans: Vec<Plan>,
+) -> Result<Vec<Growing<'a>>, Diagnostics> {
+    experiments.iter().zip(plans).map(|((experiment, _), plan)| Growing::new(plan, Search::new(experiment))).collect()
 }

@@ -39,6 +39,7 @@ pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: 
         experiment: plan.experiment.clone(),
         trials: plan.trials.iter().map(under_known_name).collect(),
         beside: plan.beside.iter().map(under_known_name).collect(),
+        told: plan.told.clone(),
     };
     for (asked, trial) in plan.trials.iter().zip(&named.trials) {
         let pair = (trial.id.clone(), asked.id.clone());

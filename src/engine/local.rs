@@ -1,7 +1,6 @@
 //! The worker pool of this process.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,22 +8,21 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
+use super::growing::{EngineError, Growing, LaidOut, Rows};
 use super::known_names::{tell_overrides, under_known_names};
 use super::memory::Memory;
 use super::slots::{Slot, Slots};
-use crate::atomic::{WriteError, write_atomically};
 use crate::compute::cuda::gpu_count;
 use crate::locks::lock;
 use crate::plan::{Plan, Trial};
 use crate::progress::Progress;
-use crate::record::{
-    Manifest, RecordError, Runs, hparams, read_runs, remove_bands, write_bands, write_experiment, write_trials,
-};
+use crate::record::{Manifest, RecordError, read_runs, write_bands, write_trials};
 use crate::spec::Device;
 use crate::train::Status;
-use crate::trial::{Job, SPEC, Standing, changed_data, standing, training_bytes};
+use crate::trial::{Job, Standing, changed_data, standing, training_bytes};
 
 /// How to run trials on this machine.
+#[derive(Clone, Copy)]
 pub struct Local<'a> {
     /// Folder of all results.
     pub results: &'a Path,
@@ -61,6 +59,40 @@ pub struct Report {
     pub not_started: usize,
 }
 
+impl Report {
+    fn of(experiment: &str) -> Self {
+        Self { experiment: experiment.to_owned(), ..Self::default() }
+    }
+
+    /// Takes what became of a run, which may have been run to a rung before.
+    fn add(&mut self, outcome: Ended) {
+        if let Ended::Ran(run) | Ended::Kept(run) | Ended::Elsewhere(run) = &outcome {
+            self.runs.retain(|known| (&known.spec_hash, known.seed) != (&run.spec_hash, run.seed));
+        }
+        match outcome {
+            Ended::Ran(run) => self.runs.push(run),
+            Ended::Kept(run) => {
+                self.kept += 1;
+                self.runs.push(run);
+            }
+            Ended::Elsewhere(run) => self.elsewhere.push(run),
+            Ended::NotStarted => self.not_started += 1,
+        }
+    }
+
+    /// Brings its runs up to date with `rows`, in the order of the plan.
+    fn refresh(&mut self, rows: &Rows, plan: &Plan) {
+        for run in self.runs.iter_mut().filter(|run| run.status == Status::Interrupted) {
+            if let Some(row) = rows.get(&(run.spec_hash.clone(), run.seed)).filter(|row| row.status == Status::Stopped)
+            {
+                run.clone_from(row);
+            }
+        }
+        let places: BTreeMap<_, usize> = plan.trials.iter().enumerate().map(|(i, trial)| (trial.run(), i)).collect();
+        self.runs.sort_by_key(|run| places.get(&(run.spec_hash.as_str(), run.seed)).copied());
+    }
+}
+
 /// What became of a run.
 enum Ended {
     /// It ran, to whatever end.
@@ -74,11 +106,11 @@ enum Ended {
 
 /// The trials of one experiment that have ended, for `trials.parquet` and seed bands.
 struct Table<'a> {
-    plan: &'a Plan,
-    /// By hash and seed: a run may be in the plan under another name than in its folder.
-    rows: Mutex<BTreeMap<(String, u64), Manifest>>,
+    experiment: String,
+    /// A run may be in the plan under another name than in its folder.
+    rows: Mutex<Rows>,
     /// Number of seeds of each trial that this process has not yet seen end.
-    awaited: Mutex<BTreeMap<&'a str, usize>>,
+    awaited: Mutex<BTreeMap<String, usize>>,
     progress: &'a Progress,
 }
 
@@ -88,31 +120,66 @@ static MEMORY: Memory = Memory::new();
 /// How often `trials.parquet` is rewritten at most while runs end.
 const TABLE_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs all trials of `plans`: finished ones are kept, unfinished ones resumed. Plans are stored before anything runs;
-/// `trials.parquet` is rewritten within a second of a run's end, and at last.
+/// Runs all trials of `experiments`: finished ones are kept, unfinished ones resumed. Plans are stored before anything runs;
+/// `trials.parquet` is rewritten within a second of a run's end, and at last. Where searches learn, the trials of a round are run
+/// once all those of earlier rounds have ended, of all experiments.
 ///
 /// # Errors
-/// Where the experiment's own files cannot be written. A trial that fails does not end the others.
-pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
-    let lay_out = |plan| lay_out(plan, local.results, |text| local.progress.println(text));
-    let laid_out = plans.iter().map(lay_out).collect::<Result<Vec<_>, _>>()?;
-    let (plans, there): (Vec<Plan>, Vec<Vec<Manifest>>) = laid_out.into_iter().unzip();
-    let mut tables = Vec::new();
-    for (plan, earlier) in plans.iter().zip(there) {
-        let rows = earlier.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
-        let mut awaited = BTreeMap::new();
-        plan.trials.iter().for_each(|trial| *awaited.entry(trial.id.as_str()).or_default() += 1);
-        tables.push(Table { plan, rows: Mutex::new(rows), awaited: Mutex::new(awaited), progress: local.progress });
+/// Where the experiment's own files cannot be written, or a search proposes what cannot be run. A trial that fails does not end the
+/// others.
+pub fn run(experiments: Vec<Growing<'_>>, local: &Local) -> Result<Vec<Report>, EngineError> {
+    let tell = |text| local.progress.println(text);
+    let laid_out = experiments.into_iter().map(|growing| growing.lay_out(local.results, local.fresh, tell));
+    let mut laid_out = laid_out.collect::<Result<Vec<_>, _>>()?;
+    let tables: Vec<Table> = laid_out.iter().map(|it| Table::new(it, local.progress)).collect();
+    let mut reports: Vec<Report> = tables.iter().map(|table| Report::of(&table.experiment)).collect();
+    let mut due: Vec<Vec<Trial>> = laid_out.iter().map(LaidOut::due).collect();
+    while due.iter().any(|due| !due.is_empty()) {
+        let told = laid_out.iter().zip(&due).filter(|(_, due)| !due.is_empty()).filter_map(|(it, _)| it.progress());
+        told.for_each(|text| local.progress.tell(text));
+        if !stage(&due, &tables, &mut reports, local)? {
+            break;
+        }
+        for ((laid_out, table), due) in laid_out.iter_mut().zip(&tables).zip(&mut due) {
+            let grown = laid_out.grow(local.results, &mut lock(&table.rows), |text| local.progress.println(text))?;
+            *due = if grown { laid_out.due() } else { Vec::new() };
+        }
     }
+    for ((table, report), laid_out) in tables.iter().zip(&mut reports).zip(&laid_out) {
+        table.complete(local.results)?;
+        // Those that were stopped at a rung have ended since they were run.
+        report.refresh(&lock(&table.rows), laid_out.plan());
+    }
+    Ok(reports)
+}
 
-    let queue: Vec<(usize, &Trial)> =
-        plans.iter().enumerate().flat_map(|(i, plan)| plan.trials.iter().map(move |trial| (i, trial))).collect();
+/// Runs the `trials` of one stage of all experiments, and adds to `reports` what became of them; returns whether more may be
+/// started.
+fn stage(
+    trials: &[Vec<Trial>],
+    tables: &[Table<'_>],
+    reports: &mut [Report],
+    local: &Local,
+) -> Result<bool, RecordError> {
+    tables.iter().zip(trials).for_each(|(table, trials)| table.expect(trials));
+    // What is paused at a rung goes on from there, even where everything was to start again.
+    let going_on = Local { fresh: false, ..*local };
+    let how = |experiment: usize, trial: &Trial| {
+        let is = |run: &Manifest| trial.run() == (run.spec_hash.as_str(), run.seed);
+        if reports[experiment].runs.iter().any(is) { &going_on } else { local }
+    };
+    let queue: Vec<(usize, &Trial, &Local)> = trials
+        .iter()
+        .enumerate()
+        .flat_map(|(i, trials)| trials.iter().map(move |trial| (i, trial)))
+        .map(|(i, trial)| (i, trial, how(i, trial)))
+        .collect();
     let done: Vec<Mutex<Ended>> = queue.iter().map(|_| Mutex::new(Ended::NotStarted)).collect();
     let next = Mutex::new(0);
     let first_error = Mutex::new(None);
     let halted = AtomicBool::new(false);
-    let waiting = queue.iter().filter(|(_, trial)| !is_kept(&standing(trial, local.results), local)).count();
-    let slots = slots(queue.iter().map(|(_, trial)| *trial), waiting, local);
+    let waiting = queue.iter().filter(|(_, trial, local)| !is_kept(&standing(trial, local.results), local)).count();
+    let slots = slots(queue.iter().map(|(_, trial, _)| *trial), waiting, local);
     let jobs = slots.jobs();
     // One trial alone uses all cores; as many trials as cores get one each.
     let threads = (cores() / jobs).max(1);
@@ -128,7 +195,7 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
             // Trials start in the order of the plan: a worker holds the lock `turn` until it has a slot.
             let mut turn = lock(&next);
             let index = *turn;
-            let Some(&(experiment, trial)) = queue.get(index) else { break };
+            let Some(&(experiment, trial, local)) = queue.get(index) else { break };
             if local.stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed) {
                 break;
             }
@@ -159,34 +226,24 @@ pub fn run(plans: &[Plan], local: &Local) -> Result<Vec<Report>, RecordError> {
             scope.spawn(move || work(ended));
         }
         drop(ended);
-        keep_up(&tables, &told, local.results, fail);
+        keep_up(tables, &told, local.results, fail);
     });
-    for table in &tables {
-        table.complete(local.results).unwrap_or_else(fail);
+    if lock(&first_error).is_some() {
+        // Nothing more will be started, so this is the last try at the tables.
+        tables.iter().for_each(|table| table.complete(local.results).unwrap_or_else(fail));
     }
     if let Some(error) = lock(&first_error).take() {
         return Err(error);
     }
-    let mut reports: Vec<Report> =
-        plans.iter().map(|plan| Report { experiment: plan.experiment.clone(), ..Report::default() }).collect();
-    for ((experiment, _), outcome) in queue.iter().zip(&done) {
-        let report = &mut reports[*experiment];
-        match std::mem::replace(&mut *lock(outcome), Ended::NotStarted) {
-            Ended::Ran(manifest) => report.runs.push(manifest),
-            Ended::Kept(manifest) => {
-                report.kept += 1;
-                report.runs.push(manifest);
-            }
-            Ended::Elsewhere(manifest) => report.elsewhere.push(manifest),
-            Ended::NotStarted => report.not_started += 1,
-        }
+    for ((experiment, ..), outcome) in queue.iter().zip(&done) {
+        reports[*experiment].add(std::mem::replace(&mut *lock(outcome), Ended::NotStarted));
     }
-    Ok(reports)
+    Ok(!local.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed))
 }
 
 fn is_kept(standing: &Standing, local: &Local) -> bool {
     match standing {
-        Standing::Finished(_) => !local.fresh,
+        Standing::Finished(_) | Standing::Paused(_) => !local.fresh,
         Standing::Ended(_) => !local.fresh && !local.retry_failed,
         Standing::Busy(_) => true,
         Standing::New | Standing::Unfinished | Standing::Unclear { .. } => false,
@@ -200,7 +257,12 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
 /// Where the table cannot be written.
 pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
     let folder = local.results.join(&trial.experiment);
-    let alone = Plan { experiment: trial.experiment.clone(), trials: vec![trial.clone()], beside: Vec::new() };
+    let alone = Plan {
+        experiment: trial.experiment.clone(),
+        trials: vec![trial.clone()],
+        beside: Vec::new(),
+        told: Vec::new(),
+    };
     let tell = |text| local.progress.println(text);
     let known = under_known_names(&alone, local.results, &read_runs(&folder), tell);
     let trial = known.trials.first().unwrap_or(trial);
@@ -232,52 +294,6 @@ fn draw_bands(experiment: &Path, trial: &str, progress: &Progress) -> Result<(),
         progress.println(format!("warning: {damage}"));
     }
     Ok(())
-}
-
-/// Stores `plan` and what TensorBoard must know of the whole experiment; returns the plan with the names that its trials have
-/// there, and the runs that are there already. `tell` hears how the plan differs from the one that was there.
-///
-/// # Errors
-/// Where a file cannot be written.
-pub fn lay_out(plan: &Plan, results: &Path, tell: impl Fn(String)) -> Result<(Plan, Vec<Manifest>), RecordError> {
-    let folder = results.join(&plan.experiment);
-    std::fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
-    let path = folder.join("plan.json");
-    let earlier = std::fs::read_to_string(&path).ok().and_then(|text| Plan::from_json(&text).ok());
-    if let Some(difference) = earlier.and_then(|earlier| plan.difference(&earlier)) {
-        tell(format!("{}: the plan has changed: {difference}", plan.experiment));
-    }
-    let runs = read_runs(&folder);
-    let plan = under_known_names(plan, results, &runs, &tell);
-    let json = plan.to_json().map_err(|error| WriteError { path: folder.clone(), source: io::Error::other(error) })?;
-    write_atomically(&path, |file| file.write_all(json.as_bytes()))?;
-
-    for broken in &runs.broken {
-        tell(format!("warning: {broken}"));
-    }
-    forget_other_names(&folder, &runs);
-    let mut points: BTreeMap<String, _> =
-        plan.trials.iter().map(|trial| (trial.id.clone(), hparams(&trial.overrides, &trial.spec))).collect();
-    for (run, directory) in runs.manifests.iter().zip(&runs.directories) {
-        if !points.contains_key(&run.trial) {
-            // A trial that the plan does not ask for: what HPARAMS shows of it comes from its own spec; without one, only its
-            // curves are shown.
-            let spec = std::fs::read_to_string(directory.join(SPEC)).unwrap_or_default();
-            let shown = toml::from_str(&spec).map(|spec| hparams(&run.overrides, &spec));
-            points.extend(shown.ok().map(|shown| (run.trial.clone(), shown)));
-        }
-    }
-    write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())?;
-    Ok((plan, runs.manifests))
-}
-
-/// The bands of a trial stand under its name alone.
-fn forget_other_names(experiment: &Path, runs: &Runs) {
-    for name in runs.repeated.iter().filter_map(|run| run.parent()?.file_name()?.to_str()) {
-        if runs.manifests.iter().all(|run| run.trial != name) {
-            remove_bands(experiment, name);
-        }
-    }
 }
 
 fn cores() -> usize {
@@ -339,9 +355,12 @@ fn label(trial: &Trial) -> String {
 fn kept(standing: Standing, trial: &Trial, local: &Local) -> Ended {
     let label = label(trial);
     match standing {
-        Standing::Finished(mut manifest) | Standing::Ended(mut manifest) => {
+        Standing::Finished(mut manifest) | Standing::Ended(mut manifest) | Standing::Paused(mut manifest) => {
             tell_overrides(trial, local.results, &mut manifest);
-            local.progress.kept(format!("{label}: {} already, kept", manifest.status.as_str()));
+            match manifest.status {
+                Status::Interrupted => local.progress.tell(format!("{label}: paused at its rung already, kept")),
+                status => local.progress.kept(format!("{label}: {} already, kept", status.as_str())),
+            }
             if let Some(change) = changed_since(trial, local) {
                 let text = "its numbers are those of the earlier data; `--fresh` trains it again";
                 local.progress.println(format!("warning: {label}: its data have changed since: {change}; {text}"));
@@ -424,7 +443,20 @@ fn keep_up(tables: &[Table<'_>], ended: &Receiver<usize>, results: &Path, fail: 
     }
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    /// With the runs that were there before.
+    fn new(laid_out: &LaidOut, progress: &'a Progress) -> Self {
+        let rows = laid_out.runs().iter().map(|run| ((run.spec_hash.clone(), run.seed), run.clone())).collect();
+        let experiment = laid_out.plan().experiment.clone();
+        Self { experiment, rows: Mutex::new(rows), awaited: Mutex::default(), progress }
+    }
+
+    /// From now on waits for these trials too.
+    fn expect(&self, trials: &[Trial]) {
+        let mut awaited = lock(&self.awaited);
+        trials.iter().for_each(|trial| *awaited.entry(trial.id.clone()).or_default() += 1);
+    }
+
     /// Takes a run that has ended, or had before, and writes what it changes.
     fn add(&self, outcome: &Ended, results: &Path) -> Result<(), RecordError> {
         let (Ended::Ran(run) | Ended::Kept(run)) = outcome else { return Ok(()) };
@@ -438,14 +470,14 @@ impl Table<'_> {
         // Drawing bands reads the curves of all seeds, so it is done only when half of them are left, a quarter and so on, and
         // after the last.
         if left == 0 || (matches!(outcome, Ended::Ran(_)) && left.is_power_of_two()) {
-            draw_bands(&results.join(&self.plan.experiment), &run.trial, self.progress)?;
+            draw_bands(&results.join(&self.experiment), &run.trial, self.progress)?;
         }
         Ok(())
     }
 
     /// Writes all a last time, with the runs of other processes that worked on the experiment meanwhile.
     fn complete(&self, results: &Path) -> Result<(), RecordError> {
-        let folder = results.join(&self.plan.experiment);
+        let folder = results.join(&self.experiment);
         for (trial, _) in lock(&self.awaited).iter().filter(|(_, left)| **left > 0) {
             draw_bands(&folder, trial, self.progress)?;
         }
@@ -465,6 +497,6 @@ impl Table<'_> {
     fn write(&self, results: &Path, last: bool) -> Result<(), RecordError> {
         let mut rows: Vec<Manifest> = lock(&self.rows).values().cloned().collect();
         rows.sort_by(|a, b| (&a.trial, a.seed).cmp(&(&b.trial, b.seed)));
-        write_trials(&results.join(&self.plan.experiment), &rows, last)
+        write_trials(&results.join(&self.experiment), &rows, last)
     }
 }

@@ -2,6 +2,7 @@
 //! [`Job`](crate::trial::Job); how many run at once, on how many threads, and what happens when one fails is decided here.
 
 mod datasets;
+mod growing;
 mod known_names;
 pub mod kubernetes;
 mod local;
@@ -13,7 +14,8 @@ mod stop;
 mod unasked;
 
 pub use datasets::Datasets;
-pub use local::{Local, Report, lay_out, run, run_one};
+pub use growing::{EngineError, Growing, LaidOut};
+pub use local::{Local, Report, run, run_one};
 pub use memory::{TooLittleMemory, free_bytes};
 pub use own_spec::where_it_lies;
 pub use slots::{Slot, Slots};

@@ -16,9 +16,10 @@ pub fn where_it_lies(plan: Plan, path: &Path, results: &Path) -> Plan {
         return plan;
     }
     let stored = std::fs::read_to_string(experiment.join("plan.json")).ok();
-    let beside = stored.and_then(|text| Plan::from_json(&text).ok()).map(|plan| plan.trials).unwrap_or_default();
+    let stored = stored.and_then(|text| Plan::from_json(&text).ok());
+    let (beside, told) = stored.map(|plan| (plan.trials, plan.told)).unwrap_or_default();
     let trials = plan.trials.iter().map(|trial| as_it_was(trial, run).unwrap_or_else(|| trial.clone())).collect();
-    Plan { beside, trials, ..plan }
+    Plan { beside, trials, told, ..plan }
 }
 
 /// The trial whose run lies in the folder `run`, if `trial` is that.

@@ -4,7 +4,7 @@
 //! A submission has a folder of its own, `results/<experiment>/slurm/<time>-<pid>/`, with the runs it is for (`plan.json`), the
 //! job script, and the elements' output. See <https://slurm.schedmd.com/job_array.html>.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, Write};
@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use super::growing::{EngineError, Growing, LaidOut};
 use super::known_names::tell_overrides;
-use super::local::{Report, lay_out};
+use super::local::Report;
 use crate::atomic::{WriteError, write_atomically};
-use crate::plan::Plan;
-use crate::record::{RecordError, read_runs};
+use crate::plan::{Plan, Trial};
+use crate::record::read_runs;
 use crate::spec::{Slurm, counted};
 use crate::trial::{Standing, standing};
 
@@ -40,7 +41,7 @@ pub enum SlurmError {
     )]
     NoAnswer { command: &'static str, words: String },
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Engine(#[from] EngineError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error("the path of this program is not known: {0}")]
@@ -58,37 +59,84 @@ pub struct Submission {
     pub kept: usize,
     /// Runs that wait or run in an earlier submission.
     pub queued: usize,
+    /// The array jobs of those.
+    pub earlier_jobs: Vec<String>,
 }
 
 impl fmt::Display for Submission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs, submitted, kept, queued } = self;
+        let Self { jobs, submitted, kept, queued, .. } = self;
         let jobs = if jobs.is_empty() { "no job".to_owned() } else { format!("job {}", jobs.join(", ")) };
         write!(f, "{} submitted as {jobs}, {kept} kept, {queued} queued before", counted(*submitted, "run"))
     }
 }
 
-/// Submits the runs of `plan` that are neither finished nor queued. `tell` hears what the user should know.
+/// The cluster, and what is submitted to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Cluster<'a> {
+    /// How it runs trials.
+    pub slurm: &'a Slurm,
+    /// Folder of all results.
+    pub results: &'a Path,
+    /// Start diverged trials again.
+    pub retry_failed: bool,
+}
+
+/// Submits the runs of an experiment that are neither finished nor queued; where its search learns, the first round whose trials
+/// have not all ended. `tell` hears what the user should know.
 ///
 /// # Errors
 /// Where a file cannot be written or Slurm refuses; what was submitted before stays submitted.
-pub fn submit(
-    plan: &Plan,
-    slurm: &Slurm,
-    results: &Path,
-    retry_failed: bool,
+pub fn submit<'a>(
+    growing: Growing<'a>,
+    cluster: Cluster<'_>,
     tell: impl Fn(String),
-) -> Result<Submission, SlurmError> {
+) -> Result<(LaidOut<'a>, Submission), SlurmError> {
     // Asked first, so that nothing is written where there is no Slurm.
-    let array_size = array_size()?;
-    let experiment = results.join(&plan.experiment);
-    let queued = queued(&experiment)?;
-    let (plan, _) = lay_out(plan, results, tell)?;
+    array_size()?;
+    queued(&cluster.results.join(&growing.plan.experiment))?;
+    let mut laid_out = growing.lay_out(cluster.results, false, &tell)?;
+    while grow(&mut laid_out, cluster.results, &tell)? {}
+    laid_out.progress().into_iter().for_each(&tell);
+    let submission = submit_trials(&laid_out.plan().trials, cluster)?;
+    Ok((laid_out, submission))
+}
+
+/// Submits the next round of a search, once all trials of the earlier ones have ended; `None` where there is none.
+///
+/// # Errors
+/// As [`submit`].
+pub fn submit_next(
+    laid_out: &mut LaidOut<'_>,
+    cluster: Cluster<'_>,
+    tell: impl Fn(String),
+) -> Result<Option<Submission>, SlurmError> {
+    if !grow(laid_out, cluster.results, &tell)? {
+        return Ok(None);
+    }
+    while grow(laid_out, cluster.results, &tell)? {}
+    laid_out.progress().into_iter().for_each(&tell);
+    submit_trials(&laid_out.due(), cluster).map(Some)
+}
+
+fn grow(laid_out: &mut LaidOut<'_>, results: &Path, tell: impl Fn(String)) -> Result<bool, EngineError> {
+    let runs = read_runs(&results.join(&laid_out.plan().experiment)).manifests;
+    let mut rows = runs.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
+    laid_out.grow(results, &mut rows, tell)
+}
+
+/// Submits those of `trials` that are neither finished nor queued.
+fn submit_trials(planned: &[Trial], cluster: Cluster<'_>) -> Result<Submission, SlurmError> {
+    let Cluster { slurm, results, retry_failed } = cluster;
     let mut submission = Submission::default();
+    let Some(name) = planned.first().map(|trial| trial.experiment.clone()) else { return Ok(submission) };
+    let array_size = array_size()?;
+    let experiment = results.join(&name);
+    let queued = queued(&experiment)?;
     let mut trials = Vec::new();
-    for trial in &plan.trials {
+    for trial in planned {
         let kept = match standing(trial, results) {
-            Standing::Finished(run) => Some(run),
+            Standing::Finished(run) | Standing::Paused(run) => Some(run),
             Standing::Ended(run) => Some(run).filter(|_| !retry_failed),
             // A run whose folder is not understood is submitted too: its element fails and says why in its output.
             Standing::New | Standing::Unfinished | Standing::Busy(_) | Standing::Unclear { .. } => None,
@@ -96,8 +144,11 @@ pub fn submit(
         if let Some(mut run) = kept {
             tell_overrides(trial, results, &mut run);
             submission.kept += 1;
-        } else if queued.contains(&(trial.spec_hash.clone(), trial.seed)) {
+        } else if let Some(job) = queued.get(&(trial.spec_hash.clone(), trial.seed)) {
             submission.queued += 1;
+            if !submission.earlier_jobs.contains(job) {
+                submission.earlier_jobs.push(job.clone());
+            }
         } else {
             trials.push(trial.clone());
         }
@@ -106,8 +157,8 @@ pub fn submit(
     if trials.is_empty() {
         return Ok(submission);
     }
-    let missing = Plan { experiment: plan.experiment.clone(), trials, beside: Vec::new() };
-    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let missing = Plan { experiment: name, trials, beside: Vec::new(), told: Vec::new() };
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S%.3f").to_string();
     let folder = experiment.join("slurm").join(format!("{time}-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;
     let folder = folder.canonicalize().map_err(WriteError::at(&folder))?;
@@ -197,9 +248,9 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
-/// The runs of earlier submissions whose elements wait or run, by spec and seed.
-fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
-    let mut runs = BTreeSet::new();
+/// The runs of earlier submissions whose elements wait or run, by spec and seed, with their jobs.
+fn queued(experiment: &Path) -> Result<BTreeMap<(String, u64), String>, SlurmError> {
+    let mut runs = BTreeMap::new();
     for folder in fs::read_dir(experiment.join("slurm")).into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
         let jobs = read("jobs.txt");
@@ -211,7 +262,7 @@ fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
             for element in waiting(job)? {
                 let from = (first + element) * each;
                 let of_element = plan.trials.iter().skip(from).take(each);
-                runs.extend(of_element.map(|trial| (trial.spec_hash.clone(), trial.seed)));
+                runs.extend(of_element.map(|trial| ((trial.spec_hash.clone(), trial.seed), job.to_owned())));
             }
         }
     }
@@ -222,7 +273,7 @@ fn queued(experiment: &Path) -> Result<BTreeSet<(String, u64)>, SlurmError> {
 ///
 /// # Errors
 /// Where Slurm cannot be asked.
-pub fn wait(jobs: &[String], tell: impl Fn(String)) -> Result<(), SlurmError> {
+pub fn wait<'a>(jobs: impl Iterator<Item = &'a String>, tell: impl Fn(String)) -> Result<(), SlurmError> {
     for job in jobs {
         let mut told = false;
         loop {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::identity::{digits_needed, readable, short_names, spec_hash};
+use super::search::until_first_rung;
 use super::{Plan, Trial};
 use crate::search::points;
 use crate::spec::{
@@ -45,39 +46,28 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
         Some(sweep) => points(sweep)?,
     };
     let seeds = &experiment.spec.seeds;
-    if points.len().saturating_mul(seeds.len()) > MAX_RUNS {
-        let (points, seeds) = (counted(points.len(), "point"), counted(seeds.len(), "seed"));
+    let count = experiment.sweep.as_ref().map_or(1, |sweep| sweep.trials);
+    if count.saturating_mul(seeds.len()) > MAX_RUNS {
+        let (points, seeds) = (counted(count, "point"), counted(seeds.len(), "seed"));
         let message = format!("{points} with {seeds} each are more than {MAX_RUNS} runs");
         return Err(Diagnostics::new(vec![Diagnostic::error(sweep_or_home(experiment), message)]));
     }
     let longest = |axis: &Axis| axis.listed.iter().map(length).max().unwrap_or(0);
     let bytes =
         experiment.settings.length() + experiment.sweep.iter().flat_map(|it| &it.axes).map(longest).sum::<usize>();
-    if points.len().saturating_mul(seeds.len()).saturating_mul(bytes) > MAX_BYTES {
-        let message = format!("{} of a spec of {bytes} bytes are too many to plan", counted(points.len(), "point"));
+    if count.saturating_mul(seeds.len()).saturating_mul(bytes) > MAX_BYTES {
+        let message = format!("{} of a spec of {bytes} bytes are too many to plan", counted(count, "point"));
         let problem =
             Diagnostic::error(sweep_or_home(experiment), message).help("shorten the lists that every trial has");
         return Err(Diagnostics::new(vec![problem]));
     }
-    let drafts = Drafts::of(experiment, &points)?;
-    let names = short_names(&drafts.keys());
-    let ids: Vec<_> =
-        drafts.list.iter().map(|draft| (readable(&draft.overrides, &names), draft.hash.clone())).collect();
-    let digits = digits_needed(&ids);
-    let mut trials = Vec::with_capacity(points.len() * seeds.len());
-    for (draft, (text, hash)) in drafts.list.iter().zip(&ids) {
-        for seed in seeds {
-            trials.push(Trial {
-                experiment: draft.spec.name.clone(),
-                id: format!("{text}-{}", &hash[..digits]),
-                seed: *seed,
-                spec: Spec { seeds: vec![*seed], ..draft.spec.clone() },
-                overrides: draft.overrides.clone(),
-                spec_hash: hash.clone(),
-            });
-        }
-    }
-    Ok(Plan { experiment: experiment.spec.name.clone(), trials, beside: Vec::new() })
+    let rounds = experiment.sweep.as_ref().and_then(|sweep| sweep.rounds());
+    let mut drafts = Drafts::of(experiment, &points, points.len())?;
+    // Of a search that learns, the other points only tell whether what it may propose makes sense.
+    drafts.list.truncate(rounds.map_or(points.len(), |rounds| rounds.startup));
+    let first = drafts.list.len();
+    let trials = until_first_rung(experiment, drafts.trials(seeds, rounds.map(|_| 1)), first)?;
+    Ok(Plan { experiment: experiment.spec.name.clone(), trials, beside: Vec::new(), told: Vec::new() })
 }
 
 /// A point of the sweep, resolved.
@@ -87,12 +77,40 @@ struct Draft {
     hash: String,
 }
 
-struct Drafts {
+pub(super) struct Drafts {
     list: Vec<Draft>,
 }
 
 impl Drafts {
-    fn of(experiment: &ResolvedExperiment, points: &[Point]) -> Result<Self, Diagnostics> {
+    /// The trials in the order of the points, and of each point those of its seeds. `round`: in which they are proposed.
+    pub fn trials(&self, seeds: &[u64], round: Option<usize>) -> Vec<Trial> {
+        let names = short_names(&self.keys());
+        let ids: Vec<_> =
+            self.list.iter().map(|draft| (readable(&draft.overrides, &names), draft.hash.clone())).collect();
+        let digits = digits_needed(&ids);
+        let mut trials = Vec::with_capacity(self.list.len() * seeds.len());
+        for (draft, (text, hash)) in self.list.iter().zip(&ids) {
+            for seed in seeds {
+                trials.push(Trial {
+                    experiment: draft.spec.name.clone(),
+                    id: format!("{text}-{}", &hash[..digits]),
+                    seed: *seed,
+                    spec: Spec { seeds: vec![*seed], ..draft.spec.clone() },
+                    overrides: draft.overrides.clone(),
+                    spec_hash: hash.clone(),
+                    round,
+                    until: None,
+                });
+            }
+        }
+        trials
+    }
+
+    /// Of `points`, which are among `all` that the sweep has: a key beside it must serve one of all at least.
+    ///
+    /// # Errors
+    /// All problems of all points.
+    pub fn of(experiment: &ResolvedExperiment, points: &[Point], all: usize) -> Result<Self, Diagnostics> {
         let (stem, folder) = (experiment.stem(), experiment.path.parent().unwrap_or(Path::new("")));
         let mut problems = Vec::new();
         let mut list: Vec<Draft> = Vec::with_capacity(points.len());
@@ -122,7 +140,7 @@ impl Drafts {
             }
             list.push(Draft { spec, overrides, hash });
         }
-        problems.extend(unused.problems(points.len()));
+        problems.extend(unused.problems(all));
         Diagnostics::new(problems).into_result()?;
         Ok(Self { list })
     }
@@ -171,7 +189,7 @@ fn sweep_or_home(experiment: &ResolvedExperiment) -> &crate::spec::Place {
 }
 
 /// The problem that `point` is the same trial as `first`, at the value in which it was meant to differ.
-fn repeated(experiment: &ResolvedExperiment, first: &Point, point: &Point) -> Diagnostic {
+pub(super) fn repeated(experiment: &ResolvedExperiment, first: &Point, point: &Point) -> Diagnostic {
     let differs = point.iter().zip(first).rev().find(|((_, a), (_, b))| !a.node.place.is(&b.node.place));
     let place = differs.or(point.iter().zip(first).next_back()).map(|((_, setting), _)| &setting.node.place);
     let shown = |point: &Point| {

@@ -3,16 +3,20 @@
 mod difference;
 mod expand;
 mod identity;
+mod search;
 mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::spec::Spec;
 
 pub use difference::Difference;
 pub use expand::{expand, prepare};
 pub use identity::{as_written, settings_hash, spec_hash};
+pub use search::{Search, last_evaluation};
 pub use stored::StoredPlanError;
 
 /// Everything that one experiment runs.
@@ -24,6 +28,20 @@ pub struct Plan {
     pub trials: Vec<Trial>,
     /// What the experiment was asked for before and still is, though not to be run now.
     pub beside: Vec<Trial>,
+    /// Of a search that learns: what it was told before the last round that is here, in the order of its trials.
+    pub told: Vec<Told>,
+}
+
+/// What a search was told of a trial, once all of its seeds had come to a rung or to their end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// Of the trial, as the search proposed it.
+    pub spec_hash: String,
+    /// The mean over its seeds, the smaller the better; `None`: it diverged or failed, which is worst.
+    pub score: Option<f64>,
+    /// Of a halving: the rung, in steps; `None`: the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<usize>,
 }
 
 impl Plan {
@@ -49,6 +67,10 @@ pub struct Trial {
     pub overrides: BTreeMap<String, toml::Value>,
     /// SHA-256, as hex, of the resolved spec without `name` and `seeds`.
     pub spec_hash: String,
+    /// Of a search that learns: the round in which it is proposed, from 1.
+    pub round: Option<usize>,
+    /// Of a halving: the step at which it is paused to be compared with others, at an evaluation; `None`: it goes to its end.
+    pub until: Option<usize>,
 }
 
 impl Trial {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::identity::spec_hash;
-use super::{Plan, Trial};
+use super::{Plan, Told, Trial};
 use crate::spec::{Spec, absolute};
 
 /// Version of the layout; a reader refuses others.
@@ -32,6 +32,8 @@ struct StoredPlan {
     version: u32,
     experiment: String,
     trials: Vec<StoredTrial>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<Told>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,6 +42,10 @@ struct StoredTrial {
     seed: u64,
     overrides: BTreeMap<String, toml::Value>,
     spec_hash: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    round: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<usize>,
     /// Absolute: the working directory of a job is another one.
     folder: PathBuf,
     spec: Spec,
@@ -56,11 +62,14 @@ impl Plan {
             seed: trial.seed,
             overrides: trial.overrides.clone(),
             spec_hash: trial.spec_hash.clone(),
+            round: trial.round,
+            until: trial.until,
             folder: home(&trial.spec),
             spec: trial.spec.clone(),
         };
         let trials = self.asked().into_iter().map(trial).collect();
-        let stored = StoredPlan { version: VERSION, experiment: self.experiment.clone(), trials };
+        let (experiment, told) = (self.experiment.clone(), self.told.clone());
+        let stored = StoredPlan { version: VERSION, experiment, trials, told };
         Ok(serde_json::to_string_pretty(&stored)?)
     }
 
@@ -94,9 +103,11 @@ impl Plan {
                 spec: Spec { folder: trial.folder, ..trial.spec },
                 overrides: trial.overrides,
                 spec_hash: trial.spec_hash,
+                round: trial.round,
+                until: trial.until,
             });
         }
-        Ok(Self { experiment: stored.experiment, trials, beside: Vec::new() })
+        Ok(Self { experiment: stored.experiment, trials, beside: Vec::new(), told: stored.told })
     }
 }
 

@@ -96,10 +96,15 @@ impl Progress {
 
     /// Tells of a run that need not be done, because it was done before.
     pub fn kept(&self, line: impl AsRef<str>) {
+        self.tell(line);
+        self.advance(0.0, true);
+    }
+
+    /// Tells what is nobody's loss where nothing is shown.
+    pub fn tell(&self, line: impl AsRef<str>) {
         if !matches!(self.view.output, Output::Silent) {
             self.println(line);
         }
-        self.advance(0.0, true);
     }
 
     /// Takes the overall bar away; what was printed stays. Called by itself when all runs have ended.
@@ -239,6 +244,7 @@ impl RunProgress {
                 let mark = match status {
                     Status::Finished => style("✓").green(),
                     Status::Diverged | Status::Failed => style("✗").red(),
+                    Status::Stopped => style("–").dim(),
                     Status::Interrupted | Status::Running => style("!").yellow(),
                 };
                 self.progress.println(format!("{} {}  {text}", mark.bold().for_stderr(), self.label));
@@ -249,7 +255,8 @@ impl RunProgress {
             }),
             Output::Silent => {}
         }
-        self.progress.advance(-self.share, true);
+        // One that is paused at a rung has not ended.
+        self.progress.advance(-self.share, status != Status::Interrupted);
         self.share = 0.0;
     }
 

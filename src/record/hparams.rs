@@ -161,7 +161,7 @@ pub(super) fn session_start(group: &str, hparams: &BTreeMap<String, toml::Value>
 /// The record at the end of a run; `None` for one that goes on later, since TensorBoard believes the first it reads.
 pub(super) fn session_end(status: Status) -> io::Result<Option<Summary_Value>> {
     let end = match status {
-        Status::Finished => End::STATUS_SUCCESS,
+        Status::Finished | Status::Stopped => End::STATUS_SUCCESS,
         Status::Diverged | Status::Failed => End::STATUS_FAILURE,
         Status::Running | Status::Interrupted => return Ok(None),
     };
@@ -279,6 +279,7 @@ mod tests {
             (Status::Finished, Some(End::STATUS_SUCCESS)),
             (Status::Diverged, Some(End::STATUS_FAILURE)),
             (Status::Failed, Some(End::STATUS_FAILURE)),
+            (Status::Stopped, Some(End::STATUS_SUCCESS)),
             (Status::Interrupted, None),
             (Status::Running, None),
         ];

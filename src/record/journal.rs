@@ -112,7 +112,9 @@ impl Sink for MetricsJournal {
             Event::Saved { .. } => self.sync()?,
             Event::Picture { .. } => {}
             Event::Ended { status: Status::Interrupted | Status::Running, .. } => self.sync()?,
-            Event::Ended { status: Status::Finished | Status::Diverged | Status::Failed, .. } => self.finish()?,
+            Event::Ended { status: Status::Finished | Status::Diverged | Status::Failed | Status::Stopped, .. } => {
+                self.finish()?
+            }
         }
         Ok(())
     }

@@ -59,8 +59,9 @@ fn rank(status: Status) -> u8 {
         Status::Finished => 0,
         Status::Running => 1,
         Status::Diverged => 2,
-        Status::Interrupted => 3,
-        Status::Failed => 4,
+        Status::Stopped => 3,
+        Status::Interrupted => 4,
+        Status::Failed => 5,
     }
 }
 

@@ -46,5 +46,7 @@ pub(super) fn trial(id: &str, seed: u64, overrides: &str) -> Trial {
         spec: toml::from_str(SPEC).expect("a resolved spec"),
         overrides: toml::from_str(overrides).expect("TOML"),
         spec_hash: "3f9a2c1d".repeat(8),
+        round: None,
+        until: None,
     }
 }

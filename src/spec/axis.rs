@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::diagnostics::{Diagnostic, quoted};
 use super::keys::{self, Key, SHORT_FORMS};
 use super::node::{Node, Value};
-use super::range::Range;
+use super::range::{Range, even_cell};
 use super::resolve::check_any;
 use super::settings::{Setting, unknown_path};
 use super::source::Place;
@@ -44,7 +44,7 @@ impl Axis {
     pub(crate) fn read(
         written: &str,
         setting: &Setting,
-        method: Option<Method>,
+        method: Option<&Method>,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let mut found = Vec::new();
@@ -124,6 +124,28 @@ impl Axis {
             Some(range) => self.drawn(range.at(u)),
             None => self.listed.get((u * self.listed.len() as f64) as usize).cloned().unwrap_or_default(),
         }
+    }
+
+    /// The interval of `u` that gives the same point as this one; `None` where all points differ.
+    pub(crate) fn cell(&self, u: f64) -> Option<(f64, f64)> {
+        match &self.range {
+            Some(range) => range.cell(u),
+            None => Some(even_cell(u, self.listed.len())),
+        }
+    }
+
+    /// Number of listed points among which none is between two others: words, and several keys together. `None`: they are numbers
+    /// in their order, or a range of them.
+    pub(crate) fn categories(&self) -> Option<usize> {
+        let number = |point: &Point| match point.as_slice() {
+            [(_, Setting { node: Node { value: Value::Integer(whole), .. }, .. })] => Some(*whole as f64),
+            [(_, Setting { node: Node { value: Value::Float(number), .. }, .. })] => Some(*number),
+            _ => None,
+        };
+        let numbers: Option<Vec<f64>> = self.listed.iter().map(number).collect();
+        let in_order = |numbers: &[f64]| numbers.is_sorted() || numbers.is_sorted_by(|a, b| a >= b);
+        let ordered = self.range.is_some() || numbers.is_some_and(|numbers| in_order(&numbers));
+        (!ordered).then_some(self.listed.len())
     }
 
     /// Its first point, for a spec that stands for the whole sweep.

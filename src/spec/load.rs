@@ -51,6 +51,11 @@ pub struct ResolvedExperiment {
 }
 
 impl ResolvedExperiment {
+    /// Runs of all trials, those that a search is still to propose among them.
+    pub fn runs(&self) -> usize {
+        self.sweep.as_ref().map_or(1, |sweep| sweep.trials) * self.spec.seeds.len()
+    }
+
     /// Tells `message` at the key `path`, where it is written; in a list at `item`.
     pub(crate) fn problem_at(&self, path: &str, item: Option<&str>, message: &str) -> Option<Diagnostic> {
         let node = &self.settings.get(path)?.node;

@@ -58,6 +58,6 @@ pub use schema::schema;
 pub(crate) use source::Place;
 pub use starter::{FileStart, starter};
 pub(crate) use suggest::{choose, counted, nearest};
-pub use sweep::{MAX_RUNS, MAX_TRIALS, Method, Sweep};
+pub use sweep::{Candidates, Halving, MAX_RUNS, MAX_TRIALS, Method, Rounds, Rung, Score, Sweep};
 pub use types::*;
 pub use variant::When;

@@ -72,6 +72,20 @@ impl Range {
         self.value(value, digits as usize)
     }
 
+    /// The interval of `u` that gives the same value as this one; `None` where values are continuous.
+    pub(crate) fn cell(&self, u: f64) -> Option<(f64, f64)> {
+        if self.step.is_some() {
+            return Some(even_cell(u, self.steps()));
+        }
+        let whole = self.between(self.max + 1.0, u).floor().clamp(self.min, self.max);
+        let end = self.max + 1.0;
+        let place = |value: f64| match self.scale {
+            Scale::Linear => (value - self.min) / (end - self.min),
+            Scale::Log => (value / self.min).ln() / (end / self.min).ln(),
+        };
+        self.integer.then(|| (place(whole), place(whole + 1.0)))
+    }
+
     fn on_grid(&self, i: usize, fraction: f64) -> f64 {
         match self.step {
             Some(step) => self.min + i as f64 * step,
@@ -100,6 +114,13 @@ impl Range {
         let rounded = format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
         Value::Float(rounded.clamp(self.min, self.max))
     }
+}
+
+/// The interval in which `u` lies, where [0, 1) is divided into so many of the same length.
+pub(crate) fn even_cell(u: f64, count: usize) -> (f64, f64) {
+    let n = count as f64;
+    let i = (u * n).floor();
+    (i / n, (i + 1.0) / n)
 }
 
 #[cfg(test)]
@@ -136,6 +157,22 @@ mod tests {
             let grid = (0..range.count()).map(|index| range.nth(index)).collect();
             assert_eq!(floats(grid), expected, "{range:?}");
         }
+    }
+
+    #[test]
+    fn the_middle_of_a_cell_gives_what_every_place_in_it_gives() {
+        let log = Range { scale: Scale::Log, integer: true, ..range(1.0, 300.0) };
+        let stepped = Range { step: Some(0.25), ..range(-1.0, 1.0) };
+        for range in [Range { integer: true, ..range(-3.0, 4.0) }, log, stepped] {
+            for i in 0..1_000 {
+                let u = (f64::from(i) + 0.5) / 1_000.0;
+                let (low, high) = range.cell(u).expect("a cell");
+                assert!(low - 1e-12 <= u && u <= high + 1e-12, "{range:?} {u} {low} {high}");
+                let [middle, here] = [(low + high) / 2.0, u].map(|u| range.at(u).to_string());
+                assert_eq!(middle, here, "{range:?} {u}");
+            }
+        }
+        assert_eq!(range(0.0, 1.0).cell(0.3), None);
     }
 
     #[test]

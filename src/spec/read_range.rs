@@ -22,7 +22,7 @@ impl Range {
         rows: &[&Key],
         node: &Node,
         entries: &[Entry],
-        method: Option<Method>,
+        method: Option<&Method>,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
         let before = problems.len();
@@ -124,7 +124,7 @@ impl Reader<'_> {
     }
 
     /// Keys of the range that need or exclude each other.
-    fn together(&self, scale: Scale, method: Option<Method>, node: &Node, problems: &mut Vec<Diagnostic>) {
+    fn together(&self, scale: Scale, method: Option<&Method>, node: &Node, problems: &mut Vec<Diagnostic>) {
         let (step, points) = (self.get("step"), self.get("points"));
         let mut fail =
             |place: &Place, message: &str, help: &str| problems.push(Diagnostic::error(place, message).help(help));
@@ -135,7 +135,7 @@ impl Reader<'_> {
             fail(&step.place, "a logarithmic range has no `step`", "in a grid, use `points`");
         }
         match (method, points) {
-            (Some(Method::Random | Method::Sobol), Some(points)) => {
+            (Some(Method::Random | Method::Sobol | Method::Tpe(_) | Method::Halving(_)), Some(points)) => {
                 fail(&points.place, "`points` has no effect: only a grid counts the points of a range", "leave it out");
             }
             (Some(Method::Grid), None) if step.is_none() => {

@@ -121,7 +121,7 @@ impl<'a> Variant<'a> {
                     _ => "on a file".to_owned(),
                 };
                 let takers = whens.iter().flat_map(|when| match *when {
-                    When::Is(_, of) => of,
+                    When::Is(other, of) if other == selector => of,
                     _ => &[],
                 });
                 let takers = listed(takers.copied());
@@ -188,7 +188,14 @@ impl When {
             (Self::Toy, Self::File) | (Self::File, Self::Toy) => true,
             (Self::Is("dataset.name", _), Self::File) | (Self::File, Self::Is("dataset.name", _)) => true,
             (Self::Format(of), Self::Format(others)) => !of.iter().any(|format| others.contains(format)),
-            (Self::Is(a, of), Self::Is(b, others)) => a == b && !of.iter().any(|word| others.contains(word)),
+            (Self::Is(a, of), Self::Is(b, others)) if a == b => !of.iter().any(|word| others.contains(word)),
+            (Self::Is(a, _), Self::Is(b, _)) => {
+                // A spec that has the one key may not have the other.
+                let never = |path, when| {
+                    keys::rows(path).is_some_and(|(_, rows)| rows.iter().all(|row| row.when.excludes(when)))
+                };
+                never(a, other) || never(b, self)
+            }
             _ => false,
         }
     }

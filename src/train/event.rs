@@ -69,8 +69,10 @@ pub enum Status {
     Diverged,
     /// Something broke: the message is in `reason`.
     Failed,
-    /// Stopped by a signal after saving; the same command resumes it.
+    /// Stopped by a signal after saving, or paused at a rung; the same command resumes it.
     Interrupted,
+    /// Compared with others at a rung, and not among the best.
+    Stopped,
 }
 
 impl Status {
@@ -82,12 +84,13 @@ impl Status {
             Self::Diverged => "diverged",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::Stopped => "stopped",
         }
     }
 
     /// The status of a name.
     pub fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Running, Self::Finished, Self::Diverged, Self::Failed, Self::Interrupted];
+        let all = [Self::Running, Self::Finished, Self::Diverged, Self::Failed, Self::Interrupted, Self::Stopped];
         all.into_iter().find(|status| status.as_str() == name)
     }
 }

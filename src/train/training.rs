@@ -44,6 +44,8 @@ pub struct Training<'a> {
     pub onlooker: &'a mut dyn Onlooker,
     /// Set from outside to stop at the next step, after saving.
     pub stop: &'a AtomicBool,
+    /// The step, of an evaluation, at which it is paused after saving; `None`: it goes to its end.
+    pub until: Option<usize>,
 }
 
 /// How a run ended. The flow then holds the best weights.
@@ -142,6 +144,7 @@ enum End {
     LastStep,
     Patience,
     Stopped,
+    Rung,
     Diverged(String),
 }
 
@@ -195,6 +198,10 @@ impl<'a> Run<'a> {
                 self.save()?;
                 self.outcome(Status::Interrupted, Some("stopped by a signal after saving".into()))
             }
+            End::Rung => {
+                self.save()?;
+                self.outcome(Status::Interrupted, Some("paused at its rung".into()))
+            }
             End::Diverged(reason) => self.outcome(Status::Diverged, Some(reason)),
             End::LastStep | End::Patience => return self.finish(),
         };
@@ -223,7 +230,7 @@ impl<'a> Run<'a> {
     }
 
     fn steps(&mut self) -> Result<End, TrainError> {
-        let Training { spec, stop, .. } = self.setup;
+        let Training { spec, stop, until, .. } = self.setup;
         let training = &spec.training;
         let total_steps = self.dealer.total_steps();
         // While a device takes the steps of one, the next one is dealt.
@@ -231,6 +238,9 @@ impl<'a> Run<'a> {
         self.dealer.deal(self.state.step, &mut now);
         let mut losses = Vec::new();
         while self.state.step < total_steps {
+            if until.is_some_and(|until| self.state.step >= until as u64) {
+                return Ok(End::Rung);
+            }
             if stop.load(Ordering::Relaxed) {
                 return Ok(End::Stopped);
             }

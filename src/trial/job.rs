@@ -125,6 +125,7 @@ impl Job<'_> {
             sink,
             onlooker: &mut glimpses,
             stop: self.stop,
+            until: self.trial.until,
         };
         let Ended { outcome, unsaved } = training.run()?;
         if let Some(snapshot) = unsaved {

@@ -10,6 +10,7 @@ mod pictures;
 mod same_data;
 mod saved;
 mod standing;
+mod stopped;
 mod whereabouts;
 
 pub use estimate::{Estimate, estimate, training_bytes};
@@ -18,3 +19,4 @@ pub use job::Job;
 pub use same_data::changed_data;
 pub use saved::{SavedRun, SavedRunError};
 pub use standing::{Standing, standing, was_killed};
+pub use stopped::end_at_rung;

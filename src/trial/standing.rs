@@ -18,6 +18,8 @@ pub enum Standing {
     Finished(Box<Manifest>),
     /// Diverged with the same spec, as it would again: kept unless asked to retry.
     Ended(Box<Manifest>),
+    /// As far as the plan wants it: at the rung where it is compared with others, or stopped there.
+    Paused(Box<Manifest>),
     /// Interrupted, killed, or failed for want of something (room on the disk, say): goes on from its last checkpoint.
     Unfinished,
     /// Another process on this machine is at it.
@@ -44,8 +46,15 @@ pub fn standing(trial: &Trial, results: &Path) -> Standing {
         Status::Finished => Standing::Finished(Box::new(manifest)),
         Status::Diverged => Standing::Ended(Box::new(manifest)),
         Status::Running if is_alive(&manifest) => Standing::Busy(Box::new(manifest)),
-        Status::Running | Status::Interrupted | Status::Failed => Standing::Unfinished,
+        Status::Interrupted | Status::Stopped if is_there(trial, &manifest) => Standing::Paused(Box::new(manifest)),
+        Status::Running | Status::Interrupted | Status::Stopped | Status::Failed => Standing::Unfinished,
     }
+}
+
+/// Whether a run that was paused has come to where the plan pauses it.
+fn is_there(trial: &Trial, run: &Manifest) -> bool {
+    let steps = run.summary.as_ref().map_or(0, |summary| summary.steps);
+    trial.until.is_some_and(|until| steps >= until as i64)
 }
 
 /// Whether the process that last wrote the manifest is still at it. Only this machine's processes can be asked, and only

@@ -94,8 +94,18 @@ impl Study {
         let mut curve = Curve { rows: Vec::new(), stop_at, stop: Arc::clone(&stop) };
         let (spec, dataset) = (&self.trial.spec, &self.dataset);
         let (seconds_so_far, sink) = (0.0, &mut curve);
-        let training =
-            Training { spec, seed: 0, dataset, flow, checkpoints, seconds_so_far, sink, onlooker, stop: &stop };
+        let training = Training {
+            spec,
+            seed: 0,
+            dataset,
+            flow,
+            checkpoints,
+            seconds_so_far,
+            sink,
+            onlooker,
+            stop: &stop,
+            until: None,
+        };
         let Ended { outcome, unsaved } = training.run().expect("a run");
         unsaved.iter().try_for_each(|snapshot| snapshot.save()).expect("saved");
         (outcome, curve.rows)

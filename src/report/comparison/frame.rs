@@ -7,7 +7,7 @@ use crate::columns::value_column;
 use crate::statistics::Estimate;
 
 impl Comparison {
-    /// One row a group: its labels and keys; `n`, `runs`, `diverged`, `failed`, `unfinished`; every metric that any group
+    /// One row a group: its labels and keys; `n`, `runs`, `diverged`, `failed`, `stopped`, `unfinished`; every metric that any
     /// has, followed by its standard error over seeds, `<metric>_seed_stderr`, and where known by that over the rows of the test set
     /// under its name in `trials.parquet`; `difference` to the best with `difference_seed_stderr` and `pairs`. Null where unknown.
     ///
@@ -30,6 +30,7 @@ impl Comparison {
         count("runs", |group| group.runs);
         count("diverged", |group| group.diverged);
         count("failed", |group| group.failed);
+        count("stopped", |group| group.stopped);
         count("unfinished", |group| group.unfinished);
         let known = |name: &str| groups.iter().any(|group| group.estimates.contains_key(name));
         for metric in METRICS.iter().filter(|metric| known(metric.name)) {

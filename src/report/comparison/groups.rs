@@ -1,5 +1,6 @@
 //! Runs in groups, usually the seeds of one trial; groups in order.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::data::differing;
@@ -63,6 +64,8 @@ pub struct Group {
     pub diverged: usize,
     /// Those that failed.
     pub failed: usize,
+    /// Those that were stopped at a rung.
+    pub stopped: usize,
     /// Interrupted or still running.
     pub unfinished: usize,
     /// Mean and standard error over the finished runs, by the name of the metric.
@@ -106,7 +109,10 @@ impl Comparison {
         }
         let mut groups: Vec<(Group, Vec<&Row>)> =
             members.into_iter().map(|(labels, rows)| (Group::new(labels, &rows), rows)).collect();
-        groups.sort_by(|(a, _), (b, _)| a.rank(metric).total_cmp(&b.rank(metric)));
+        groups.sort_by(|(a, of_a), (b, of_b)| {
+            let apart = || stopped(of_a).cmp(&stopped(of_b));
+            a.rank(metric).total_cmp(&b.rank(metric)).then_with(apart)
+        });
         if let Some(((best, best_rows), others)) = groups.split_first_mut() {
             let of_best = counterparts(best_rows, by, metric);
             best.other_data = differing(best_rows[0], best_rows.iter());
@@ -150,6 +156,7 @@ impl Group {
             finished: ended(&[Status::Finished]),
             diverged: ended(&[Status::Diverged]),
             failed: ended(&[Status::Failed]),
+            stopped: ended(&[Status::Stopped]),
             unfinished: ended(&[Status::Interrupted, Status::Running]),
             estimates: METRICS.iter().filter_map(|metric| Some((metric.name, over(metric)?))).collect(),
             rows_errors: METRICS.iter().filter_map(|metric| Some((metric.name, rows_error(metric)?))).collect(),
@@ -164,6 +171,12 @@ impl Group {
         let sign = if metric.larger_is_better { -1.0 } else { 1.0 };
         self.estimates.get(metric.name).map_or(f64::INFINITY, |it| sign * it.mean)
     }
+}
+
+/// The order of groups without a finished run: those that were stopped first, by how far they came.
+fn stopped(rows: &[&Row]) -> Reverse<i64> {
+    let steps = |row: &&Row| row.metrics.get("steps").map_or(0, |steps| *steps as i64);
+    Reverse(rows.iter().filter(|row| row.status == Status::Stopped).map(steps).max().unwrap_or(-1))
 }
 
 impl Row {

@@ -72,7 +72,7 @@ fn one(table: &DataFrame, row: usize) -> Result<Row, RowError> {
     };
     let status = text("status")?;
     let status = Status::from_name(&status).ok_or_else(|| {
-        wrong("status", &AnyValue::String(&status), "finished, diverged, failed, interrupted or running")
+        wrong("status", &AnyValue::String(&status), "finished, stopped, diverged, failed, interrupted or running")
     })?;
     let seed = cell("seed")?;
     let seed = seed.extract::<i64>().ok_or_else(|| wrong("seed", &seed, "an integer"))?;

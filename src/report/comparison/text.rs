@@ -81,6 +81,7 @@ impl Comparison {
             column("n", &|group| Some(group.finished.to_string())),
             column("diverged", &|group| some_of(group.diverged)),
             column("failed", &|group| some_of(group.failed)),
+            column("stopped", &|group| some_of(group.stopped)),
             column("unfinished", &|group| some_of(group.unfinished)),
             of(self.metric),
             self.explained(column("Δ best", &|group| {

@@ -51,6 +51,7 @@ const EXCEPTIONS_IN_SWEEPS: &[(&str, &str)] = &[
     ("steps", "the length of a range"),
     ("same trial twice", "trials against each other"),
     ("different points", "trials against each other"),
+    ("no trial is stopped", "one number against another"),
     ("is swept twice", "keys of the sweep against each other"),
     ("stands here twice", "parts of a key of the sweep"),
     ("has no effect", "sweeps may serve some trials only"),

@@ -116,7 +116,18 @@ fn every_key_of_a_sweep_changes_its_trials() {
         ("seed", drawn("random", 4, 1, range)),
         ("parameters", drawn("random", 4, 0, "{ min = 1e-4, max = 2e-2 }")),
     ];
-    assert_eq!(keys::key_paths().filter(|path| path.starts_with("sweep.")).count(), others.len());
+    // Those of searches that go on in stages are tested where their trials are proposed.
+    let staged = [
+        "sweep.startup",
+        "sweep.round",
+        "sweep.metric",
+        "sweep.candidates",
+        "sweep.first_rung",
+        "sweep.eta",
+        "sweep.keep_stopped",
+    ];
+    let drawn_by = keys::key_paths().filter(|path| path.starts_with("sweep.") && !staged.contains(path));
+    assert_eq!(drawn_by.count(), others.len());
     let hashes = |text: &str| {
         let plan = plan(text).unwrap_or_else(|problems| panic!("{problems}"));
         plan.trials.into_iter().map(|trial| trial.spec_hash).collect::<Vec<_>>()
