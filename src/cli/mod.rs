@@ -15,6 +15,7 @@ mod plan;
 mod plot;
 mod prune;
 mod reading;
+mod report;
 mod run;
 mod sample;
 mod schema;
@@ -70,6 +71,8 @@ enum Command {
     Split(split::Split),
     /// Draw charts of an experiment (curves, swept keys, cost) or of a run
     Plot(plot::Plot),
+    /// Write one HTML page of everything that came out, to read and to send
+    Report(report::Report),
     /// Remove runs that the experiment's plan no longer asks for
     Prune(prune::Prune),
     /// Write a commented spec to start from
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Some(Command::Transform(transform)) => transform.execute(),
         Some(Command::Split(split)) => split.execute(),
         Some(Command::Plot(plot)) => plot.execute(),
+        Some(Command::Report(report)) => report.execute(),
         Some(Command::Prune(prune)) => prune.execute(),
         Some(Command::Init(init)) => init.execute(),
         Some(Command::Man(man)) => man.execute(),

@@ -18,6 +18,7 @@ mod images;
 pub mod limits;
 mod marks;
 mod outliers;
+pub mod page;
 mod pairs;
 mod samples;
 mod ticks;

@@ -7,6 +7,7 @@ use super::super::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, 
 use super::super::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted, text_width};
 use super::super::ticks::{Tick, log_ticks};
 use super::mark::Mark;
+use super::scale::Scale;
 use crate::quantity::number;
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
@@ -22,16 +23,6 @@ pub(super) const COLORS: [RGBColor; 7] = [
 ];
 /// What stands behind the named series.
 pub(super) const BEHIND: RGBColor = RGBColor(196, 198, 204);
-
-/// How x values lie along their axis.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scale {
-    Linear,
-    /// Positive values, at their logarithm.
-    Log,
-    /// The i-th word at x = i.
-    Words(Vec<String>),
-}
 
 /// What belongs together in a chart; data units.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +83,29 @@ impl Chart {
     /// # Errors
     /// Where the drawing library refuses.
     pub fn draw(&self) -> Result<Drawn, ReportError> {
+        let canvas = self.canvas()?;
+        Ok(Drawn { png: canvas.finish("chart")?.png, svg: canvas.svg()? })
+    }
+
+    /// Draws it as an SVG document alone.
+    ///
+    /// # Errors
+    /// Where the drawing library refuses.
+    pub fn svg(&self) -> Result<String, ReportError> {
+        self.canvas()?.svg()
+    }
+
+    /// What it shows, in words.
+    pub(in crate::report) fn description(&self) -> String {
+        format!("{} over {}", self.y_name, self.x_name)
+    }
+
+    /// Limits of its y axis.
+    pub(in crate::report) fn limits(&self) -> [f64; 2] {
+        self.y
+    }
+
+    fn canvas(&self) -> Result<Canvas, ReportError> {
         let mut canvas = Canvas::new(1.0, 1.0)?;
         let head = TITLE + 36.0;
         let left = room_left(self.y, HEIGHT);
@@ -130,7 +144,7 @@ impl Chart {
             canvas.text(&fitted(note, NUMBER, LEGEND), lettering, (beside, y));
             y += LINE_HEIGHT;
         }
-        Ok(Drawn { png: canvas.finish("chart")?.png, svg: canvas.svg()? })
+        Ok(canvas)
     }
 
     fn draw_band(&self, canvas: &mut Canvas, panel: &Panel, series: &Series) {

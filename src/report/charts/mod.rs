@@ -8,11 +8,13 @@ mod curves;
 mod experiment;
 mod mark;
 mod names;
+pub(super) mod scale;
 mod swept;
 
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};
-pub use experiment::{RunCurve, experiment_charts};
+pub use experiment::experiment_charts;
+pub(super) use experiment::trial_curves;
 pub use names::legend_names;
 pub use swept::swept_charts;

@@ -1,0 +1,115 @@
+//! Learning curves: a chart that can be read as it is, and the numbers from which the script draws one to zoom into.
+
+use maud::{Markup, html};
+use serde_json::{Value, json};
+
+use super::{Report, document};
+use crate::report::ReportError;
+use crate::report::charts::{Chart, Curve, curve_chart, trial_curves};
+use crate::train::{Band, Metrics, bands};
+
+/// Points of all curves together: more of them only make the page slow.
+const POINTS: usize = 16_000;
+/// Points of one curve: a screen shows no more. A curve keeps the fewer of them however many curves there are.
+const PER_CURVE: [usize; 2] = [40, 600];
+
+pub(super) struct Curves {
+    chart: Chart,
+    trials: Vec<(String, Vec<Band>)>,
+}
+
+impl Curves {
+    pub fn new(report: &Report, names: &[String]) -> Self {
+        let runs: Vec<Vec<Metrics>> = report.runs.iter().map(|run| run.curve.clone()).collect();
+        let limit = (POINTS / names.len().max(1)).clamp(PER_CURVE[0], PER_CURVE[1]);
+        let thin =
+            |curve: Curve| Curve { seeds: curve.seeds.iter().map(|seed| thinned(seed, limit)).collect(), ..curve };
+        let curves: Vec<Curve> = trial_curves(report.comparison, &runs).into_iter().map(thin).collect();
+        let trials = curves.iter().map(|curve| (curve.name.clone(), bands(&curve.seeds))).collect();
+        Self { chart: curve_chart("", &curves), trials }
+    }
+
+    pub fn markup(&self) -> Result<Option<Markup>, ReportError> {
+        if self.trials.iter().all(|(_, points)| points.is_empty()) {
+            return Ok(None);
+        }
+        Ok(Some(html! {
+            p.scripted.muted {
+                "Mean over seeds; of highlighted trials also the band from the lowest to the highest seed. Drag to zoom, double-click "
+                "to see everything; choose trials in the table above."
+            }
+            div.scripted.tools #curve-tools {
+                label { input type="checkbox" #log-x; " log steps" }
+                label { input type="checkbox" #log-y; " log NLL" }
+                label { input type="checkbox" #others checked; " other trials" }
+                label { "steps from " input #from type="number" min="0"; }
+                label { "to " input #to type="number" min="0"; }
+                button type="button" #whole { "Show all" }
+            }
+            div.scripted #plot {}
+            ul.scripted.legend #legend aria-label="Highlighted trials" {}
+            div #still { (document::figure(&self.chart)?) }
+        }))
+    }
+
+    /// For every trial its name and its points; the limits of NLL to start with.
+    pub fn data(&self) -> Value {
+        let trial = |(name, points): &(String, Vec<Band>)| {
+            let list = |get: fn(&Band) -> f64| points.iter().map(|point| rounded(get(point))).collect::<Vec<_>>();
+            let (mean, low, high) = (list(|it| it.mean), list(|it| it.low), list(|it| it.high));
+            let steps: Vec<i64> = points.iter().map(|point| point.step).collect();
+            // One seed has no band.
+            match low == high {
+                true => json!({ "name": name, "step": steps, "mean": mean }),
+                false => json!({ "name": name, "step": steps, "mean": mean, "low": low, "high": high }),
+            }
+        };
+        json!({ "limits": self.chart.limits(), "trials": self.trials.iter().map(trial).collect::<Vec<_>>() })
+    }
+}
+
+/// Five digits, which no screen can tell from more.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.4e}").parse().unwrap_or(value)
+}
+
+/// The rows with a validation NLL, at most about `limit` of them: the lowest and the highest of every stretch, and the last.
+fn thinned(rows: &[Metrics], limit: usize) -> Vec<Metrics> {
+    let rows: Vec<&Metrics> = rows.iter().filter(|row| row.validation_nll.is_some()).collect();
+    if rows.len() <= limit {
+        return rows.into_iter().cloned().collect();
+    }
+    let nll = |row: &&&Metrics| row.validation_nll.unwrap_or(f64::NAN);
+    let mut kept: Vec<&Metrics> = Vec::with_capacity(limit + 1);
+    for stretch in rows.chunks(rows.len().div_ceil(limit / 2)) {
+        let ends = [
+            stretch.iter().min_by(|a, b| nll(a).total_cmp(&nll(b))),
+            stretch.iter().max_by(|a, b| nll(a).total_cmp(&nll(b))),
+        ];
+        kept.extend(ends.into_iter().flatten());
+    }
+    kept.extend(rows.last());
+    kept.sort_by_key(|row| row.step);
+    kept.dedup_by_key(|row| row.step);
+    kept.into_iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thinned_curve_keeps_its_spikes_and_its_end() {
+        let row = |step: i64| Metrics {
+            step,
+            validation_nll: Some(if step == 4_321 { 99.0 } else { 1.0 / (step + 1) as f64 }),
+            ..Metrics::default()
+        };
+        let rows: Vec<Metrics> = (0..10_000).map(row).collect();
+        let thin = thinned(&rows, 100);
+        assert!(thin.len() <= 101, "{}", thin.len());
+        assert!(thin.iter().any(|row| row.step == 4_321));
+        assert_eq!((thin[0].step, thin[thin.len() - 1].step), (0, 9_999));
+        assert_eq!(thinned(&rows[..50], 100), rows[..50]);
+    }
+}
