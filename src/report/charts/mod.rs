@@ -11,6 +11,7 @@ mod names;
 pub(super) mod scale;
 mod swept;
 
+pub(super) use chart::SIZE;
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Report, document};
 use crate::report::ReportError;
-use crate::report::charts::{Chart, Curve, curve_chart, trial_curves};
+use crate::report::charts::{Chart, Curve, SIZE, curve_chart, trial_curves};
 use crate::train::{Band, Metrics, bands};
 
 /// Points of all curves together: more of them only make the page slow.
@@ -48,7 +48,7 @@ impl Curves {
             }
             div.scripted #plot {}
             ul.scripted.legend #legend aria-label="Highlighted trials" {}
-            div #still { (document::figure(&self.chart)?) }
+            div #still { (document::figure(&self.chart, SIZE)?) }
         }))
     }
 

@@ -85,10 +85,10 @@ fn policy(style: &str, script: &str) -> String {
     )
 }
 
-/// A chart as a figure that the page's style colours.
-pub(super) fn figure(chart: &Chart) -> Result<Markup, ReportError> {
+/// A chart with a frame of `size`, as a figure that the page's style colours.
+pub(super) fn figure(chart: &Chart, size: [f64; 2]) -> Result<Markup, ReportError> {
     let label = chart.description();
-    Ok(html! { figure.chart role="img" aria-label=(label) { (PreEscaped(chart.svg()?)) } })
+    Ok(html! { figure.chart role="img" aria-label=(label) { (PreEscaped(chart.svg(size)?)) } })
 }
 
 /// Bytes as an address that stands for them.

@@ -24,6 +24,9 @@ use super::{Comparison, ReportError};
 use crate::record::Manifest;
 use crate::train::Metrics;
 
+/// Frame of a chart that has another beside it: width and height in pixels.
+const BESIDE: [f64; 2] = [340.0, 270.0];
+
 /// One run, as its folder tells it.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -73,7 +76,7 @@ impl Report<'_> {
         let curves = curves::Curves::new(self, &names);
         let parallel = parallel::Parallel::new(self.comparison);
         let charts = swept_charts("", self.comparison).into_iter().chain(cost_charts("", self.comparison));
-        let charts = charts.map(|chart| document::figure(&chart)).collect::<Result<Vec<Markup>, _>>()?;
+        let charts = charts.map(|chart| document::figure(&chart, BESIDE)).collect::<Result<Vec<Markup>, _>>()?;
         let pictures = pictures::section(self, &names)?;
         let sections = [
             document::section("results", "Results", Some(trials::table(self))),

@@ -88,7 +88,8 @@ impl Parallel {
                             line x1=(x(i)) x2=(x(i)) y1=(y(1.0)) y2=(y(0.0)) {}
                             text.head x=(x(i)) y="14" text-anchor=(anchor(i, self.axes.len())) { (axis.name) }
                             @for (at, label) in &axis.ticks {
-                                text x=(x(i) + 6.0) y=(format!("{:.1}", y(*at) + 4.0)) { (label) }
+                                text x=(x(i) + if i == 0 { -6.0 } else { 6.0 }) y=(format!("{:.1}", y(*at) + 4.0))
+                                    text-anchor=(if i == 0 { "end" } else { "start" }) { (label) }
                             }
                             rect.brush x=(x(i) - 8.0) width="16" y=(y(1.0)) height="0" {}
                             rect.reach x=(x(i) - 14.0) width="28" y=(y(1.0)) height=(y(0.0) - y(1.0)) {}

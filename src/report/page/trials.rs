@@ -48,7 +48,7 @@ pub(super) fn table(report: &Report) -> Markup {
                     th.scripted scope="col" data-fixed { "Curve" }
                     th scope="col" { "#" }
                     @for head in &comparison.heads { th scope="col" { (head) } }
-                    @for key in &keys { th scope="col" { (key) } }
+                    @for key in &keys { (key_head(key)) }
                     th.number scope="col" { "n" }
                     @if troubled { th scope="col" { "not finished" } }
                     @for metric in &first { th.number scope="col" { (metric.axis()) } th.number scope="col" { "Δ best" } }
@@ -59,7 +59,9 @@ pub(super) fn table(report: &Report) -> Markup {
                         tr data-trial=(i) {
                             td.scripted { input type="checkbox" aria-label={ "Highlight trial " (i + 1) }; }
                             td.number data-value=(i) { (i + 1) }
-                            @for label in &group.labels { td.name { (label.as_ref().map(word_of).unwrap_or_default()) } }
+                            @for (head, label) in comparison.heads.iter().zip(&group.labels) {
+                                (label_cell(head, &label.as_ref().map(word_of).unwrap_or_default(), !keys.is_empty()))
+                            }
                             @for key in &keys { (value_cell(group.keys.get(*key))) }
                             td.number data-value=(group.finished) { (group.finished) }
                             @if troubled { td data-value=(group.runs - group.finished) { (trouble(group)) } }
@@ -76,6 +78,20 @@ pub(super) fn table(report: &Report) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// The head of a key's column, which may be broken behind its section.
+fn key_head(key: &str) -> Markup {
+    let (section, name) = key.rsplit_once('.').map_or(("", key), |(section, name)| (section, name));
+    html! { th.key scope="col" { @if !section.is_empty() { (section) "." wbr; } (name) } }
+}
+
+/// A trial is told by its hash where the columns beside it say the rest of its id.
+fn label_cell(head: &str, label: &str, told: bool) -> Markup {
+    match label.rsplit_once('-').filter(|_| told && head == "trial") {
+        Some((_, hash)) => html! { td title=(label) { code.hash { (hash) } } },
+        None => html! { td.name { (label) } },
     }
 }
 
