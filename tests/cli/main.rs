@@ -16,7 +16,9 @@ mod elsewhere;
 mod names;
 mod output;
 mod plot;
+
 mod repeat;
+mod report;
 mod results;
 mod stopping;
 mod targets;

@@ -92,7 +92,7 @@ impl Parallel {
                                     text-anchor=(if i == 0 { "end" } else { "start" }) { (label) }
                             }
                             rect.brush x=(x(i) - 8.0) width="16" y=(y(1.0)) height="0" {}
-                            rect.reach x=(x(i) - 14.0) width="28" y=(y(1.0)) height=(y(0.0) - y(1.0)) {}
+                            rect.reach x=(x(i) - 14.0) width="28" y=(y(1.0) - BELOW) height=(y(0.0) - y(1.0) + 2.0 * BELOW) {}
                         }
                     }
                 }
