@@ -16,7 +16,6 @@ mod elsewhere;
 mod names;
 mod output;
 mod plot;
-
 mod repeat;
 mod report;
 mod results;

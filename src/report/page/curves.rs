@@ -9,7 +9,7 @@ use crate::report::charts::{Chart, Curve, SIZE, curve_chart, trial_curves};
 use crate::train::{Band, Metrics, bands};
 
 /// Points of all curves together: more of them only make the page slow.
-const POINTS: usize = 16_000;
+const POINTS: usize = 10_000;
 /// Points of one curve: a screen shows no more. A curve keeps the fewer of them however many curves there are.
 const PER_CURVE: [usize; 2] = [40, 600];
 

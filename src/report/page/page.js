@@ -207,7 +207,8 @@
       const cut = (values) => values.slice(from);
       const color = colors.get(trial);
       const table = [cut(step), cut(mean)];
-      series.push({ label: name, trial, stroke: color ?? style("--behind"), width: color ? 2 : 1, spanGaps: true, points: { show: step.length === 1 } });
+      const pen = { stroke: color ?? style("--behind"), width: color ? 2 : 1 };
+      series.push({ label: name, trial, ...pen, spanGaps: true, points: { show: step.length === 1 } });
       if (color && low) {
         table.push(cut(high), cut(low));
         const at = series.length;
@@ -228,7 +229,9 @@
     const positive = values.slice(1).every((line) => line.every((value) => value == null || value > 0));
     const whole = () => byId("from").value === "" && byId("to").value === "";
     const padded = (low, high) => [low - 0.05 * (high - low || 1), high + 0.05 * (high - low || 1)];
-    const axis = { stroke: style("--muted"), grid: { stroke: style("--rule"), width: 1 }, ticks: { stroke: style("--rule"), width: 1 } };
+    const rule = { stroke: style("--rule"), width: 1 };
+    const axis = { stroke: style("--muted"), grid: rule, ticks: rule };
+    const nll = `validation NLL (nats)${logY && !positive ? ", asinh" : ""}`;
     const label = { labelFont: "13px system-ui, sans-serif", labelSize: 22 };
     plot?.destroy();
     plot = new uPlot({
@@ -242,7 +245,7 @@
         x: { time: false, distr: logX ? 3 : 1 },
         y: logY ? { distr: positive ? 3 : 4 } : { range: (_, low, high) => (whole() ? data.curves.limits : padded(low, high)) },
       },
-      axes: [{ ...axis, ...label, label: "step" }, { ...axis, ...label, label: `validation NLL (nats)${logY && !positive ? ", asinh" : ""}`, size: 64 }],
+      axes: [{ ...axis, ...label, label: "step" }, { ...axis, ...label, label: nll, size: 64 }],
       hooks: {
         setCursor: [(chart) => {
           chart.series.forEach((line, i) => {

@@ -73,7 +73,9 @@ impl Parallel {
         html! {
             p.muted {
                 "One line a trial, the stronger the better."
-                span.scripted { " Drag along an axis to choose trials by it, in the table and among the curves too; click an axis to let go." }
+                span.scripted {
+                    " Drag along an axis to choose trials by it, in the table and among the curves too; click it to let go."
+                }
             }
             div.scroll tabindex="0" role="region" aria-label="Parallel coordinates" {
                 svg #coordinates viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img"
@@ -149,8 +151,8 @@ fn axis(name: String, values: &[Option<toml::Value>]) -> Option<Axis> {
         let place = low + share * (high - low);
         if scale == Scale::Log { 10f64.powf(place) } else { place }
     };
-    // Too many values to write them all: round ones along the axis.
-    if ticks.len() > 8 && !matches!(scale, Scale::Words(_)) {
+    // Too many values to write them all, or too long ones: some along the axis.
+    if (ticks.len() > 8 || ticks.iter().any(|(_, label)| label.len() > 8)) && !matches!(scale, Scale::Words(_)) {
         ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share, short(value(share)))).to_vec();
     }
     let ends = [value(0.0), value(1.0)];
