@@ -1,5 +1,5 @@
-"""Reports in a real browser: nothing is asked of any network, no error on the console, sorting, filters, ranges and curves work, text
-stays text, and the page says the same without its script. Leaves pictures of it to look at.
+"""Reports in a real browser: nothing is asked of any network, no error on the console, sorting, filters, ranges and curves work, text stays
+text, and the page says the same without its script. Leaves pictures of it to look at.
 
 usage: report.py RUNNER FOLDER     (Python with playwright; `chromium` in the PATH; FOLDER: for results and pictures)
 """

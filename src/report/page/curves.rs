@@ -35,8 +35,8 @@ impl Curves {
         }
         Ok(Some(html! {
             p.scripted.muted {
-                "Mean over seeds; of highlighted trials also the band from the lowest to the highest seed. Drag to zoom, double-click "
-                "to see everything; choose trials in the table above."
+                "Mean over seeds; of highlighted trials also the band from the lowest to the highest seed. Drag to zoom, "
+                "double-click to see everything; choose trials in the table above."
             }
             div.scripted.tools #curve-tools {
                 label { input type="checkbox" #log-x; " log steps" }

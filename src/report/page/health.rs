@@ -45,8 +45,8 @@ pub(super) fn table(report: &Report, names: &[String]) -> Option<Markup> {
             div.scroll tabindex="0" role="region" aria-label="Table of health" {
                 table.sortable {
                     caption {
-                        "The inverse is measured in model space over validation rows, the gradient before clipping. Resumes: how often "
-                        "runs went on from a checkpoint."
+                        "The inverse is measured in model space over validation rows, the gradient before clipping. "
+                        "Resumes: how often runs went on from a checkpoint."
                     }
                     thead { tr {
                         th scope="col" { "#" }

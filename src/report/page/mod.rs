@@ -1,7 +1,7 @@
 //! The report: one HTML page of an experiment that needs no other file and no network.
 //!
-//! Everything that can be read stands in the page as text, tables and SVG; the script only adds to it: sorting, filtering, curves to
-//! zoom into. The page's policy lets no request leave it.
+//! Everything that can be read stands in the page as text, tables and SVG; the script only adds to it: sorting, filtering, curves
+//! to zoom into. The page's policy lets no request leave it.
 
 mod asked;
 mod curves;

@@ -41,8 +41,8 @@ pub(super) fn table(report: &Report) -> Markup {
         div.scroll tabindex="0" role="region" aria-label="Table of trials" {
             table.sortable #trials {
                 caption {
-                    "Mean over seeds ± its standard error; in brackets, where it is larger, the standard error over the rows of the "
-                    "test set. Δ: difference to the best trial, over pairs of runs with the same seed."
+                    "Mean over seeds ± its standard error; in brackets, where it is larger, the standard error over the rows of "
+                    "the test set. Δ: difference to the best trial, over pairs of runs with the same seed."
                 }
                 thead { tr {
                     th.scripted scope="col" data-fixed { "Curve" }
