@@ -32,7 +32,7 @@ fn trials_are_shown_by_name_and_pages_go_where_they_are_asked_to() {
     };
     let of_one = pictures("--pictures 1");
     assert!(of_one > 0 && pictures("--pictures 0") == 0);
-    let trial = here.run_folder("results/moons", 0);
+    let trial = here.run_folders("results/moons", 0).remove(0);
     let trial = trial.parent().and_then(|it| it.file_name()).expect("a trial").to_string_lossy().into_owned();
     assert_eq!(pictures(&format!("--pictures 0 --show {trial}")), of_one);
     here.runner("report results/moons --show nobody").expect(2).says(&["--show nobody: no such trial"]);

@@ -1,5 +1,7 @@
 //! Learning curves: a chart that can be read as it is, and the numbers from which the script draws one to zoom into.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -22,8 +24,7 @@ impl Curves {
     pub fn new(report: &Report, names: &[String]) -> Self {
         let runs: Vec<Vec<Metrics>> = report.runs.iter().map(|run| run.curve.clone()).collect();
         let limit = (POINTS / names.len().max(1)).clamp(PER_CURVE[0], PER_CURVE[1]);
-        let thin =
-            |curve: Curve| Curve { seeds: curve.seeds.iter().map(|seed| thinned(seed, limit)).collect(), ..curve };
+        let thin = |curve: Curve| Curve { seeds: thinned(&curve.seeds, limit), ..curve };
         let curves: Vec<Curve> = trial_curves(report.comparison, &runs).into_iter().map(thin).collect();
         let trials = curves.iter().map(|curve| (curve.name.clone(), bands(&curve.seeds))).collect();
         Self { chart: curve_chart("", &curves), trials }
@@ -73,25 +74,21 @@ fn rounded(value: f64) -> f64 {
     format!("{value:.4e}").parse().unwrap_or(value)
 }
 
-/// The rows with a validation NLL, at most about `limit` of them: the lowest and the highest of every stretch, and the last.
-fn thinned(rows: &[Metrics], limit: usize) -> Vec<Metrics> {
-    let rows: Vec<&Metrics> = rows.iter().filter(|row| row.validation_nll.is_some()).collect();
-    if rows.len() <= limit {
-        return rows.into_iter().cloned().collect();
-    }
-    let nll = |row: &&&Metrics| row.validation_nll.unwrap_or(f64::NAN);
-    let mut kept: Vec<&Metrics> = Vec::with_capacity(limit + 1);
-    for stretch in rows.chunks(rows.len().div_ceil(limit / 2)) {
+/// The rows of all seeds at no more than about `limit` steps with a validation NLL: of every stretch those of the lowest and the
+/// highest mean, and the last. The steps are the same for all seeds, so that a mean is always over all that there are.
+fn thinned(seeds: &[Vec<Metrics>], limit: usize) -> Vec<Vec<Metrics>> {
+    let points = bands(seeds);
+    let mut kept: BTreeSet<i64> = BTreeSet::new();
+    let stretch = if points.len() <= limit { 1 } else { points.len().div_ceil(limit / 2) };
+    for stretch in points.chunks(stretch) {
         let ends = [
-            stretch.iter().min_by(|a, b| nll(a).total_cmp(&nll(b))),
-            stretch.iter().max_by(|a, b| nll(a).total_cmp(&nll(b))),
+            stretch.iter().min_by(|a, b| a.mean.total_cmp(&b.mean)),
+            stretch.iter().max_by(|a, b| a.mean.total_cmp(&b.mean)),
         ];
-        kept.extend(ends.into_iter().flatten());
+        kept.extend(ends.into_iter().flatten().chain(points.last()).map(|point| point.step));
     }
-    kept.extend(rows.last());
-    kept.sort_by_key(|row| row.step);
-    kept.dedup_by_key(|row| row.step);
-    kept.into_iter().cloned().collect()
+    let is_kept = |row: &&Metrics| row.validation_nll.is_some() && kept.contains(&row.step);
+    seeds.iter().map(|rows| rows.iter().filter(is_kept).cloned().collect()).collect()
 }
 
 #[cfg(test)]
@@ -106,10 +103,13 @@ mod tests {
             ..Metrics::default()
         };
         let rows: Vec<Metrics> = (0..10_000).map(row).collect();
-        let thin = thinned(&rows, 100);
+        let other: Vec<Metrics> = rows.iter().map(|row| Metrics { validation_nll: Some(0.5), ..row.clone() }).collect();
+        let seeds = thinned(&[rows.clone(), other], 100);
+        let [thin, other] = &seeds[..] else { panic!("two seeds") };
         assert!(thin.len() <= 101, "{}", thin.len());
         assert!(thin.iter().any(|row| row.step == 4_321));
         assert_eq!((thin[0].step, thin[thin.len() - 1].step), (0, 9_999));
-        assert_eq!(thinned(&rows[..50], 100), rows[..50]);
+        assert!(thin.iter().zip(other).all(|(a, b)| a.step == b.step) && thin.len() == other.len());
+        assert_eq!(thinned(&[rows[..50].to_vec()], 100), [rows[..50].to_vec()]);
     }
 }

@@ -5,8 +5,11 @@ use maud::{Markup, html};
 use super::{Report, Run};
 use crate::train::{Metrics, Status};
 
+/// A number of one row of a curve, where it has it.
+type Watched = fn(&Metrics) -> Option<f64>;
+
 /// What is watched: its head, and its values along a run; the largest counts.
-const WATCHED: [(&str, fn(&Metrics) -> Option<f64>); 3] = [
+const WATCHED: [(&str, Watched); 3] = [
     ("largest error of the inverse", |row| row.inverse_error),
     ("largest |s|", |row| row.scale_max),
     ("largest gradient norm", |row| row.gradient_norm),
@@ -14,7 +17,7 @@ const WATCHED: [(&str, fn(&Metrics) -> Option<f64>); 3] = [
 
 /// The worst of all seeds of each trial; `None` where nothing was watched.
 pub(super) fn table(report: &Report, names: &[String]) -> Option<Markup> {
-    let worst = |members: &[usize], get: fn(&Metrics) -> Option<f64>| {
+    let worst = |members: &[usize], get: Watched| {
         let values = members.iter().flat_map(|&run| &report.runs[run].curve).filter_map(get);
         // Not a number is worse than any number.
         values.fold(None, |worst: Option<f64>, value| match worst {
@@ -23,13 +26,13 @@ pub(super) fn table(report: &Report, names: &[String]) -> Option<Markup> {
         })
     };
     let groups = &report.comparison.groups;
-    let rows: Vec<(usize, [Option<f64>; 3], usize, Vec<&str>)> = groups
+    let rows: Vec<_> = groups
         .iter()
         .enumerate()
         .map(|(i, group)| {
             let runs = || group.members.iter().map(|&run| &report.runs[run].manifest);
-            let bugs = runs().filter_map(|run| run.summary.as_ref()?.bug.as_deref()).collect();
-            (i, WATCHED.map(|(_, get)| worst(&group.members, get)), runs().map(|run| run.resumes).sum(), bugs)
+            let bugs: Vec<&str> = runs().filter_map(|run| run.summary.as_ref()?.bug.as_deref()).collect();
+            (i, WATCHED.map(|(_, get)| worst(&group.members, get)), runs().map(|run| run.resumes).sum::<usize>(), bugs)
         })
         .collect();
     if rows

@@ -11,7 +11,7 @@ use super::{Album, Report, document};
 use crate::report::ReportError;
 
 /// Bytes of all pictures together, which the page holds as text a third longer; the best trial's are there in any case.
-const ROOM: usize = 450_000;
+pub(super) const ROOM: usize = 450_000;
 /// Widest picture, in pixels.
 const WIDEST: u32 = 640;
 

@@ -9,8 +9,11 @@ use crate::quantity::duration;
 use crate::record::Manifest;
 use crate::spec::counted;
 
+/// What a manifest tells of one thing.
+type Told = fn(&Manifest) -> Option<String>;
+
 /// What is told of a run's origin.
-const TOLD: [(&str, fn(&Manifest) -> Option<String>); 7] = [
+const TOLD: [(&str, Told); 7] = [
     ("experiment", |run| Some(run.experiment.clone())),
     ("runner", |run| Some(run.runner.clone())),
     ("git commit", |run| run.git_commit.clone()),
