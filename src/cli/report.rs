@@ -14,7 +14,7 @@ use super::plot::curve;
 use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
-use crate::record::{Runs, read_runs};
+use crate::record::{RunDiagnosis, Runs, read_runs};
 use crate::report::Comparison;
 use crate::report::comparison::By;
 use crate::report::page::{self, Album, Run};
@@ -54,6 +54,7 @@ impl Report {
                 manifest: manifest.clone(),
                 curve: curve(directory),
                 spec: resolved(directory).unwrap_or_default(),
+                diagnosis: RunDiagnosis::read(directory, manifest).map(|it| it.diagnosis),
             })
             .collect();
         let mut csv = Vec::new();

@@ -1,5 +1,7 @@
 //! Images of the data beside images drawn from the flow.
 
+use plotters::style::RGBColor;
+
 use super::ReportError;
 use super::axes::{NAME, TITLE, draw_title};
 use super::canvas::{Across, Along, Canvas, FLOW, INK, Lettering, Rect};
@@ -27,6 +29,40 @@ pub fn images_picture(
     shape: Shape,
     title: &str,
 ) -> Result<Picture, ReportError> {
+    panels([("data", data, INK), ("flow samples", samples, FLOW)], ALONG, shape, title)
+}
+
+/// Images drawn from the flow, and below each other's place the training image that is nearest to it: one row in each of two panels.
+///
+/// `pairs`: rows of `samples` and of `train`, of which the first eight are drawn. `None` where rows are no images.
+///
+/// # Errors
+/// Where the rows are not of the length of `shape`.
+pub fn neighbours_picture(
+    train: &Matrix<f64>,
+    samples: &Matrix<f64>,
+    pairs: &[(usize, usize)],
+    shape: Shape,
+    title: &str,
+) -> Result<Option<Picture>, ReportError> {
+    if shape.height == 1 && shape.width == 1 {
+        return Ok(None);
+    }
+    let pairs = &pairs[..pairs.len().min(ALONG)];
+    let samples = samples.select(&pairs.iter().map(|pair| pair.0).collect::<Vec<_>>());
+    let nearest = train.select(&pairs.iter().map(|pair| pair.1).collect::<Vec<_>>());
+    let both = [("nearest training images", &nearest, INK), ("flow samples", &samples, FLOW)];
+    panels(both, 1, shape, title).map(Some)
+}
+
+/// Two panels of `down` rows of images on the scale of the first.
+fn panels(
+    both: [(&str, &Matrix<f64>, RGBColor); 2],
+    down: usize,
+    shape: Shape,
+    title: &str,
+) -> Result<Picture, ReportError> {
+    let [(_, data, _), (_, samples, _)] = both;
     const GAP: f64 = 28.0;
     const MARGIN: f64 = 16.0;
     let (Shape { height: rows, width: columns, channels }, values) = (shape, shape.values());
@@ -40,13 +76,11 @@ pub fn images_picture(
 
     let zoom = (PANEL / (ALONG * rows.max(columns))).max(1);
     let step = [columns, rows].map(|pixels| pixels * zoom + BETWEEN);
-    let [width, height] = step.map(|step| (ALONG * step - BETWEEN) as f64);
+    let [width, height] = [ALONG * step[0], down * step[1]].map(|pixels| (pixels - BETWEEN) as f64);
     let head = TITLE + 64.0;
     let total = 2.0 * (width + MARGIN) + GAP;
     let mut canvas = Canvas::new(total, head + height + MARGIN)?;
-    for (images, name, color, left) in
-        [(data, "data", INK, MARGIN), (samples, "flow samples", FLOW, MARGIN + width + GAP)]
-    {
+    for ((name, images, color), left) in both.into_iter().zip([MARGIN, MARGIN + width + GAP]) {
         canvas.shade(Rect { left, top: head, width, height }, |y| {
             let y = (y * height) as usize;
             let (row, above) = (y % step[1] / zoom, y / step[1] * ALONG);

@@ -27,6 +27,6 @@ pub use comparison::Comparison;
 pub use density::{DensityGrid, density_picture};
 pub use density_1d::{DensityLine, density_1d_picture};
 pub use error::ReportError;
-pub use images::images_picture;
+pub use images::{images_picture, neighbours_picture};
 pub use pairs::pair_picture;
 pub use samples::samples_picture;

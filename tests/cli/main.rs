@@ -9,6 +9,7 @@ mod broken;
 mod changes;
 mod compare;
 mod data;
+mod diagnose;
 mod disk;
 mod earlier;
 mod editor;

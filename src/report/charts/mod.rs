@@ -5,6 +5,7 @@
 mod chart;
 mod cost;
 mod curves;
+mod diagnosis;
 mod experiment;
 mod mark;
 mod names;
@@ -15,6 +16,7 @@ pub(super) use chart::SIZE;
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};
+pub use diagnosis::{latents_chart, lengths_chart, quantiles_chart};
 pub use experiment::experiment_charts;
 pub(super) use experiment::trial_curves;
 pub use names::legend_names;

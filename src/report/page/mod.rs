@@ -6,6 +6,7 @@
 mod asked;
 mod curves;
 mod document;
+mod fit;
 mod health;
 mod parallel;
 mod pictures;
@@ -21,6 +22,7 @@ use maud::{Markup, html};
 
 use super::charts::{cost_charts, legend_names, swept_charts};
 use super::{Comparison, ReportError};
+use crate::diagnose::Diagnosis;
 use crate::record::Manifest;
 use crate::train::Metrics;
 
@@ -36,6 +38,8 @@ pub struct Run {
     pub curve: Vec<Metrics>,
     /// The resolved spec under its dotted keys; empty where it cannot be read.
     pub spec: BTreeMap<String, toml::Value>,
+    /// How good its fit is, where somebody has asked.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// The pictures of one run.
@@ -84,6 +88,7 @@ impl Report<'_> {
             document::section("parallel", "Settings and results", parallel.as_ref().map(|it| it.markup(&names))),
             document::section("charts", "What matters, and what it costs", all(charts)),
             document::section("pictures", "Pictures", pictures),
+            document::section("fit", "Goodness of fit", fit::section(self, &names)),
             document::section("health", "Health", health::table(self, &names)),
             document::section("failures", "Runs that did not finish", health::failures(self)),
             document::section("asked", "What was asked", Some(asked::tables(self))),
