@@ -58,6 +58,13 @@ pub fn outside(material: &Material<'_>) -> f64 {
     rows.filter(is_outside).count() as f64 / material.sample_data.rows().max(1) as f64
 }
 
+/// What that share is of rows of the data's own distribution, were columns independent: one more row of n + 1 is the least or the
+/// largest of a column with a probability of 2/(n + 1).
+pub fn outside_by_chance(material: &Material<'_>) -> f64 {
+    let rows = material.train.data.rows() + material.test.data.rows();
+    1.0 - (1.0 - 2.0 / (rows + 1) as f64).powi(material.columns.len() as i32)
+}
+
 /// Least and largest value of every column.
 fn ranges(material: &Material<'_>) -> Vec<(f64, f64)> {
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); material.columns.len()];

@@ -52,6 +52,8 @@ pub struct Diagnosis {
     pub columns: Vec<ColumnDifference>,
     /// Share of samples with a value outside the data's range.
     pub outside: f64,
+    /// What that share would be of rows of the data's own distribution.
+    pub outside_by_chance: f64,
     /// Training rows against test rows.
     pub gap: Gap,
     /// Whether samples repeat training rows.
@@ -72,6 +74,7 @@ pub fn diagnose(material: &Material<'_>, seed: u64) -> Diagnosis {
         energy: Energy::between(test, samples, seed),
         classifier: Classifier::between(test, samples, seed),
         outside: columns::outside(material),
+        outside_by_chance: columns::outside_by_chance(material),
         columns,
         gap: Gap::between(&material.train, &material.test),
         memory: Memory::of(&material.train.rows, test, samples),

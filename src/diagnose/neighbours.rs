@@ -28,8 +28,8 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Votes of the nearest rows among one half of both samples on the other half, columns on one scale. The number of voters is odd
-    /// and near the root of their half.
+    /// Votes of the nearest rows among one half of both samples on the other half, columns on one scale. The number of voters is
+    /// odd and near the root of their half.
     pub fn between(one: &Matrix<f64>, other: &Matrix<f64>, seed: u64) -> Self {
         let (rows, first) = pooled(one, other, MOST);
         let half = first.min(rows.rows() - first) / 2;

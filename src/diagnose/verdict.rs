@@ -154,13 +154,12 @@ fn gap(it: &Diagnosis) -> Finding {
 }
 
 fn range(it: &Diagnosis) -> Finding {
-    // Of data in as many rows, chance leaves about two in n beyond a column's ends.
-    let rating = if it.outside > 0.05 { Rating::Small } else { Rating::Good };
-    let worst = it.columns.iter().max_by(|a, b| a.outside.total_cmp(&b.outside));
-    let most = worst.filter(|worst| worst.outside > 0.0);
-    let most = most.map_or(String::new(), |worst| format!(", most by {} ({})", worst.column, percent(worst.outside)));
+    let rating = if it.outside > 0.02 + 2.0 * it.outside_by_chance { Rating::Small } else { Rating::Good };
+    let worst = it.columns.iter().max_by(|a, b| a.outside.total_cmp(&b.outside)).filter(|worst| worst.outside > 0.0);
+    let most = worst.map_or(String::new(), |worst| format!(", most by {} ({})", worst.column, percent(worst.outside)));
+    let [found, chance] = [it.outside, it.outside_by_chance].map(percent);
     let evidence =
-        format!("{} of samples have a value that no training or test row reaches{most}", percent(it.outside));
+        format!("{found} of samples have a value that no training or test row reaches (chance: {chance}){most}");
     Finding { about: "range".into(), rating, evidence }
 }
 

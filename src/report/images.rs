@@ -32,7 +32,8 @@ pub fn images_picture(
     panels([("data", data, INK), ("flow samples", samples, FLOW)], ALONG, shape, title)
 }
 
-/// Images drawn from the flow, and below each other's place the training image that is nearest to it: one row in each of two panels.
+/// Images drawn from the flow, and at the same place of the other panel the training image that is nearest: one row of images in
+/// each panel.
 ///
 /// `pairs`: rows of `samples` and of `train`, of which the first eight are drawn. `None` where rows are no images.
 ///
@@ -123,5 +124,19 @@ mod tests {
         assert_eq!(pixel(1, 2), [255; 3]);
         assert_eq!(pixel(1, 1), [0; 3]);
         assert!(images_picture(&Matrix::zeros(1, 5), &data, shape, "t").is_err());
+    }
+
+    #[test]
+    fn samples_stand_beside_the_training_images_of_their_pairs() {
+        let shape = Shape { height: 1, width: 2, channels: 1 };
+        let images = Matrix::new(vec![0.0, 0.0, 9.0, 0.0], 2);
+        let picture = neighbours_picture(&images, &images, &[(0, 1)], shape, "t").expect("drawn").expect("a picture");
+        let image = image::load_from_memory(&picture.png).expect("a PNG").to_rgb8();
+        let zoom = (PANEL / ALONG / 2) as u32;
+        let left_of_samples = (image.width() - 16 - 28 - 16) / 2 + 16 + 28;
+        let pixel = |left: u32| image.get_pixel(left + zoom / 2, (TITLE + 64.0) as u32 + zoom / 2).0;
+        assert_eq!([pixel(16), pixel(left_of_samples)], [[255; 3], [0; 3]]);
+        let plain = Shape { height: 1, width: 1, channels: 2 };
+        assert!(neighbours_picture(&images, &images, &[(0, 1)], plain, "t").expect("no error").is_none());
     }
 }

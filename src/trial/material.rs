@@ -25,9 +25,9 @@ impl SavedRun {
         }
     }
 
-    /// Rows of the parts of `dataset`, which is that of the run's spec, at most `rows` of the test part, with what the flow says of
-    /// them, and as many draws as there are test rows. Where rows have weights, latents and samples are compared with test rows that
-    /// are kept as often as they weigh.
+    /// Rows of the parts of `dataset`, which is that of the run's spec, at most `rows` of the test part, with what the flow says
+    /// of them, and as many draws as there are test rows. Where rows have weights, latents and samples are compared with test rows
+    /// that are kept as often as they weigh.
     ///
     /// # Errors
     /// Where the device fails.

@@ -41,4 +41,5 @@ print("correlation", r, 2 * stats.norm.sf(np.arctanh(abs(r)) * np.sqrt(197)))
 clouds = np.concatenate([cloud, cloud * [0.5, 1] + [8, 2]])
 fitted = GaussianMixture(2, random_state=0, reg_covar=1e-9, tol=1e-9, max_iter=500).fit(clouds)
 print("mixture", fitted.score(clouds))
-print("quantiles", (np.quantile(other[:, 0], [0.05, 0.25, 0.5, 0.75, 0.95]) - np.quantile(one[:, 0], [0.05, 0.25, 0.5, 0.75, 0.95])) / one[:, 0].std())
+shares = [0.05, 0.25, 0.5, 0.75, 0.95]
+print("quantiles", (np.quantile(other[:, 0], shares) - np.quantile(one[:, 0], shares)) / one[:, 0].std())
