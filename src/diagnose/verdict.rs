@@ -133,10 +133,11 @@ fn compared_with_baselines(it: &Diagnosis) -> impl Iterator<Item = Finding> + '_
         let noise = ERRORS * other.error.unwrap_or(f64::INFINITY);
         let (rating, words) = match other.better {
             better if better > noise => (Rating::Good, "better than it by"),
-            better if better < -noise => (Rating::Bad, "worse than it: better by"),
-            _ => (Rating::Small, "no better than it: better by"),
+            better if better < -noise => (Rating::Bad, "worse than it by"),
+            _ => (Rating::Small, "about as good: better by"),
         };
-        let better = with_error(other.better, other.error);
+        let better = if rating == Rating::Bad { other.better.abs() } else { other.better };
+        let better = with_error(better, other.error);
         Finding { about: format!("against {}", other.name()), rating, evidence: format!("{words} {better} nats a row") }
     })
 }
@@ -169,7 +170,7 @@ fn conclusion(it: &Diagnosis, findings: &[Finding]) -> String {
         of.collect::<Vec<_>>().join("; ")
     };
     match findings.iter().map(|finding| finding.rating).max() {
-        Some(Rating::Bad) => format!("The flow can be told from the data: {}.", about(Rating::Bad)),
+        Some(Rating::Bad) => format!("Not a good fit: {}.", about(Rating::Bad)),
         Some(Rating::Small) => format!("A close fit, with small differences: {}.", about(Rating::Small)),
         _ => format!("Nothing tells the flow from the data in {} test rows.", it.rows),
     }
