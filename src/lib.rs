@@ -18,6 +18,7 @@ pub mod cli;
 pub mod columns;
 pub mod compute;
 pub mod data;
+pub mod diagnose;
 pub mod engine;
 pub mod flow;
 mod gamma;

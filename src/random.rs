@@ -47,6 +47,14 @@ pub enum Purpose {
     Mixing = 17,
     /// Noise within a flow in training; index = step.
     FlowNoise = 18,
+    /// Permutations of two samples; index = number of the permutation.
+    Permutations = 40,
+    /// Halves of two samples; index = which of both.
+    Halves = 41,
+    /// Rows that a mixture starts from; index = number of its components.
+    Centres = 42,
+    /// Rows that stay, by their weights; index = 0.
+    Thinning = 43,
 }
 
 /// The generator for one (seed, purpose, index).

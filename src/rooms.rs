@@ -19,6 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["flow"],
     &["kernel"],
     &["train"],
+    &["diagnose"],
     // Listeners of training: the terminal's view, and the files.
     &["progress"],
     &["record"],

@@ -206,7 +206,7 @@ pub(super) fn rows_of(manifests: &[Manifest]) -> Result<Vec<Row>, Failure> {
 }
 
 /// The resolved spec of a run: its values under their dotted keys.
-fn resolved(directory: &Path) -> io::Result<BTreeMap<String, toml::Value>> {
+pub(super) fn resolved(directory: &Path) -> io::Result<BTreeMap<String, toml::Value>> {
     let text = std::fs::read_to_string(directory.join(SPEC))?;
     Ok(flat(text.parse().map_err(io::Error::other)?))
 }

@@ -131,13 +131,13 @@ const WAITING: &str = "waiting";
 /// Remark behind the status of a run that the plan does not ask for.
 const UNASKED: &str = "(not asked for)";
 
-fn plan(experiment: &Path) -> Option<Plan> {
+pub(super) fn plan(experiment: &Path) -> Option<Plan> {
     let text = std::fs::read_to_string(experiment.join("plan.json")).ok()?;
     Plan::from_json(&text).ok()
 }
 
 /// The runs of the experiment's plan that have not started.
-fn waiting(plan: Option<&Plan>, started: &[Manifest]) -> Vec<Trial> {
+pub(super) fn waiting(plan: Option<&Plan>, started: &[Manifest]) -> Vec<Trial> {
     let started: BTreeSet<(&str, u64)> = started.iter().map(|run| (run.spec_hash.as_str(), run.seed)).collect();
     let planned = plan.into_iter().flat_map(|plan| &plan.trials);
     planned.filter(|trial| !started.contains(&trial.run())).cloned().collect()

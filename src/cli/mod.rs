@@ -5,6 +5,7 @@
 mod check;
 mod compare;
 mod completions;
+mod diagnose;
 mod exec;
 mod init;
 mod list;
@@ -15,6 +16,7 @@ mod plan;
 mod plot;
 mod prune;
 mod reading;
+mod report;
 mod run;
 mod sample;
 mod schema;
@@ -70,6 +72,10 @@ enum Command {
     Split(split::Split),
     /// Draw charts of an experiment (curves, swept keys, cost) or of a run
     Plot(plot::Plot),
+    /// Judge a fit where no entropy is known: baselines, latents, samples against test rows
+    Diagnose(diagnose::Diagnose),
+    /// Write one HTML page of everything that came out, to read and to send
+    Report(report::Report),
     /// Remove runs that the experiment's plan no longer asks for
     Prune(prune::Prune),
     /// Write a commented spec to start from
@@ -135,6 +141,8 @@ pub fn main() -> ExitCode {
         Some(Command::Transform(transform)) => transform.execute(),
         Some(Command::Split(split)) => split.execute(),
         Some(Command::Plot(plot)) => plot.execute(),
+        Some(Command::Diagnose(diagnose)) => diagnose.execute(),
+        Some(Command::Report(report)) => report.execute(),
         Some(Command::Prune(prune)) => prune.execute(),
         Some(Command::Init(init)) => init.execute(),
         Some(Command::Man(man)) => man.execute(),

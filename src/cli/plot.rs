@@ -14,7 +14,7 @@ use crate::atomic::write_atomically;
 use crate::engine::Datasets;
 use crate::progress::{ProgressMode, loading};
 use crate::record::{read_curve, read_runs};
-use crate::report::charts::{Chart, RunCurve, experiment_charts, run_chart};
+use crate::report::charts::{Chart, experiment_charts, run_chart};
 use crate::report::comparison::{By, Comparison};
 use crate::train::Metrics;
 use crate::trial::SavedRun;
@@ -60,12 +60,8 @@ impl Plot {
         let comparison = Comparison::new(&rows_of(&runs.manifests)?, &By::Trial, metric);
         has_metric(&comparison)?;
         let title = first.experiment.as_str();
-        let curves = runs.manifests.iter().zip(&runs.directories).map(|(run, directory)| RunCurve {
-            experiment: &run.experiment,
-            trial: &run.trial,
-            rows: curve(directory),
-        });
-        for chart in experiment_charts(title, &comparison, &curves.collect::<Vec<_>>()) {
+        let curves: Vec<Vec<Metrics>> = runs.directories.iter().map(|run| curve(run)).collect();
+        for chart in experiment_charts(title, &comparison, &curves) {
             save(&folder, &chart)?;
         }
         Ok(Exit::Success)
@@ -105,7 +101,7 @@ fn redraw(run: &Path, folder: &Path, title: &str) -> Result<Exit, Failure> {
 }
 
 /// What can be read of the curve of a run; what cannot is told.
-fn curve(run: &Path) -> Vec<Metrics> {
+pub(super) fn curve(run: &Path) -> Vec<Metrics> {
     let (rows, damage) = read_curve(run);
     if let Some(damage) = damage {
         tell(format_args!("warning: {damage}"));

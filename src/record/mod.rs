@@ -9,6 +9,7 @@
 //! [`crate::atomic`], so no reader ever meets half a file. This room knows nothing of models.
 
 mod bands;
+mod diagnosis;
 mod error;
 mod events_file;
 mod hparams;
@@ -25,6 +26,7 @@ mod tensorboard;
 mod trials;
 
 pub use bands::{remove_bands, write_bands};
+pub use diagnosis::{DIAGNOSIS, RunDiagnosis};
 pub use error::RecordError;
 pub use events_file::is_events_file;
 pub use hparams::{hparams, write_experiment};

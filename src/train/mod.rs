@@ -14,7 +14,7 @@ mod training;
 pub use bands::{Band, bands};
 pub use checkpoint::{About, CheckpointError, Origin, Space, State, save};
 pub use dealer::{Dealer, Stretch, total_steps};
-pub use evaluate::{evaluate, log_prob, not_finite};
+pub use evaluate::{ROWS_AT_ONCE, evaluate, log_prob, not_finite};
 pub use event::*;
 pub use onlooker::Onlooker;
 pub use restore::Checkpoint;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::record::{is_damaged_metrics, is_events_file};
+use crate::record::{DIAGNOSIS, is_damaged_metrics, is_events_file};
 
 /// The resolved spec.
 pub const SPEC: &str = "spec.toml";
@@ -20,6 +20,7 @@ pub fn is_of_run(name: &str) -> bool {
 pub fn stranger(directory: &Path) -> Option<String> {
     let names = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let is_left = |name: &str| name == "plots" || [".svg", ".tmp"].iter().any(|end| name.ends_with(end));
+    let is_left =
+        |name: &str| name == "plots" || name == DIAGNOSIS || [".svg", ".tmp"].iter().any(|end| name.ends_with(end));
     names.find(|name| !is_of_run(name) && !is_left(name))
 }

@@ -6,6 +6,7 @@ mod estimate;
 mod folder;
 mod glimpses;
 mod job;
+mod material;
 mod pictures;
 mod same_data;
 mod saved;

@@ -76,6 +76,14 @@ impl SavedRun {
     /// # Errors
     /// Where a file is missing, damaged, or not what the run left.
     pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
+        Self::open_on(directory, None)
+    }
+
+    /// The same, on `device` if one is named.
+    ///
+    /// # Errors
+    /// As [`SavedRun::open`], and where there is no such device.
+    pub fn open_on(directory: &Path, device: Option<Device>) -> Result<Self, SavedRunError> {
         let (spec, manifest, checkpoint) = Self::checked(directory)?;
         let Some(checkpoint) = checkpoint else {
             return Err(SavedRunError::NoWeights { path: directory.to_owned(), status: manifest.status.as_str() });
@@ -84,7 +92,8 @@ impl SavedRun {
         let seed = spec.seeds.first().copied().unwrap_or(0);
         let shape = space.shape();
         let build = |kernel, device| kernel::build(&spec.model, kernel, shape, seed, device);
-        let built = match (spec.training.kernel, spec.device) {
+        let built = match (spec.training.kernel, device.unwrap_or(spec.device)) {
+            (kernel, named) if device.is_some() => build(kernel, named),
             (kernel, Device::Cpu) => build(kernel, Device::Cpu),
             (kernel, gpu) => build(kernel, gpu).or_else(|_| build(KernelChoice::Fused, Device::Cpu)),
         };

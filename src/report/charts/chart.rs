@@ -7,6 +7,7 @@ use super::super::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, 
 use super::super::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted, text_width};
 use super::super::ticks::{Tick, log_ticks};
 use super::mark::Mark;
+use super::scale::Scale;
 use crate::quantity::number;
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
@@ -22,16 +23,6 @@ pub(super) const COLORS: [RGBColor; 7] = [
 ];
 /// What stands behind the named series.
 pub(super) const BEHIND: RGBColor = RGBColor(196, 198, 204);
-
-/// How x values lie along their axis.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scale {
-    Linear,
-    /// Positive values, at their logarithm.
-    Log,
-    /// The i-th word at x = i.
-    Words(Vec<String>),
-}
 
 /// What belongs together in a chart; data units.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +69,8 @@ pub struct Drawn {
     pub svg: String,
 }
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 460.0;
+/// Width and height of a frame, unless a page has less room.
+pub(in crate::report) const SIZE: [f64; 2] = [720.0, 460.0];
 /// Widest legend.
 const LEGEND: f64 = 400.0;
 const LINE_HEIGHT: f64 = 24.0;
@@ -92,19 +83,42 @@ impl Chart {
     /// # Errors
     /// Where the drawing library refuses.
     pub fn draw(&self) -> Result<Drawn, ReportError> {
+        let canvas = self.canvas(SIZE)?;
+        Ok(Drawn { png: canvas.finish("chart")?.png, svg: canvas.svg()? })
+    }
+
+    /// Draws it as an SVG document alone, with a frame of `size`: width and height in pixels.
+    ///
+    /// # Errors
+    /// Where the drawing library refuses.
+    pub(in crate::report) fn svg(&self, size: [f64; 2]) -> Result<String, ReportError> {
+        self.canvas(size)?.svg()
+    }
+
+    /// What it shows, in words.
+    pub(in crate::report) fn description(&self) -> String {
+        format!("{} over {}", self.y_name, self.x_name)
+    }
+
+    /// Limits of its y axis.
+    pub(in crate::report) fn limits(&self) -> [f64; 2] {
+        self.y
+    }
+
+    fn canvas(&self, [width, height]: [f64; 2]) -> Result<Canvas, ReportError> {
         let mut canvas = Canvas::new(1.0, 1.0)?;
-        let head = TITLE + 36.0;
-        let left = room_left(self.y, HEIGHT);
-        let beside = left + WIDTH + 20.0;
+        let head = if self.title.is_empty() { 12.0 } else { TITLE + 36.0 };
+        let left = room_left(self.y, height);
+        let beside = left + width + 20.0;
         let named: Vec<&Series> = self.series.iter().filter(|series| !series.name.is_empty()).collect();
         let notes: Vec<String> = self.notes.iter().cloned().chain(self.outside_note()).collect();
         let texts = named.iter().map(|series| &series.name).chain(&notes);
         let widest = texts.map(|text| text_width(text, NUMBER)).fold(0.0, f64::max).min(LEGEND);
         let legend = if widest > 0.0 { widest + 46.0 } else { 16.0 };
-        canvas.resize(beside + legend, head + HEIGHT + BELOW + 12.0);
+        canvas.resize(beside + legend, head + height + BELOW + 12.0);
 
         let (x, ticks) = self.x_axis();
-        let frame = Rect { left, top: head, width: WIDTH, height: HEIGHT };
+        let frame = Rect { left, top: head, width, height };
         let panel = Panel { frame, x, y: self.y };
         // All surfaces lie below all lines, and arrows on top.
         for draw in [Self::draw_band, Self::draw_lines] {
@@ -114,7 +128,7 @@ impl Chart {
         let x_name = format!("{}{}", self.x_name, if self.scale == Scale::Log { " (logarithmic)" } else { "" });
         let x_axis = ticks.as_ref().map_or(XAxis::Named(&x_name), |ticks| XAxis::Marked(&x_name, ticks));
         panel.draw_axes(&mut canvas, x_axis, YAxis::Named(&self.y_name));
-        draw_title(&mut canvas, &self.title, (left, 26.0), WIDTH + legend);
+        draw_title(&mut canvas, &self.title, (left, 26.0), width + legend);
         let mut y = head + 10.0;
         for series in named {
             match series.line.is_empty() {
@@ -130,7 +144,7 @@ impl Chart {
             canvas.text(&fitted(note, NUMBER, LEGEND), lettering, (beside, y));
             y += LINE_HEIGHT;
         }
-        Ok(Drawn { png: canvas.finish("chart")?.png, svg: canvas.svg()? })
+        Ok(canvas)
     }
 
     fn draw_band(&self, canvas: &mut Canvas, panel: &Panel, series: &Series) {

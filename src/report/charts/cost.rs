@@ -4,9 +4,10 @@ use plotters::style::RGBColor;
 
 use super::super::comparison::{Comparison, Metric, metric};
 use super::super::outliers::limits_of_best;
-use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+use super::chart::{BEHIND, COLORS, Chart, Series};
 use super::legend_names;
 use super::mark::{MARKS, Mark};
+use super::scale::Scale;
 use crate::statistics::Estimate;
 
 /// What a trial costs, and how to call it on an axis.

@@ -1,7 +1,8 @@
 //! Learning curves.
 
 use super::super::outliers::limits_around;
-use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+use super::chart::{BEHIND, COLORS, Chart, Series};
+use super::scale::Scale;
 use crate::train::{Metrics, bands};
 
 /// The curves of one trial, one a seed.

@@ -5,14 +5,19 @@
 mod chart;
 mod cost;
 mod curves;
+mod diagnosis;
 mod experiment;
 mod mark;
 mod names;
+pub(super) mod scale;
 mod swept;
 
+pub(super) use chart::SIZE;
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};
-pub use experiment::{RunCurve, experiment_charts};
+pub use diagnosis::{latents_chart, lengths_chart, quantiles_chart};
+pub use experiment::experiment_charts;
+pub(super) use experiment::trial_curves;
 pub use names::legend_names;
 pub use swept::swept_charts;

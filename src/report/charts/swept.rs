@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::comparison::{Comparison, Group};
 use super::super::outliers::limits_of_best;
-use super::chart::{BEHIND, COLORS, Chart, Scale, Series};
+use super::chart::{BEHIND, COLORS, Chart, Series};
+use super::scale::{Scale, number, scale, word_of};
 
 /// One chart for every key that differs between the trials of `comparison`: each trial's mean with its standard error,
 /// and a line through the best trial at each value; words have no line, for nothing lies between them.
@@ -71,23 +72,6 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
     })
 }
 
-/// The scale that suits the values; `None` where they do not differ.
-fn scale<'a>(values: impl Iterator<Item = &'a toml::Value> + Clone) -> Option<Scale> {
-    let words: BTreeSet<String> = values.clone().map(word_of).collect();
-    if words.len() < 2 {
-        return None;
-    }
-    let numbers: Option<Vec<f64>> = values.map(number).collect();
-    Some(match numbers {
-        Some(numbers) => {
-            let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            if low > 0.0 && high / low >= 8.0 { Scale::Log } else { Scale::Linear }
-        }
-        None => Scale::Words(words.into_iter().collect()),
-    })
-}
-
 /// As many values find room below an axis; more of them were hardly chosen by hand.
 const MOST_MARKED: usize = 12;
 
@@ -97,14 +81,6 @@ fn marked<'a>(values: impl Iterator<Item = &'a toml::Value>) -> Vec<(f64, String
     marked.sort_by(|a, b| a.0.total_cmp(&b.0));
     marked.dedup_by(|a, b| a.0 == b.0);
     if marked.len() > MOST_MARKED { Vec::new() } else { marked }
-}
-
-fn number(value: &toml::Value) -> Option<f64> {
-    value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
-}
-
-fn word_of(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

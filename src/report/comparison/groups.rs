@@ -56,6 +56,8 @@ pub struct Group {
     pub labels: Vec<Option<toml::Value>>,
     /// Swept and overridden keys on which all runs of the group agree.
     pub keys: BTreeMap<String, toml::Value>,
+    /// Its runs: their indices among the rows that are compared.
+    pub members: Vec<usize>,
     /// Number of runs.
     pub runs: usize,
     /// Those that finished.
@@ -96,19 +98,22 @@ impl Comparison {
             By::Trial if several => vec!["experiment".into(), "trial".into()],
             By::Trial => vec!["trial".into()],
         };
-        let mut members: Vec<(Vec<Option<toml::Value>>, Vec<&Row>)> = Vec::new();
+        let mut members: Vec<(Vec<Option<toml::Value>>, Vec<usize>)> = Vec::new();
         let mut index_of: BTreeMap<String, usize> = BTreeMap::new();
-        for row in rows {
+        for (i, row) in rows.iter().enumerate() {
             let labels: Vec<_> = heads.iter().map(|head| row.value(head)).collect();
             let next = members.len();
             let at = *index_of.entry(format!("{labels:?}")).or_insert(next);
             if at == next {
                 members.push((labels, Vec::new()));
             }
-            members[at].1.push(row);
+            members[at].1.push(i);
         }
-        let mut groups: Vec<(Group, Vec<&Row>)> =
-            members.into_iter().map(|(labels, rows)| (Group::new(labels, &rows), rows)).collect();
+        let group = |(labels, members): (_, Vec<usize>)| {
+            let rows: Vec<&Row> = members.iter().map(|&i| &rows[i]).collect();
+            (Group::new(labels, members, &rows), rows)
+        };
+        let mut groups: Vec<(Group, Vec<&Row>)> = members.into_iter().map(group).collect();
         groups.sort_by(|(a, of_a), (b, of_b)| {
             let apart = || stopped(of_a).cmp(&stopped(of_b));
             a.rank(metric).total_cmp(&b.rank(metric)).then_with(apart)
@@ -136,7 +141,7 @@ impl Comparison {
 }
 
 impl Group {
-    fn new(labels: Vec<Option<toml::Value>>, rows: &[&Row]) -> Self {
+    fn new(labels: Vec<Option<toml::Value>>, members: Vec<usize>, rows: &[&Row]) -> Self {
         let ended = |wanted: &[Status]| rows.iter().filter(|row| wanted.contains(&row.status)).count();
         let over = |metric: &Metric| {
             let finished = rows.iter().filter(|row| row.status == Status::Finished);
@@ -152,6 +157,7 @@ impl Group {
         Self {
             labels,
             keys,
+            members,
             runs: rows.len(),
             finished: ended(&[Status::Finished]),
             diverged: ended(&[Status::Diverged]),

@@ -1,0 +1,159 @@
+//! `runner diagnose`: how good a fit is where no entropy is known.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table};
+
+use super::output::{print, tell};
+use super::spare::{learned_from, spare};
+use super::{Exit, Failure};
+use crate::atomic::write_atomically;
+use crate::diagnose::{Diagnosis, Rating, diagnose};
+use crate::engine::Datasets;
+use crate::progress::{ProgressMode, loading};
+use crate::quantity::{number, with_error};
+use crate::record::{DIAGNOSIS, Manifest, RunDiagnosis, read_runs};
+use crate::report::charts::{latents_chart, lengths_chart, quantiles_chart};
+use crate::report::neighbours_picture;
+use crate::spec::Device;
+use crate::train::Status;
+use crate::trial::{SavedRun, changed_data};
+
+#[derive(Args, Debug)]
+pub(super) struct Diagnose {
+    /// A run (results/<experiment>/<trial>/seed-<n>), or an experiment: its finished run with the best validation NLL
+    #[arg(value_name = "RUN|EXPERIMENT")]
+    path: PathBuf,
+    /// Look at no more than so many test rows, the first ones
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(20..))]
+    rows: u32,
+    /// Seed of samples, permutations and halves
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to compute [default: where the run was trained]
+    #[arg(long, value_name = "cpu|cuda[:N]")]
+    device: Option<Device>,
+}
+
+impl Diagnose {
+    pub fn execute(&self) -> Result<Exit, Failure> {
+        let directory = self.run()?;
+        let mut run = SavedRun::open_on(&directory, self.device).map_err(Failure::usage)?;
+        let dataset = Datasets::new(loading(ProgressMode::Auto)).of(&run.spec).map_err(Failure::usage)?;
+        if let Some(change) = changed_data(&directory, &dataset) {
+            return Err(Failure::Usage(format!(
+                "{}: the data are not those that the run learned from: {change}; put them back, or train again",
+                directory.display()
+            )));
+        }
+        if dataset.test.rows() < FEWEST {
+            return Err(Failure::Usage(format!(
+                "{} test rows tell too little: {FEWEST} are needed; train again with a larger `dataset.test`",
+                dataset.test.rows()
+            )));
+        }
+        let learned_from = learned_from(&directory);
+        let learned_from: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).collect();
+        let folder = directory.join("plots");
+        spare(&folder.join("latents.png"), &learned_from)?;
+        let coordinates = run.coordinates();
+        let material = run.material(&dataset, &coordinates, self.rows as usize, self.seed).map_err(Failure::run)?;
+        if let Some(what) = material.not_finite() {
+            return Err(Failure::Run(format!("{}: {what}", directory.display())));
+        }
+        let diagnosis = diagnose(&material, self.seed);
+        print(text(&diagnosis))?;
+        let manifest = Manifest::read(&directory).map_err(Failure::run)?;
+        let title = format!("{} · {} · seed {}", manifest.experiment, manifest.trial, manifest.seed);
+        std::fs::create_dir_all(&folder).map_err(Failure::run)?;
+        for chart in [
+            latents_chart(&title, &material.scores, &diagnosis.latents),
+            lengths_chart(&title, &material.scores),
+            quantiles_chart(&title, &diagnosis.columns),
+        ] {
+            save(&folder.join(format!("{}.png", chart.stem)), &chart.draw().map_err(Failure::run)?.png)?;
+        }
+        let (train, samples, pairs) = (&material.train.data, &material.sample_data, &diagnosis.memory.pairs);
+        if let Some(picture) = neighbours_picture(train, samples, pairs, run.shape, &title).map_err(Failure::run)? {
+            save(&folder.join("nearest.png"), &picture.png)?;
+        }
+        RunDiagnosis::new(&manifest, self.seed, diagnosis).write(&directory).map_err(Failure::run)?;
+        print(directory.join(DIAGNOSIS).display())?;
+        Ok(Exit::Success)
+    }
+
+    /// The run that is asked for.
+    fn run(&self) -> Result<PathBuf, Failure> {
+        let runs = read_runs(&self.path);
+        runs.broken.iter().for_each(|broken| tell(format_args!("warning: {broken}")));
+        if runs.directories == [self.path.clone()] {
+            return Ok(self.path.clone());
+        }
+        let nll = |run: usize| {
+            let manifest = &runs.manifests[run];
+            let nll = manifest.summary.as_ref()?.validation_nll?;
+            (manifest.status == Status::Finished && nll.is_finite()).then_some(nll)
+        };
+        let finished = (0..runs.manifests.len()).filter_map(|run| Some((nll(run)?, run)));
+        let best = finished.min_by(|a, b| a.0.total_cmp(&b.0)).ok_or_else(|| {
+            Failure::Usage(format!(
+                "{}: no finished run there; name an experiment or a run in `results` (see `runner list`)",
+                self.path.display()
+            ))
+        })?;
+        let directory = runs.directories[best.1].clone();
+        tell(format_args!("the best run by validation NLL ({}): {}", number(best.0), directory.display()));
+        Ok(directory)
+    }
+}
+
+/// Test rows below which no test tells anything.
+const FEWEST: usize = 20;
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    spare(path, &[])?;
+    write_atomically(path, |file| file.write_all(bytes)).map_err(Failure::run)?;
+    print(path.display())
+}
+
+/// The diagnosis as tables, the verdict first.
+fn text(it: &Diagnosis) -> String {
+    let mut findings = table(&["", "looked at", "found"]);
+    for finding in &it.verdict.findings {
+        let mark = match finding.rating {
+            Rating::Good => "ok",
+            Rating::Small => "small",
+            Rating::Bad => "BAD",
+        };
+        findings.add_row([mark, &finding.about, &finding.evidence]);
+    }
+    let mut densities = table(&["density", "test NLL (nats)", "flow better by"]);
+    densities.add_row(["flow", &with_error(it.baselines.flow, it.baselines.flow_error), ""]);
+    for other in &it.baselines.chosen {
+        densities.add_row([other.name(), number(other.nll), with_error(other.better, other.error)]);
+    }
+    let mut strange = table(&["test row", "log p", "values"]);
+    for row in it.strange.iter().take(SHOWN) {
+        let values: Vec<String> = row.values.iter().take(SHOWN_VALUES).map(|value| number(*value)).collect();
+        let more = if row.values.len() > SHOWN_VALUES { ", …" } else { "" };
+        let log_prob = row.log_prob.map_or("not finite".to_owned(), number);
+        strange.add_row([row.row.to_string(), log_prob, values.join(", ") + more]);
+    }
+    format!(
+        "{}\n\n{findings}\n\n{densities}\n\nthe test rows of the lowest density\n{strange}\n",
+        it.verdict.conclusion
+    )
+}
+
+/// Strange rows in the table, and values of each.
+const SHOWN: usize = 5;
+const SHOWN_VALUES: usize = 8;
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).set_header(header.to_vec());
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}

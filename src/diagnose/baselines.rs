@@ -1,0 +1,110 @@
+//! Simpler densities on the same rows, in the same units.
+
+use serde::{Deserialize, Serialize};
+
+use super::material::{Material, Part};
+use super::mixture::Mixture;
+use super::pooled::spread_places;
+use crate::statistics::Estimate;
+
+/// Numbers of Gaussians that are tried.
+const COMPONENTS: [usize; 5] = [1, 2, 4, 8, 16];
+/// Multiplications of a round of fitting beyond which a mixture is not tried: it would take minutes.
+const MOST_WORK: usize = 500_000_000;
+/// Training rows that mixtures are fitted to at most.
+const MOST_ROWS: usize = 10_000;
+
+/// The flow beside Gaussians with full covariances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baselines {
+    /// Mean NLL of the flow over the test rows, data space, nats.
+    pub flow: f64,
+    /// Its standard error.
+    pub flow_error: Option<f64>,
+    /// Training rows that they were fitted to.
+    pub rows: usize,
+    /// A single Gaussian, and where it is another the mixture of the lowest NLL on validation rows.
+    pub chosen: Vec<Baseline>,
+    /// Numbers of Gaussians that were tried and the NLL of the validation rows, data space, nats.
+    pub tried: Vec<(usize, f64)>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Number of Gaussians.
+    pub components: usize,
+    /// Mean NLL over the test rows, data space, nats.
+    pub nll: f64,
+    /// Nats a row by which the flow is better.
+    pub better: f64,
+    /// Standard error of `better`, of the differences row by row.
+    pub error: Option<f64>,
+}
+
+impl Baseline {
+    /// What it is, in words.
+    pub fn name(&self) -> String {
+        match self.components {
+            1 => "a Gaussian".to_owned(),
+            components => format!("a mixture of {components} Gaussians"),
+        }
+    }
+}
+
+impl Baselines {
+    /// Fits them to training rows, chooses by validation rows and compares on test rows.
+    pub fn fit(material: &Material<'_>, seed: u64) -> Self {
+        let Material { train, validation, test, .. } = material;
+        let places = spread_places(&train.rows, MOST_ROWS);
+        let rows = train.rows.select(&places);
+        let weights: Option<Vec<f64>> =
+            train.weights.as_ref().map(|all| places.iter().map(|&place| all[place]).collect());
+        let features = rows.columns();
+        let is_tried = |&components: &usize| {
+            components == 1
+                || (rows.rows() * components * features * features <= MOST_WORK && rows.rows() >= 10 * components)
+        };
+        let fitted: Vec<(usize, Mixture, f64)> = COMPONENTS
+            .into_iter()
+            .filter(is_tried)
+            .map(|components| {
+                let mixture = Mixture::fit(&rows, weights.as_deref(), components, seed);
+                let nll = -mean(validation, &in_data_space(&mixture, validation)).mean;
+                (components, mixture, nll)
+            })
+            .collect();
+        let best = fitted.iter().min_by(|a, b| a.2.total_cmp(&b.2)).map_or(1, |best| best.0);
+        let flow = mean(test, &test.log_prob);
+        let compared = |mixture: &Mixture, components: usize| {
+            let log_prob = in_data_space(mixture, test);
+            let better: Vec<f64> = test.log_prob.iter().zip(&log_prob).map(|(flow, other)| flow - other).collect();
+            let Estimate { mean: better, error, .. } = mean(test, &better);
+            Baseline { components, nll: -mean(test, &log_prob).mean, better, error }
+        };
+        Self {
+            flow: -flow.mean,
+            flow_error: flow.error,
+            rows: rows.rows(),
+            chosen: fitted
+                .iter()
+                .filter(|(components, ..)| *components == 1 || *components == best)
+                .map(|(components, mixture, _)| compared(mixture, *components))
+                .collect(),
+            tried: fitted.iter().map(|(components, _, nll)| (*components, *nll)).collect(),
+        }
+    }
+}
+
+/// log p of the rows, every Jacobian counted in.
+fn in_data_space(mixture: &Mixture, part: &Part) -> Vec<f64> {
+    mixture.log_density(&part.rows).into_iter().zip(&part.log_det).map(|(log_prob, det)| log_prob + det).collect()
+}
+
+/// The mean of values of the rows, each of which counts as its weight says.
+pub fn mean(part: &Part, values: &[f64]) -> Estimate {
+    match &part.weights {
+        Some(weights) => Estimate::weighted(values.iter().copied(), weights),
+        None => Estimate::of(values.iter().copied()),
+    }
+}

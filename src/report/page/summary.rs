@@ -1,0 +1,39 @@
+//! The first lines: what came out, in words.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::Report;
+use crate::quantity::with_error;
+use crate::spec::counted;
+
+pub(super) fn summary(report: &Report, names: &[String]) -> Markup {
+    let comparison = report.comparison;
+    let metric = comparison.metric;
+    let best = comparison.groups.first().zip(names.first());
+    let best = best.and_then(|(group, name)| Some((name, group.estimates.get(metric.name)?)));
+    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    for run in report.runs {
+        *states.entry(run.manifest.status.as_str()).or_default() += 1;
+    }
+    if report.waiting > 0 {
+        states.insert("waiting", report.waiting);
+    }
+    let states: Vec<String> = states.iter().map(|(state, runs)| format!("{runs} {state}")).collect();
+    html! {
+        p.lead {
+            @match best {
+                Some((name, it)) => {
+                    "Best of " (counted(comparison.groups.len(), "trial")) ": " strong { (name) } ", " (metric.head) " "
+                    strong { (with_error(it.mean, it.error)) }
+                    @if let Some(unit) = metric.unit { " " (unit) }
+                    " over " (counted(it.count, "seed")) "."
+                }
+                None => { "No trial has a " (metric.head) " yet." }
+            }
+        }
+        p.muted { (counted(report.runs.len() + report.waiting, "run")) ": " (states.join(", ")) "." }
+        @if let Some(note) = comparison.data_note() { p.warning { "Note: " (note) "." } }
+    }
+}
