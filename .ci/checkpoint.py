@@ -28,13 +28,10 @@ SPEC = """
 path = "{data}"
 {dataset}
 [model]
-mask = "{mask}"
-activation = "{activation}"
-normalization = "{normalization}"
+{words}
 depth = {depth}
 width = 16
 {inner} = {hidden_layers}
-{words}
 [optimizer]
 learning_rate = 5e-3
 [training]
@@ -58,14 +55,17 @@ def runner(*arguments):
 def compare(name, x, dataset="", scored=None, **model):
     """Trains on `x`, scores, and compares; the largest difference, relative where log_prob is above 1."""
     np.save(f"{name}.npy", x)
-    model = {"mask": "alternating", "activation": "relu", "normalization": "none", "depth": 4, "inner": "hidden_layers", "hidden_layers": 2, "words": ""} | model
+    model = {"depth": 4, "inner": "hidden_layers", "hidden_layers": 2, "words": ""} | model
+    for word in ["mask", "activation", "normalization"]:
+        if word in model:
+            model["words"] += f'\n{word} = "{model.pop(word)}"'
     pathlib.Path(f"{name}.toml").write_text(SPEC.format(data=f"{name}.npy", dataset=dataset, **model))
     runner(f"{name}.toml", "--quiet")
     (run,) = pathlib.Path("results", name).glob("*/seed-0")
     x = x if scored is None else scored
     np.save("rows.npy", x)
     runner("score", run, "--data", "rows.npy", "--continuous", "-o", "score.npy")
-    theirs, ours = np.load("score.npy").ravel(), Checkpoint(run / "checkpoints/best.safetensors").log_prob(x)
+    theirs, ours = np.load("score.npy").ravel(), Checkpoint(run / "checkpoints/best.safetensors").log_prob(x.reshape(len(x), -1))
     apart = np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))
     assert np.isfinite(ours).all() and apart.max() < TOLERANCE, f"{name}: {apart.max()} at row {apart.argmax()}"
     return apart.max()
@@ -98,6 +98,16 @@ with tempfile.TemporaryDirectory() as folder:
     for name, degrees in [("given", "3.5"), ("learned", '"learned"')]:
         words = f'base = "student-t"\ndegrees_of_freedom = {degrees}'
         worst.append(compare(f"student-t-{name}", rows(5), words=words))
+    for shape, words in [
+        ((4, 4), 'mask = "checkerboard"'),
+        ((4, 6, 3), 'mask = "channel"\nmixing = "permutation"'),
+        ((8, 8), 'mask = "multiscale"\nscales = 3\nwiden = true\nnormalization = "act"'),
+        ((4, 4, 2), 'mask = "multiscale"\nnormalization = "batch"\nmixing = "lu"'),
+        ((4, 6), 'mask = "multiscale"\ncoupling = "spline"\nbins = 4'),
+    ]:
+        images = rows(np.prod(shape)).reshape(-1, *shape)
+        words = f'network = "conv"\n{words}'
+        worst.append(compare(f"image-{len(words)}", images, words=words, depth=1, inner="blocks", hidden_layers=1))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
     noise = np.random.default_rng(0).uniform(size=levels.shape)
     for name, extra in [("noise", ""), ("logit", "\nlogit = 1e-3\nbounds = [0, 256]")]:

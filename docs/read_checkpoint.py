@@ -57,8 +57,31 @@ class Checkpoint:
         # Where nothing is kept there are no inputs, and no weight.
         return h @ self.tensors.get(f"{name}.weight", np.zeros((0, len(bias)))) + bias
 
-    def network(self, name, h):
-        """The network called `name`, such as `layers.0.s`."""
+    def convolution(self, name, image):
+        """The 3×3 convolution called `name` of images [rows, height, width, channels]; pixels outside are 0."""
+        weight, (height, width) = self.tensors[f"{name}.weight"], image.shape[1:3]
+        padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        taps = ((dy, dx) for dy in range(3) for dx in range(3))
+        return sum(padded[:, dy : dy + height, dx : dx + width] @ weight[dy, dx] for dy, dx in taps) + self.tensors[f"{name}.bias"]
+
+    def images(self, name, own, h):
+        """The convolutional network called `name`: list behind list, of the changed values in their order."""
+        height, width = own["image"]
+        image = np.zeros((len(h), height * width, h.shape[1] // len(own["kept_pixels"])))
+        image[:, own["kept_pixels"]] = h.reshape(len(h), len(own["kept_pixels"]), -1)
+        relu = ACTIVATIONS["relu"]
+        h = self.convolution(f"{name}.first", image.reshape(len(h), height, width, -1))
+        for block in range(self.model["blocks"]):
+            h = h + self.convolution(f"{name}.{block}.1", relu(self.convolution(f"{name}.{block}.0", relu(h))))
+        pixels = relu(h).reshape(len(h), height * width, -1)[:, own["changed_pixels"]]
+        channels = len(own["changed"]) // len(own["changed_pixels"])
+        said = self.map(f"{name}.last", pixels).reshape(len(h), len(own["changed_pixels"]), -1, channels)
+        return said.transpose(0, 2, 1, 3).reshape(len(h), -1)
+
+    def network(self, name, h, own):
+        """The network called `name`, such as `layers.0.s`, of a layer that has its `own` tensors."""
+        if f"{name}.first.weight" in self.tensors and self.tensors[f"{name}.first.weight"].ndim == 4:
+            return self.images(name, own, h)
         activate = ACTIVATIONS[self.model["activation"]]
         maps = [key.removesuffix(".bias") for key in self.tensors if key.startswith(f"{name}.") and key.endswith(".bias")]
         if f"{name}.first" not in maps:
@@ -104,14 +127,14 @@ class Checkpoint:
         if "kept" in own:
             kept, changed = own["kept"], own["changed"]
             if self.model["coupling"] == "spline":
-                said = self.network(f"layers.{i}.spline", x[:, kept]).reshape(len(x), -1, len(changed))
+                said = self.network(f"layers.{i}.spline", x[:, kept], own).reshape(len(x), -1, len(changed))
                 z[:, changed], slopes = self.spline(x[:, changed], said)
                 return z, slopes.sum(axis=1)
-            if self.model.get("joint"):
-                a, t = np.split(self.network(f"layers.{i}.st", x[:, kept]), 2, axis=1)
+            if any(name.startswith("st.") for name in own):
+                a, t = np.split(self.network(f"layers.{i}.st", x[:, kept], own), 2, axis=1)
             else:
-                t = self.network(f"layers.{i}.t", x[:, kept])
-                a = self.network(f"layers.{i}.s", x[:, kept]) if self.model["coupling"] == "affine" else None
+                t = self.network(f"layers.{i}.t", x[:, kept], own)
+                a = self.network(f"layers.{i}.s", x[:, kept], own) if self.model["coupling"] == "affine" else None
             if self.model["coupling"] == "additive":
                 z[:, changed] += t
                 return z, np.zeros(len(x))
@@ -120,15 +143,22 @@ class Checkpoint:
             s = own.get("scale", 1.0) * bound(a)
             z[:, changed] = x[:, changed] * np.exp(s) + t
             return z, s.sum(axis=1)
+        # Of an image these layers do the same with every pixel; plain features are one.
+        places = own.get("places", np.arange(x.shape[1]))
+        count = len(next(own[name] for name in ("bias", "log_gamma") if name in own))
+        pixels = x[:, places].reshape(len(x), -1, count)
         if "matrix" in own:
             diagonal = np.diag(own["matrix"])
-            lower = np.tril(own["matrix"], -1) + np.eye(len(diagonal))
+            lower = np.tril(own["matrix"], -1) + np.eye(count)
             upper = np.triu(own["matrix"], 1) + np.diag(np.exp(diagonal))
-            return x @ (lower @ upper).T + own["bias"], np.full(len(x), diagonal.sum())
-        if "log_scale" in own:
-            return x * np.exp(own["log_scale"]) + own["bias"], np.full(len(x), own["log_scale"].sum())
-        log_scale = own["log_gamma"] - 0.5 * np.log(own["running_variance"] + BATCH_NORM_EPSILON)
-        return (x - own["running_mean"]) * np.exp(log_scale) + own["beta"], np.full(len(x), log_scale.sum())
+            pixels, log_scale = pixels @ (lower @ upper).T + own["bias"], diagonal
+        elif "log_scale" in own:
+            pixels, log_scale = pixels * np.exp(own["log_scale"]) + own["bias"], own["log_scale"]
+        else:
+            log_scale = own["log_gamma"] - 0.5 * np.log(own["running_variance"] + BATCH_NORM_EPSILON)
+            pixels = (pixels - own["running_mean"]) * np.exp(log_scale) + own["beta"]
+        z[:, places] = pixels.reshape(len(x), -1)
+        return z, np.full(len(x), pixels.shape[1] * log_scale.sum())
 
     def preprocess(self, x):
         """Data space to model space, and the log-determinant of that."""

@@ -9,6 +9,7 @@ use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::kubernetes::{self, Cluster};
 use crate::engine::{Datasets, TooLittleMemory, free_bytes};
+use crate::flow::outline;
 use crate::plan;
 use crate::progress::{ProgressMode, loading};
 use crate::quantity::{bytes, count, duration};
@@ -64,6 +65,9 @@ impl Plan {
     }
 }
 
+/// Most trials whose views are shown.
+const OUTLINES: usize = 3;
+
 /// Whether not all of its trials are known before any has run.
 fn is_open(experiment: &ResolvedExperiment) -> bool {
     experiment.sweep.as_ref().and_then(Sweep::rounds).is_some()
@@ -82,10 +86,16 @@ pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], jso
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["trial", "seeds", "overrides", "shape", "parameters", "steps", "time a run", "memory a run"]);
         let mut budget = Budget::default();
+        // Of flows of images, the first trial of each: what its couplings work on.
+        let mut outlines: Vec<(String, Vec<String>)> = Vec::new();
         for trial in plan.trials.iter().filter(|trial| is_first_seed(plan, trial)) {
             let dataset = datasets.of(&trial.spec).map_err(Failure::usage)?;
             let Estimate { static_shape, parameters, steps, seconds, memory } =
                 estimate(trial, &dataset).map_err(Failure::run)?;
+            let outline = outline(&trial.spec.model, dataset.shape);
+            if !outline.is_empty() && outlines.last().is_none_or(|(_, last)| *last != outline) {
+                outlines.push((trial.id.clone(), outline));
+            }
             if let Some(free) = free_bytes().filter(|free| memory > *free) {
                 tell(format_args!("warning: {}: {}", trial.id, TooLittleMemory { needed: memory, free }));
             }
@@ -110,6 +120,9 @@ pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], jso
             show_search(experiment, sweep, plan, &budget)?;
         }
         print(table)?;
+        for (trial, lines) in outlines.iter().take(OUTLINES) {
+            print(format_args!("{trial}:\n  {}", lines.join("\n  ")))?;
+        }
     }
     Ok(Exit::Success)
 }

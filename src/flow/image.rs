@@ -3,7 +3,7 @@
 
 use crate::layers::{Channels, Mask, Pixels};
 use crate::shape::Shape;
-use crate::spec::{MaskScheme, Model, NetworkKind};
+use crate::spec::{MaskScheme, Model, NetworkKind, counted};
 
 /// An image whose values stand somewhere in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +89,7 @@ impl View {
 pub(super) struct Step {
     /// What it works on.
     pub view: View,
+    pub division: Division,
     pub mask: Mask,
     /// How often the image has been squeezed.
     pub squeezed: usize,
@@ -107,7 +108,7 @@ pub(super) fn steps(model: &Model, shape: Shape) -> Option<Vec<Step>> {
                 mask.kept.sort_unstable();
                 mask.changed.sort_unstable();
             }
-            Step { view: view.clone(), mask, squeezed }
+            Step { view: view.clone(), division, mask, squeezed }
         }));
     };
     let mut view = View::of(shape);
@@ -131,6 +132,32 @@ pub(super) fn steps(model: &Model, shape: Shape) -> Option<Vec<Step>> {
 
 fn scales(model: &Model) -> usize {
     model.scales.unwrap_or(2)
+}
+
+/// What a model does with images of `shape`, a line for each view that its couplings work on; nothing where it knows no images.
+pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
+    let steps = steps(model, shape).unwrap_or_default();
+    let mut lines = Vec::new();
+    for group in steps.chunk_by(|a, b| a.view == b.view) {
+        let Step { view, division, squeezed, .. } = &group[0];
+        let View { height, width, channels, places } = view;
+        let by = match division {
+            Division::Checkerboard => "checkerboard",
+            Division::Channel => "half of the channels",
+        };
+        let maps = match (model.network, model.widen) {
+            (NetworkKind::Conv, Some(true)) => format!(", {} maps", model.width << squeezed),
+            (NetworkKind::Conv, _) => format!(", {} maps", model.width),
+            (NetworkKind::Mlp | NetworkKind::Residual, _) => String::new(),
+        };
+        let all = shape.values();
+        let out = match all - places.len() {
+            0 => String::new(),
+            out => format!("; {out} of {all} values are factored out"),
+        };
+        lines.push(format!("{} of {height} × {width} × {channels}, {by}{maps}{out}", counted(group.len(), "coupling")));
+    }
+    lines
 }
 
 /// Whether a model can be made for rows of `shape`.
@@ -228,6 +255,17 @@ mod tests {
         // Next to each other they complement each other.
         assert_eq!(steps[0].mask.kept, steps[1].mask.changed);
         assert_eq!(steps[3].mask.kept, steps[4].mask.changed);
+    }
+
+    #[test]
+    fn the_outline_has_a_line_for_every_view() {
+        let model = Model { widen: Some(true), width: 32, ..model(MaskScheme::Multiscale, 3, 2) };
+        let expected = [
+            "3 couplings of 28 × 28 × 1, checkerboard, 32 maps",
+            "3 couplings of 14 × 14 × 4, half of the channels, 64 maps",
+            "4 couplings of 14 × 14 × 2, checkerboard, 64 maps; 392 of 784 values are factored out",
+        ];
+        assert_eq!(outline(&model, shape(28, 28, 1)), expected);
     }
 
     #[test]

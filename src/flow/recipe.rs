@@ -97,7 +97,7 @@ impl Stack<'_, '_> {
     /// Couplings of images, and what stands between them: over the channels of every pixel of the image that a coupling works on.
     fn image(&mut self, shape: Shape, steps: &[Step]) {
         let &Model { mixing, width, widen, .. } = self.model;
-        for (number, Step { view, mask, squeezed }) in steps.iter().enumerate() {
+        for (number, Step { view, mask, squeezed, .. }) in steps.iter().enumerate() {
             let channels = view.channels();
             if number > 0
                 && channels.count > 1
