@@ -2,6 +2,7 @@
 
 use super::Look;
 use crate::data::error::shown;
+use crate::data::pixels::shape;
 use crate::data::quote::quoted;
 
 /// Distinct values from which their distances tell their spacing.
@@ -12,8 +13,12 @@ const ROUNDING: f64 = 1e-6;
 impl Look<'_> {
     /// Dequantised columns whose noise is wider than the distance of two values, or narrower than that of all.
     pub fn spacing(&self) -> Vec<String> {
-        let quantised = (0..self.columns.len()).filter(|&column| self.steps[column] > 0.0);
-        quantised.filter_map(|column| self.misfit(column)).take(5).collect()
+        let quantised: Vec<usize> = (0..self.columns.len()).filter(|&column| self.steps[column] > 0.0).collect();
+        // All pixels of an image are quantised alike: one that knows two values only tells less than the others.
+        if shape(self.columns).is_image() && quantised.iter().any(|&column| self.misfit(column).is_none()) {
+            return Vec::new();
+        }
+        quantised.into_iter().filter_map(|column| self.misfit(column)).take(5).collect()
     }
 
     fn misfit(&self, column: usize) -> Option<String> {
@@ -46,6 +51,10 @@ impl Look<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::tests::findings;
+    use super::*;
+    use crate::data::pixels::names;
+    use crate::matrix::Matrix;
+    use crate::shape::Shape;
 
     #[test]
     fn noise_fits_the_spacing_or_is_remarked_on() {
@@ -57,5 +66,17 @@ mod tests {
         assert!(rows(0.5, 2.0)[0].contains("narrower than the spacing 2"), "{:?}", rows(0.5, 2.0));
         // Sparse whole numbers: nothing says that their spacing is not 1.
         assert_eq!(findings(2000, [1.0], |i| [(i * i * 7919 % 1_000_003) as f64]), [""; 0]);
+    }
+
+    #[test]
+    fn pixels_of_an_image_are_quantised_alike() {
+        let columns = names(Shape { height: 2, width: 2, channels: 1 });
+        let spacing = |of: [f64; 4]| {
+            let row = |i: usize| of.map(|spacing| spacing * (i * i % 7) as f64);
+            let some = Matrix::new((0..500).flat_map(row).collect(), 4);
+            Look { columns: &columns, steps: &[1.0; 4], some: &some }.spacing()
+        };
+        assert_eq!(spacing([1.0, 72.0, 1.0, 2.0]), [""; 0]);
+        assert_eq!(spacing([2.0; 4]).len(), 4);
     }
 }
