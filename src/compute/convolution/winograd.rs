@@ -20,6 +20,8 @@ const IN: usize = 6;
 const POINTS: usize = IN * IN;
 /// Values between what belongs to two points, so that their addresses are no power of two apart.
 const APART: usize = 32;
+/// Tiles whose parts of a filter's gradient are summed in registers.
+const TOGETHER: usize = 2;
 
 /// Values of one point of a tile, or of a filter, that has so many.
 fn stride(values: usize) -> usize {
@@ -421,9 +423,9 @@ fn winograd_weights_generic<S: Simd>(
         POINTS * stride(inputs * padded),
         padded,
         inputs.max(padded) * rows,
-        POINTS * stride(inputs * rows),
+        TOGETHER * POINTS * stride(inputs * rows),
         OUT * OUT * stride(rows * padded),
-        POINTS * stride(rows * padded),
+        TOGETHER * POINTS * stride(rows * padded),
     ];
     scratch.at_least(lengths.iter().sum());
     let [sums, of_bias, outside, v, turned, e] = pieces_mut(scratch, lengths);
@@ -512,13 +514,19 @@ unsafe fn gather<S: Simd, const N: usize, const RELU: bool>(
     let padded = outputs.next_multiple_of(S::LANES);
     let apart = [inputs * padded, inputs * rows, rows * padded].map(stride);
     let (v, turned, e) = (v.as_mut_ptr(), turned.as_mut_ptr(), e.as_mut_ptr());
-    for y in (0..grid.height).step_by(OUT) {
-        for x in (0..grid.width).step_by(OUT) {
-            let pixels = tile_of::<IN>(grid, [y, x], pitch(inputs) * rows, from.as_ptr(), outside.as_ptr());
-            let gradients = tile_of::<OUT>(grid, [y, x], pitch(outputs) * rows, d.as_ptr(), std::ptr::null());
+    let columns = grid.width.div_ceil(OUT);
+    let tiles = columns * grid.height.div_ceil(OUT);
+    let (v_tile, e_tile) = (POINTS * apart[1], POINTS * apart[2]);
+    for first in (0..tiles).step_by(TOGETHER) {
+        let together = TOGETHER.min(tiles - first);
+        for tile in 0..together {
+            let at = [(first + tile) / columns * OUT, (first + tile) % columns * OUT];
+            let pixels = tile_of::<IN>(grid, at, pitch(inputs) * rows, from.as_ptr(), outside.as_ptr());
+            let gradients = tile_of::<OUT>(grid, at, pitch(outputs) * rows, d.as_ptr(), std::ptr::null());
             // SAFETY: handed on to the caller.
             unsafe {
-                transform_inputs::<S, N, RELU>(&pixels, inputs, v);
+                transform_inputs::<S, N, RELU>(&pixels, inputs, v.add(tile * v_tile));
+                let e = e.add(tile * e_tile);
                 // Row by row, output by output.
                 let mut places = [outside.as_ptr(); OUT * OUT];
                 for (pixel, from) in gradients.as_flattened().iter().enumerate() {
@@ -544,42 +552,46 @@ unsafe fn gather<S: Simd, const N: usize, const RELU: bool>(
                     }
                     S::store(of_bias.as_mut_ptr().add(column), total);
                 }
-                for point in 0..POINTS {
-                    let (v, e) = (v.add(point * apart[1]), e.add(point * apart[2]));
-                    let sums = sums.as_mut_ptr().add(point * apart[0]);
-                    let mut i = 0;
-                    macro_rules! strips {
-                        ($($inputs:literal),*) => {$(
-                            while inputs - i >= $inputs && $inputs <= S::ROWS {
-                                let (v, sums) = (v.add(i * rows), sums.add(i * padded));
-                                let mut o = 0;
-                                while padded - o >= 2 * S::LANES {
-                                    add_outer::<S, $inputs, 2>(v, rows, e.add(o), sums.add(o), padded);
-                                    o += 2 * S::LANES;
-                                }
-                                if o < padded {
-                                    add_outer::<S, $inputs, 1>(v, rows, e.add(o), sums.add(o), padded);
-                                }
-                                i += $inputs;
+            }
+        }
+        for point in 0..POINTS {
+            // SAFETY: handed on to the caller.
+            unsafe {
+                let (v, e) = (v.add(point * apart[1]), e.add(point * apart[2]));
+                let sums = sums.as_mut_ptr().add(point * apart[0]);
+                let mut i = 0;
+                macro_rules! strips {
+                    ($($inputs:literal),*) => {$(
+                        while inputs - i >= $inputs && $inputs <= S::ROWS {
+                            let (v, sums) = (v.add(i * rows), sums.add(i * padded));
+                            let mut o = 0;
+                            while padded - o >= 2 * S::LANES {
+                                add_outer::<S, $inputs, 2>([v, e.add(o)], [v_tile, e_tile], together, rows, sums.add(o), padded);
+                                o += 2 * S::LANES;
                             }
-                        )*};
-                    }
-                    strips!(8, 6, 4, 2, 1);
+                            if o < padded {
+                                add_outer::<S, $inputs, 1>([v, e.add(o)], [v_tile, e_tile], together, rows, sums.add(o), padded);
+                            }
+                            i += $inputs;
+                        }
+                    )*};
                 }
+                strips!(8, 6, 4, 2, 1);
             }
         }
     }
 }
 
-/// sums[r, columns] += Σ_rows v[r, row]·e[row, columns], of `N` registers of columns.
+/// sums[r, columns] += Σ_tiles Σ_rows v[r, row]·e[row, columns], of `N` registers of columns.
 ///
 /// # Safety
-/// `v` holds `R` lists of `rows` values, `e` and `sums` rows of `columns` values.
+/// Of every tile, `v` holds `R` lists of `rows` values, `e` rows of `columns` values, as `sums` does; tiles are `apart`.
 #[inline(always)]
 unsafe fn add_outer<S: Simd, const R: usize, const N: usize>(
-    v: *const f32,
+    [v, e]: [*const f32; 2],
+    apart: [usize; 2],
+    tiles: usize,
     rows: usize,
-    e: *const f32,
     sums: *mut f32,
     columns: usize,
 ) {
@@ -591,15 +603,18 @@ unsafe fn add_outer<S: Simd, const R: usize, const N: usize>(
                 total[r][n] = S::load(sums.add(r * columns + n * S::LANES));
             }
         }
-        for row in 0..rows {
-            let mut values = [S::splat(0.0); N];
-            for n in 0..N {
-                values[n] = S::load(e.add(row * columns + n * S::LANES));
-            }
-            for r in 0..R {
-                let value = S::splat(*v.add(r * rows + row));
+        for tile in 0..tiles {
+            let (v, e) = (v.add(tile * apart[0]), e.add(tile * apart[1]));
+            for row in 0..rows {
+                let mut values = [S::splat(0.0); N];
                 for n in 0..N {
-                    total[r][n] = S::fma(value, values[n], total[r][n]);
+                    values[n] = S::load(e.add(row * columns + n * S::LANES));
+                }
+                for r in 0..R {
+                    let value = S::splat(*v.add(r * rows + row));
+                    for n in 0..N {
+                        total[r][n] = S::fma(value, values[n], total[r][n]);
+                    }
                 }
             }
         }

@@ -72,19 +72,16 @@ impl OnCpu for Conv {
         let (mut h, mut rest) = cache.split_at_mut(one);
         let [weights, bias] = self.first.of(values);
         direct(level, weights, bias, [self.first.inputs, maps], grid, panels, &self.read, input, h);
-        for [one_, two] in &self.blocks {
-            let ([inner, next], others) = {
-                let (block, others) = rest.split_at_mut(2 * one);
-                let (inner, next) = block.split_at_mut(one);
-                ([inner, next], others)
-            };
+        for [first, second] in &self.blocks {
+            let (block, others) = rest.split_at_mut(2 * one);
+            let (inner, next) = block.split_at_mut(one);
             let mut convolve = |map: &Convolution, from: &[f32], relu: bool, to: &mut [f32], then: Then<'_>| {
                 let [weights, bias] = map.of(values);
                 winograd(level, weights, bias, [maps; 2], false, grid, panels, from, relu, to, then, product);
             };
-            convolve(one_, h, true, inner, Then::Relu);
-            self.dropout.forward(context, one_.weight, grid.pixels() * maps, [maps, pitch(maps)], inner);
-            convolve(two, inner, false, next, Then::Plus(h));
+            convolve(first, h, true, inner, Then::Relu);
+            self.dropout.forward(context, first.weight, grid.pixels() * maps, [maps, pitch(maps)], inner);
+            convolve(second, inner, false, next, Then::Plus(h));
             (h, rest) = (next, others);
         }
         let (weights, bias) = (&values[self.last.weight..self.last.bias], &values[self.last.bias..]);
