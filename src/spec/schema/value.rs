@@ -68,7 +68,7 @@ pub(super) fn of(kind: &Kind) -> Value {
         }),
         Kind::Size => json!({
             "type": "array",
-            "items": { "type": "integer", "minimum": 2, "maximum": Kind::MAX_ROWS },
+            "items": { "type": "integer", "minimum": 2 },
             "minItems": 2,
             "maxItems": 2,
         }),
