@@ -27,8 +27,8 @@ enum Place {
 }
 
 impl Pictures {
-    /// `output` as a folder (it is one, ends in a slash or has no extension) or as a PNG; `None` for other files and standard output.
-    /// `read`: the files that must not be written over.
+    /// `output` as a folder (it is one, ends in a slash or has no extension) or as a PNG; `None` for other files and standard
+    /// output. `read`: the files that must not be written over.
     ///
     /// # Errors
     /// Rows that are no images, a folder that holds other things, too many images for a grid.
@@ -88,7 +88,8 @@ impl Pictures {
         names.map(PathBuf::from).find(|name| !is_ours(name)).map(|name| name.display().to_string())
     }
 
-    /// Writes the images that come in `blocks`, on tones over `range`, or over most of what the first block holds; says what was written.
+    /// Writes the images that come in `blocks`, on tones over `range`, or over most of what the first block holds; says what was
+    /// written.
     ///
     /// # Errors
     /// Those of the blocks, and whatever keeps files from being written.

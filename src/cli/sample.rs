@@ -64,8 +64,8 @@ impl Sample {
     }
 }
 
-/// A block of draws, unless a signal has come: an error rather than the end of the process, so that half-written temporary files are
-/// removed.
+/// A block of draws, unless a signal has come: an error rather than the end of the process, so that half-written temporary
+/// files are removed.
 fn drawn(
     block: Result<Matrix<f64>, impl std::error::Error + Send + Sync + 'static>,
     stop: &AtomicBool,

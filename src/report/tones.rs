@@ -7,8 +7,8 @@ use super::ReportError;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 
-/// Images of a shape whose values go from black at `low` to white at `high`, data units. Of another number of channels than three the
-/// first is shown, in grey.
+/// Images of a shape whose values go from black at `low` to white at `high`, data units. Of another number of channels than
+/// three the first is shown, in grey.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tones {
     /// How an image's values lie.

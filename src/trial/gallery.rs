@@ -120,8 +120,8 @@ fn nearest(dataset: &Dataset, samples: &Matrix<f64>) -> Option<Nearest> {
     Some(Nearest { train: train.select(&chosen), samples, pairs })
 }
 
-/// Latents on the way from one row to the next of each pair: z = cos φ·z₁ + sin φ·z₂, which is as probable all the way (section 4.2,
-/// equation 19), φ from 0 to π/2; shape `[pairs · ALONG, features]`.
+/// Latents on the way from one row to the next of each pair: z = cos φ·z₁ + sin φ·z₂, which is as probable all the way (section
+/// 4.2, equation 19), φ from 0 to π/2; shape `[pairs · ALONG, features]`.
 fn ways(z: &Matrix, pairs: usize) -> Matrix {
     let mut between = Vec::with_capacity(pairs * ALONG * z.columns());
     for pair in 0..pairs {

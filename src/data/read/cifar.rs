@@ -1,5 +1,5 @@
-//! The binary files of CIFAR-10 and CIFAR-100 (<https://www.cs.toronto.edu/~kriz/cifar.html>): records of one label byte, or two, and
-//! 32 × 32 pixels channel by channel.
+//! The binary files of CIFAR-10 and CIFAR-100 (<https://www.cs.toronto.edu/~kriz/cifar.html>): records of one label byte, or
+//! two, and 32 × 32 pixels channel by channel.
 
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ const PIXELS: usize = 32 * 32;
 /// The names of the label bytes: those of CIFAR-10, and of CIFAR-100.
 const LABELS: [&[&str]; 2] = [&["label"], &["coarse_label", "fine_label"]];
 
-/// Reads `pixel_<row>_<column>_<colour>`; behind them the labels, where the choice of columns names one. Of a folder it reads the .bin
-/// files by name, but for those called `test…`.
+/// Reads `pixel_<row>_<column>_<colour>`; behind them the labels, where the choice of columns names one. Of a folder it reads
+/// the .bin files by name, but for those called `test…`.
 pub fn read(source: &Source) -> Result<Table, DataError> {
     let Files { paths, warnings } = files(source)?;
     let (mut records, mut labels) = (Vec::new(), None);

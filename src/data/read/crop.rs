@@ -8,8 +8,8 @@ use crate::data::pixels;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 
-/// Leaves the middle `size` (height, width) of every image; where as many pixels cannot be left out on both sides, one more on the right
-/// or below.
+/// Leaves the middle `size` (height, width) of every image; where as many pixels cannot be left out on both sides, one more on
+/// the right or below.
 ///
 /// # Errors
 /// Rows that are no images, or smaller ones.

@@ -1,5 +1,5 @@
-//! NumPy's NPY: an array of shape `[rows, columns]`, of images `[rows, height, width]` with the channels behind where there are several;
-//! `f4` unless a column is `f64`.
+//! NumPy's NPY: an array of shape `[rows, columns]`, of images `[rows, height, width]` with the channels behind where there are
+//! several; `f4` unless a column is `f64`.
 
 use std::io;
 

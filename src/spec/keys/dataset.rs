@@ -41,8 +41,8 @@ pub(super) static ROWS: &[Row] = &[
          NLL, \
          and of `standardize`.").when(When::File),
     row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "cifar", "images"]), Absent, "",
-        "Format of the files; told by the extension where left out. `cifar`: the binary files of CIFAR-10 and CIFAR-100, or a folder \
-         of those of training.").when(When::File),
+        "Format of the files; told by the extension where left out. `cifar`: the binary files of CIFAR-10 and CIFAR-100, or a \
+         folder of those of training.").when(When::File),
     row("dataset.key", Kind::Text("the name of an array"), Absent, "",
         "The array of the archive; the only one where left out.").when(When::Format(&["npz"])),
     row("dataset.header", Kind::Bool, Absent, "",
