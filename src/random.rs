@@ -47,6 +47,8 @@ pub enum Purpose {
     Mixing = 17,
     /// Noise within a flow in training; index = step.
     FlowNoise = 18,
+    /// Which training rows are mirrored; index = step.
+    Flips = 30,
     /// Permutations of two samples; index = number of the permutation.
     Permutations = 40,
     /// Halves of two samples; index = which of both.

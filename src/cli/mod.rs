@@ -12,6 +12,7 @@ mod list;
 mod man;
 mod options;
 mod output;
+mod pictures;
 mod plan;
 mod plot;
 mod prune;

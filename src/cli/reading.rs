@@ -80,6 +80,8 @@ impl Reading {
             header: self.header.or(like_data.header),
             delimiter: self.delimiter.or(like_data.delimiter),
             decimal: self.decimal.unwrap_or(like_data.decimal),
+            // A file of another format is of the same images; one that has the size already stays as it is.
+            crop: spec.crop,
             ..ReadOptions::default()
         }
     }

@@ -1,10 +1,13 @@
 //! Mini-batches of training rows, each a pure function of seed and step.
 
+use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use super::dataset::{Dataset, Train};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
+use crate::shape::Shape;
+use crate::spec::Augment;
 
 /// Deals out the training rows, brought to model space.
 ///
@@ -20,8 +23,8 @@ pub struct Batches<'a> {
     /// The epoch's permutation of the training rows, and the number of the epoch.
     order: Vec<u32>,
     order_epoch: Option<u64>,
-    /// Fresh rows of a step, shape `[batch_size, features]`, data space.
-    drawn: Matrix<f64>,
+    /// Rows of a step that are made for it, fresh or mirrored, shape `[batch_size, features]`, data space.
+    made: Matrix<f64>,
 }
 
 impl<'a> Batches<'a> {
@@ -44,7 +47,7 @@ impl<'a> Batches<'a> {
             steps_per_epoch,
             order: Vec::new(),
             order_epoch: None,
-            drawn: Matrix::default(),
+            made: Matrix::default(),
         }
     }
 
@@ -74,18 +77,38 @@ impl<'a> Batches<'a> {
         if (out.rows(), out.columns()) != (self.batch_size, features) {
             *out = Matrix::zeros(self.batch_size, features);
         }
-        let Dataset { train, preprocessing, .. } = self.dataset;
+        let Dataset { train, preprocessing, augment, .. } = self.dataset;
         let mut rng = stream(self.seed, Purpose::TrainNoise, step);
+        let is_made = augment.contains(&Augment::Flip);
         match (train, self.places(step)) {
+            (Train::Rows(rows), Some(_)) if is_made => {
+                self.mirror(step, rows);
+                preprocessing.apply_with_noise_to(self.made.iter_rows(), out, &mut rng);
+            }
             (Train::Rows(rows), Some(chosen)) => {
                 let chosen = chosen.iter().map(|&index| rows.row(index as usize));
                 preprocessing.apply_with_noise_to(chosen, out, &mut rng);
             }
             _ => {
                 self.draw(step);
-                preprocessing.apply_with_noise_to(self.drawn.iter_rows(), out, &mut rng);
+                preprocessing.apply_with_noise_to(self.made.iter_rows(), out, &mut rng);
             }
         }
+    }
+
+    /// Makes the rows of batch number `step`: every other one of them, by chance, mirrored.
+    fn mirror(&mut self, step: u64, rows: &Matrix<f64>) {
+        let mut rng = stream(self.seed, Purpose::Flips, step);
+        let (shape, mut values) = (self.dataset.shape, std::mem::take(&mut self.made).into_vec());
+        values.clear();
+        for &place in self.places(step).unwrap_or_default() {
+            let row = rows.row(place as usize);
+            match rng.random::<bool>() {
+                true => values.extend(mirrored(shape).map(|place| row[place])),
+                false => values.extend_from_slice(row),
+            }
+        }
+        self.made = Matrix::new(values, shape.values());
     }
 
     /// The places among the training rows of those in batch number `step` (from 0), shape `[batch_size]`; `None` for fresh rows.
@@ -113,15 +136,22 @@ impl<'a> Batches<'a> {
         // `load` makes training rows fresh for toys only.
         let toy = toy.expect("fresh rows come from a toy");
         let mut rng = stream(mix(self.seed, self.dataset.seed), Purpose::FreshRows, step);
-        if self.drawn.rows() != self.batch_size {
-            self.drawn = Matrix::zeros(self.batch_size, toy.features());
+        if self.made.rows() != self.batch_size {
+            self.made = Matrix::zeros(self.batch_size, toy.features());
         }
         let mut one = vec![0.0; toy.features()];
-        for row in self.drawn.as_mut_slice().chunks_exact_mut(toy.features()) {
+        for row in self.made.as_mut_slice().chunks_exact_mut(toy.features()) {
             toy.sample(&mut rng, &mut one);
             row.iter_mut().zip(&one).for_each(|(to, from)| *to = f64::from(*from));
         }
     }
+}
+
+/// The places of an image's values, as they stand in its mirror image.
+fn mirrored(shape: Shape) -> impl Iterator<Item = usize> {
+    let Shape { height, width, channels } = shape;
+    let pixels = (0..height).flat_map(move |row| (0..width).rev().map(move |column| row * width + column));
+    pixels.flat_map(move |pixel| pixel * channels..(pixel + 1) * channels)
 }
 
 /// One seed from the run's and the dataset's, so that no two pairs of small seeds share their fresh rows: the second is
@@ -159,6 +189,7 @@ mod tests {
             toy: fresh.then(|| toy("moons", &BTreeMap::new()).unwrap()),
             warnings: Vec::new(),
             unused_rows: 0,
+            augment: Vec::new(),
             provenance: Default::default(),
             exact: Default::default(),
             seed: 0,
@@ -203,6 +234,35 @@ mod tests {
             assert_ne!(batch(&mut Batches::new(&dataset, 10, 4), 0), sequential[0]);
             assert_ne!(sequential[0], sequential[1]);
         }
+    }
+
+    #[test]
+    fn every_other_image_is_mirrored_pixel_by_pixel_as_seed_and_step_say() {
+        let shape = Shape { height: 2, width: 3, channels: 2 };
+        let rows = Matrix::new((0..100 * 12).map(f64::from).collect(), 12);
+        let images = Dataset {
+            shape,
+            columns: vec![String::new(); 12],
+            train: Train::Rows(rows.clone()),
+            preprocessing: Preprocessing::identity(12),
+            augment: vec![Augment::Flip],
+            ..dataset(false, None)
+        };
+        let mirror = |row: &[f64]| -> Vec<f64> { [4, 5, 2, 3, 0, 1, 10, 11, 8, 9, 6, 7].map(|at| row[at]).to_vec() };
+        let mut batches = Batches::new(&images, 50, 3);
+        let first = batch(&mut batches, 0);
+        let mut flips = Vec::new();
+        let places = batches.places(0).expect("rows").to_vec();
+        for (found, place) in first.iter_rows().zip(places) {
+            let (row, found) = (rows.row(place as usize), found.iter().map(|&x| f64::from(x)).collect::<Vec<_>>());
+            flips.push(found != row);
+            assert!(found == row || found == mirror(row), "{found:?}");
+        }
+        let count = flips.iter().filter(|&&flipped| flipped).count();
+        assert!((12..=38).contains(&count), "{count} of 50");
+        batch(&mut batches, 7);
+        assert_eq!(batch(&mut batches, 0), first, "whatever came between");
+        assert_eq!(batch(&mut Batches::new(&images, 50, 3), 7), batch(&mut batches, 7));
     }
 
     #[test]

@@ -21,7 +21,9 @@ mod outliers;
 pub mod page;
 mod pairs;
 mod samples;
+mod strips;
 mod ticks;
+mod tones;
 
 pub use comparison::Comparison;
 pub use density::{DensityGrid, density_picture};
@@ -30,3 +32,5 @@ pub use error::ReportError;
 pub use images::{images_picture, neighbours_picture};
 pub use pairs::pair_picture;
 pub use samples::samples_picture;
+pub use strips::{ALONG, Strip, strips_picture};
+pub use tones::Tones;

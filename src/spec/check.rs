@@ -81,6 +81,12 @@ impl Kind {
                 fail(Diagnostic::error(place, message))
             }
             (Self::Texts, Value::List(items)) => texts(path, items, problems),
+            (Self::Words(of), Value::List(items)) => words(path, of, items, problems),
+            (Self::Size, Value::List(items)) if items.len() == 2 => {
+                let kind = Self::Integer { min: 2, max: i64::MAX };
+                let sides = items.iter().map(|item| kind.check(path, item, problems));
+                sides.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(toml::Value::from)
+            }
             (Self::Pair { min, max }, Value::List(items)) if items.len() == 2 => {
                 let kind = Self::Float { min: *min, max: *max };
                 let values = items.iter().map(|item| kind.check(path, item, problems));
@@ -167,7 +173,7 @@ impl Kind {
         };
         // Long lists, and what is no list of plain values, would only be repeated.
         let plain = |item: &String| !item.is_empty() && !item.contains(['[', '{', '\'']) && item.len() < 20;
-        if matches!(self, Self::Pair { .. })
+        if matches!(self, Self::Pair { .. } | Self::Size)
             || keys::is_not_swept(path)
             || items.is_empty()
             || items.len() > 20
@@ -275,6 +281,20 @@ fn seeds(path: &str, node: &Node, items: &[Node], problems: &mut Vec<Diagnostic>
         seeds.push(seed);
     }
     Some(seeds.into())
+}
+
+fn words(path: &str, of: &[&str], items: &[Node], problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {
+    for item in items {
+        if let Value::Text(text) = &item.value
+            && !of.contains(&text.as_str())
+        {
+            problems.push(
+                Diagnostic::error(&item.place, format!("`{path}` knows no {}", quoted(text)))
+                    .help(choose(text, of.iter().copied())),
+            );
+        }
+    }
+    texts(path, items, problems)
 }
 
 fn texts(path: &str, items: &[Node], problems: &mut Vec<Diagnostic>) -> Option<toml::Value> {

@@ -20,6 +20,8 @@ pub enum FileFormat {
     Npz,
     /// The format of MNIST, plain or gzipped.
     Idx,
+    /// The binary files of CIFAR-10 and CIFAR-100, or a folder of them.
+    Cifar,
     /// A folder of PNG files.
     Images,
 }
@@ -32,6 +34,7 @@ const FORMATS: &[(FileFormat, &str, &[&str])] = &[
     (FileFormat::Npy, "npy", &[".npy"]),
     (FileFormat::Npz, "npz", &[".npz"]),
     (FileFormat::Idx, "idx", &[".idx", ".idx.gz", "-ubyte", "-ubyte.gz"]),
+    (FileFormat::Cifar, "cifar", &[]),
     (FileFormat::Images, "images", &[]),
 ];
 
@@ -55,6 +58,11 @@ impl FileFormat {
             Some((format, ..)) => Some(*format),
             None => (!name.trim_matches('.').contains('.')).then_some(Self::Images),
         }
+    }
+
+    /// Whether a folder can be named in place of a file.
+    pub fn is_in_folders(self) -> bool {
+        matches!(self, Self::Cifar | Self::Images)
     }
 
     /// All extensions, for messages.

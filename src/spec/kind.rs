@@ -68,6 +68,10 @@ pub enum Kind {
         /// Upper end, of both.
         max: Bound,
     },
+    /// A list of different words of these.
+    Words(&'static [&'static str]),
+    /// Height and width of images, pixels.
+    Size,
     /// A number of rows; with `file` also a fraction of a file's rows or another file, with `fresh` also the word
     /// `fresh`.
     Amount {
@@ -166,6 +170,10 @@ impl fmt::Display for Kind {
                 f.write_str("a list of two numbers")?;
                 write_bounds(f, *min, *max)
             }
+            Self::Words(of) => {
+                write!(f, "a list of {}", of.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" and "))
+            }
+            Self::Size => f.write_str("a list of two integers of at least 2, height and width"),
             Self::Amount { file, fresh } => {
                 f.write_str("a number of rows")?;
                 f.write_str(if *file { " or a fraction between 0 and 1 or the path to a file" } else { "" })?;

@@ -200,7 +200,7 @@ fn as_meant(kind: Option<Kind>, value: Node, text: &str) -> Node {
             word(text)
         }
         (Some(Kind::Character), Value::Text(it)) if it == "\\t" => word("\t"),
-        (Some(Kind::Texts), it) if !matches!(it, Value::List(_)) => {
+        (Some(Kind::Texts | Kind::Words(_)), it) if !matches!(it, Value::List(_)) => {
             let names =
                 if quoted { vec![text.trim_matches(['"', '\''])] } else { text.split(',').map(str::trim).collect() };
             Value::List(names.into_iter().map(|name| Node { place: place.clone(), value: word(name) }).collect())

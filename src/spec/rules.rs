@@ -97,7 +97,7 @@ impl Rules<'_> {
                 let message = format!("there is no file `{}`{here}", path.display());
                 let help = "a relative path starts at the spec's folder, or else at the working directory";
                 self.error(&[key], message, help);
-            } else if found.is_dir() && format != Some(FileFormat::Images) {
+            } else if found.is_dir() && !format.is_some_and(FileFormat::is_in_folders) {
                 let help = "name a file in it; a folder of images has `format = \"images\"`";
                 self.error(&[key], format!("`{}` is a folder", found.display()), help);
             } else if found.is_file() && format == Some(FileFormat::Images) && spec.dataset.format.is_some() {

@@ -138,6 +138,12 @@ pub struct Dataset {
     /// Files only: what columns go through before they are scaled. Not in specs of the first release, which had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transform: Option<Transforms>,
+    /// Images only: height and width of what is left of them. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<[usize; 2]>,
+    /// Images only: what is done to training rows at random. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<Augment>,
     /// The rows that are trained on.
     pub train: Amount,
     /// The rows that choose the best weights.
@@ -193,6 +199,14 @@ impl Decimal {
             Self::Comma => ',',
         }
     }
+}
+
+/// What is done to images at random in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Augment {
+    /// Every other one, by chance, is mirrored: left becomes right.
+    Flip,
 }
 
 /// What becomes of rows with missing values.

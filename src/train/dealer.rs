@@ -46,7 +46,10 @@ impl<'a> Dealer<'a> {
         let few = flow.steps_at_once().min((WAITING_BYTES / batch_bytes.max(1)).max(1));
         let held = match &dataset.train {
             Train::Rows(rows)
-                if flow.holds_rows() && !dataset.preprocessing.is_noisy() && dataset.weights.is_none() =>
+                if flow.holds_rows()
+                    && !dataset.preprocessing.is_noisy()
+                    && dataset.weights.is_none()
+                    && dataset.augment.is_empty() =>
             {
                 let rows = dataset.preprocessing.apply(rows);
                 // A device without room for all rows gets them batch by batch.

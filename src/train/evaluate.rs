@@ -63,6 +63,33 @@ pub fn evaluate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Logit;
+    use crate::kernel;
+    use crate::shape::Shape;
+    use crate::spec::{Device, KernelChoice, MaskScheme, Model, NetworkKind};
+
+    /// A new flow is the identity, so that a colour image's likelihood is that of the preprocessing alone; as NumPy has it:
+    /// `x = (numpy.arange(24) * 10 + .25).reshape(2, 12); p = .05 + .9 * x / 256; y = numpy.log(p / (1 - p))`,
+    /// `m, s = numpy.linspace(-1, 1, 12), numpy.linspace(.5, 2, 12); z = (y - m) / s`,
+    /// `nll = (z ** 2 / 2 + numpy.log(2 * numpy.pi) / 2 + numpy.log(s) - numpy.log(.9 / 256) + numpy.log(p * (1 - p))).sum(1)`,
+    /// `nll.mean() / (12 * numpy.log(2))`.
+    #[test]
+    fn bits_per_dim_of_colours_count_logit_scaling_and_noise() {
+        let shape = Shape { height: 2, width: 2, channels: 3 };
+        let (mask, network) = (MaskScheme::Checkerboard, NetworkKind::Conv);
+        let model = Model { mask, network, depth: 2, width: 4, ..Model::default() };
+        let mut flow = kernel::build(&model, KernelChoice::Fused, shape, 0, Device::Cpu).expect("a flow").flow;
+        let evenly = |low: f64, high: f64| (0..12).map(|i| low + (high - low) * f64::from(i) / 11.0).collect();
+        let space = Preprocessing { mean: evenly(-1.0, 1.0), scale: evenly(0.5, 2.0), ..Preprocessing::identity(12) };
+        let space = space.with_steps(vec![1.0; 12]).with_logit(Some(Logit { alpha: 0.05, low: 0.0, high: 256.0 }));
+        let rows = Matrix::new((0..24).map(|i| f64::from(i) * 10.0 + 0.25).collect(), 12);
+        let found = log_prob(&mut *flow, &space.apply(&rows), &space).expect("scored");
+        for (found, expected) in found.iter().zip([-73.53367612, -65.74335351]) {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+        }
+        let bits = space.bits_per_dim(-(found[0] + found[1]) / 2.0).expect("quantised");
+        assert!((bits - 8.372261664786732).abs() < 1e-5, "{bits}");
+    }
 
     #[test]
     fn rows_without_a_finite_score_are_counted_and_the_first_of_them_named() {

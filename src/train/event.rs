@@ -98,7 +98,7 @@ impl Status {
 /// A picture of the flow, as PNG bytes.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// TensorBoard tag and stem of the file: `density`, `samples` or `pairs`.
+    /// TensorBoard tag and stem of the file: `density`, `samples` or `pairs`, and of images `temperatures` and others.
     pub tag: &'static str,
     /// Width, in pixels.
     pub width: u32,

@@ -16,6 +16,9 @@ const DRAWING: f64 = 0.012;
 /// Scoring the cells of a picture takes at most as long as training on this many rows.
 const SCORING: f64 = 1_200.0;
 
+/// Images that a picture shows of the flow.
+const IMAGES: usize = 64;
+
 /// Looks at a run at the first evaluation from a half, a quarter, an eighth of it on, and so forth, as far back as the run pays
 /// for. The steps are a function of the spec alone, so that a resumed run draws the same.
 pub(super) struct Glimpses<'a> {
@@ -35,7 +38,12 @@ impl Onlooker for Glimpses<'_> {
         rows: usize,
     ) -> Result<Option<Picture>, DeviceError> {
         let rows = total_steps as usize * rows;
-        let count = affordable(rows, flow.parameters().count(), self.device);
+        let architecture = flow.architecture();
+        let features = architecture.features;
+        let layers = architecture.layers.iter().map(|layer| layer.cost(features).multiplications as usize);
+        // Convolutions multiply with each of their parameters many times.
+        let work = layers.sum::<usize>().max(flow.parameters().count());
+        let count = affordable(rows, work, self.device);
         if !is_worth_one(step, total_steps, self.evaluate_every as u64, count) {
             return Ok(None);
         }
@@ -43,7 +51,10 @@ impl Onlooker for Glimpses<'_> {
         let samples = match self.dataset.features() {
             // With one or two features, the density shows more than samples.
             features @ (1 | 2) => Matrix::new(Vec::new(), features),
-            _ => self.dataset.preprocessing.invert(&flow.sample(detail.samples(), self.seed)?),
+            _ => {
+                let rows = if self.dataset.shape.is_image() { IMAGES } else { detail.samples() };
+                self.dataset.preprocessing.invert(&flow.sample(rows, self.seed)?)
+            }
         };
         let view = View::new(flow, self.dataset, &samples, detail)?;
         // A picture that fails is skipped; the one at the end reports the error.
@@ -51,14 +62,14 @@ impl Onlooker for Glimpses<'_> {
     }
 }
 
-/// How many pictures a run over so many `rows` pays for.
-fn affordable(rows: usize, parameters: usize, device: Device) -> u64 {
-    // Parameters times rows a second: what one core takes, and what a small GPU does at least.
+/// How many pictures a run over so many `rows` pays for; `work`: multiplications of a row, forward.
+fn affordable(rows: usize, work: usize, device: Device) -> u64 {
+    // Work times rows a second: what one core takes, and what a small GPU does at least.
     let speed = match device {
         Device::Cpu => 1.5e10,
         Device::Cuda(_) => 3e11,
     };
-    let row = parameters as f64 / speed;
+    let row = work as f64 / speed;
     (SHARE * rows as f64 * row / (DRAWING + SCORING * row)).min(MOST as f64) as u64
 }
 

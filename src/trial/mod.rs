@@ -4,6 +4,7 @@
 mod agreement;
 mod estimate;
 mod folder;
+mod gallery;
 mod glimpses;
 mod job;
 mod material;

@@ -1,5 +1,6 @@
 //! What a trained flow looks like: numbers for the pictures of `report/`.
 
+use super::gallery::Gallery;
 use crate::data::{Dataset, Train};
 use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
@@ -71,6 +72,7 @@ pub struct View<'a> {
     samples: Matrix<f64>,
     density: Density,
     side: f64,
+    gallery: Option<Gallery>,
 }
 
 /// log p where it can be drawn.
@@ -100,11 +102,18 @@ impl<'a> View<'a> {
             }
             _ => Density::NotDrawn,
         };
-        Ok(Self { dataset, data, samples: first_rows(samples, detail.points()), density, side: detail.side() })
+        let gallery = match detail {
+            Detail::Quick { .. } | Detail::Full if dataset.shape.is_image() => {
+                Some(Gallery::new(flow, dataset, &data, samples)?)
+            }
+            Detail::Quick { .. } | Detail::Full | Detail::Glimpse { .. } => None,
+        };
+        let samples = first_rows(samples, detail.points());
+        Ok(Self { dataset, data, samples, density, side: detail.side(), gallery })
     }
 
-    /// For one feature the density, the map and the base density, for two the density and samples, for images images, for
-    /// other features the samples pair by pair.
+    /// For one feature the density, the map and the base density, for two the density and samples, for images samples and
+    /// all of the [`Gallery`], for other features the samples pair by pair.
     ///
     /// # Errors
     /// Where a picture cannot be drawn.
@@ -113,6 +122,9 @@ impl<'a> View<'a> {
         if let Density::Plane(_) = self.density {
             let names = self.names();
             pictures.push(samples_picture(&self.data, &self.samples, title, [names[0], names[1]], self.side)?);
+        }
+        if let Some(gallery) = &self.gallery {
+            pictures.extend(gallery.draw(title)?);
         }
         Ok(pictures)
     }
@@ -268,7 +280,7 @@ fn by_weight(weights: &[f64], count: usize) -> Vec<usize> {
     chosen
 }
 
-fn first_rows<T: Copy + Default>(rows: &Matrix<T>, count: usize) -> Matrix<T> {
+pub(super) fn first_rows<T: Copy + Default>(rows: &Matrix<T>, count: usize) -> Matrix<T> {
     rows.blocks(count).next().unwrap_or_default()
 }
 

@@ -13,7 +13,7 @@ use crate::random::{Purpose, stream};
 use crate::record::{Manifest, RecordError};
 use crate::report::ReportError;
 use crate::shape::Shape;
-use crate::spec::{Device, KernelChoice, Spec};
+use crate::spec::{Device, FileFormat, KernelChoice, Spec};
 use crate::train::{self, Checkpoint, CheckpointError, Picture};
 
 /// A flow with the best weights of a run, and the way between data space and its own.
@@ -142,8 +142,14 @@ impl SavedRun {
         Ok(self.preprocessing.invert(&self.flow.sample(rows, seed)?))
     }
 
-    /// The draws of [`SavedRun::sample`] a block at a time, for more rows than memory takes.
-    pub fn draws(&mut self, rows: usize, seed: u64) -> impl Iterator<Item = Result<Matrix<f64>, DeviceError>> + '_ {
+    /// The draws of [`SavedRun::sample`] a block at a time, for more rows than memory takes; their latents are multiplied by
+    /// `temperature`: below 1, what is drawn is more probable and less varied.
+    pub fn draws(
+        &mut self,
+        rows: usize,
+        seed: u64,
+        temperature: f32,
+    ) -> impl Iterator<Item = Result<Matrix<f64>, DeviceError>> + '_ {
         /// Values of a block; its rows come to a multiple of `TOGETHER`, so that the same ones are computed side by side.
         const VALUES: usize = 1 << 20;
         const TOGETHER: usize = 1 << 10;
@@ -152,9 +158,24 @@ impl SavedRun {
         let mut rng = stream(seed, Purpose::Samples, 0);
         let base = self.flow.base();
         (0..rows).step_by(most).map(move |start| {
-            let z = base.sample(most.min(rows - start), &mut rng);
+            let mut z = base.sample(most.min(rows - start), &mut rng);
+            z.as_mut_slice().iter_mut().for_each(|z| *z *= temperature);
             self.inverse(&z)
         })
+    }
+
+    /// From which value of its images to which tones go, data units, as far as the run itself knows: the bounds of its logit, or
+    /// those of bytes.
+    pub fn range(&self) -> Option<[f64; 2]> {
+        if let Some(logit) = &self.preprocessing.logit {
+            return Some([logit.low, logit.high]);
+        }
+        let format = |path| FileFormat::of(path);
+        let spec = &self.spec.dataset;
+        let format = spec.format.or_else(|| spec.files().first().and_then(|(_, path)| format(path)));
+        let bytes = self.preprocessing.mean.iter().all(|&mean| (0.0..=256.0).contains(&mean));
+        let is_bytes = matches!(format, Some(FileFormat::Idx | FileFormat::Cifar | FileFormat::Images)) && bytes;
+        is_bytes.then_some([0.0, 256.0])
     }
 
     /// log p of every row of `rows` (data space), nats, in data space; `noise`: as [`SavedRun::forward`].

@@ -15,6 +15,7 @@ mod earlier;
 mod editor;
 mod elsewhere;
 mod halving;
+mod images;
 mod names;
 mod output;
 mod plot;

@@ -22,6 +22,11 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     let all = Parts::read(spec, folder, watch)?;
     let weights = all.weights();
     let Parts { columns, shape, parts, weight, levels, mut warnings, unused_rows } = all;
+    if !spec.augment.is_empty() && !shape.is_image() {
+        let problem =
+            format!("has {} plain features, and `dataset.augment` is for images; leave it out", columns.len());
+        return Err(DataError::Refused { path: parts[0].path.clone(), problem });
+    }
     let steps = steps(spec, columns.len(), levels, &parts[0].path)?;
     refuse_constant_columns(&parts[0], &columns, &steps)?;
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
@@ -83,6 +88,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         toy: None,
         warnings,
         unused_rows,
+        augment: spec.augment.clone(),
         provenance,
         exact: Default::default(),
         seed: spec.seed,

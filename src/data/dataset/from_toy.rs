@@ -90,6 +90,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
         toy: Some(toy),
         warnings: Vec::new(),
         unused_rows: 0,
+        augment: Vec::new(),
         provenance,
         exact: Default::default(),
         seed: spec.seed,

@@ -16,7 +16,7 @@ use super::read::Watch;
 use super::weights::Weights;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
-use crate::spec;
+use crate::spec::{self, Augment};
 use crate::toys::{Toy, toy};
 
 pub use parts::{Part, Parts};
@@ -44,6 +44,8 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Rows of the file that no part uses.
     pub unused_rows: usize,
+    /// What is done to training rows at random.
+    pub augment: Vec<Augment>,
     /// What tells these data from others.
     pub provenance: Provenance,
     /// See [`Dataset::exact_log_density`].
@@ -150,6 +152,8 @@ mod tests {
             logit: None,
             bounds: None,
             transform: None,
+            crop: None,
+            augment: Vec::new(),
             train: Amount::Rows(3000),
             validation: Amount::Rows(500),
             test: Amount::Rows(700),

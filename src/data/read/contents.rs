@@ -32,6 +32,14 @@ pub fn open(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(reading(path))
 }
 
+/// All bytes of a regular file that memory can hold, as they are.
+pub fn all(path: &Path) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    // A file that grows while it is read ends where memory does.
+    open(path)?.take(memory::free()).read_to_end(&mut bytes).map_err(reading(path))?;
+    Ok(bytes)
+}
+
 fn kind(about: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     let kind = about.file_type();

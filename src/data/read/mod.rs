@@ -13,8 +13,10 @@ use crate::matrix::Matrix;
 use crate::shape::Shape;
 use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
 
+mod cifar;
 mod contents;
 mod counting;
+mod crop;
 mod csv;
 mod idx;
 mod images;
@@ -119,6 +121,7 @@ const READERS: &[Reader] = &[
     Reader { format: FileFormat::Npy, read: npy::read, columns: None },
     Reader { format: FileFormat::Npz, read: npz::read, columns: None },
     Reader { format: FileFormat::Idx, read: idx::read, columns: None },
+    Reader { format: FileFormat::Cifar, read: cifar::read, columns: None },
     Reader { format: FileFormat::Images, read: images::read, columns: None },
 ];
 
@@ -140,6 +143,9 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     let mut table = (reader.read)(&Source { path, input, options, watch })?;
     if options.selection.weight.is_some() {
         table.split_off_weights();
+    }
+    if let Some(size) = options.crop {
+        crop::crop(&mut table, size, path)?;
     }
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);
@@ -189,7 +195,7 @@ fn reader_of(input: &Input, options: &ReadOptions) -> Result<&'static Reader, Da
     let Some(reader) = READERS.iter().find(|reader| Some(reader.format) == format) else {
         return Err(unknown_extension(path));
     };
-    if reader.format != FileFormat::Images {
+    if !(reader.format.is_in_folders() && path.is_dir()) {
         let mut start = Vec::new();
         input.open()?.take(signature::START as u64).read_to_end(&mut start).map_err(reading(path))?;
         // Those that may be gzipped look at what they unfold.

@@ -25,6 +25,8 @@ pub struct ReadOptions {
     pub duplicates: Duplicates,
     /// Most rows; `None`: all.
     pub rows: Option<usize>,
+    /// Height and width of what is left of images; `None`: all.
+    pub crop: Option<[usize; 2]>,
 }
 
 impl From<&spec::Dataset> for ReadOptions {
@@ -44,6 +46,7 @@ impl From<&spec::Dataset> for ReadOptions {
             missing: spec.missing.unwrap_or_default(),
             duplicates: spec.duplicates.unwrap_or_default(),
             rows: spec.rows,
+            crop: spec.crop,
         }
     }
 }

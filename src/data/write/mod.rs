@@ -95,7 +95,8 @@ pub enum TableFormat {
     Parquet,
     /// Comma-separated text with a line of names.
     Csv,
-    /// An array of shape `[rows, columns]` without the names.
+    /// An array of shape `[rows, columns]` without the names; of images `[rows, height, width]` or, in colour,
+    /// `[rows, height, width, channels]`.
     Npy,
 }
 
@@ -140,7 +141,7 @@ impl FromStr for TableFormat {
 }
 
 /// Writes named columns of equal length to `path`, in the format of its extension: `.parquet`, `.csv`, or `.npy` (an
-/// array of shape `[rows, columns]` without the names). The file appears whole or not at all, replacing one of its name.
+/// array without the names, see [`TableFormat::Npy`]). The file appears whole or not at all, replacing one of its name.
 ///
 /// # Errors
 /// An unknown extension, and whatever keeps the file from being written.
@@ -169,7 +170,8 @@ pub fn write_blocks(path: &Path, format: TableFormat, table: Blocks) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{ReadOptions, read_table};
+    use crate::data::{ReadOptions, pixels, read_table};
+    use crate::shape::Shape;
     use std::fs::File;
 
     #[test]
@@ -219,6 +221,22 @@ mod tests {
         let file = npyz::NpyFile::new(File::open(&path).unwrap()).unwrap();
         assert_eq!(file.shape(), [2, 1]);
         assert_eq!(file.into_vec::<f64>().unwrap(), [0.1, -1e300]);
+    }
+
+    #[test]
+    fn images_keep_their_shape_in_an_array() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        for (shape, expected) in [
+            (Shape { height: 2, width: 3, channels: 1 }, &[4, 2, 3][..]),
+            (Shape { height: 3, width: 2, channels: 3 }, &[4, 3, 2, 3]),
+        ] {
+            let rows = Matrix::new((0..4 * shape.values()).map(|i| i as f64).collect(), shape.values());
+            write_table(&path, &matrix_columns(&pixels::names(shape), &rows)).unwrap();
+            assert_eq!(npyz::NpyFile::new(File::open(&path).unwrap()).unwrap().shape(), expected);
+            let table = read_table(&path, &ReadOptions::default(), &|_, _, _| {}).unwrap();
+            assert_eq!((table.shape(), table.rows), (shape, rows));
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! NumPy's NPY: an array of shape `[rows, columns]`, `f4` unless a column is `f64`.
+//! NumPy's NPY: an array of shape `[rows, columns]`, of images `[rows, height, width]` with the channels behind where there are
+//! several; `f4` unless a column is `f64`.
 
 use std::io;
 
@@ -6,12 +7,19 @@ use npyz::{AutoSerialize, WriterBuilder};
 use polars::prelude::Series;
 
 use super::{Blocks, Column, Sink};
+use crate::data::pixels;
+use crate::shape::Shape;
 
 pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
     let mut blocks = table.blocks.peekable();
     let is_single = |column: &Column| matches!(column, Column::F32(_));
     let single = matches!(blocks.peek(), Some(Ok(columns)) if columns.iter().all(is_single));
-    let shape = [table.rows as u64, table.names.len() as u64];
+    let shape = match pixels::shape(table.names) {
+        Shape { height, width, channels: 1 } if height * width > 1 => vec![table.rows, height, width],
+        Shape { height, width, channels } if height * width > 1 => vec![table.rows, height, width, channels],
+        Shape { channels, .. } => vec![table.rows, channels],
+    };
+    let shape: Vec<u64> = shape.into_iter().map(|length| length as u64).collect();
     match single {
         true => values(sink, &shape, blocks, |column, row| match column {
             Column::F32(values) => values[row],

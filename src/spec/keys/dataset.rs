@@ -40,8 +40,9 @@ pub(super) static ROWS: &[Row] = &[
         "A column of positive weights, no feature: how much each row counts in every mean, of training, of validation and test \
          NLL, \
          and of `standardize`.").when(When::File),
-    row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "images"]), Absent, "",
-        "Format of the files; told by the extension where left out.").when(When::File),
+    row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "cifar", "images"]), Absent, "",
+        "Format of the files; told by the extension where left out. `cifar`: the binary files of CIFAR-10 and CIFAR-100, or a \
+         folder of those of training.").when(When::File),
     row("dataset.key", Kind::Text("the name of an array"), Absent, "",
         "The array of the archive; the only one where left out.").when(When::Format(&["npz"])),
     row("dataset.header", Kind::Bool, Absent, "",
@@ -65,11 +66,11 @@ pub(super) static ROWS: &[Row] = &[
         "Use at most so many rows of every file, its first after `missing` and `duplicates`; all where left out.").when(When::File),
     row("dataset.dequantize", Kind::Steps, Absent, "data units",
         "Width of the uniform noise added to quantised values, for all columns or one a column, 0 for none; where left out: 1 for \
-         bytes of images and idx files, none for others.").when(When::File),
+         bytes of images, idx and cifar files, none for others.").when(When::File),
     row("dataset.logit", float(Exclusive(0.0), Exclusive(0.5)), Absent, "",
         "α of logit(α + (1 − 2α)u), where u is the value (its noise included) within `bounds`, from 0 to 1.").when(When::File),
     row("dataset.bounds", Kind::Pair { min: Open, max: Open }, Absent, "data units",
-        "Least and greatest value, noise included; where left out: 0 and 256 for bytes of images and idx files, 0 and 1 for \
+        "Least and greatest value, noise included; where left out: 0 and 256 for bytes of images, idx and cifar files, 0 and 1 for \
          others.").when(When::With("dataset.logit")),
     row("dataset.transform", Kind::Transforms, Absent, "",
         "What columns go through before they are scaled, so that samples keep to their support: a word for all, or a table by \
@@ -77,6 +78,11 @@ pub(super) static ROWS: &[Row] = &[
          `log`: ln(x − low), values above `low`, 0; `logit`: values between `low` and `high`, 0 and 1; `symlog`: \
          sign(x)·ln(1 + |x|/scale), all values, heavy tails; `scale`: the median of |x| in training where left out. Likelihoods \
          stay those of the data.").when(When::File).since(Later),
+    row("dataset.crop", Kind::Size, Absent, "pixels",
+        "Height and width of the middle that is left of images; all of them where left out.").when(When::File).since(Later),
+    row("dataset.augment", Kind::Words(&["flip"]), Value("[]"), "",
+        "What is done to images at random, in training alone: `flip` mirrors every other one, left to right.")
+        .when(When::File).since(Later),
     row("dataset.train", amount(false, true), Value("20_000"), "rows",
         "Training rows, or `\"fresh\"` for new rows every step.").when(When::Toy),
     row("dataset.train", amount(true, false), Value("0.8"), "rows",

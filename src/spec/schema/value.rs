@@ -61,6 +61,17 @@ pub(super) fn of(kind: &Kind) -> Value {
             "maxItems": Kind::MAX_TEXTS,
             "uniqueItems": true,
         }),
+        Kind::Words(of) => json!({
+            "type": "array",
+            "items": { "type": "string", "enum": of },
+            "uniqueItems": true,
+        }),
+        Kind::Size => json!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": 2 },
+            "minItems": 2,
+            "maxItems": 2,
+        }),
         Kind::Pair { min, max } => json!({
             "type": "array",
             "items": number(min, max),

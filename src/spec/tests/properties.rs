@@ -98,6 +98,8 @@ fn value(kind: Kind) -> BoxedStrategy<String> {
         Kind::Texts => {
             prop::sample::subsequence(vec!["a", "ä", "x y"], 0..3).prop_map(|all| format!("{all:?}")).boxed()
         }
+        Kind::Words(of) => prop::sample::subsequence(of, 0..=of.len()).prop_map(|all| format!("{all:?}")).boxed(),
+        Kind::Size => (2..99_u8, 2..99_u8).prop_map(|(height, width)| format!("[{height}, {width}]")).boxed(),
         Kind::Character => prop::sample::select(vec!["','", "';'", "\"\\t\"", "'|'"]).prop_map(str::to_owned).boxed(),
         Kind::Column => prop::sample::select(vec!["1", "-1", "\"a\""]).prop_map(str::to_owned).boxed(),
         Kind::Steps => number(Bound::Inclusive(0.0), Bound::Open).prop_map(|step| format!("{step:?}")).boxed(),

@@ -118,6 +118,8 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.dequantize", &["dataset.path=data.csv"], "[1.0, 0.5]"),
     ("dataset.logit", &["dataset.path=data.csv"], "1e-6"),
     ("dataset.bounds", &["dataset.path=data.csv", "dataset.logit=0.1"], "[0, 2]"),
+    ("dataset.crop", &["dataset.path=data.csv"], "[3, 4]"),
+    ("dataset.augment", &["dataset.path=data.csv"], "['flip']"),
     ("dataset.transform", &["dataset.path=data.csv"], "{ a = 'log' }"),
     ("dataset.train", &[], "fresh"),
     ("dataset.validation", &[], "77"),
