@@ -68,9 +68,9 @@ impl<'a> Batches<'a> {
         self.steps_per_epoch.map_or(0.0, |steps| step as f64 / steps as f64)
     }
 
-    /// Writes batch number `step` (from 0) into `out`, which gets the shape `[batch_size, features]` if it has another.
+    /// Writes batch number `step` (from 0) into `out`, which gets the shape `[batch_size, values of a row]` if it has another.
     pub fn fill(&mut self, step: u64, out: &mut Matrix) {
-        let features = self.dataset.features();
+        let features = self.dataset.preprocessing.values();
         if (out.rows(), out.columns()) != (self.batch_size, features) {
             *out = Matrix::zeros(self.batch_size, features);
         }
@@ -146,6 +146,7 @@ mod tests {
         Dataset {
             shape: 2.into(),
             columns: vec!["x1".into(), "x2".into()],
+            context: Default::default(),
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),
             test: Matrix::zeros(1, 2),

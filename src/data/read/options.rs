@@ -35,6 +35,7 @@ impl From<&spec::Dataset> for ReadOptions {
                 columns: spec.columns.clone(),
                 drop: spec.drop.clone(),
                 label: spec.label.clone(),
+                context: spec.context_columns(),
                 weight: spec.weight_column().cloned(),
             },
             key: spec.key.clone(),
