@@ -108,6 +108,11 @@ with tempfile.TemporaryDirectory() as folder:
         images = rows(np.prod(shape)).reshape(-1, *shape)
         words = f'network = "conv"\n{words}'
         worst.append(compare(f"image-{len(words)}", images, words=words, depth=1, inner="blocks", hidden_layers=1))
+    for name, words in [("affine", ""), ("spline", 'coupling = "spline"\nbins = 5\ntail_bound = 2.5'), ("lu", 'mixing = "lu"'), ("permuted", 'mixing = "permutation"')]:
+        for normalization, inner in [("none", "hidden_layers"), ("batch", "hidden_layers"), ("act", "blocks")]:
+            network = words if inner == "hidden_layers" else f'network = "residual"\n{words}'
+            model = {"words": network, "normalization": normalization, "inner": inner}
+            worst.append(compare(f"given-{name}-{normalization}", rows(5), 'context = ["x4", "x5"]', **model))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
     noise = np.random.default_rng(0).uniform(size=levels.shape)
     for name, extra in [("noise", ""), ("logit", "\nlogit = 1e-3\nbounds = [0, 256]")]:

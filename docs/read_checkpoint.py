@@ -1,6 +1,7 @@
 """The density of a flow from its checkpoint alone, with numpy and safetensors: docs/checkpoint.md in code.
 
-usage: read_checkpoint.py best.safetensors ROWS.npy     one log_prob a line; rows as `runner score --continuous` takes them
+usage: read_checkpoint.py best.safetensors ROWS.npy     one log_prob a line; rows as `runner score --continuous` takes them,
+of a conditional flow with the values of the context behind the features
 """
 
 import hashlib
@@ -49,6 +50,7 @@ class Checkpoint:
         assert is_whole(file), f"{path} is damaged"
         self.tensors = {name: tensor.astype(float if tensor.dtype == np.float32 else int) for name, tensor in load(file).items()}
         self.model, self.space = json.loads(metadata["model"]), json.loads(metadata["space"])
+        self.features = len(self.space["columns"])
         self.layers = 1 + max(int(name.split(".")[1]) for name in self.tensors if name.startswith("layers."))
 
     def map(self, name, h):
@@ -143,6 +145,16 @@ class Checkpoint:
             s = own.get("scale", 1.0) * bound(a)
             z[:, changed] = x[:, changed] * np.exp(s) + t
             return z, s.sum(axis=1)
+        if self.features < x.shape[1]:
+            # What follows is done to the features; a context stays as it is.
+            context = x[:, self.features :]
+            z, log_det = self.to_features(own, x[:, : self.features])
+            return np.hstack([z, context]), log_det
+        return self.to_features(own, x)
+
+    def to_features(self, own, x):
+        """A layer that does something to every feature."""
+        z = x.copy()
         # Of an image these layers do the same with every pixel; plain features are one.
         places = own.get("places", np.arange(x.shape[1]))
         count = len(next(own[name] for name in ("bias", "log_gamma") if name in own))
@@ -163,22 +175,24 @@ class Checkpoint:
     def preprocess(self, x):
         """Data space to model space, and the log-determinant of that."""
         preprocessing, log_det = self.space["preprocessing"], np.zeros(len(x))
+        context, x = x[:, self.features :], x[:, : self.features]
         if logit := preprocessing.get("logit"):
             low, high, slope = logit["low"], logit["high"], 1.0 - 2.0 * logit["alpha"]
             p = logit["alpha"] + slope * (x - low) / (high - low)
             x = np.log(p / (1.0 - p))
             log_det += (np.log(slope / (high - low)) - np.log(p * (1.0 - p))).sum(axis=1)
         x = x.copy()
-        for column, transform in enumerate(preprocessing.get("transforms", [])):
+        for column, transform in enumerate(preprocessing.get("transforms", [])[: self.features]):
             if transform:
                 numbers = {name: value for name, value in transform.items() if name != "kind"}
                 x[:, column], more = TRANSFORMS[transform["kind"]](x[:, column], **numbers)
                 log_det += more
         mean, scale = np.array(preprocessing["mean"]), np.array(preprocessing["scale"])
-        return (x - mean) / scale, log_det - np.log(scale).sum()
+        x = np.hstack([x, context])
+        return (x - mean) / scale, log_det - np.log(scale[: self.features]).sum()
 
     def forward(self, x):
-        """x → z for rows x in data space, shape [rows, features], and log|det dz/dx| in nats, shape [rows]."""
+        """x → z for rows x in data space, shape [rows, features and context], and log|det dz/dx| in nats, shape [rows]."""
         z, log_det = self.preprocess(np.asarray(x, float))
         for i in range(self.layers):
             z, more = self.layer(i, z)
@@ -188,7 +202,7 @@ class Checkpoint:
     def log_prob(self, x):
         """log p(x) in nats, shape [rows]."""
         z, log_det = self.forward(x)
-        return log_det + self.base(z).sum(axis=1)
+        return log_det + self.base(z[:, : self.features]).sum(axis=1)
 
     def base(self, z):
         """log-density of every latent coordinate, shape [rows, features]."""

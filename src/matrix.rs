@@ -64,6 +64,23 @@ impl<T: Copy + Default> Matrix<T> {
         self.data.chunks(rows * self.columns).map(|data| Self { columns: self.columns, data: data.to_vec() })
     }
 
+    /// The rows of this matrix, each followed by that of `other`, which has as many.
+    pub fn beside(&self, other: &Self) -> Self {
+        assert_eq!(self.rows(), other.rows(), "a row beside every row");
+        let rows = self.iter_rows().zip(other.iter_rows());
+        Self::new(rows.flat_map(|(row, more)| row.iter().chain(more)).copied().collect(), self.columns + other.columns)
+    }
+
+    /// The columns from `first` on.
+    pub fn columns_from(&self, first: usize) -> Self {
+        Self::new(self.iter_rows().flat_map(|row| &row[first..]).copied().collect(), self.columns - first)
+    }
+
+    /// The columns before `end`.
+    pub fn columns_before(&self, end: usize) -> Self {
+        Self::new(self.iter_rows().flat_map(|row| &row[..end]).copied().collect(), end)
+    }
+
     /// A new matrix of the rows named by `indices`, in that order.
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut data = Vec::with_capacity(indices.len() * self.columns);

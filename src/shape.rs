@@ -33,6 +33,29 @@ impl From<usize> for Shape {
     }
 }
 
+/// What a row of a flow holds: features, and behind them the context that their density is conditional on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// How the features lie.
+    pub features: Shape,
+    /// Values of the context, which layers read and never change; 0: the flow is unconditional.
+    pub context: usize,
+}
+
+impl Layout {
+    /// Values of a row.
+    pub fn values(self) -> usize {
+        self.features.values() + self.context
+    }
+}
+
+impl<S: Into<Shape>> From<S> for Layout {
+    /// Features without a context.
+    fn from(features: S) -> Self {
+        Self { features: features.into(), context: 0 }
+    }
+}
+
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.is_image() {

@@ -41,6 +41,11 @@ impl Diagnose {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let directory = self.run()?;
         let mut run = SavedRun::open_on(&directory, self.device).map_err(Failure::usage)?;
+        if !run.context.is_empty() {
+            let text =
+                "is conditional, and its density cannot be judged without regard to its context; see its test NLL";
+            return Err(Failure::Usage(format!("`{}` {text}", directory.display())));
+        }
         let dataset = Datasets::new(loading(ProgressMode::Auto)).of(&run.spec).map_err(Failure::usage)?;
         if let Some(change) = changed_data(&directory, &dataset) {
             return Err(Failure::Usage(format!(

@@ -86,10 +86,15 @@ impl Specs {
 fn placed(experiment: &ResolvedExperiment, error: &DataError) -> Option<Diagnostic> {
     let text = error.to_string();
     match error {
-        DataError::UnknownColumn { column, .. } => ["dataset.columns", "dataset.drop", "dataset.label"]
-            .into_iter()
-            .find_map(|path| experiment.problem_at(path, Some(column), &text)),
+        DataError::UnknownColumn { column, .. } => {
+            ["dataset.columns", "dataset.context", "dataset.drop", "dataset.label"]
+                .into_iter()
+                .find_map(|path| experiment.problem_at(path, Some(column), &text))
+        }
         DataError::ColumnNumber { .. } => experiment.problem_at("dataset.label", None, &text),
+        DataError::Context { .. } => experiment
+            .problem_at("dataset.context", None, &text)
+            .or_else(|| experiment.problem_at("dataset.condition", None, &text)),
         DataError::TooLarge { part, .. } => experiment.problem_at(&format!("dataset.{part}"), None, &text),
         DataError::Unfit { key, .. } => experiment.problem_at(key, None, &text),
         DataError::FewerThanBatch { .. } => experiment.problem_at("training.batch_size", None, &text),

@@ -1,5 +1,7 @@
 //! Files that commands read rows from.
 
+use std::path::Path;
+
 use super::Failure;
 use super::output::tell;
 use super::reading::Reading;
@@ -8,6 +10,7 @@ use crate::data::{
 };
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
+use crate::spec::ColumnName;
 use crate::trial::SavedRun;
 
 /// The rows of `input` in the data space of `run`: its columns, see [`read`], with values that it can take.
@@ -36,11 +39,14 @@ pub(super) fn read(
 ) -> Result<Matrix<f64>, Failure> {
     let options = reading.options(&input.path, &run.spec.dataset);
     let watch = loading(ProgressMode::Auto);
-    let named = Selection { columns: Some(columns.to_vec()), ..Selection::default() };
-    let table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
+    let given = run.context.columns.iter().map(|column| ColumnName::Name(column.name.clone())).collect();
+    let named = Selection { columns: Some(columns.to_vec()), context: given, ..Selection::default() };
+    let mut table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
+        // Words of a context need names to be found by.
+        Err(error @ DataError::UnknownColumn { .. }) if has_words(run) => return Err(Failure::usage(error)),
         Err(error @ DataError::UnknownColumn { .. }) => {
             let table = read_input(input, &options, &*watch).map_err(Failure::usage)?;
-            if table.named || table.columns.len() != columns.len() {
+            if table.named || table.columns.len() != columns.len() + run.context.columns.len() {
                 return Err(Failure::usage(error));
             }
             table
@@ -48,8 +54,76 @@ pub(super) fn read(
         table => table.map_err(Failure::usage)?,
     };
     table.warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
-    Ok(table.rows)
+    let width = table.columns.len();
+    for (i, column) in run.context.columns.iter().enumerate() {
+        let words = table.context.get(i).cloned().flatten();
+        let wrong = |why| Failure::Usage(format!("`{}`: {why}", input.path.display()));
+        if words.is_none() && column.classes.is_none() {
+            continue;
+        }
+        for cell in table.rows.as_mut_slice()[columns.len() + i..].iter_mut().step_by(width) {
+            let text = words.as_ref().map_or_else(|| (*cell + 0.0).to_string(), |words| words[*cell as usize].clone());
+            *cell = column.read(&text).map_err(wrong)?;
+        }
+    }
+    Ok(run.context.spread(table.rows, columns.len()))
 }
+
+/// Whether a column of the context holds words.
+fn has_words(run: &SavedRun) -> bool {
+    let mut classes = run.context.columns.iter().flat_map(|column| column.classes.iter().flatten());
+    classes.any(|class| class.parse::<f64>().is_err())
+}
+
+/// The contexts in `path`, its columns found by name, a row each: shape `[rows, context]`.
+pub(super) fn read_contexts(path: &Path, run: &SavedRun) -> Result<Matrix<f64>, Failure> {
+    let wrong = |why: String| Failure::Usage(format!("`{}`: {why}", path.display()));
+    let found = read_columns(&Input::file(path), &ReadOptions::default(), &*loading(ProgressMode::Auto));
+    let found = found.map_err(Failure::usage)?;
+    let rows = found.first().map_or(0, |column| column.len());
+    let columns = &run.context.columns;
+    let mut values = Matrix::zeros(rows, columns.len());
+    for (i, column) in columns.iter().enumerate() {
+        let series = found.iter().find(|series| series.name().as_str() == column.name);
+        let series =
+            series.ok_or_else(|| wrong(format!("it has no column {}, which {}", quoted(&column.name), NEEDED)))?;
+        let cells = values.as_mut_slice()[i..].iter_mut().step_by(columns.len());
+        for (row, cell) in cells.enumerate() {
+            let value = series.get(row).map_err(Failure::usage)?;
+            let text =
+                value.extract::<f64>().map_or_else(|| value.str_value().into_owned(), |number| number.to_string());
+            *cell = column.read(&text).map_err(|why| wrong(format!("row {}: {why}", row + 1)))?;
+        }
+    }
+    match rows {
+        0 => Err(wrong("it holds no rows".to_owned())),
+        _ => Ok(run.context.spread(values, 0)),
+    }
+}
+
+/// The context that `pairs` of names and values tell: shape `[1, context]`.
+pub(super) fn context_of(pairs: &[(String, String)], run: &SavedRun) -> Result<Matrix<f64>, Failure> {
+    let columns = &run.context.columns;
+    if let Some((name, _)) = pairs.iter().find(|(name, _)| columns.iter().all(|column| column.name != *name)) {
+        let known = columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
+        return Err(Failure::Usage(format!("--given {name}: the run is conditional on {known}")));
+    }
+    let values = columns.iter().map(|column| {
+        let mut said = pairs.iter().filter(|(name, _)| *name == column.name);
+        match (said.next(), said.next()) {
+            (Some((_, value)), None) => column.read(value).map_err(|why| Failure::Usage(format!("--given: {why}"))),
+            (Some(_), Some(_)) => Err(Failure::Usage(format!("--given tells {} twice", quoted(&column.name)))),
+            (None, _) => Err(Failure::Usage(format!(
+                "--given lacks {}, which {NEEDED}: add --given {0}=…",
+                quoted(&column.name)
+            ))),
+        }
+    });
+    Ok(run.context.spread(Matrix::new(values.collect::<Result<_, _>>()?, columns.len()), 0))
+}
+
+/// Of a column of the context.
+const NEEDED: &str = "the run's density is conditional on";
 
 /// All columns of `input` as they are, to be written as `format` before a column `result`.
 pub(super) fn copied(

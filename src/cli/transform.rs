@@ -10,7 +10,7 @@ use super::spare::learned_from;
 use super::table::{read, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::{TableFormat, matrix_columns};
+use crate::data::{Column, TableFormat, matrix_columns};
 use crate::matrix::Matrix;
 use crate::trial::SavedRun;
 
@@ -51,16 +51,36 @@ impl Transform {
         if self.inverse {
             let rows = read(&input, &self.reading, &run, &latent)?;
             // A latent value is near 1, whatever the data.
-            let rows = Matrix::new(rows.as_slice().iter().map(|&value| value as f32).collect(), latent.len());
-            let x = run.inverse(&rows).map_err(Failure::run)?;
+            let z = rows.iter_rows().flat_map(|row| &row[..latent.len()]).map(|&value| value as f32).collect();
+            let z = Matrix::new(z, latent.len());
+            let z = match run.context.is_empty() {
+                true => z,
+                false => z.beside(&run.context_to_model(&rows.columns_from(latent.len()))),
+            };
+            let x = run.inverse(&z).map_err(Failure::run)?;
             warn_of_lost_rows(x.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
-            return target.write(matrix_columns(&run.columns, &x));
+            let x = x.columns_before(latent.len());
+            return target.write(beside(matrix_columns(&run.columns, &x), &run, &rows, target.format()));
         }
         let rows = read_data(&input, &self.reading, &run, !self.continuous)?;
         let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         warn_of_lost_rows(z.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
-        target.write(matrix_columns(&latent, &z))
+        let columns = matrix_columns(&latent, &z.columns_before(latent.len()));
+        target.write(beside(columns, &run, &rows, target.format()))
     }
+}
+
+/// `columns`, and where the format has names those of the context of `rows` (data space).
+fn beside(
+    mut columns: Vec<(String, Column)>,
+    run: &SavedRun,
+    rows: &Matrix<f64>,
+    format: TableFormat,
+) -> Vec<(String, Column)> {
+    if format != TableFormat::Npy {
+        columns.extend(run.context.written(rows, run.columns.len()));
+    }
+    columns
 }
 
 /// Tells of rows that came out infinite or as no number.

@@ -71,9 +71,9 @@ impl<'a> Batches<'a> {
         self.steps_per_epoch.map_or(0.0, |steps| step as f64 / steps as f64)
     }
 
-    /// Writes batch number `step` (from 0) into `out`, which gets the shape `[batch_size, features]` if it has another.
+    /// Writes batch number `step` (from 0) into `out`, which gets the shape `[batch_size, values of a row]` if it has another.
     pub fn fill(&mut self, step: u64, out: &mut Matrix) {
-        let features = self.dataset.features();
+        let features = self.dataset.preprocessing.values();
         if (out.rows(), out.columns()) != (self.batch_size, features) {
             *out = Matrix::zeros(self.batch_size, features);
         }
@@ -104,11 +104,14 @@ impl<'a> Batches<'a> {
         for &place in self.places(step).unwrap_or_default() {
             let row = rows.row(place as usize);
             match rng.random::<bool>() {
-                true => values.extend(mirrored(shape).map(|place| row[place])),
+                // A context behind the image stays.
+                true => {
+                    values.extend(mirrored(shape).map(|place| row[place]).chain(row[shape.values()..].iter().copied()))
+                }
                 false => values.extend_from_slice(row),
             }
         }
-        self.made = Matrix::new(values, shape.values());
+        self.made = Matrix::new(values, rows.columns());
     }
 
     /// The places among the training rows of those in batch number `step` (from 0), shape `[batch_size]`; `None` for fresh rows.
@@ -176,6 +179,7 @@ mod tests {
         Dataset {
             shape: 2.into(),
             columns: vec!["x1".into(), "x2".into()],
+            context: Default::default(),
             train: if fresh { Train::Fresh } else { Train::Rows(rows) },
             validation: Matrix::zeros(1, 2),
             test: Matrix::zeros(1, 2),

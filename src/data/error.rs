@@ -73,6 +73,9 @@ pub enum DataError {
         quoted(column)
     )]
     WeightElsewhere { path: PathBuf, column: String },
+    /// A column that the density is conditional on cannot be that.
+    #[error("`{}`: column {}, which the density is conditional on, {problem}", path.display(), quoted(column))]
+    Context { path: PathBuf, column: String, problem: String },
     #[error("`dataset.transform` names {}, which is no column learned from `{}`{hint}", quoted(column), path.display())]
     TransformColumn { path: PathBuf, column: String, hint: String },
     #[error("`{}` has {found} where the first file of the dataset has {expected}; all parts must have the same columns", path.display())]

@@ -5,6 +5,7 @@
 //! formats.
 
 mod batches;
+mod context;
 mod dataset;
 mod error;
 mod logit;
@@ -22,6 +23,7 @@ mod weights;
 mod write;
 
 pub use batches::Batches;
+pub use context::{Context, Given};
 pub use dataset::{Dataset, Part, Parts, Train, load};
 pub use error::{CellProblem, DataError, Place};
 pub use logit::Logit;

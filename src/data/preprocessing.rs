@@ -29,18 +29,31 @@ pub struct Preprocessing {
     /// The columns' own transforms, shape `[features]`; `None`: values stay as they are. Empty where all do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transforms: Vec<Option<Transform>>,
+    /// How many of the columns, the last ones, are a context: they are scaled, but are no part of any density. 0: there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub context: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Preprocessing {
     /// The identity: no noise, no transforms, no scaling.
     pub fn identity(features: usize) -> Self {
         let (mean, scale) = (vec![0.0; features], vec![1.0; features]);
-        Self { mean, scale, steps: Vec::new(), logit: None, transforms: Vec::new() }
+        Self { mean, scale, steps: Vec::new(), logit: None, transforms: Vec::new(), context: 0 }
     }
 
-    /// Adds dequantisation by `steps`, shape `[features]`.
+    /// Takes the last columns, so many, for a context.
+    pub fn with_context(self, context: usize) -> Self {
+        Self { context, ..self }
+    }
+
+    /// Adds dequantisation by `steps`, one a column.
     pub fn with_steps(self, steps: Vec<f64>) -> Self {
-        assert_eq!(steps.len(), self.features(), "a step for every column");
+        assert_eq!(steps.len(), self.values(), "a step for every column");
         Self { steps: if steps.iter().all(|step| *step == 0.0) { Vec::new() } else { steps }, ..self }
     }
 
@@ -49,9 +62,15 @@ impl Preprocessing {
         Self { logit, ..self }
     }
 
-    /// Sets the columns' own transforms, shape `[features]`.
+    /// Leaves the columns of these places, classes of a context, as they are.
+    pub fn unscaled_at(mut self, places: impl Iterator<Item = usize>) -> Self {
+        places.for_each(|place| (self.mean[place], self.scale[place]) = (0.0, 1.0));
+        self
+    }
+
+    /// Sets the columns' own transforms, one or none each.
     pub fn with_transforms(self, transforms: Vec<Option<Transform>>) -> Self {
-        assert_eq!(transforms.len(), self.features(), "a transform or none for every column");
+        assert_eq!(transforms.len(), self.values(), "a transform or none for every column");
         Self { transforms: if transforms.iter().all(Option::is_none) { Vec::new() } else { transforms }, ..self }
     }
 
@@ -86,6 +105,11 @@ impl Preprocessing {
 
     /// Number of features D.
     pub fn features(&self) -> usize {
+        self.mean.len() - self.context
+    }
+
+    /// Values of a row, its context included.
+    pub fn values(&self) -> usize {
         self.mean.len()
     }
 
@@ -101,7 +125,7 @@ impl Preprocessing {
     pub fn log_deviation(&self, rows: &Matrix<f64>, weights: Option<&[f64]>) -> Option<f64> {
         let (_, mut deviation) = self.logit.is_none().then(|| moments(rows, weights, |column| self.step(column)))?;
         deviation.iter_mut().for_each(keep_positive);
-        Some(deviation.iter().map(|deviation| deviation.ln()).sum())
+        Some(deviation.iter().take(self.features()).map(|deviation| deviation.ln()).sum())
     }
 
     /// Whether any column has a transform of its own.
@@ -127,6 +151,7 @@ impl Preprocessing {
     /// f of a value (data space, its noise included).
     fn bend(&self, column: usize, value: f64) -> f64 {
         match (&self.logit, self.transform(column)) {
+            _ if column >= self.features() => value,
             (Some(logit), _) => logit.apply(value),
             (None, Some(transform)) => transform.apply(value),
             (None, None) => value,
@@ -136,6 +161,7 @@ impl Preprocessing {
     /// The value (data space, its noise included) that f makes `value` of.
     fn unbend(&self, column: usize, value: f64) -> f64 {
         match (&self.logit, self.transform(column)) {
+            _ if column >= self.features() => value,
             (Some(logit), _) => logit.invert(value),
             (None, Some(transform)) => transform.invert(value),
             (None, None) => value,
@@ -150,14 +176,14 @@ impl Preprocessing {
     /// Data space to model space without the dequantisation noise; shape `[rows, features]` both. Values that no transform
     /// takes become NaN.
     pub fn apply(&self, rows: &Matrix<f64>) -> Matrix {
-        let mut model = Matrix::zeros(rows.rows(), self.features());
+        let mut model = Matrix::zeros(rows.rows(), self.values());
         self.to_model(rows.iter_rows(), &mut model, |_, value| value + 0.0);
         model
     }
 
     /// Data space to model space, with dequantisation noise from `rng` where the data are quantised.
     pub fn apply_with_noise(&self, rows: &Matrix<f64>, rng: &mut ChaCha8Rng) -> Matrix {
-        let mut model = Matrix::zeros(rows.rows(), self.features());
+        let mut model = Matrix::zeros(rows.rows(), self.values());
         self.apply_with_noise_to(rows.iter_rows(), &mut model, rng);
         model
     }
@@ -182,9 +208,9 @@ impl Preprocessing {
         model: &mut Matrix,
         mut noised: impl FnMut(usize, f64) -> f64,
     ) {
-        assert_eq!(model.columns(), self.features(), "rows of the preprocessing's width");
+        assert_eq!(model.columns(), self.values(), "rows of the preprocessing's width");
         for (row, out) in rows.zip(model.as_mut_slice().chunks_exact_mut(self.mean.len())) {
-            assert_eq!(row.len(), self.features(), "rows of the preprocessing's width");
+            assert_eq!(row.len(), self.values(), "rows of the preprocessing's width");
             for (column, (value, out)) in row.iter().zip(out).enumerate() {
                 let value = self.bend(column, noised(column, *value));
                 // The first rounding to 32 bits: what is left of the value is near 1.
@@ -196,25 +222,25 @@ impl Preprocessing {
     /// Model space to data space: within the support of every transform. Quantised data come back with their noise: values are
     /// not rounded.
     pub fn invert(&self, rows: &Matrix) -> Matrix<f64> {
-        assert_eq!(rows.columns(), self.features(), "rows of the preprocessing's width");
-        let places = (0..self.features()).cycle();
+        assert_eq!(rows.columns(), self.values(), "rows of the preprocessing's width");
+        let places = (0..self.values()).cycle();
         let values = rows.as_slice().iter().zip(places).map(|(value, column)| {
             let value = f64::from(*value) * self.scale[column] + self.mean[column];
             self.unbend(column, value)
         });
-        Matrix::new(values.collect(), self.features())
+        Matrix::new(values.collect(), self.values())
     }
 
-    /// A row of model space before it was scaled: f(data + noise).
+    /// The features of a row of model space before they were scaled: f(data + noise).
     fn unscaled<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = f64> + 'a {
-        let columns = self.mean.iter().zip(&self.scale);
+        let columns = self.mean.iter().zip(&self.scale).take(self.features());
         row.iter().zip(columns).map(|(value, (mean, scale))| f64::from(*value) * scale + mean)
     }
 
     /// log|det d model / d data| of each of `rows` (model space), nats, shape `[rows]`:
     /// log p(data) = log p(model) + `log_det`.
     pub fn log_det(&self, rows: &Matrix) -> Vec<f64> {
-        let scaling = -self.scale.iter().map(|scale| scale.ln()).sum::<f64>();
+        let scaling = -self.scale.iter().take(self.features()).map(|scale| scale.ln()).sum::<f64>();
         let of_transforms = |row| -> f64 {
             let values = self.unscaled(row).zip(&self.transforms);
             values.filter_map(|(value, transform)| Some((*transform)?.log_slope(value))).sum()
@@ -231,8 +257,8 @@ impl Preprocessing {
     /// A quantised row x stands for the cell x + Π [0, stepᵢ), whose probability is the density's mean over the cell times
     /// Π stepᵢ. So −log P(x) ≤ NLL − Σ ln stepᵢ (Theis et al. 2016, section 3.1), here divided by D ln 2.
     pub fn bits_per_dim(&self, nll: f64) -> Option<f64> {
-        let all_quantised = self.is_noisy() && self.steps.iter().all(|step| *step > 0.0);
-        let volume: f64 = self.steps.iter().map(|step| step.ln()).sum();
+        let all_quantised = self.is_noisy() && self.steps.iter().take(self.features()).all(|step| *step > 0.0);
+        let volume: f64 = self.steps.iter().take(self.features()).map(|step| step.ln()).sum();
         all_quantised.then(|| (nll - volume) / (self.features() as f64 * LN_2))
     }
 
@@ -249,7 +275,8 @@ impl Preprocessing {
             _ => !self.bend(column, value).is_finite(),
         };
         rows.iter_rows().enumerate().find_map(|(i, row)| {
-            let column = row.iter().enumerate().position(|(column, value)| outside(*value, column))?;
+            let column =
+                row.iter().take(self.features()).enumerate().position(|(column, value)| outside(*value, column))?;
             Some((i, column))
         })
     }

@@ -46,7 +46,8 @@ impl Datasets {
         for trial in trials {
             let dataset = self.of(&trial.spec)?;
             fits(&trial.spec.model, dataset.shape).map_err(|(key, why)| DataError::Unfit { key, why })?;
-            let alone = (dataset.features() == 1).then(|| one_feature(trial, &dataset)).flatten();
+            let alone =
+                (dataset.features() == 1 && dataset.context.is_empty()).then(|| one_feature(trial, &dataset)).flatten();
             for warning in dataset.warnings.iter().chain(&alone) {
                 if !warnings.contains(warning) {
                     warnings.push(warning.clone());

@@ -7,8 +7,11 @@ use crate::spec::Activation;
 /// The layers of a flow, x-side first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
-    /// Values of a row: D.
+    /// Features of a row: D.
     pub features: usize,
+    /// Values of a row's context, behind the features: layers read them and leave them as they are, and the base density is not over
+    /// them. 0: the flow is unconditional.
+    pub context: usize,
     /// Width of the hidden layers of the conditioner networks.
     pub width: usize,
     /// What their hidden layers end with.
@@ -20,8 +23,13 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// Whether `compute/cuda` has a form of every layer; a flow of others is composed on a GPU.
+    /// Values of a row, its context included.
+    pub fn values(&self) -> usize {
+        self.features + self.context
+    }
+
+    /// Whether `compute/cuda` has a form of every layer, and no context is read; other flows are composed on a GPU.
     pub fn is_on_cuda(&self) -> bool {
-        self.layers.iter().all(|layer| layer.on_cuda().is_some())
+        self.context == 0 && self.layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 }

@@ -31,7 +31,7 @@ use crate::random::{Purpose, stream};
 /// Where a batch lands in latent space.
 #[derive(Clone, Debug, Default)]
 pub struct Latent {
-    /// Latent points, shape `[rows, features]`.
+    /// Latent points, shape `[rows, features]`; of a conditional flow each is followed by its context, as it was.
     pub z: Matrix,
     /// log|det dz/dx|, shape `[rows]`, nats.
     pub log_det: Vec<f32>,
@@ -62,7 +62,9 @@ pub struct LayerHealth {
     pub scale_max: f64,
 }
 
-/// A trainable invertible map with an exact density, on some device. All matrices are in *model space*. Whatever computes fails
+/// A trainable invertible map with an exact density, on some device. All matrices are in *model space*, shape `[rows, features]`; a
+/// row of a conditional flow is `[features, context]`, on both sides of the map, and every density is that of the features given the
+/// context. Whatever computes fails
 /// where the device does: out of memory, lost, or not there.
 #[expect(clippy::missing_errors_doc, reason = "the same for every method, told above")]
 pub trait Flow {
@@ -155,9 +157,17 @@ pub trait Flow {
         Ok(rows.map(|(z, &log_det)| base.log_prob(z) + f64::from(log_det)).collect())
     }
 
-    /// `rows` draws in model space, shape `[rows, features]`: a pure function of the weights and `seed`.
+    /// `rows` draws in model space, shape `[rows, features]`: a pure function of the weights and `seed`. Of a conditional flow, see
+    /// [`Flow::sample_given`].
     fn sample(&mut self, rows: usize, seed: u64) -> Result<Matrix, DeviceError> {
         let z = self.base().sample(rows, &mut stream(seed, Purpose::Samples, 0));
         self.inverse(&z)
+    }
+
+    /// A draw in model space for every row of `context`, shape `[rows, features + context]`: a pure function of the weights, the
+    /// context and `seed`.
+    fn sample_given(&mut self, context: &Matrix, seed: u64) -> Result<Matrix, DeviceError> {
+        let z = self.base().sample(context.rows(), &mut stream(seed, Purpose::Samples, 0));
+        self.inverse(&z.beside(context))
     }
 }

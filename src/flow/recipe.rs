@@ -1,6 +1,6 @@
 //! From a spec to a list of layers. Nothing else here, and no kernel, reads what the spec says of a model.
 
-use std::ops::Add;
+use std::ops::{Add, Range};
 
 use rand::seq::SliceRandom;
 
@@ -11,45 +11,50 @@ use crate::layers::{
     Scope, Spline,
 };
 use crate::random::{Purpose, stream};
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::spec::{CouplingKind, Kept, Mixing, Model, NetworkKind, Normalization};
 
 impl Architecture {
-    /// Number of trainable values of a model for rows of `shape`, counted without making any.
-    pub fn count(model: &Model, shape: impl Into<Shape>, seed: u64) -> usize {
-        layers::count(|scope| recipe(model, shape.into(), seed, scope)).1
+    /// Number of trainable values of a model for rows of `layout`, counted without making any.
+    pub fn count(model: &Model, layout: impl Into<Layout>, seed: u64) -> usize {
+        layers::count(|scope| recipe(model, layout.into(), seed, scope)).1
     }
 
     /// What a row costs on its way through a model, which is not made.
-    pub fn cost(model: &Model, shape: impl Into<Shape>, seed: u64) -> Cost {
-        let shape = shape.into();
-        let ((layers, _), _) = layers::count(|scope| recipe(model, shape, seed, scope));
-        layers.iter().map(|layer| layer.cost(shape.values())).fold(Cost::default(), Add::add)
+    pub fn cost(model: &Model, layout: impl Into<Layout>, seed: u64) -> Cost {
+        let layout = layout.into();
+        let ((layers, _), _) = layers::count(|scope| recipe(model, layout, seed, scope));
+        layers.iter().map(|layer| layer.cost(layout.values())).fold(Cost::default(), Add::add)
     }
 
-    /// Whether a GPU has kernels for every layer of a model, which is not made; it computes others by plain dfdx operations.
-    pub fn has_kernels_on_cuda(model: &Model, shape: impl Into<Shape>) -> bool {
-        let ((layers, _), _) = layers::count(|scope| recipe(model, shape.into(), 0, scope));
-        layers.iter().all(|layer| layer.on_cuda().is_some())
+    /// Whether a GPU has kernels for a model, which is not made: for every layer, and no context. It computes others by plain dfdx
+    /// operations.
+    pub fn has_kernels_on_cuda(model: &Model, layout: impl Into<Layout>) -> bool {
+        let layout = layout.into();
+        let ((layers, _), _) = layers::count(|scope| recipe(model, layout, 0, scope));
+        layout.context == 0 && layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 
-    /// Lays out a model for rows of `shape`. `seed` decides random masks and start values.
-    pub fn new(model: &Model, shape: impl Into<Shape>, seed: u64) -> (Self, Parameters) {
-        let shape = shape.into();
-        let ((layers, base), parameters) = layers::lay_out(seed, |scope| recipe(model, shape, seed, scope));
-        (Self { features: shape.values(), width: model.width, activation: model.activation, layers, base }, parameters)
+    /// Lays out a model for rows of `layout`. `seed` decides random masks and start values.
+    pub fn new(model: &Model, layout: impl Into<Layout>, seed: u64) -> (Self, Parameters) {
+        let layout = layout.into();
+        let ((layers, base), parameters) = layers::lay_out(seed, |scope| recipe(model, layout, seed, scope));
+        let Layout { features, context } = layout;
+        let Model { width, activation, .. } = *model;
+        (Self { features: features.values(), context, width, activation, layers, base }, parameters)
     }
 }
 
 /// The layers of `model` and its base, which ask `scope` for their parameters.
-fn recipe(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> (Vec<Layer>, Base) {
-    let layers = stack(model, shape, seed, &mut scope.child("layers"));
-    (layers, Base::lay_out(model, shape.values(), &mut scope.child("base")))
+fn recipe(model: &Model, layout: Layout, seed: u64, scope: &mut Scope<'_>) -> (Vec<Layer>, Base) {
+    let layers = stack(model, layout, seed, &mut scope.child("layers"));
+    (layers, Base::lay_out(model, layout.features.values(), &mut scope.child("base")))
 }
 
 /// The layers of `model`, x-side first.
-fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
-    let mut stack = Stack { model, seed, scope, layers: Vec::new() };
+fn stack(model: &Model, layout: Layout, seed: u64, scope: &mut Scope<'_>) -> Vec<Layer> {
+    let shape = layout.features;
+    let mut stack = Stack { model, context: shape.values()..layout.values(), seed, scope, layers: Vec::new() };
     match image::steps(model, shape) {
         Some(steps) => stack.image(shape, &steps),
         None => stack.plain(shape.values()),
@@ -60,6 +65,8 @@ fn stack(model: &Model, shape: Shape, seed: u64, scope: &mut Scope<'_>) -> Vec<L
 /// Layers on their way to a flow.
 struct Stack<'a, 'b> {
     model: &'a Model,
+    /// Where a row's context stands.
+    context: Range<usize>,
     seed: u64,
     scope: &'a mut Scope<'b>,
     layers: Vec<Layer>,
@@ -83,7 +90,7 @@ impl Stack<'_, '_> {
             {
                 left = order.iter().map(|&from| left[from]).collect();
                 mask = mask.changing_longest_left(&left);
-                self.layers.push(Layer::Permutation(Permutation { order }));
+                self.permutation(order);
             }
             self.lu(&Channels::plain(features));
             left.iter_mut().for_each(|left| *left += 1);
@@ -107,7 +114,7 @@ impl Stack<'_, '_> {
                 for pixel in channels.places.chunks_exact(channels.count) {
                     order.iter().zip(pixel).for_each(|(&from, &to)| places[to] = pixel[from]);
                 }
-                self.layers.push(Layer::Permutation(Permutation { order: places }));
+                self.permutation(places);
             }
             self.lu(&channels);
             let maps = if widen == Some(true) { width << squeezed } else { width };
@@ -117,6 +124,12 @@ impl Stack<'_, '_> {
         if let Some(Step { view, .. }) = steps.last() {
             self.lu(&View::channels(view));
         }
+    }
+
+    /// Another order of the features; the context stays where it is.
+    fn permutation(&mut self, mut order: Vec<usize>) {
+        order.extend(self.context.clone());
+        self.layers.push(Layer::Permutation(Permutation { order }));
     }
 
     fn lu(&mut self, channels: &Channels) {
@@ -135,7 +148,7 @@ impl Stack<'_, '_> {
         }
     }
 
-    /// A coupling whose networks have this width, and one of what it keeps, if asked.
+    /// A coupling whose networks have this width and read the context too, and one of what it keeps, if asked.
     fn coupling(&mut self, mask: Mask, width: usize) {
         let model = self.model;
         let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
@@ -150,7 +163,7 @@ impl Stack<'_, '_> {
             activation: model.activation,
             dropout: Dropout { rate: model.dropout as f32 },
         };
-        let kept = mask.kept.clone();
+        let (kept, mask) = (mask.kept.clone(), mask.given(self.context.clone()));
         self.add(|scope| {
             Layer::Coupling(match model.coupling {
                 CouplingKind::Affine => {
@@ -163,7 +176,7 @@ impl Stack<'_, '_> {
             })
         });
         if model.kept == Some(Kept::Spline) && !kept.is_empty() {
-            let alone = Mask::unconditional(kept);
+            let alone = Mask::unconditional(kept).given(self.context.clone());
             self.add(|scope| Layer::Coupling(Coupling::spline(scope, alone, networks, spline)));
         }
     }

@@ -5,13 +5,13 @@ use dfdx::prelude::{Const, Cpu, Device as DfdxDevice, Dim};
 use super::composed::Composed;
 use super::fused::Fused;
 use crate::flow::{Architecture, DeviceError, Flow, Parameters};
-use crate::shape::Shape;
+use crate::shape::Layout;
 use crate::spec::{Device, KernelChoice, Model, Precision, Training};
 
 /// A (features, width) pair compiled as constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaticShape {
-    /// Values of a row.
+    /// Values of a row, its context included.
     pub features: usize,
     /// Width of the hidden layers.
     pub width: usize,
@@ -47,12 +47,12 @@ static_shapes![(2, 32), (2, 64), (2, 128), (2, 256), (6, 128), (64, 128), (64, 2
 pub fn static_shape(
     model: &Model,
     how: impl Into<How>,
-    shape: impl Into<Shape>,
+    layout: impl Into<Layout>,
     device: Device,
 ) -> Option<StaticShape> {
-    let shape = shape.into();
-    let compiled = || STATIC_SHAPES.iter().copied().find(|s| (s.features, s.width) == (shape.values(), model.width));
-    match how.into().on(device, model, shape).kernel {
+    let layout = layout.into();
+    let compiled = || STATIC_SHAPES.iter().copied().find(|s| (s.features, s.width) == (layout.values(), model.width));
+    match how.into().on(device, model, layout).kernel {
         KernelChoice::Composed => compiled(),
         KernelChoice::Fused => None,
     }
@@ -70,9 +70,9 @@ pub struct How {
 impl How {
     /// What becomes of it on a device: where a GPU has no kernels written by hand for a flow, it is composed.
     #[must_use]
-    pub fn on(self, device: Device, model: &Model, shape: impl Into<Shape>) -> Self {
+    pub fn on(self, device: Device, model: &Model, layout: impl Into<Layout>) -> Self {
         match device {
-            Device::Cuda(_) if !Architecture::has_kernels_on_cuda(model, shape) => {
+            Device::Cuda(_) if !Architecture::has_kernels_on_cuda(model, layout) => {
                 Self { kernel: KernelChoice::Composed, ..self }
             }
             Device::Cuda(_) | Device::Cpu => self,
@@ -92,22 +92,22 @@ impl From<&Training> for How {
     }
 }
 
-/// Builds the flow of `model` for rows of `shape`, with initial weights by `seed`. Any GPU is the first.
+/// Builds the flow of `model` for rows of `layout`, with initial weights by `seed`. Any GPU is the first.
 ///
 /// # Errors
 /// Where the device is not there or not compiled in.
 pub fn build(
     model: &Model,
     how: impl Into<How>,
-    shape: impl Into<Shape>,
+    layout: impl Into<Layout>,
     seed: u64,
     device: Device,
 ) -> Result<Built, DeviceError> {
-    let (how, shape) = (how.into(), shape.into());
-    let (architecture, parameters) = Architecture::new(model, shape, seed);
-    let (features, width) = (architecture.features, architecture.width);
-    let static_shape = static_shape(model, how, shape, device);
-    let how = how.on(device, model, shape);
+    let (how, layout) = (how.into(), layout.into());
+    let (architecture, parameters) = Architecture::new(model, layout, seed);
+    let (features, width) = (architecture.values(), architecture.width);
+    let static_shape = static_shape(model, how, layout, device);
+    let how = how.on(device, model, layout);
     let maker = Make { architecture, parameters, how, device };
     Ok(Built { flow: dispatch(maker, features, width)?, static_shape })
 }

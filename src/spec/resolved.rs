@@ -76,6 +76,12 @@ impl Dataset {
         self.parameters.clone().into_iter().chain(weight).collect()
     }
 
+    /// The columns that the density is conditional on.
+    pub fn context_columns(&self) -> Vec<ColumnName> {
+        let label = self.label.iter().filter(|_| self.condition).cloned();
+        self.context.iter().cloned().map(ColumnName::Name).chain(label).collect()
+    }
+
     /// The column of weights.
     pub fn weight_column(&self) -> Option<&ColumnName> {
         match &self.weight {

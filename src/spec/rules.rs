@@ -43,6 +43,7 @@ pub(crate) fn check(spec: &Spec, settings: &Settings, home: &Place, conflicts: &
     if !spec.dataset.files().is_empty() {
         rules.files();
         rules.columns();
+        rules.context();
         rules.parts();
     }
     rules.length();
@@ -118,14 +119,15 @@ impl Rules<'_> {
 
     /// The choice of columns and what is done to them.
     fn columns(&mut self) {
-        let Dataset { columns, drop, label, bounds, logit, transform, duplicates, .. } = &self.spec.dataset;
+        let Dataset { columns, drop, label, condition, bounds, logit, transform, duplicates, .. } = &self.spec.dataset;
         match columns {
             Some(columns) if columns.is_empty() => {
                 let help = "name the columns to learn, or leave the key out for all";
                 self.error(&["dataset.columns"], "`dataset.columns` is empty: nothing to learn".to_owned(), help);
             }
             Some(_) => {
-                for (key, set) in [("dataset.drop", !drop.is_empty()), ("dataset.label", label.is_some())] {
+                for (key, set) in [("dataset.drop", !drop.is_empty()), ("dataset.label", label.is_some() && !condition)]
+                {
                     if set {
                         let message = format!("`{key}` has no effect beside `dataset.columns`");
                         self.error(
@@ -162,6 +164,33 @@ impl Rules<'_> {
         {
             let message = format!("`dataset.bounds` = [{low}, {high}] hold nothing");
             self.error(&["dataset.bounds"], message, "write the least value first");
+        }
+    }
+
+    /// What the density is conditional on.
+    fn context(&mut self) {
+        let Dataset { context, categories, condition, label, columns, drop, .. } = &self.spec.dataset;
+        if *condition && label.is_none() {
+            let help = "name the column of classes with `dataset.label`, or leave `condition` out";
+            self.error(&["dataset.condition"], "`dataset.condition` has no `dataset.label`".to_owned(), help);
+        }
+        for (i, name) in context.iter().enumerate() {
+            if context[..i].contains(name) {
+                let message = format!("`dataset.context` names {} twice", quoted(name));
+                self.error(&["dataset.context"], message, "name every column once");
+            }
+            for (key, names) in [("dataset.columns", columns.as_deref().unwrap_or_default()), ("dataset.drop", drop)] {
+                if names.contains(name) {
+                    let message = format!("{} is in `dataset.context` and in `{key}`", quoted(name));
+                    let help =
+                        "a column is a feature, or what they are conditional on, or left out: name it in one place";
+                    self.error(&[key], message, help);
+                }
+            }
+        }
+        if let Some(name) = categories.iter().find(|name| !context.contains(name)) {
+            let message = format!("`dataset.categories` names {}, which `dataset.context` does not", quoted(name));
+            self.error(&["dataset.categories"], message, "name it in `context` too, or leave it out here");
         }
     }
 

@@ -115,6 +115,15 @@ pub struct Dataset {
     /// Files: a column with the weight of every row, which is no feature. A toy's own parameter of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<Weight>,
+    /// Files only: columns that the density is conditional on. Not in specs of the first release, nor are the next two.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<String>,
+    /// Files only: those of `context` whose numbers are classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
+    /// Files only: whether the density is conditional on the classes in `label`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub condition: bool,
     /// Files only: rows with missing values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use super::seal::{SHA256, UNSEALED, seal};
 use crate::atomic::{WriteError, write_atomically};
-use crate::data::{Preprocessing, shape_of};
+use crate::data::{Context, Preprocessing, shape_of};
 use crate::flow::{Architecture, Parameters};
 use crate::optimizer::Optimizer;
 use crate::plan::{settings_hash, spec_hash};
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::spec::{Model, Spec};
 
 /// How far a run is: what must be known besides weights and moments to go on as if never interrupted.
@@ -84,7 +84,10 @@ pub(super) const BEST: &str = "best.safetensors";
 pub struct Space {
     /// Names of the features.
     pub columns: Vec<String>,
-    /// How a row's values lie. Not in files of the first release, see [`Space::shape`].
+    /// The columns behind them that they are conditional on, and their classes.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
+    pub context: Context,
+    /// How the features lie. Not in files of the first release, see [`Space::shape`].
     #[serde(default)]
     pub shape: Option<Shape>,
     /// From data space to the flow's.
@@ -92,7 +95,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// How a row's values lie: as the file says, or else as the names of the features tell.
+    /// What a row of the flow holds.
+    pub fn layout(&self) -> Layout {
+        Layout { features: self.shape(), context: self.context.values() }
+    }
+
+    /// How the features lie: as the file says, or else as the names of the features tell.
     pub fn shape(&self) -> Shape {
         self.shape.unwrap_or_else(|| shape_of(&self.columns))
     }

@@ -35,7 +35,12 @@ fn rule() -> OptimizerSpec {
 
 fn space_of(features: usize) -> Space {
     let columns = (0..features).map(|i| format!("x{i}")).collect();
-    Space { columns, shape: Some(features.into()), preprocessing: Preprocessing::identity(features) }
+    Space {
+        columns,
+        context: Default::default(),
+        shape: Some(features.into()),
+        preprocessing: Preprocessing::identity(features),
+    }
 }
 
 fn flow_of(model: &Model, seed: u64) -> Box<dyn Flow> {

@@ -55,11 +55,13 @@ impl Checkpoint {
     pub fn space(&self) -> Result<Space, CheckpointError> {
         let space: Space = self.json(SPACE)?;
         let (features, preprocessing) = (space.columns.len(), &space.preprocessing);
-        let fits = |list: &[f64], none: bool| list.len() == features || (none && list.is_empty());
+        let values = features + space.context.values();
+        let fits = |list: &[f64], none: bool| list.len() == values || (none && list.is_empty());
         let consistent = fits(&preprocessing.mean, false) && fits(&preprocessing.scale, false);
         let consistent = consistent && fits(&preprocessing.steps, true);
         let transforms = preprocessing.transforms.len();
-        let consistent = consistent && (transforms == 0 || transforms == features);
+        let consistent = consistent && (transforms == 0 || transforms == values);
+        let consistent = consistent && preprocessing.context == space.context.values();
         match features > 0 && space.shape().values() == features && consistent {
             true => Ok(space),
             false => Err(self.damaged("its columns and their preprocessing are not as many".to_owned())),

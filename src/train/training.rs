@@ -454,8 +454,8 @@ fn save(
 }
 
 fn space(dataset: &Dataset) -> Space {
-    let (columns, preprocessing) = (dataset.columns.clone(), dataset.preprocessing.clone());
-    Space { columns, shape: Some(dataset.shape), preprocessing }
+    let (columns, context) = (dataset.columns.clone(), dataset.context.clone());
+    Space { columns, context, shape: Some(dataset.shape), preprocessing: dataset.preprocessing.clone() }
 }
 
 fn path(folder: &Path, name: &str) -> PathBuf {

@@ -8,7 +8,7 @@ use crate::flow::{self, DeviceError};
 use crate::kernel;
 use crate::optimizer::Optimizer;
 use crate::plan::Trial;
-use crate::shape::Shape;
+use crate::shape::Layout;
 use crate::spec::Spec;
 use crate::train::{Dealer, Stretch, total_steps};
 
@@ -35,15 +35,15 @@ pub struct Estimate {
 pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceError> {
     static SECONDS_PER_MULTIPLICATION: OnceLock<f64> = OnceLock::new();
     let spec = &trial.spec;
-    let shape = dataset.shape;
-    let parameters = flow::Architecture::count(&spec.model, shape, trial.seed);
+    let layout = dataset.layout();
+    let parameters = flow::Architecture::count(&spec.model, layout, trial.seed);
     let batches = Batches::new(dataset, spec.training.batch_size, trial.seed);
     let batch = batches.batch_size() as f64;
-    let multiplications = |trial: &Trial| multiplications(&trial.spec, shape, trial.seed);
+    let multiplications = |trial: &Trial| multiplications(&trial.spec, layout, trial.seed);
     let per_multiplication = match SECONDS_PER_MULTIPLICATION.get() {
         Some(seconds) => *seconds,
         None => {
-            let small = small_enough(trial, shape);
+            let small = small_enough(trial, layout);
             let seconds = on_one_core(|| step_seconds(&small, dataset))? / (multiplications(&small) * batch);
             *SECONDS_PER_MULTIPLICATION.get_or_init(|| seconds)
         }
@@ -59,7 +59,7 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
         crate::data::Train::Fresh => 0,
     };
     Ok(Estimate {
-        static_shape: kernel::static_shape(&spec.model, &spec.training, shape, spec.device).is_some(),
+        static_shape: kernel::static_shape(&spec.model, &spec.training, layout, spec.device).is_some(),
         parameters,
         steps,
         seconds: rows * multiplications(trial) * per_multiplication,
@@ -69,22 +69,22 @@ pub fn estimate(trial: &Trial, dataset: &Dataset) -> Result<Estimate, DeviceErro
 
 /// Bytes that training takes beside the data.
 pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
-    let shape = dataset.shape;
+    let layout = dataset.layout();
     let batch = Batches::new(dataset, trial.spec.training.batch_size, trial.seed).batch_size() as f64;
     // A row, its gradient, and what the layers keep of it.
-    let kept = flow::Architecture::cost(&trial.spec.model, shape, trial.seed).values;
-    let activations = batch * (kept as f64 + 2.0 * shape.values() as f64);
+    let kept = flow::Architecture::cost(&trial.spec.model, layout, trial.seed).values;
+    let activations = batch * (kept as f64 + 2.0 * layout.values() as f64);
     // Nine times the parameters: weights, best weights, two layouts, the gradients of two threads and their sum, two moments.
-    let parameters = flow::Architecture::count(&trial.spec.model, shape, trial.seed);
+    let parameters = flow::Architecture::count(&trial.spec.model, layout, trial.seed);
     4.0 * (9.0 * parameters as f64 + activations)
 }
 
 /// `trial`, or the same with so narrow a model that a step of it takes no time to speak of.
-fn small_enough(trial: &Trial, shape: Shape) -> Trial {
+fn small_enough(trial: &Trial, layout: Layout) -> Trial {
     /// Multiplications of a step, forward.
     const AT_MOST: f64 = 2e9;
     let mut small = trial.clone();
-    let cost = |spec: &Spec| multiplications(spec, shape, trial.seed) * spec.training.batch_size as f64;
+    let cost = |spec: &Spec| multiplications(spec, layout, trial.seed) * spec.training.batch_size as f64;
     while cost(&small.spec) > AT_MOST && small.spec.model.width > 64 {
         small.spec.model.width /= 2;
     }
@@ -95,8 +95,8 @@ fn small_enough(trial: &Trial, shape: Shape) -> Trial {
 }
 
 /// Multiplications of a row, forward.
-fn multiplications(spec: &Spec, shape: Shape, seed: u64) -> f64 {
-    flow::Architecture::cost(&spec.model, shape, seed).multiplications as f64
+fn multiplications(spec: &Spec, layout: Layout, seed: u64) -> f64 {
+    flow::Architecture::cost(&spec.model, layout, seed).multiplications as f64
 }
 
 fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
@@ -110,7 +110,7 @@ fn on_one_core<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 fn step_seconds(trial: &Trial, dataset: &Dataset) -> Result<f64, DeviceError> {
     const AT_MOST: Duration = Duration::from_millis(300);
     let spec = &trial.spec;
-    let mut flow = kernel::build(&spec.model, &spec.training, dataset.shape, trial.seed, spec.device)?.flow;
+    let mut flow = kernel::build(&spec.model, &spec.training, dataset.layout(), trial.seed, spec.device)?.flow;
     let optimizer = Optimizer::new(&spec.optimizer, flow.parameters().count());
     let mut optimizer = optimizer.averaging(spec.training.ema, flow.parameters());
     let mut dealer = Dealer::new(spec, dataset, trial.seed, &mut *flow);

@@ -44,7 +44,8 @@ impl Onlooker for Glimpses<'_> {
         // Convolutions multiply with each of their parameters many times.
         let work = layers.sum::<usize>().max(flow.parameters().count());
         let count = affordable(rows, work, self.device);
-        if !is_worth_one(step, total_steps, self.evaluate_every as u64, count) {
+        // A density given a context is not one picture.
+        if !self.dataset.context.is_empty() || !is_worth_one(step, total_steps, self.evaluate_every as u64, count) {
             return Ok(None);
         }
         let detail = Detail::Glimpse { rows };
@@ -101,7 +102,7 @@ mod tests {
             let spec = &plan.trials[0].spec;
             let dataset = load(&spec.dataset, folder.path(), 32, &|_, _, _| {}).expect("data");
             let mut flow =
-                build(&spec.model, spec.training.kernel, dataset.shape, 0, Device::Cpu).expect("a flow").flow;
+                build(&spec.model, spec.training.kernel, dataset.layout(), 0, Device::Cpu).expect("a flow").flow;
             let (title, device) = ("study".to_owned(), Device::Cpu);
             let mut glimpses = Glimpses { dataset: &dataset, title, seed: 0, device, evaluate_every: 50 };
             // So many rows pay for every picture.

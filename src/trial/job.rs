@@ -12,7 +12,7 @@ use super::pictures::{Detail, View};
 use super::whereabouts::Whereabouts;
 use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
 use crate::compute::Level;
-use crate::data::{Dataset, matrix_columns, write_table};
+use crate::data::{Dataset, write_table};
 use crate::kernel::{self, Built, How};
 use crate::matrix::Matrix;
 use crate::plan::Trial;
@@ -65,8 +65,8 @@ impl Job<'_> {
         }
 
         let spec = &self.trial.spec;
-        let shape = kernel::static_shape(&spec.model, &spec.training, self.dataset.shape, self.device);
-        let how = How::from(&spec.training).on(self.device, &spec.model, self.dataset.shape);
+        let shape = kernel::static_shape(&spec.model, &spec.training, self.dataset.layout(), self.device);
+        let how = How::from(&spec.training).on(self.device, &spec.model, self.dataset.layout());
         let instructions = instruction_set(how.kernel, self.device);
         let manifest = Manifest {
             device: self.device.to_string(),
@@ -106,7 +106,7 @@ impl Job<'_> {
         computed: impl FnOnce(),
     ) -> Result<Outcome, TrainError> {
         let Trial { spec, seed, .. } = self.trial;
-        let shape = self.dataset.shape;
+        let shape = self.dataset.layout();
         let Built { mut flow, .. } = kernel::build(&spec.model, &spec.training, shape, *seed, self.device)?;
         let mut glimpses = Glimpses {
             dataset: self.dataset,
@@ -131,15 +131,23 @@ impl Job<'_> {
         if let Some(snapshot) = unsaved {
             // `flow` has the best weights now.
             let detail = Detail::Quick { rows: outcome.summary.steps as usize * spec.training.batch_size };
-            let samples = self.dataset.preprocessing.invert(&flow.sample(detail.samples(), self.trial.seed)?);
-            let view = View::new(&mut *flow, self.dataset, &samples, detail)?;
+            let samples = match self.dataset.context.is_empty() {
+                true => flow.sample(detail.samples(), self.trial.seed)?,
+                false => flow.sample_given(&self.dataset.contexts(detail.samples()), self.trial.seed)?,
+            };
+            let samples = self.dataset.preprocessing.invert(&samples);
+            // A density given a context is not one picture.
+            let view = match self.dataset.context.is_empty() {
+                true => Some(View::new(&mut *flow, self.dataset, &samples, detail)?),
+                false => None,
+            };
             // Frees the device's memory before the next trial begins.
             drop(flow);
             computed();
             snapshot.save()?;
             // Weights cannot be used without their spec, so it must be on disk with them.
             sync(&directory.join(SPEC)).map_err(std::io::Error::from)?;
-            self.show(directory, &samples, &view, outcome.summary.steps, sink)?;
+            self.show(directory, &samples, view.as_ref(), outcome.summary.steps, sink)?;
         }
         Ok(outcome)
     }
@@ -154,13 +162,14 @@ impl Job<'_> {
         &self,
         directory: &Path,
         samples: &Matrix<f64>,
-        view: &View<'_>,
+        view: Option<&View<'_>>,
         step: i64,
         sink: &mut dyn Sink,
     ) -> Result<(), TrainError> {
-        write_table(&directory.join("samples.parquet"), &matrix_columns(&self.dataset.columns, samples))
+        write_table(&directory.join("samples.parquet"), &self.dataset.context.table(&self.dataset.columns, samples))
             .map_err(std::io::Error::other)?;
-        for picture in view.draw(&self.title()).map_err(std::io::Error::other)? {
+        let pictures = view.map(|view| view.draw(&self.title())).transpose().map_err(std::io::Error::other)?;
+        for picture in pictures.unwrap_or_default() {
             let path = directory.join(format!("{}.png", picture.tag));
             write_view(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;

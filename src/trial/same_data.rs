@@ -26,7 +26,7 @@ pub fn changed_data(directory: &Path, dataset: &Dataset) -> Option<String> {
 }
 
 fn differs(space: &Space, dataset: &Dataset) -> Option<String> {
-    let Preprocessing { mean, scale, steps, logit, transforms } = &space.preprocessing;
+    let Preprocessing { mean, scale, steps, logit, transforms, context: _ } = &space.preprocessing;
     let now = &dataset.preprocessing;
     if space.columns != dataset.columns {
         return Some(format!("columns {} became {}", space.columns.join(", "), dataset.columns.join(", ")));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::agreement::{Disagreement, agree};
 use super::folder::SPEC;
 use super::pictures::{Detail, View};
-use crate::data::{Dataset, Preprocessing};
+use crate::data::{Context, Dataset, Preprocessing};
 use crate::flow::{DeviceError, Flow};
 use crate::kernel;
 use crate::matrix::Matrix;
@@ -22,7 +22,9 @@ pub struct SavedRun {
     pub flow: Box<dyn Flow>,
     /// Names of the data's features.
     pub columns: Vec<String>,
-    /// How a row's values lie.
+    /// What they are conditional on.
+    pub context: Context,
+    /// How the features lie.
     pub shape: Shape,
     /// The map from data space to model space.
     pub preprocessing: Preprocessing,
@@ -90,8 +92,8 @@ impl SavedRun {
         };
         let space = checkpoint.space()?;
         let seed = spec.seeds.first().copied().unwrap_or(0);
-        let shape = space.shape();
-        let build = |kernel, device| kernel::build(&spec.model, kernel, shape, seed, device);
+        let (shape, layout) = (space.shape(), space.layout());
+        let build = |kernel, device| kernel::build(&spec.model, kernel, layout, seed, device);
         let built = match (spec.training.kernel, device.unwrap_or(spec.device)) {
             (kernel, named) if device.is_some() => build(kernel, named),
             (kernel, Device::Cpu) => build(kernel, Device::Cpu),
@@ -99,7 +101,8 @@ impl SavedRun {
         };
         let mut flow = built?.flow;
         checkpoint.restore(&mut *flow, None)?;
-        Ok(Self { flow, columns: space.columns, shape, preprocessing: space.preprocessing, spec })
+        let train::Space { columns, context, preprocessing, .. } = space;
+        Ok(Self { flow, columns, context, shape, preprocessing, spec })
     }
 
     /// The spec and the manifest of the run in `directory`, and its best weights if there are any yet, once they are known to be
@@ -134,7 +137,7 @@ impl SavedRun {
         Self::spec_of(directory).iter().flat_map(|spec| spec.dataset.files()).map(|(_, path)| path.to_owned()).collect()
     }
 
-    /// `rows` draws in data space, a pure function of the weights and `seed`.
+    /// `rows` draws in data space, a pure function of the weights and `seed`; not of a conditional flow.
     ///
     /// # Errors
     /// Where the device fails.
@@ -143,13 +146,16 @@ impl SavedRun {
     }
 
     /// The draws of [`SavedRun::sample`] a block at a time, for more rows than memory takes; their latents are multiplied by
-    /// `temperature`: below 1, what is drawn is more probable and less varied.
-    pub fn draws(
-        &mut self,
+    /// `temperature`: below 1, what is drawn is more probable and less varied. Of a conditional flow each row of `given`, shape
+    /// `[rows of given, context]`, data space, is the context of as many draws as every other; their columns come behind the
+    /// features.
+    pub fn draws<'a>(
+        &'a mut self,
         rows: usize,
         seed: u64,
         temperature: f32,
-    ) -> impl Iterator<Item = Result<Matrix<f64>, DeviceError>> + '_ {
+        given: &'a Matrix<f64>,
+    ) -> impl Iterator<Item = Result<Matrix<f64>, DeviceError>> + 'a {
         /// Values of a block; its rows come to a multiple of `TOGETHER`, so that the same ones are computed side by side.
         const VALUES: usize = 1 << 20;
         const TOGETHER: usize = 1 << 10;
@@ -158,9 +164,17 @@ impl SavedRun {
         let mut rng = stream(seed, Purpose::Samples, 0);
         let base = self.flow.base();
         (0..rows).step_by(most).map(move |start| {
-            let mut z = base.sample(most.min(rows - start), &mut rng);
+            let count = most.min(rows - start);
+            let mut z = base.sample(count, &mut rng);
             z.as_mut_slice().iter_mut().for_each(|z| *z *= temperature);
-            self.inverse(&z)
+            if given.rows() == 0 {
+                return self.inverse(&z);
+            }
+            let places: Vec<usize> = (start..start + count).map(|row| row / (rows / given.rows())).collect();
+            let given = given.select(&places);
+            let x = self.inverse(&z.beside(&self.context_to_model(&given)))?;
+            // As it was given, not as 32 bits have it.
+            Ok(x.columns_before(features).beside(&given))
         })
     }
 
@@ -187,11 +201,14 @@ impl SavedRun {
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
-    /// The pictures that a run ends with, in full detail; `dataset` is that of its spec.
+    /// The pictures that a run ends with, in full detail; `dataset` is that of its spec. None of a conditional flow.
     ///
     /// # Errors
     /// Where the device fails or a picture cannot be drawn.
     pub fn pictures(&mut self, dataset: &Dataset, title: &str) -> Result<Vec<Picture>, SavedPictureError> {
+        if !self.context.is_empty() {
+            return Ok(Vec::new());
+        }
         let seed = self.spec.seeds.first().copied().unwrap_or(0);
         let samples = self.sample(Detail::Full.samples(), seed)?;
         Ok(View::new(&mut *self.flow, dataset, &samples, Detail::Full)?.draw(title)?)
@@ -204,6 +221,13 @@ impl SavedRun {
     pub fn forward(&mut self, rows: &Matrix<f64>, noise: Option<u64>) -> Result<Matrix, DeviceError> {
         let rows = self.to_model(rows, noise);
         Ok(self.flow.forward(&rows)?.z)
+    }
+
+    /// Contexts of shape `[rows, context]` from data space to model space.
+    pub fn context_to_model(&self, context: &Matrix<f64>) -> Matrix {
+        let features = self.columns.len();
+        let rows = Matrix::zeros(context.rows(), features).beside(context);
+        self.preprocessing.apply(&rows).columns_from(features)
     }
 
     fn to_model(&self, rows: &Matrix<f64>, noise: Option<u64>) -> Matrix {

@@ -8,6 +8,7 @@ mod bad_input;
 mod broken;
 mod changes;
 mod compare;
+mod conditional;
 mod data;
 mod diagnose;
 mod disk;

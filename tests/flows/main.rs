@@ -15,7 +15,7 @@ use realnvp_runner::kernel::cuda::OnDevice;
 use realnvp_runner::kernel::fused::Fused;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::shape::Shape;
+use realnvp_runner::shape::{Layout, Shape};
 use realnvp_runner::spec::{
     Activation, BaseKind, CouplingKind, DegreesOfFreedom, Device, Kept, KernelChoice, Learned, MaskScheme, Mixing,
     Model, NetworkKind, Normalization, ScaleBound,
@@ -24,6 +24,8 @@ use realnvp_runner::spec::{
 #[derive(Clone)]
 struct Case {
     shape: Shape,
+    /// Values of a row's context.
+    context: usize,
     model: Model,
 }
 
@@ -31,6 +33,7 @@ struct Case {
 fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
     Case {
         shape: features.into(),
+        context: 0,
         model: Model { depth, width, hidden_layers: Some(hidden_layers), ..Model::default() },
     }
 }
@@ -95,7 +98,7 @@ fn heavy(case: Case, degrees: DegreesOfFreedom) -> Case {
 fn image([height, width, channels]: [usize; 3], mask: MaskScheme, [depth, maps, blocks]: [usize; 3]) -> Case {
     let model =
         Model { depth, width: maps, mask, network: NetworkKind::Conv, blocks: Some(blocks), ..Model::default() };
-    Case { shape: Shape { height, width, channels }, model }
+    Case { shape: Shape { height, width, channels }, context: 0, model }
 }
 
 /// The table: masks, odd and even feature counts, one feature and many, narrow and wide sides, widths of whole and broken
@@ -157,6 +160,19 @@ fn table() -> Vec<Case> {
         batch_norm(5, [3, 12, 1]).mixed(Permutation),
         act_norm(5, [3, 12, 2]).mixed(Permutation),
         additive(4, [3, 12, 1]).normalised(Act).mixed(Reverse),
+        affine(1, [3, 16, 2]).given(1),
+        affine(2, [3, 33, 2]).given(3).tanh(),
+        affine(5, [3, 17, 1]).given(2).masked(Random).mixed(Permutation),
+        joint(3, [3, 20, 2]).given(40),
+        spline(1, [3, 16, 2], 8).given(2),
+        spline(2, [2, 16, 1], 4).given(1).normalised(Act),
+        residual(spline_of_all(3, [2, 16, 1], 4)).given(2).mixed(Lu),
+        residual(additive(1, [3, 16, 2])).given(3),
+        heavy(batch_norm(4, [3, 12, 1]).mixed(Lu), LEARNED).given(2),
+        dropping(act_norm(3, [3, 20, 2])).given(1),
+        image([4, 4, 1], Checkerboard, [2, 8, 1]).given(2),
+        image([6, 4, 3], Multiscale, [1, 8, 1]).scaled(2).normalised(Act).mixed(Lu).given(3),
+        image([4, 4, 1], Multiscale, [1, 7, 1]).mixed(Permutation).given(10),
         image([4, 4, 1], Checkerboard, [2, 8, 1]),
         image([4, 4, 1], Multiscale, [1, 7, 1]).normalised(Batch),
         image([4, 4, 1], Multiscale, [2, 9, 2]).scaled(2),
@@ -175,6 +191,20 @@ fn table() -> Vec<Case> {
 impl Case {
     fn features(&self) -> usize {
         self.shape.values()
+    }
+
+    fn layout(&self) -> Layout {
+        Layout { features: self.shape, context: self.context }
+    }
+
+    /// Values of a row, its context included.
+    fn values(&self) -> usize {
+        self.layout().values()
+    }
+
+    /// The same given a context of so many values.
+    fn given(self, context: usize) -> Self {
+        Self { context, ..self }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Model)) -> Self {
@@ -208,12 +238,12 @@ impl Case {
     }
 
     fn name(&self) -> String {
-        format!("{} values, {:?}", self.shape, self.model)
+        format!("{} values given {}, {:?}", self.shape, self.context, self.model)
     }
 
     /// Random weights everywhere, so that no test passes because a network is zero.
     fn parameters(&self) -> (Architecture, Parameters) {
-        let (architecture, mut parameters) = Architecture::new(&self.model, self.shape, 3);
+        let (architecture, mut parameters) = Architecture::new(&self.model, self.layout(), 3);
         let mut rng = stream(7, Purpose::Test, 0);
         let trainable = parameters.count();
         for (i, value) in parameters.values_mut().iter_mut().enumerate() {
@@ -225,12 +255,12 @@ impl Case {
 
     fn composed(&self) -> Composed<usize, usize, f32, Cpu> {
         let (architecture, parameters) = self.parameters();
-        Composed::new(architecture, parameters, self.features(), self.model.width, Cpu::default())
+        Composed::new(architecture, parameters, self.values(), self.model.width, Cpu::default())
     }
 
     fn exact(&self) -> Composed<usize, usize, f64, Cpu> {
         let (architecture, parameters) = self.parameters();
-        Composed::new(architecture, parameters, self.features(), self.model.width, Cpu::default())
+        Composed::new(architecture, parameters, self.values(), self.model.width, Cpu::default())
     }
 
     fn fused(&self, level: Level) -> Fused {
@@ -265,7 +295,7 @@ impl Case {
 
     fn rows(&self, rows: usize) -> Matrix {
         let mut rng = stream(11, Purpose::Test, 1);
-        Matrix::new((0..rows * self.features()).map(|_| StandardNormal.sample(&mut rng)).collect(), self.features())
+        Matrix::new((0..rows * self.values()).map(|_| StandardNormal.sample(&mut rng)).collect(), self.values())
     }
 }
 
@@ -343,7 +373,7 @@ fn inverse_undoes_forward() {
         let mut exact = case.exact();
         let x64: Vec<f64> = x.as_slice().iter().map(|&v| v.into()).collect();
         let tensor: Tensor<(usize, usize), f64, Cpu> =
-            Cpu::default().tensor_from_vec(x64.clone(), (x.rows(), case.features()));
+            Cpu::default().tensor_from_vec(x64.clone(), (x.rows(), case.values()));
         let (z, _) = exact.forward_tensor(tensor).expect("forward");
         let back = exact.inverse_tensor(z).expect("inverse").as_vec();
         let error = back.iter().zip(&x64).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
@@ -370,28 +400,51 @@ fn ln_abs_det(mut m: Vec<Vec<f64>>) -> f64 {
 #[test]
 fn log_det_is_that_of_the_autodiff_jacobian() {
     for case in table() {
-        let n = case.features();
+        let (n, width) = (case.features(), case.values());
         let x = case.rows(5);
         let values: Vec<f64> = x.as_slice().iter().map(|&v| v.into()).collect();
-        let tensor: Tensor<(usize, usize), f64, Cpu> = Cpu::default().tensor_from_vec(values, (x.rows(), n));
+        let tensor: Tensor<(usize, usize), f64, Cpu> = Cpu::default().tensor_from_vec(values, (x.rows(), width));
         let mut flow = case.exact();
         let log_det = flow.forward_tensor(tensor.clone()).expect("forward").1.as_vec();
-        // Rows do not mix, so the gradient of Σ_rows z_j holds row j of every row's Jacobian.
+        // Rows do not mix, so the gradient of Σ_rows z_j holds row j of every row's Jacobian; a context is no part of it.
         let mut jacobians = vec![vec![vec![0.0; n]; n]; x.rows()];
         for j in 0..n {
             let (z, _) = flow.forward_tensor(tensor.leaky_trace()).expect("forward");
-            let mut pick = vec![0.0; n];
+            let mut pick = vec![0.0; width];
             pick[j] = 1.0;
-            let pick: Tensor<(usize,), f64, Cpu> = Cpu::default().tensor_from_vec(pick, (n,));
+            let pick: Tensor<(usize,), f64, Cpu> = Cpu::default().tensor_from_vec(pick, (width,));
             let total = z.matmul(pick).sum::<(), Axis<0>>();
             let gradient = total.backward().get(&tensor).as_vec();
             for (row, jacobian) in jacobians.iter_mut().enumerate() {
-                jacobian[j].copy_from_slice(&gradient[row * n..(row + 1) * n]);
+                jacobian[j].copy_from_slice(&gradient[row * width..][..n]);
             }
         }
         for (row, jacobian) in jacobians.into_iter().enumerate() {
             let expected = ln_abs_det(jacobian);
             assert!((log_det[row] - expected).abs() <= 1e-8, "{} vs {expected}: {}", log_det[row], case.name());
+        }
+    }
+}
+
+/// And what becomes of the features depends on it.
+#[test]
+fn a_context_comes_out_as_it_went_in() {
+    for case in table().into_iter().filter(|case| case.context > 0) {
+        let (x, from) = (case.rows(41), case.features());
+        let mut other = x.clone();
+        other.as_mut_slice().chunks_exact_mut(case.values()).for_each(|row| row[from..].fill(0.75));
+        for (path, mut flow) in case.all() {
+            let z = flow.forward(&x).expect("forward").z;
+            let back = flow.inverse(&z).expect("inverse");
+            for (there, name) in [(&z, "forward"), (&back, "inverse")] {
+                assert_eq!(there.columns_from(from), x.columns_from(from), "{name}, {path}: {}", case.name());
+            }
+            let moved = flow.forward(&other).expect("forward").z;
+            let differ = moved.iter_rows().zip(z.iter_rows()).all(|(moved, z)| moved[..from] != z[..from]);
+            assert!(differ, "{path}: {}", case.name());
+            let drawn = flow.sample_given(&x.columns_from(from), 3).expect("samples");
+            assert_eq!(drawn.columns_from(from), x.columns_from(from), "{path}: {}", case.name());
+            assert_eq!(drawn, flow.sample_given(&x.columns_from(from), 3).expect("samples"));
         }
     }
 }
@@ -407,11 +460,16 @@ fn density_integrates_to_one() {
             1 => axis.iter().map(|&u| vec![u]).collect(),
             _ => axis.iter().flat_map(|&u| axis.iter().map(move |&v| vec![u, v])).collect(),
         };
-        let points = Matrix::new(grid.iter().flatten().map(|u| u.sinh() as f32).collect(), case.features());
-        let log_prob = case.fused(Level::detect()).log_prob(&points).expect("log_prob");
-        let cells = grid.iter().map(|row| row.iter().map(|u| u.cosh() * step).product::<f64>());
-        let mass: f64 = log_prob.iter().zip(cells).map(|(l, cell)| l.exp() * cell).sum();
-        assert!((mass - 1.0).abs() < 5e-3, "{mass}: {}", case.name());
+        let contexts = if case.context == 0 { 1 } else { 3 };
+        for row in case.rows(contexts).iter_rows() {
+            let context = &row[case.features()..];
+            let points = grid.iter().flat_map(|point| point.iter().map(|u| u.sinh() as f32).chain(context.to_vec()));
+            let points = Matrix::new(points.collect(), case.values());
+            let log_prob = case.fused(Level::detect()).log_prob(&points).expect("log_prob");
+            let cells = grid.iter().map(|row| row.iter().map(|u| u.cosh() * step).product::<f64>());
+            let mass: f64 = log_prob.iter().zip(cells).map(|(l, cell)| l.exp() * cell).sum();
+            assert!((mass - 1.0).abs() < 5e-3, "{mass} given {context:?}: {}", case.name());
+        }
     }
 }
 
@@ -570,7 +628,7 @@ fn dfdx_on_a_gpu_agrees_with_its_f64_on_the_cpu() {
             let (architecture, parameters) = case.parameters();
             let gpu = Cuda::try_build(0, 0).expect("a GPU");
             let flow: Composed<usize, usize, f32, Cuda> =
-                Composed::new(architecture, parameters, case.features(), case.model.width, gpu);
+                Composed::new(architecture, parameters, case.values(), case.model.width, gpu);
             agrees_with_f64(&case, rows, vec![("cuda composed", Box::new(flow))]);
         }
     }
@@ -627,21 +685,22 @@ fn compiled_and_run_time_shapes_give_the_same_bits() {
 #[test]
 fn coupling_starts_as_the_identity() {
     for case in table().into_iter().filter(|case| !case.mixes_rows()) {
-        let on_host = kernel::build(&case.model, KernelChoice::Fused, case.shape, 0, Device::Cpu).expect("a flow").flow;
+        let on_host =
+            kernel::build(&case.model, KernelChoice::Fused, case.layout(), 0, Device::Cpu).expect("a flow").flow;
         let gpus = case.gpus().into_iter().map(|gpu| {
-            let (architecture, parameters) = Architecture::new(&case.model, case.shape, 0);
+            let (architecture, parameters) = Architecture::new(&case.model, case.layout(), 0);
             gpu.flow(architecture, parameters)
         });
         let x = case.rows(9);
         // But for the order of the features.
-        let mut order: Vec<usize> = (0..case.features()).collect();
+        let mut order: Vec<usize> = (0..case.values()).collect();
         for layer in &on_host.architecture().layers {
             for (_, places) in layer.places().into_iter().filter(|(name, _)| *name == "order") {
                 order = places.iter().map(|&from| order[from]).collect();
             }
         }
         let expected = x.iter_rows().flat_map(|row| order.iter().map(|&from| row[from])).collect();
-        let expected = Matrix::new(expected, case.features());
+        let expected = Matrix::new(expected, case.values());
         for mut flow in std::iter::once(on_host).chain(gpus) {
             let latent = flow.forward(&x).expect("forward");
             assert_eq!(latent.z, expected, "{}", case.name());

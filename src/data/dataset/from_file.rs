@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::parts::{Part, Parts};
 use super::{Dataset, Train};
+use crate::data::context::{Context, Given};
 use crate::data::error::{CellProblem, DataError, Place, near_names};
 use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
@@ -21,19 +22,25 @@ use crate::spec::{self, Steps, Transforms};
 pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Dataset, PathBuf), DataError> {
     let all = Parts::read(spec, folder, watch)?;
     let weights = all.weights();
-    let Parts { columns, shape, parts, weight, levels, mut warnings, unused_rows } = all;
+    let Parts { columns, context, shape, parts, weight, levels, mut warnings, unused_rows } = all;
     if !spec.augment.is_empty() && !shape.is_image() {
         let problem =
             format!("has {} plain features, and `dataset.augment` is for images; leave it out", columns.len());
         return Err(DataError::Refused { path: parts[0].path.clone(), problem });
     }
-    let steps = steps(spec, columns.len(), levels, &parts[0].path)?;
+    let features = columns.len();
+    let steps = steps(spec, features, levels, &parts[0].path)?;
     refuse_constant_columns(&parts[0], &columns, &steps)?;
+    refuse_unvaried_context(&parts[0], features, &context)?;
+    let parts = parts.map(|part| Part { rows: context.spread(part.rows, features), ..part });
+    let names: Vec<String> = columns.iter().cloned().chain(context.names()).collect();
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
     let logit = spec.logit.map(|alpha| Logit { alpha, low, high });
     let transforms = transforms(spec, &columns, &parts[0])?;
-    let plain = Preprocessing::identity(columns.len()).with_steps(steps.clone()).with_logit(logit);
-    let plain = plain.with_transforms(transforms.clone());
+    let padded = |of: &[f64]| [of, &vec![0.0; context.values()]].concat();
+    let of_row = transforms.iter().copied().chain(std::iter::repeat_n(None, context.values())).collect();
+    let plain = Preprocessing::identity(names.len()).with_context(context.values()).with_logit(logit);
+    let plain = plain.with_steps(padded(&steps)).with_transforms(of_row);
     for part in &parts {
         if let Some((row, column)) = plain.out_of_bounds(&part.rows, true) {
             let value = part.rows.row(row)[column];
@@ -45,7 +52,16 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         }
     }
     let bent: Vec<bool> = transforms.iter().map(|transform| transform.is_some() || spec.logit.is_some()).collect();
-    warnings.extend(review(&columns, &parts, &steps, &bent, spec.standardize));
+    warnings.extend(match context.is_empty() {
+        true => review(&columns, &parts, &steps, &bent, spec.standardize),
+        false => {
+            let of_features = |part: &Part| {
+                let (rows, numbers) = (part.rows.columns_before(features), part.numbers.clone());
+                Part { path: part.path.clone(), rows, numbers, weights: Vec::new() }
+            };
+            review(&columns, &parts.each_ref().map(of_features), &steps, &bent, spec.standardize)
+        }
+    });
     let preprocessing = match spec.standardize {
         true => plain.standardized(
             &parts[0].rows,
@@ -54,6 +70,8 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         ),
         false => plain,
     };
+    let classes = context.places().filter(|(column, _)| column.classes.is_some()).flat_map(|(_, places)| places);
+    let preprocessing = preprocessing.unscaled_at(classes.map(|place| features + place));
     let mut files: Vec<DataFile> = Vec::new();
     for part in &parts {
         if files.iter().all(|file| file.path != part.path) {
@@ -61,16 +79,16 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         }
     }
     let provenance =
-        Provenance::of(&columns, parts.each_ref().map(|part| Some(&part.rows)), files).weighted(weights.as_ref());
+        Provenance::of(&names, parts.each_ref().map(|part| Some(&part.rows)), files).weighted(weights.as_ref());
     warnings.extend(weight.zip(provenance.effective).map(|(name, effective)| told(&name, effective, &provenance)));
     let [train, validation, test] = parts;
     let to_model = |part: Part, purpose| {
         let model = preprocessing.apply_with_noise(&part.rows, &mut stream(spec.seed, purpose, 0));
         match model.as_slice().iter().position(|value| !value.is_finite()) {
             Some(place) => {
-                let (row, column) = (place / columns.len(), place % columns.len());
+                let (row, column) = (place / names.len(), place % names.len());
                 let problem = CellProblem::TooFar(part.rows.row(row)[column]);
-                Err(part.fault(row, &columns[column], problem))
+                Err(part.fault(row, &names[column], problem))
             }
             None => Ok(model),
         }
@@ -79,6 +97,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     let test = to_model(test, Purpose::TestNoise)?;
     let dataset = Dataset {
         columns,
+        context,
         shape,
         train: Train::Rows(train.rows),
         validation,
@@ -149,6 +168,33 @@ fn transforms(spec: &spec::Dataset, columns: &[String], train: &Part) -> Result<
         }
     }
     Ok(all)
+}
+
+/// A context that never varies tells nothing, and of a class with one row nothing can be learned.
+fn refuse_unvaried_context(train: &Part, features: usize, context: &Context) -> Result<(), DataError> {
+    for (i, Given { name, classes }) in context.columns.iter().enumerate() {
+        let values = || train.rows.iter_rows().map(|row| row[features + i]);
+        let rows_of = |class: usize| values().filter(|value| *value == class as f64).count();
+        let first = values().next().unwrap_or_default();
+        let problem = match classes {
+            _ if values().all(|value| value == first) => {
+                Some("is the same in every training row; leave it out of `context` and `drop` it".to_owned())
+            }
+            Some(classes) => classes.iter().enumerate().find_map(|(class, name)| match rows_of(class) {
+                0 => Some(format!("has no training row of the class {}, which other rows are of", quoted(name))),
+                1 => Some(format!(
+                    "has one training row of the class {}: leave the class out, or add rows",
+                    quoted(name)
+                )),
+                _ => None,
+            }),
+            None => None,
+        };
+        if let Some(problem) = problem {
+            return Err(DataError::Context { path: train.path.clone(), column: name.clone(), problem });
+        }
+    }
+    Ok(())
 }
 
 /// A continuous column that is the same everywhere has no density.

@@ -1,6 +1,7 @@
 //! Rows drawn from a toy.
 
 use super::{Dataset, Train};
+use crate::data::context::Context;
 use crate::data::error::DataError;
 use crate::data::memory;
 use crate::data::preprocessing::Preprocessing;
@@ -82,6 +83,7 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     Ok(Dataset {
         shape: toy.features().into(),
         columns,
+        context: Context::default(),
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
         validation,
         test,

@@ -9,13 +9,14 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::context::Context;
 use super::error::DataError;
 use super::preprocessing::Preprocessing;
 use super::provenance::Provenance;
 use super::read::Watch;
 use super::weights::Weights;
 use crate::matrix::Matrix;
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::spec::{self, Augment};
 use crate::toys::{Toy, toy};
 
@@ -26,13 +27,15 @@ pub use parts::{Part, Parts};
 pub struct Dataset {
     /// Names of the features, shape `[features]`.
     pub columns: Vec<String>,
-    /// How a row's values lie.
+    /// What they are conditional on: behind the features, all rows have its values.
+    pub context: Context,
+    /// How the features of a row lie.
     pub shape: Shape,
     /// What is trained on.
     pub train: Train,
-    /// Shape `[rows, features]`, model space (see [`Preprocessing`]), dequantisation noise included.
+    /// Shape `[rows, features + context]`, model space (see [`Preprocessing`]), dequantisation noise included.
     pub validation: Matrix,
-    /// Shape `[rows, features]`, model space, dequantisation noise included.
+    /// Shape `[rows, features + context]`, model space, dequantisation noise included.
     pub test: Matrix,
     /// How much the rows count; `None`: all alike.
     pub weights: Option<Weights>,
@@ -86,6 +89,17 @@ impl Dataset {
             }
             (Train::Fresh, None) => None,
         }
+    }
+
+    /// What a row of the flow holds.
+    pub fn layout(&self) -> Layout {
+        Layout { features: self.shape, context: self.context.values() }
+    }
+
+    /// So many contexts, model space: those of the test rows, over and over.
+    pub fn contexts(&self, rows: usize) -> Matrix {
+        let cycled: Vec<usize> = (0..self.test.rows()).cycle().take(rows).collect();
+        self.test.select(&cycled).columns_from(self.features())
     }
 
     /// Number of features D.
@@ -144,6 +158,9 @@ mod tests {
             delimiter: None,
             decimal: None,
             label: None,
+            context: Vec::new(),
+            categories: Vec::new(),
+            condition: false,
             weight: None,
             missing: None,
             duplicates: None,
@@ -335,6 +352,78 @@ mod tests {
         assert_eq!((dataset.columns, dataset.test.as_slice()), (vec!["a".into(), "b".into()], &[10.0, 20.0][..]));
         let text = load(&parts("other.csv"), folder.path(), 1).unwrap_err().to_string();
         assert!(text.contains("has `c` where the first file of the dataset has `a`"), "{text}");
+    }
+
+    /// 60 rows of a number, an age, a kind in words, and a level from 0 to 2.
+    fn kinds(row: impl Fn(usize) -> String) -> String {
+        (0..60).fold("y,age,kind,level\n".to_owned(), |text, i| text + &row(i) + "\n")
+    }
+
+    fn kind(i: usize) -> String {
+        format!("{},{},{},{}", (i * i) % 17, 20 + i, ["emu", "cat"][i % 2], i % 3)
+    }
+
+    #[test]
+    fn a_context_stands_behind_the_features_scaled_and_with_a_value_a_class() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "a.csv", &kinds(kind));
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let (context, categories) = (names(&["kind", "age", "level"]), names(&["level"]));
+        let spec = spec::Dataset { context, categories, ..file_spec("a.csv") };
+        let dataset = load(&spec, folder.path(), 10).unwrap();
+        assert_eq!((&dataset.columns[..], dataset.context.values()), (&["y".to_owned()][..], 6));
+        assert_eq!(
+            dataset.context.names(),
+            ["kind=cat", "kind=emu", "age", "level=0", "level=1", "level=2"],
+            "words by the alphabet, numbers by size"
+        );
+        let (rows, preprocessing) = (train(&dataset), &dataset.preprocessing);
+        for row in rows.iter_rows() {
+            let i = row[3] as usize - 20;
+            let expected = [i % 2, (i + 1) % 2, 20 + i, usize::from(i % 3 == 0), usize::from(i % 3 == 1)];
+            let expected = [&[(i * i) % 17][..], &[expected[0], expected[1]], &expected[2..]].concat();
+            assert_eq!(row[..6], expected.iter().map(|value| *value as f64).collect::<Vec<_>>());
+        }
+        let mean = rows.iter_rows().map(|row| row[3]).sum::<f64>() / rows.rows() as f64;
+        assert!((preprocessing.mean[3] - mean).abs() < 1e-9 && preprocessing.scale[3] > 5.0);
+        assert_eq!((&preprocessing.mean[4..], &preprocessing.scale[4..]), (&[0.0; 3][..], &[1.0; 3][..]));
+        // The density is that of y alone.
+        assert_eq!(preprocessing.log_det(&dataset.test)[0], -preprocessing.scale[0].ln());
+        assert!(dataset.contexts(50).rows() == 50 && dataset.contexts(50).columns() == 6);
+
+        let by_label = spec::Dataset {
+            label: Some(spec::ColumnName::Name("level".into())),
+            condition: true,
+            drop: names(&["kind", "age"]),
+            ..file_spec("a.csv")
+        };
+        let dataset = load(&by_label, folder.path(), 10).unwrap();
+        assert_eq!((dataset.features(), dataset.context.names()[2].as_str()), (1, "level=2"));
+    }
+
+    #[test]
+    fn a_context_that_tells_nothing_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let with = |row: &dyn Fn(usize) -> String, context: &str, category: bool| {
+            write(folder.path(), "a.csv", &kinds(row));
+            let categories = if category { vec![context.to_owned()] } else { Vec::new() };
+            let drop = ["kind", "age", "level"].iter().filter(|name| **name != context);
+            let drop = drop.map(|name| (*name).to_owned()).collect();
+            let spec = spec::Dataset { context: vec![context.to_owned()], categories, drop, ..file_spec("a.csv") };
+            load(&spec, folder.path(), 10).unwrap_err().to_string()
+        };
+        let rare = |i: usize| format!("{i},{i},{},{}", if i == 33 { "owl" } else { ["emu", "cat"][i % 2] }, i % 3);
+        let flat = |i: usize| format!("{i},7,cat,{}.5", i % 3);
+        let cases = [
+            (with(&kind, "agee", false), "has no column `agee`; did you mean `age`?"),
+            (with(&rare, "kind", false), "row of the class `owl`"),
+            (with(&flat, "kind", false), "is the same in every training row"),
+            (with(&flat, "age", false), "is the same in every training row"),
+            (with(&flat, "level", true), "classes are words or whole numbers"),
+        ];
+        for (text, expected) in cases {
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::from_toy;
+use crate::data::context::{Context, Given};
 use crate::data::error::DataError;
 use crate::data::quote::quoted;
 use crate::data::read::{ReadOptions, Table, Watch, read_table};
@@ -18,6 +19,8 @@ use crate::toys::toy;
 pub struct Parts {
     /// Names of the features, shape `[features]`.
     pub columns: Vec<String>,
+    /// The columns behind them, which the density is conditional on; a class stands in rows as its number.
+    pub context: Context,
     /// How a row's values lie.
     pub shape: Shape,
     /// Train, validation and test.
@@ -37,7 +40,7 @@ pub struct Parts {
 pub struct Part {
     /// The file that they come from.
     pub path: PathBuf,
-    /// Shape `[rows, features]`, data space: the file's own values.
+    /// Shape `[rows, features + columns of the context]`, data space: the file's own values.
     pub rows: Matrix<f64>,
     /// Which data rows of the file they are, from 1; shape `[rows]`.
     pub numbers: Vec<usize>,
@@ -64,7 +67,8 @@ impl Parts {
         let parts = [train.unwrap_or_default(), validation, test].map(part);
         let columns = from_toy::columns(&*toy);
         let shape = Shape::from(columns.len());
-        Ok(Self { columns, shape, parts, weight: None, levels: None, warnings: Vec::new(), unused_rows: 0 })
+        let context = Context::default();
+        Ok(Self { columns, context, shape, parts, weight: None, levels: None, warnings: Vec::new(), unused_rows: 0 })
     }
 
     /// Reads the files that `spec` names and splits the one that several parts share. Relative paths are looked up in `folder`,
@@ -73,8 +77,16 @@ impl Parts {
     /// # Errors
     /// Files that cannot be read or do not have the same columns, and amounts that they cannot give.
     pub fn read(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
-        let (columns, shape, parts) = (Vec::new(), Shape::from(0), Default::default());
-        let mut all = Self { columns, shape, parts, weight: None, levels: None, warnings: Vec::new(), unused_rows: 0 };
+        let mut all = Self {
+            columns: Vec::new(),
+            context: Context::default(),
+            shape: Shape::from(0),
+            parts: Default::default(),
+            weight: None,
+            levels: None,
+            warnings: Vec::new(),
+            unused_rows: 0,
+        };
         if let Some(path) = &spec.path {
             let path = resolve(path, folder)?;
             let table = all.take_columns(read_table(&path, &options(spec, &path), watch)?, &path)?;
@@ -99,6 +111,7 @@ impl Parts {
         if all.parts.iter().any(|part| part.path.as_os_str().is_empty()) {
             return Err(DataError::NoSource);
         }
+        all.number_classes(spec)?;
         Ok(all)
     }
 
@@ -115,24 +128,96 @@ impl Parts {
         if let (None, Some((name, _))) = (&self.weight, &table.weights) {
             self.weight = Some(name.clone());
         }
+        let features = table.features();
         if self.columns.is_empty() {
-            (self.columns, self.shape, self.levels) = (table.columns.clone(), table.shape(), table.levels);
-            return Ok(table);
+            (self.columns, self.shape, self.levels) = (table.columns[..features].to_vec(), table.shape(), table.levels);
+            let names = table.columns[features..].iter().cloned();
+            let words = table.context.iter().map(|words| words.as_ref().map(|_| Vec::new()));
+            self.context.columns = names.zip(words).map(|(name, classes)| Given { name, classes }).collect();
         }
-        if self.columns == table.columns {
-            return Ok(table);
+        let expected: Vec<String> =
+            self.columns.iter().chain(self.context.columns.iter().map(|column| &column.name)).cloned().collect();
+        if expected != table.columns {
+            let place = |name: &String| table.columns.iter().position(|other| other == name);
+            let places: Option<Vec<usize>> = expected.iter().map(place).collect();
+            let Some(places) = places.filter(|places| places.len() == table.columns.len()) else {
+                return Err(other_columns(path, &expected, &table.columns));
+            };
+            let values = table.rows.iter_rows().flat_map(|row| places.iter().map(|&column| row[column]));
+            table.rows = Matrix::new(values.collect(), places.len());
+            table.columns = expected;
         }
-        let place = |name: &String| table.columns.iter().position(|other| other == name);
-        let places: Option<Vec<usize>> = self.columns.iter().map(place).collect();
-        match places.filter(|places| places.len() == table.columns.len()) {
-            Some(places) => {
-                let values = table.rows.iter_rows().flat_map(|row| places.iter().map(|&column| row[column]));
-                table.rows = Matrix::new(values.collect(), places.len());
-                table.columns.clone_from(&self.columns);
-                Ok(table)
+        self.take_words(&mut table, path)?;
+        Ok(table)
+    }
+
+    /// Gives the words of a file's classes the numbers that they have in all files.
+    fn take_words(&mut self, table: &mut Table, path: &Path) -> Result<(), DataError> {
+        let (features, width) = (table.features(), table.columns.len());
+        for (i, (column, words)) in self.context.columns.iter_mut().zip(&table.context).enumerate() {
+            let (known, words) = match (&mut column.classes, words) {
+                (Some(known), Some(words)) => (known, words),
+                (None, None) => continue,
+                (known, _) => {
+                    let kinds = |are_words: bool| if are_words { "words" } else { "numbers" };
+                    let [here, there] = [words.is_some(), known.is_some()].map(kinds);
+                    let problem = format!("holds {here} here and {there} in the first file of the dataset");
+                    return Err(DataError::Context { path: path.to_owned(), column: column.name.clone(), problem });
+                }
+            };
+            let mut number = |word: &String| {
+                known.iter().position(|other| other == word).unwrap_or_else(|| {
+                    known.push(word.clone());
+                    known.len() - 1
+                })
+            };
+            let numbers: Vec<f64> = words.iter().map(|word| number(word) as f64).collect();
+            let cells = table.rows.as_mut_slice()[features + i..].iter_mut().step_by(width);
+            cells.for_each(|cell| *cell = numbers[*cell as usize]);
+        }
+        Ok(())
+    }
+
+    /// Puts all classes in order: words by the alphabet, whole numbers by their size.
+    fn number_classes(&mut self, spec: &spec::Dataset) -> Result<(), DataError> {
+        let (features, labels) = (self.columns.len(), usize::from(spec.condition));
+        let given = self.context.columns.len();
+        for (i, column) in self.context.columns.iter_mut().enumerate() {
+            let is_class = spec.categories.contains(&column.name) || i + labels >= given && spec.condition;
+            let order: Vec<(f64, String)> = match &column.classes {
+                Some(words) => {
+                    let mut order: Vec<_> =
+                        words.iter().zip(0..).map(|(word, at)| (f64::from(at), word.clone())).collect();
+                    order.sort_by(|a, b| a.1.cmp(&b.1));
+                    order
+                }
+                None if is_class => {
+                    let mut values = Vec::new();
+                    for part in &self.parts {
+                        let here = || part.rows.iter_rows().map(|row| row[features + i]);
+                        if let Some(value) = here().find(|value| value.fract() != 0.0) {
+                            let problem = format!("holds {value}, and classes are words or whole numbers");
+                            let (path, column) = (part.path.clone(), column.name.clone());
+                            return Err(DataError::Context { path, column, problem });
+                        }
+                        values.extend(here().map(|value| value + 0.0));
+                        values.sort_by(f64::total_cmp);
+                        values.dedup();
+                    }
+                    values.into_iter().map(|value| (value, value.to_string())).collect()
+                }
+                None => continue,
+            };
+            for part in &mut self.parts {
+                let width = part.rows.columns();
+                for cell in part.rows.as_mut_slice()[features + i..].iter_mut().step_by(width) {
+                    // Every value of every part is among them.
+                    *cell = order.iter().position(|(value, _)| value == cell).unwrap_or_default() as f64;
+                }
             }
-            None => Err(other_columns(path, &self.columns, &table.columns)),
+            column.classes = Some(order.into_iter().map(|(_, name)| name).collect());
         }
+        Ok(())
     }
 }
 

@@ -55,7 +55,16 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         f64::from(records[row * record + at])
     };
     let (columns, rows) = source.array(&names, records.len() / record, value)?;
-    Ok(Table { columns, rows, numbers: None, weights: None, named: false, levels: Some(256), warnings })
+    Ok(Table {
+        columns,
+        rows,
+        numbers: None,
+        weights: None,
+        context: Vec::new(),
+        named: false,
+        levels: Some(256),
+        warnings,
+    })
 }
 
 fn damaged(path: &Path, problem: String) -> DataError {

@@ -37,8 +37,16 @@ mod tests {
         let rows = (0..30u8).flat_map(|i| [f64::from(i).sin(), f64::from(i), f64::from(i + 1), f64::from(i + 2)]);
         let columns = ["a", "b", "c", "d"].map(String::from).to_vec();
         let rows = Matrix::new(rows.collect(), 4);
-        let table =
-            Table { columns, rows, numbers: None, weights: None, named: true, levels: None, warnings: Vec::new() };
+        let table = Table {
+            columns,
+            rows,
+            numbers: None,
+            weights: None,
+            context: Vec::new(),
+            named: true,
+            levels: None,
+            warnings: Vec::new(),
+        };
         let warnings = warnings(&table);
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(

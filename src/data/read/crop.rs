@@ -8,7 +8,7 @@ use crate::data::pixels;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 
-/// Leaves the middle `size` (height, width) of every image; where as many pixels cannot be left out on both sides, one more on
+/// Leaves the middle `size` (height, width) of every image, and its context; where as many pixels cannot be left out on both sides, one more on
 /// the right or below.
 ///
 /// # Errors
@@ -20,7 +20,7 @@ pub fn crop(table: &mut Table, size: [usize; 2], path: &Path) -> Result<(), Data
     if !whole.is_image() {
         return refused(format!(
             "has {} plain features, and `dataset.crop` is for images; leave it out",
-            table.columns.len()
+            table.features()
         ));
     }
     if height > whole.height || width > whole.width {
@@ -34,9 +34,13 @@ pub fn crop(table: &mut Table, size: [usize; 2], path: &Path) -> Result<(), Data
     let line = width * whole.channels;
     let starts = (top..top + height).map(|row| (row * whole.width + left) * whole.channels);
     let starts: Vec<usize> = starts.collect();
-    let lines = table.rows.iter_rows().flat_map(|row| starts.iter().flat_map(move |&start| &row[start..start + line]));
-    table.rows = Matrix::new(lines.copied().collect(), shape.values());
-    table.columns = pixels::names(shape);
+    let context = table.columns.split_off(whole.values());
+    let lines = table.rows.iter_rows().flat_map(|row| {
+        let lines = starts.iter().flat_map(move |&start| &row[start..start + line]);
+        lines.chain(&row[whole.values()..])
+    });
+    table.rows = Matrix::new(lines.copied().collect(), shape.values() + context.len());
+    table.columns = pixels::names(shape).into_iter().chain(context).collect();
     Ok(())
 }
 
@@ -47,7 +51,16 @@ mod tests {
     fn images(shape: Shape, count: usize) -> Table {
         let rows = Matrix::new((0..count * shape.values()).map(|value| value as f64).collect(), shape.values());
         let columns = pixels::names(shape);
-        Table { columns, rows, numbers: None, weights: None, named: false, levels: Some(256), warnings: Vec::new() }
+        Table {
+            columns,
+            rows,
+            numbers: None,
+            weights: None,
+            context: Vec::new(),
+            named: false,
+            levels: Some(256),
+            warnings: Vec::new(),
+        }
     }
 
     #[test]

@@ -54,7 +54,16 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     };
     let (columns, rows) = source.array(&names, shape[0], at)?;
     let levels = (*code == 0x08).then_some(256);
-    Ok(Table { columns, rows, numbers: None, weights: None, named: false, levels, warnings: Vec::new() })
+    Ok(Table {
+        columns,
+        rows,
+        numbers: None,
+        weights: None,
+        context: Vec::new(),
+        named: false,
+        levels,
+        warnings: Vec::new(),
+    })
 }
 
 fn whole<const N: usize>(bytes: &[u8]) -> [u8; N] {

@@ -34,7 +34,16 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     let names = pixels::names(kind.shape);
     let (columns, rows) =
         source.array(&names, paths.len(), |row, column| f64::from(values[row * names.len() + column]))?;
-    Ok(Table { columns, rows, numbers: None, weights: None, named: false, levels: Some(kind.levels), warnings })
+    Ok(Table {
+        columns,
+        rows,
+        numbers: None,
+        weights: None,
+        context: Vec::new(),
+        named: false,
+        levels: Some(kind.levels),
+        warnings,
+    })
 }
 
 /// What a folder holds.

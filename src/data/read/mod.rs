@@ -14,6 +14,7 @@ use crate::shape::Shape;
 use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
 
 mod cifar;
+mod classes;
 mod contents;
 mod counting;
 mod crop;
@@ -45,6 +46,9 @@ pub struct Table {
     pub numbers: Option<Vec<usize>>,
     /// Name and values of the column of weights, shape `[rows]`, where one is asked for.
     pub weights: Option<(String, Vec<f64>)>,
+    /// Of every column that the density is conditional on, the last ones of `columns` and `rows`, its words by their numbers in
+    /// `rows`; `None`: it holds numbers.
+    pub context: Vec<Option<Vec<String>>>,
     /// Whether the file itself names its columns; if not, they are called x1, x2, …
     pub named: bool,
     /// Where the format says so: all values are whole numbers from 0 to one less than this.
@@ -56,7 +60,12 @@ pub struct Table {
 impl Table {
     /// How a row's values lie.
     pub fn shape(&self) -> Shape {
-        pixels::shape(&self.columns)
+        pixels::shape(&self.columns[..self.features()])
+    }
+
+    /// Columns that are features.
+    pub fn features(&self) -> usize {
+        self.columns.len() - self.context.len()
     }
 
     /// Takes the last column for the weights.
@@ -140,10 +149,17 @@ pub fn read_table(path: &Path, options: &ReadOptions, watch: &Watch) -> Result<T
 pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Table, DataError> {
     let path = &*input.path;
     let reader = reader_of(input, options)?;
-    let mut table = (reader.read)(&Source { path, input, options, watch })?;
+    let source = Source { path, input, options, watch };
+    let words = match reader.columns {
+        Some(columns) if !options.selection.context.is_empty() => classes::words(&source, columns)?,
+        _ => Vec::new(),
+    };
+    let numbers = classes::without(options, &words);
+    let mut table = (reader.read)(&Source { options: &numbers, ..source })?;
     if options.selection.weight.is_some() {
         table.split_off_weights();
     }
+    classes::put(&mut table, options.selection.context.len(), words);
     if let Some(size) = options.crop {
         crop::crop(&mut table, size, path)?;
     }

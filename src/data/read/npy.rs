@@ -72,7 +72,7 @@ pub fn decode(source: &Source, bytes: &[u8]) -> Result<Table, DataError> {
     let (columns, rows) = source.array(&names, row_count, at)?;
     let warnings = rounded(source.path, &columns, &rows, |_| decoder.is_whole).into_iter().collect();
     let levels = (shape.is_image() && decoder.is_byte).then_some(256);
-    Ok(Table { columns, rows, numbers: None, weights: None, named: false, levels, warnings })
+    Ok(Table { columns, rows, numbers: None, weights: None, context: Vec::new(), named: false, levels, warnings })
 }
 
 /// How to read one value.

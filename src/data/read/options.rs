@@ -37,6 +37,7 @@ impl From<&spec::Dataset> for ReadOptions {
                 columns: spec.columns.clone(),
                 drop: spec.drop.clone(),
                 label: spec.label.clone(),
+                context: spec.context_columns(),
                 weight: spec.weight_column().cloned(),
             },
             key: spec.key.clone(),

@@ -55,7 +55,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
             as_toml(name)
         ));
     }
-    Ok(Table { columns, rows, numbers: None, weights: None, named: true, levels: None, warnings })
+    Ok(Table { columns, rows, numbers: None, weights: None, context: Vec::new(), named: true, levels: None, warnings })
 }
 
 /// All columns as they are: numbers, booleans and text.

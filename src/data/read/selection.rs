@@ -15,12 +15,15 @@ pub struct Selection {
     pub drop: Vec<String>,
     /// One more column to leave out.
     pub label: Option<ColumnName>,
+    /// Columns that the density is conditional on, no features, in this order.
+    pub context: Vec<ColumnName>,
     /// The column of weights, no feature.
     pub weight: Option<ColumnName>,
 }
 
 impl Selection {
-    /// Positions of the chosen columns among `names`, the columns of the file at `path`; that of the weights, if any, comes last.
+    /// Positions of the chosen columns among `names`, the columns of the file at `path`; those of the context come next, and that
+    /// of the weights, if any, comes last.
     ///
     /// # Errors
     /// A name that the file does not have, a name that appears twice, and a choice of nothing.
@@ -58,6 +61,11 @@ impl Selection {
         };
         let mut dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
         dropped.extend(self.label.as_ref().map(place).transpose()?);
+        let context: Vec<usize> = self.context.iter().map(place).collect::<Result<_, _>>()?;
+        if let Some(&twice) = context.iter().enumerate().find(|(i, at)| context[..*i].contains(at)).map(|(_, at)| at) {
+            return Err(DataError::TwiceColumn { path: path.to_owned(), column: names[twice].clone() });
+        }
+        dropped.extend(&context);
         let weight = self.weight.as_ref().map(place).transpose()?;
         if let Some(weight) = weight {
             if dropped.contains(&weight) || (self.columns.is_some() && wanted.contains(&weight)) {
@@ -68,7 +76,7 @@ impl Selection {
         let chosen: Vec<usize> = wanted.into_iter().filter(|i| !dropped.contains(i)).collect();
         match chosen.is_empty() {
             true => Err(DataError::NoColumns { path: path.to_owned() }),
-            false => Ok(chosen.into_iter().chain(weight).collect()),
+            false => Ok(chosen.into_iter().chain(context).chain(weight).collect()),
         }
     }
 }

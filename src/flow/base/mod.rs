@@ -71,9 +71,9 @@ pub trait Density: Send + Sync {
 }
 
 impl dyn Density {
-    /// Log-density of one row, nats, summed in f64.
+    /// Log-density of one row, nats, summed in f64; a context behind its coordinates does not count.
     pub fn log_prob(&self, z: &[f32]) -> f64 {
-        let energy: f64 = z.chunks(1).enumerate().map(|(f, z)| self.energy(f, z)).sum();
+        let energy: f64 = z.chunks(1).take(self.features()).enumerate().map(|(f, z)| self.energy(f, z)).sum();
         -energy - self.constant()
     }
 

@@ -25,9 +25,9 @@ pub struct Composed<F: Dim, W: Dim, E: Float, D: Device<E>> {
 }
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
-    /// `features` and `width` must be those of `architecture`.
+    /// `features` must be the values of a row of `architecture`, and `width` its own.
     pub fn new(architecture: Architecture, parameters: Parameters, features: F, width: W, device: D) -> Self {
-        assert_eq!((features.size(), width.size()), (architecture.features, architecture.width));
+        assert_eq!((features.size(), width.size()), (architecture.values(), architecture.width));
         Self { architecture, parameters, features, width, device, layers: None, noise: 0 }
     }
 
@@ -77,7 +77,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
     }
 
     fn matrix(&self, tensor: &Rows<F, E, D>) -> Matrix {
-        Matrix::new(tensor.as_vec().into_iter().map(|v| v.wide() as f32).collect(), self.architecture.features)
+        Matrix::new(tensor.as_vec().into_iter().map(|v| v.wide() as f32).collect(), self.architecture.values())
     }
 
     fn try_loss_and_gradient(&mut self, rows: &Matrix, shares: &[f32], gradient: &mut [f32]) -> Result<f64, D::Err> {
@@ -92,7 +92,8 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, W, E, D> {
             let (moved, more) = layer.forward_training(x, &mut training)?;
             (x, log_det) = (moved, log_det.try_add(more)?);
         }
-        let base = BaseForm::new(&self.architecture.base, self.parameters.values(), self.features, &self.device)?;
+        let Architecture { base, features, .. } = &self.architecture;
+        let base = BaseForm::new(base, self.parameters.values(), *features, self.features, &self.device)?;
         let of_rows = base.energy(x)?.try_sub(log_det)?;
         let nll = match shares {
             [] => of_rows.try_mean::<(), Axis<0>>()?,

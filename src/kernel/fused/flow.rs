@@ -57,7 +57,7 @@ impl Fused {
                     Mode::Evaluation => 0,
                 };
                 lane.caches.resize_with(lane.caches.len().max(at + 1), Buffer::default);
-                lane.caches[at].at_least(layer.on_cpu().cache(padded, self.architecture.features));
+                lane.caches[at].at_least(layer.on_cpu().cache(padded, self.architecture.values()));
                 lane.scratch.values.at_least(layer.on_cpu().scratch(padded));
             }
         }
@@ -66,13 +66,13 @@ impl Fused {
     /// What layers are given in evaluation.
     fn context(&self, panels: Panels) -> Context<'_> {
         let values = self.parameters.values();
-        Context { level: self.level, fork: false, values, panels, features: self.architecture.features, noise: None }
+        Context { level: self.level, fork: false, values, panels, features: self.architecture.values(), noise: None }
     }
 
     /// The most values that a layer keeps of a row.
     fn kept(&self) -> usize {
-        let Architecture { features, ref layers, .. } = self.architecture;
-        layers.iter().map(|layer| layer.on_cpu().cache(1, features)).max().unwrap_or(0)
+        let features = self.architecture.values();
+        self.architecture.layers.iter().map(|layer| layer.on_cpu().cache(1, features)).max().unwrap_or(0)
     }
 
     /// Rows a lane takes at a time in evaluation, of so many.
@@ -87,7 +87,7 @@ impl Fused {
     /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
     /// `lane.x`. The rows' results come back in order: x and log_det.
     fn evaluate(&mut self, rows: &Matrix, work: impl Fn(&Self, &mut Lane) + Sync) -> Latent {
-        let (features, at_once) = (self.architecture.features, self.evaluation_rows(rows.rows()));
+        let (features, at_once) = (self.architecture.values(), self.evaluation_rows(rows.rows()));
         let mut lanes = std::mem::take(&mut self.evaluation);
         let threads = rayon::current_num_threads().min(rows.rows().div_ceil(at_once)).max(1);
         let sizes = vec![at_once.min(rows.rows()); threads];
@@ -125,8 +125,8 @@ impl Fused {
     /// Forward and backward on all lanes; each lane's part of the gradient and of the loss stays in it.
     fn train(&mut self, lanes: &mut [Lane], batch: usize) -> f64 {
         let base = self.base();
-        let Self { architecture: Architecture { features, ref layers, .. }, ref mut parameters, level, noise, .. } =
-            *self;
+        let features = self.architecture.values();
+        let Self { architecture: Architecture { ref layers, .. }, ref mut parameters, level, noise, .. } = *self;
         let per_row = 1.0 / batch as f32;
         // Stretches of layers that take each row for itself, within which lanes need not wait for each other.
         let (mut stretches, mut between) = (vec![Vec::new()], Vec::new());
@@ -169,7 +169,7 @@ impl Fused {
 
     /// Loss and gradient of a batch whose rows have these `shares` of it, of 1 together; none: all the same.
     fn step(&mut self, x: &Matrix, shares: &[f32], gradient: &mut Vec<f32>) -> Loss {
-        let (features, count) = (self.architecture.features, self.parameters.count());
+        let (features, count) = (self.architecture.values(), self.parameters.count());
         assert!(x.columns() == features && x.rows() > 0);
         let mut lanes = std::mem::take(&mut self.training);
         let sizes = split(x.rows(), self.architecture.width, self.kept());
@@ -333,7 +333,7 @@ impl Flow for Fused {
     }
 
     fn health(&mut self, x: &Matrix) -> Result<Vec<LayerHealth>, DeviceError> {
-        let (features, at_once) = (self.architecture.features, self.evaluation_rows(x.rows()));
+        let (features, at_once) = (self.architecture.values(), self.evaluation_rows(x.rows()));
         let mut lanes = std::mem::take(&mut self.evaluation);
         self.prepare(&mut lanes, &[at_once.min(x.rows())], Mode::Evaluation);
         let lane = &mut lanes[0];

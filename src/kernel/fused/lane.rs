@@ -23,7 +23,7 @@ pub(crate) struct Lane {
     pub first: usize,
     /// The rows and how they lie in the buffers below; buffers may be longer.
     pub panels: Panels,
-    /// The rows as they are now, of `features` values.
+    /// The rows as they are now, of `features` values, a context included.
     pub x: Buffer,
     /// log|det| so far, one a row.
     pub log_det: Vec<f32>,
@@ -72,13 +72,15 @@ impl Lane {
         self.d.resize(self.x.len());
         for panel in self.panels.iter() {
             let weights = &self.weights[panel.first..][..panel.width];
-            for f in 0..features {
+            for f in 0..base.features() {
                 let (d, x) = (panel.row_of(features, f, &mut self.d), panel.row(features, f, &self.x));
                 base.slopes(f, x, weights, d);
             }
+            // The context, which the base density is not over.
+            (base.features()..features).for_each(|f| panel.row_of(features, f, &mut self.d).fill(0.0));
         }
         if let Some(place) = base.learned() {
-            for f in 0..features {
+            for f in 0..base.features() {
                 let rows = self.panels.iter().map(|panel| &panel.row(features, f, &self.x)[..panel.used]);
                 let slope: f64 = match self.shares.is_empty() {
                     true => f64::from(per_row) * rows.map(|z| base.slope_of_learned(f, z)).sum::<f64>(),
@@ -100,7 +102,7 @@ impl Lane {
         }
         let mut total = 0.0;
         for panel in self.panels.iter() {
-            for f in 0..features {
+            for f in 0..base.features() {
                 let z = &panel.row(features, f, &self.x)[..panel.used];
                 total += base.energy(f, z);
             }
@@ -113,7 +115,8 @@ impl Lane {
         for panel in self.panels.iter() {
             let shares = &self.shares[panel.first..][..panel.used];
             for (row, &share) in shares.iter().enumerate() {
-                let energies = (0..features).map(|f| base.energy(f, &panel.row(features, f, &self.x)[row..=row]));
+                let energies =
+                    (0..base.features()).map(|f| base.energy(f, &panel.row(features, f, &self.x)[row..=row]));
                 total += f64::from(share) * (energies.sum::<f64>() - f64::from(self.log_det[panel.first + row]));
             }
         }

@@ -1,10 +1,13 @@
 //! Which features a coupling layer keeps and which it changes.
 
+use std::ops::Range;
+
 /// What a coupling layer does with the features: kept ones condition the change of others, and one that is neither kept nor
 /// changed passes through. The lists are disjoint; of plain features both ascend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
-    /// Features that the networks read, left as they are; empty for one-feature data.
+    /// Values that the networks read, left as they are: features, and the context of a conditional flow. Empty for one-feature data
+    /// without a context.
     pub kept: Vec<usize>,
     /// Features that the layer changes.
     pub changed: Vec<usize>,
@@ -33,6 +36,16 @@ impl Mask {
     /// Changes `changed` in the same way for all rows.
     pub fn unconditional(changed: Vec<usize>) -> Self {
         Self { kept: Vec::new(), changed, pixels: None }
+    }
+
+    /// The same where the networks read these values of a row's context too; every pixel that they read has them for channels of its
+    /// own, so that a convolution meets them everywhere.
+    #[must_use]
+    pub fn given(self, context: Range<usize>) -> Self {
+        let pixels = self.pixels.as_ref().map_or(1, |pixels| pixels.kept.len());
+        let channels = self.kept.len() / pixels;
+        let of_pixel = |pixel: usize| self.kept[pixel * channels..][..channels].iter().copied().chain(context.clone());
+        Self { kept: (0..pixels).flat_map(of_pixel).collect(), ..self }
     }
 
     /// What it keeps as changed, and what it changes as kept.

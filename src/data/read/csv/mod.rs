@@ -71,7 +71,16 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let columns: Vec<String> = chosen.iter().map(|&column| names[column].clone()).collect();
     let rows = Matrix::new(values, chosen.len());
     warnings.extend(rounded(path, &columns, &rows, |column| whole[column]));
-    Ok(Table { columns, rows, numbers: None, weights: None, named: top.named, levels: None, warnings })
+    Ok(Table {
+        columns,
+        rows,
+        numbers: None,
+        weights: None,
+        context: Vec::new(),
+        named: top.named,
+        levels: None,
+        warnings,
+    })
 }
 
 /// What separates the cells of the file and stands before its decimals, as its first rows look; `delimiter`: where they do not

@@ -1,0 +1,168 @@
+//! What a density is conditional on: columns behind the features, some of them classes.
+
+use std::ops::Range;
+
+use polars::prelude::{NamedFrom, Series};
+use serde::{Deserialize, Serialize};
+
+use super::error::near_names;
+use super::quote::quoted;
+use super::read::typed;
+use super::write::{Column, matrix_columns};
+use crate::matrix::Matrix;
+use crate::spec::Decimal;
+
+/// A column that a density is conditional on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Its name.
+    pub name: String,
+    /// Its classes in their order, each a value of a row that is 1 in rows of that class and 0 in others; `None`: a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<String>>,
+}
+
+impl Given {
+    /// Values of a row that it takes.
+    pub fn values(&self) -> usize {
+        self.classes.as_ref().map_or(1, Vec::len)
+    }
+
+    /// What a file or a command line says of it: a number, or the number of the class of that name.
+    ///
+    /// # Errors
+    /// What is wrong, and which classes there are.
+    pub fn read(&self, text: &str) -> Result<f64, String> {
+        match &self.classes {
+            None => {
+                let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+                number.ok_or_else(|| format!("{} is a number, and {} is none", quoted(&self.name), quoted(text)))
+            }
+            Some(classes) => {
+                let known = || classes.iter().map(String::as_str);
+                let found = known().position(|class| class == text);
+                found.map(|class| class as f64).ok_or_else(|| {
+                    format!("{} has no class {}{}", quoted(&self.name), quoted(text), near_names(text, known()))
+                })
+            }
+        }
+    }
+}
+
+/// The columns that a density is conditional on, in the order in which their values follow the features of a row; none: it is
+/// unconditional.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Context {
+    /// One after the other.
+    pub columns: Vec<Given>,
+}
+
+impl Context {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Values of a row.
+    pub fn values(&self) -> usize {
+        self.columns.iter().map(Given::values).sum()
+    }
+
+    /// Every column with the places of its values behind the features.
+    pub fn places(&self) -> impl Iterator<Item = (&Given, Range<usize>)> {
+        let mut end = 0;
+        self.columns.iter().map(move |column| {
+            let start = end;
+            end += column.values();
+            (column, start..end)
+        })
+    }
+
+    /// A name for every value: that of its column, with that of its class.
+    pub fn names(&self) -> Vec<String> {
+        let of = |Given { name, classes }: &Given| match classes {
+            None => vec![name.clone()],
+            Some(classes) => classes.iter().map(|class| format!("{name}={class}")).collect(),
+        };
+        self.columns.iter().flat_map(of).collect()
+    }
+
+    /// Rows of `features` values followed by one value a column, a number or that of a class, with a value for every class instead.
+    pub fn spread(&self, rows: Matrix<f64>, features: usize) -> Matrix<f64> {
+        if self.is_empty() {
+            return rows;
+        }
+        let mut all = Matrix::zeros(rows.rows(), features + self.values());
+        for (i, row) in rows.iter_rows().enumerate() {
+            let width = all.columns();
+            let to = &mut all.as_mut_slice()[i * width..][..width];
+            to[..features].copy_from_slice(&row[..features]);
+            for ((column, places), value) in self.places().zip(&row[features..]) {
+                match column.classes {
+                    None => to[features + places.start] = *value,
+                    Some(_) => to[features + places.start + *value as usize] = 1.0,
+                }
+            }
+        }
+        all
+    }
+
+    /// The columns of rows of these features and this context, to be written.
+    pub fn table(&self, features: &[String], rows: &Matrix<f64>) -> Vec<(String, Column)> {
+        if self.is_empty() {
+            return matrix_columns(features, rows);
+        }
+        let mut table = matrix_columns(features, &rows.columns_before(features.len()));
+        table.extend(self.written(rows, features.len()));
+        table
+    }
+
+    /// The columns of rows whose context begins at value `features`, to be written: numbers, and names of classes.
+    pub fn written(&self, rows: &Matrix<f64>, features: usize) -> Vec<(String, Column)> {
+        let of = |(column, places): (&Given, Range<usize>)| {
+            let values = rows.iter_rows().map(|row| &row[features + places.start..features + places.end]);
+            let cells = match &column.classes {
+                None => Column::F64(values.map(|value| value[0]).collect()),
+                Some(classes) => {
+                    let largest = |of: &[f64]| (0..of.len()).max_by(|&a, &b| of[a].total_cmp(&of[b])).unwrap_or(0);
+                    let words: Vec<&str> = values.map(|of| classes[largest(of)].as_str()).collect();
+                    // Classes that are whole numbers are written as such.
+                    Column::Copied(typed(Series::new(column.name.as_str().into(), words), Decimal::Point))
+                }
+            };
+            (column.name.clone(), cells)
+        };
+        self.places().map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_spread_over_values_and_come_back_by_name() {
+        let column = |name: &str, classes: Option<&[&str]>| Given {
+            name: name.to_owned(),
+            classes: classes.map(|all| all.iter().map(|class| (*class).to_owned()).collect()),
+        };
+        let context = Context { columns: vec![column("age", None), column("kind", Some(&["cat", "dog", "emu"]))] };
+        assert_eq!((context.values(), context.names()[3].as_str()), (4, "kind=emu"));
+        let rows = context.spread(Matrix::new(vec![0.5, 40.0, 2.0, 1.5, 50.0, 0.0], 3), 1);
+        assert_eq!(rows.as_slice(), [0.5, 40.0, 0.0, 0.0, 1.0, 1.5, 50.0, 1.0, 0.0, 0.0]);
+        match &context.written(&rows, 1)[..] {
+            [(_, Column::F64(ages)), (_, Column::Copied(kinds))] => {
+                let words: Vec<Option<&str>> = kinds.str().expect("words").iter().collect();
+                assert_eq!((&ages[..], &words[..]), (&[40.0, 50.0][..], &[Some("emu"), Some("cat")][..]));
+            }
+            _ => panic!("a number and a class"),
+        }
+        assert_eq!(context.columns[1].read("dog"), Ok(1.0));
+        let text = context.columns[1].read("cow").unwrap_err();
+        assert!(text.contains("no class `cow`") && text.contains("`cat`"), "{text}");
+        assert!(context.columns[0].read("old").unwrap_err().contains("`age` is a number"));
+        let json = serde_json::to_string(&context).expect("JSON");
+        assert_eq!(serde_json::from_str::<Context>(&json).expect("a context"), context);
+    }
+}

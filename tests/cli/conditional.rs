@@ -1,0 +1,91 @@
+//! Flows of what is known of a row given the rest of it.
+
+use std::fs;
+
+use crate::workplace::{Workplace, columns, numbers, parquet, texts};
+
+/// y follows the kind and the age of a row, and is spread by its level.
+fn data() -> String {
+    let normal = |i: u32| {
+        let fraction = |by: f64| (f64::from(i + 1) * by).fract();
+        (-2.0 * (1.0 - fraction(0.754_877_666)).ln()).sqrt() * (std::f64::consts::TAU * fraction(0.569_840_291)).cos()
+    };
+    let row = |i: u32| {
+        let (age, kind, level) = (20.0 + f64::from(i * 7 % 41), i % 3, i / 3 % 2);
+        let y = [-4.0, 0.0, 6.0][kind as usize] + 0.1 * age + (0.5 + f64::from(level)) * normal(i);
+        format!("{y},{age},{},{level}\n", ["cat", "dog", "emu"][kind as usize])
+    };
+    (0..3000).fold("y,age,kind,level\n".to_owned(), |text, i| text + &row(i))
+}
+
+const SPEC: &str = "[dataset]\npath = \"data.csv\"\ncontext = [\"age\", \"kind\", \"level\"]\ncategories = [\"level\"]\n\
+                    [model]\nwidth = 32\ncoupling = \"spline\"\n[training]\nsteps = 600\nbatch_size = 128\n";
+
+#[test]
+fn a_conditional_flow_scores_samples_and_transforms_what_it_is_given() {
+    let here = Workplace::new();
+    here.write("data.csv", data());
+    here.write("a.toml", SPEC);
+    here.runner("a.toml --quiet").expect(0);
+    let folder = here.run_folder("results/a", 0);
+    let run = folder.display();
+    let names = |table: &_| columns(table).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&parquet(folder.join("samples.parquet"))), ["y", "age", "kind", "level"]);
+
+    // Integrals over y at ten contexts.
+    let (low, step, cells) = (-20.0, 0.01, 4000);
+    let of = |i: usize| format!("{},{},{}", 20 + 4 * i, ["cat", "dog", "emu"][i % 3], i % 2);
+    let lines = (0..10).flat_map(|i| (0..cells).map(move |at| format!("{},{}\n", low + step * f64::from(at), of(i))));
+    here.write("grid.csv", lines.fold("y,age,kind,level\n".to_owned(), |text, line| text + &line));
+    here.runner(&format!("score {run} --data grid.csv -o grid.parquet")).expect(0);
+    let density = numbers(&parquet(here.path("grid.parquet")), "log_prob");
+    for context in density.chunks_exact(cells as usize) {
+        let mass: f64 = context.iter().map(|log_prob| log_prob.exp() * step).sum();
+        assert!((mass - 1.0).abs() < 0.01, "{mass}");
+    }
+
+    here.runner(&format!("sample {run} -n 2000 --given age=40 --given kind=emu --given level=1 -o s.parquet"))
+        .expect(0);
+    let samples = parquet(here.path("s.parquet"));
+    assert_eq!(names(&samples), ["y", "age", "kind", "level"]);
+    let y = numbers(&samples, "y");
+    let mean = y.iter().sum::<f64>() / y.len() as f64;
+    let deviation = (y.iter().map(|y| (y - mean).powi(2)).sum::<f64>() / y.len() as f64).sqrt();
+    assert!((mean - 10.0).abs() < 0.5 && (deviation - 1.5).abs() < 0.3, "{mean} ± {deviation}");
+    assert!(texts(&samples, "kind").iter().all(|kind| kind == "emu"));
+
+    let few: String = data().lines().take(5).map(|line| format!("{line}\n")).collect();
+    here.write("few.csv", &few);
+    here.runner(&format!("sample {run} -n 3 --context few.csv -o each.parquet")).expect(0);
+    let ages = numbers(&parquet(here.path("each.parquet")), "age");
+    assert_eq!(ages, [20.0, 27.0, 34.0, 41.0].into_iter().flat_map(|age| [age; 3]).collect::<Vec<_>>());
+    here.runner(&format!("transform {run} --data few.csv -o z.csv")).expect(0);
+    here.runner(&format!("transform {run} --data z.csv --inverse -o back.csv")).expect(0);
+    let rows = |name: &str| -> Vec<(f64, String)> {
+        let text = fs::read_to_string(here.path(name)).expect("text");
+        let cells = text.lines().skip(1).map(|line| line.split_once(',').expect("two cells"));
+        cells.map(|(y, rest)| (y.parse().expect("a number"), rest.to_owned())).collect()
+    };
+    for ((back, given), (y, age_kind_level)) in rows("back.csv").into_iter().zip(rows("few.csv")) {
+        assert!((back - y).abs() < 1e-3, "{back} {y}");
+        let cells = |text: &str| text.split(',').map(|cell| cell.trim_end_matches(".0").to_owned()).collect::<Vec<_>>();
+        assert_eq!(cells(&given), cells(&age_kind_level));
+    }
+
+    let without: String = few.lines().map(|line| line.rsplit_once(',').expect("cells").0.to_owned() + "\n").collect();
+    here.write("without.csv", without);
+    here.write("unknown.csv", few.replace("cat", "cow"));
+    let cases = [
+        ("score RUN --data without.csv -o no.csv", "`without.csv` has no column `level`"),
+        ("score RUN --data unknown.csv -o no.csv", "`kind` has no class `cow`; did you mean `cat`"),
+        ("sample RUN -n 2 --context without.csv -o no.csv", "it has no column `level`"),
+        ("sample RUN -n 2 --given age=40 --given kind=emu -o no.csv", "lacks `level`"),
+        ("sample RUN -n 2 --given age=old --given kind=emu --given level=1 -o no.csv", "`age` is a number"),
+        ("sample RUN -n 2 --given size=1 -o no.csv", "the run is conditional on `age`, `kind`, `level`"),
+        ("diagnose RUN", "is conditional"),
+    ];
+    for (command, expected) in cases {
+        here.runner(&command.replace("RUN", &run.to_string())).expect(2).says(&[expected]);
+        assert!(!here.path("no.csv").exists());
+    }
+}
