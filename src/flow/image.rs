@@ -179,14 +179,13 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
             }
             Ok(())
         }
-        MaskScheme::Checkerboard if !image => plain("model.mask"),
+        MaskScheme::Checkerboard | MaskScheme::Channel | MaskScheme::Multiscale if !image => plain("model.mask"),
         MaskScheme::Checkerboard => Ok(()),
         MaskScheme::Channel if shape.channels < 2 => {
             let help = "use `multiscale`, which squeezes pixels into channels, or `checkerboard`";
             Err(("model.mask", format!("a mask of channels needs two of them, and these data have one; {help}")))
         }
         MaskScheme::Channel => Ok(()),
-        MaskScheme::Multiscale if !image => plain("model.mask"),
         MaskScheme::Multiscale => {
             let squeezes = scales(model) - 1;
             let mut can = shape.height.trailing_zeros().min(shape.width.trailing_zeros()) as usize;

@@ -237,6 +237,13 @@ impl Case {
         self.model.normalization == Normalization::Batch
     }
 
+    /// By how much gradients may differ from those in f64. Batch normalisation cancels what every pixel of every row says, and dfdx
+    /// adds that up in plain f32.
+    fn tolerance(&self, path: &str) -> f64 {
+        let cancels = self.shape.is_image() && self.mixes_rows();
+        if cancels && path.ends_with("composed") { 1e-3 } else { 1e-4 }
+    }
+
     fn name(&self) -> String {
         format!("{} values given {}, {:?}", self.shape, self.context, self.model)
     }
@@ -554,7 +561,7 @@ fn agrees_with_f64(case: &Case, rows: usize, flows: Vec<(&'static str, Box<dyn F
         let floor = part * expected.iter().fold(0.0f32, |m, g| m.max(g.abs()));
         for entry in exact.parameters().entries().iter().filter(|e| e.role == Role::Trainable) {
             let error = difference(&gradient[entry.range()], &expected[entry.range()], floor);
-            assert!(error < 1e-4, "{error} in `{}`: {name}", entry.name);
+            assert!(error < case.tolerance(path), "{error} in `{}`: {name}", entry.name);
         }
         assert!(difference(&flow.parameters().values()[count..], &statistics, 0.0) < 1e-5, "statistics: {name}");
         let moved = flow.forward(&x).expect("forward");
@@ -594,7 +601,7 @@ fn a_weight_counts_as_many_rows_as_it_says() {
             let norm = gradient.iter().map(|&slope| f64::from(slope).powi(2)).sum::<f64>().sqrt();
             assert!((gradient_norm / norm - 1.0).abs() < 1e-4, "norm: {name}");
             let floor = 1e-1 * expected.iter().fold(0.0f32, |most, slope| most.max(slope.abs()));
-            assert!(difference(&gradient, &expected, floor) < 1e-4, "{name}");
+            assert!(difference(&gradient, &expected, floor) < case.tolerance(path), "{name}");
         }
     }
 }
