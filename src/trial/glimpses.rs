@@ -40,7 +40,7 @@ impl Onlooker for Glimpses<'_> {
         let rows = total_steps as usize * rows;
         let architecture = flow.architecture();
         let features = architecture.features;
-        let layers = architecture.layers.iter().map(|layer| layer.cost(features).multiplications as usize);
+        let layers = architecture.layers.iter().map(|layer| layer.cost(features).multiplications);
         // Convolutions multiply with each of their parameters many times.
         let work = layers.sum::<usize>().max(flow.parameters().count());
         let count = affordable(rows, work, self.device);

@@ -6,7 +6,7 @@ use crate::workplace::Workplace;
 fn check_lists_every_problem_with_file_line_and_column_and_writes_nothing() {
     let here = Workplace::with_moons();
     let bad = "seeds = 0.5\nnme = \"x\"\n[dataset]\nname = \"mons\"\n[model]\ndepth = 0\nwidht = 64\n\
-               mask = \"checkerboard\"\n[optimizer]\nname = \"adam\"\nmomentum = 0.9\n[training]\nsteps = 1\nepochs = 3\n";
+               mask = \"checkerbord\"\n[optimizer]\nname = \"adam\"\nmomentum = 0.9\n[training]\nsteps = 1\nepochs = 3\n";
     here.write("bad.toml", bad);
     here.write("file.toml", "[dataset]\npath = \"nowhere.csv\"\n");
     let before = here.files();
@@ -21,7 +21,7 @@ fn check_lists_every_problem_with_file_line_and_column_and_writes_nothing() {
         "bad.toml:7:1",
         "did you mean `width`?",
         "bad.toml:8:8",
-        "needs image data",
+        "did you mean `checkerboard`?",
         "bad.toml:11:1",
         "has no effect",
         "bad.toml:13:1",

@@ -241,7 +241,7 @@ impl Case {
     /// adds that up in plain f32.
     fn tolerance(&self, path: &str) -> f64 {
         let cancels = self.shape.is_image() && self.mixes_rows();
-        if cancels && path.ends_with("composed") { 1e-3 } else { 1e-4 }
+        if cancels && path.ends_with("composed") { 1e-2 } else { 1e-4 }
     }
 
     fn name(&self) -> String {

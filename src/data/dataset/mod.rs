@@ -380,7 +380,7 @@ mod tests {
         let (rows, preprocessing) = (train(&dataset), &dataset.preprocessing);
         for row in rows.iter_rows() {
             let i = row[3] as usize - 20;
-            let expected = [i % 2, (i + 1) % 2, 20 + i, usize::from(i % 3 == 0), usize::from(i % 3 == 1)];
+            let expected = [i % 2, (i + 1) % 2, 20 + i, usize::from(i.is_multiple_of(3)), usize::from(i % 3 == 1)];
             let expected = [&[(i * i) % 17][..], &[expected[0], expected[1]], &expected[2..]].concat();
             assert_eq!(row[..6], expected.iter().map(|value| *value as f64).collect::<Vec<_>>());
         }
