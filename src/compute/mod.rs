@@ -1,5 +1,5 @@
 //! What layers compute with. On the CPU: `simd` registers and instruction sets, `buffer` and `panels` how rows lie in
-//! memory, `product` matrix products, [`convolution`], `elementwise` exp and tanh. On NVIDIA's GPUs: [`cuda`]. Knows of no layer.
+//! memory, `product` matrix products, `convolution`, `elementwise` exp and tanh. On NVIDIA's GPUs: [`cuda`]. Knows of no layer.
 
 // Kernels take buffers, strides and sizes one by one, as matrix libraries do.
 #![allow(clippy::too_many_arguments)]
