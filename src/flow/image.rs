@@ -198,6 +198,7 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
             let crop = [shape.height, shape.width].map(|side| side / halves * halves);
             let other = match crop {
                 [0, _] | [_, 0] => String::new(),
+                whole if whole == [shape.height, shape.width] => String::new(),
                 [height, width] => format!(", or `dataset.crop = [{height}, {width}]`, which {halves} divides"),
             };
             Err((
@@ -279,7 +280,11 @@ mod tests {
         assert!(why(MaskScheme::Channel, 1, shape(8, 8, 1)).1.contains("needs two of them"));
         assert!(why(MaskScheme::Checkerboard, 1, shape(1, 1, 6)).1.contains("6 plain features"));
         assert!(why(MaskScheme::Half, 1, shape(8, 8, 1)).1.contains("needs a mask of images"));
-        assert!(why(MaskScheme::Multiscale, 4, shape(8, 8, 1)).1.contains("can be halved 2 times"));
+        assert!(
+            why(MaskScheme::Multiscale, 4, shape(8, 8, 1))
+                .1
+                .ends_with("can be halved 2 times: use at most `scales = 3`")
+        );
         assert_eq!(fits(&model(MaskScheme::Multiscale, 2, 3), shape(28, 28, 1)), Ok(()));
     }
 }
