@@ -103,6 +103,19 @@ impl Preprocessing {
         }
     }
 
+    /// The same mean and scale for all features of a channel, the one at every `channels`-th place: those of all of them together.
+    pub fn shared_by_channel(mut self, channels: usize) -> Self {
+        let features = self.features();
+        for channel in 0..channels {
+            let places = || (channel..features).step_by(channels);
+            let count = places().count() as f64;
+            let mean = places().map(|i| self.mean[i]).sum::<f64>() / count;
+            let square = places().map(|i| self.scale[i].powi(2) + (self.mean[i] - mean).powi(2)).sum::<f64>();
+            places().for_each(|i| (self.mean[i], self.scale[i]) = (mean, (square / count).sqrt()));
+        }
+        self
+    }
+
     /// Number of features D.
     pub fn features(&self) -> usize {
         self.mean.len() - self.context
@@ -420,6 +433,19 @@ mod tests {
                 assert!(mean.abs() < allowed && (variance - 1.0).abs() < allowed, "{step:?}: {mean}, {variance}");
             }
         }
+    }
+
+    #[test]
+    fn features_of_a_channel_share_what_all_of_its_values_have() {
+        // Two pixels of two channels: 1, 5, 3, 7 of the first, 0, 0, 10, 30 of the second.
+        let rows = Matrix::new(vec![1.0, 0.0, 5.0, 0.0, 3.0, 10.0, 7.0, 30.0], 4);
+        let own = Preprocessing::identity(4).standardized(&rows, None, &mut stream(0, Purpose::Test, 1));
+        let shared = own.clone().shared_by_channel(2);
+        let [first, second] = [(4.0, 5f64.sqrt()), (10.0, 150f64.sqrt())];
+        for (feature, (mean, scale)) in [first, second, first, second].into_iter().enumerate() {
+            assert!((shared.mean[feature] - mean).abs() < 1e-12 && (shared.scale[feature] - scale).abs() < 1e-12);
+        }
+        assert_ne!(own.mean, shared.mean);
     }
 
     #[test]

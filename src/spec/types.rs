@@ -163,6 +163,9 @@ pub struct Dataset {
     pub seed: u64,
     /// Scale every feature to mean 0 and variance 1 on the training rows before the flow sees it.
     pub standardize: bool,
+    /// What shares a mean and a variance. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "StandardizeBy::is_feature")]
+    pub standardize_by: StandardizeBy,
     /// The toy's own parameters, e.g. `noise`; see [`Dataset::toy_parameters`].
     #[serde(flatten)]
     pub parameters: BTreeMap<String, f64>,
@@ -207,6 +210,23 @@ impl Decimal {
             Self::Point => '.',
             Self::Comma => ',',
         }
+    }
+}
+
+/// What shares a mean and a variance in standardisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StandardizeBy {
+    /// Every feature has its own.
+    #[default]
+    Feature,
+    /// Images: all pixels of a channel share them, so that a value means the same everywhere in an image.
+    Channel,
+}
+
+impl StandardizeBy {
+    fn is_feature(&self) -> bool {
+        *self == Self::Feature
     }
 }
 

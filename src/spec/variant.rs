@@ -185,6 +185,7 @@ impl When {
     /// Whether no spec can meet both conditions.
     pub(crate) fn excludes(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Both(one, two), other) | (other, Self::Both(one, two)) => one.excludes(other) || two.excludes(other),
             (Self::Toy, Self::File) | (Self::File, Self::Toy) => true,
             (Self::Is("dataset.name", _), Self::File) | (Self::File, Self::Is("dataset.name", _)) => true,
             (Self::Format(of), Self::Format(others)) => !of.iter().any(|format| others.contains(format)),

@@ -15,7 +15,7 @@ use crate::data::review::review;
 use crate::data::transform::Transform;
 use crate::data::weights::EffectiveRows;
 use crate::random::{Purpose, stream};
-use crate::spec::{self, Steps, Transforms};
+use crate::spec::{self, StandardizeBy, Steps, Transforms};
 
 /// Reads the files that `spec` names and splits the one that several parts share. Also returns the file of the training
 /// rows.
@@ -26,6 +26,14 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     if !spec.augment.is_empty() && !shape.is_image() {
         let problem =
             format!("has {} plain features, and `dataset.augment` is for images; leave it out", columns.len());
+        return Err(DataError::Refused { path: parts[0].path.clone(), problem });
+    }
+    let by_channel = spec.standardize && spec.standardize_by == StandardizeBy::Channel;
+    if by_channel && !shape.is_image() {
+        let problem = format!(
+            "has {} plain features, and `dataset.standardize_by = \"channel\"` is for images; leave it out",
+            columns.len()
+        );
         return Err(DataError::Refused { path: parts[0].path.clone(), problem });
     }
     let features = columns.len();
@@ -70,6 +78,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         ),
         false => plain,
     };
+    let preprocessing = if by_channel { preprocessing.shared_by_channel(shape.channels) } else { preprocessing };
     let classes = context.places().filter(|(column, _)| column.classes.is_some()).flat_map(|(_, places)| places);
     let preprocessing = preprocessing.unscaled_at(classes.map(|place| features + place));
     let mut files: Vec<DataFile> = Vec::new();

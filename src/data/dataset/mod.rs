@@ -176,6 +176,7 @@ mod tests {
             test: Amount::Rows(700),
             seed: 0,
             standardize: true,
+            standardize_by: spec::StandardizeBy::Feature,
             parameters: BTreeMap::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! `[dataset]`: what is learned.
 
+use super::model::{OF_IMAGES, OF_PLAIN_FEATURES};
 use super::row::{Row, amount, choice, float, integer, row};
 use crate::spec::keys::Fallback::{Absent, Value};
 use crate::spec::keys::Since::Later;
@@ -8,6 +9,7 @@ use crate::spec::kind::Kind;
 use crate::spec::variant::When;
 use crate::toys::{Parameter, TOYS};
 
+const STANDARDIZE_BY: Kind = choice(&["feature", "channel"]);
 const TEXT: When = When::Format(&["csv", "tsv"]);
 
 /// What says which data are learned; a toy's own parameters follow.
@@ -101,5 +103,11 @@ pub(super) static ROWS: &[Row] = &[
     row("dataset.test", amount(true, false), Value("0.1"), "rows",
         "Test rows: how many, the fraction of `path`'s rows, or a file of their own.").when(When::File),
     row("dataset.seed", integer(0, i64::MAX), Value("0"), "", "Seed of data and split, apart from `seeds`."),
-    row("dataset.standardize", Kind::Bool, Value("true"), "", "Scale every feature to mean 0 and variance 1 on the training rows."),
+    row("dataset.standardize", Kind::Bool, Value("true"), "",
+        "Scale every feature, or every channel of images, to mean 0 and variance 1 on the training rows."),
+    row("dataset.standardize_by", STANDARDIZE_BY, Value("'feature'"), "", "Whether every feature is scaled for itself, or all of a channel's alike.")
+        .when(When::Both(&When::File, &When::Is("model.mask", OF_PLAIN_FEATURES))).since(Later),
+    row("dataset.standardize_by", STANDARDIZE_BY, Value("'channel'"), "",
+        "The same for masks of images: by channel, a value means the same at every pixel, as convolutions take it.")
+        .when(When::Both(&When::File, &When::Is("model.mask", OF_IMAGES))).since(Later),
 ];

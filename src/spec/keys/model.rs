@@ -9,8 +9,8 @@ use crate::spec::variant::When;
 
 const MASKS: &[&str] = &["alternating", "half", "random", "checkerboard", "channel", "multiscale"];
 const BUT_MULTISCALE: &[&str] = &["alternating", "half", "random", "checkerboard", "channel"];
-const OF_PLAIN_FEATURES: &[&str] = &["alternating", "half", "random"];
-const OF_IMAGES: &[&str] = &["checkerboard", "channel", "multiscale"];
+pub(super) const OF_PLAIN_FEATURES: &[&str] = &["alternating", "half", "random"];
+pub(super) const OF_IMAGES: &[&str] = &["checkerboard", "channel", "multiscale"];
 
 const NEEDS_AN_IMAGE: &str = "convolutions need a mask of images: `multiscale`, `checkerboard` or `channel`";
 const NETWORK: Kind = Kind::Choice { of: &["mlp", "residual"], refused: &[("conv", NEEDS_AN_IMAGE)] };
