@@ -11,6 +11,7 @@ use super::read::typed;
 use super::write::{Column, matrix_columns};
 use crate::matrix::Matrix;
 use crate::spec::Decimal;
+use crate::toys::{Condition, Toy};
 
 /// A column that a density is conditional on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +107,21 @@ impl Context {
             }
         }
         all
+    }
+
+    /// What a toy is conditional on.
+    pub fn of_toy(toy: &dyn Toy) -> Self {
+        let given = |Condition { name, classes }: Condition| {
+            let classes = classes.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            Given { name, classes: (!classes.is_empty()).then_some(classes) }
+        };
+        Self { columns: toy.context().into_iter().map(given).collect() }
+    }
+
+    /// The places of values of classes, in rows whose context begins at value `features`.
+    pub fn class_places(&self, features: usize) -> impl Iterator<Item = usize> {
+        let classes = self.places().filter(|(column, _)| column.classes.is_some());
+        classes.flat_map(|(_, places)| places).map(move |place| features + place)
     }
 
     /// The columns of rows of these features and this context, to be written.

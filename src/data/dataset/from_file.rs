@@ -70,8 +70,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         ),
         false => plain,
     };
-    let classes = context.places().filter(|(column, _)| column.classes.is_some()).flat_map(|(_, places)| places);
-    let preprocessing = preprocessing.unscaled_at(classes.map(|place| features + place));
+    let preprocessing = preprocessing.unscaled_at(context.class_places(features));
     let mut files: Vec<DataFile> = Vec::new();
     for part in &parts {
         if files.iter().all(|file| file.path != part.path) {
