@@ -72,7 +72,8 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     let (train, [validation, test]) = rows(spec, &*toy)?;
     let fresh = train.is_none();
     let train = train.unwrap_or_else(|| rows_for_scale(&*toy, spec.seed));
-    let context = Context::of_toy(&*toy);
+    let mut context = Context::of_toy(&*toy);
+    context.count(&train, toy.features());
     let identity = Preprocessing::identity(toy.values()).with_context(context.values());
     let preprocessing = match spec.standardize {
         true => identity.standardized(&train, None, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),

@@ -136,7 +136,7 @@ impl Parts {
             (self.columns, self.shape, self.levels) = (table.columns[..features].to_vec(), table.shape(), table.levels);
             let names = table.columns[features..].iter().cloned();
             let words = table.context.iter().map(|words| words.as_ref().map(|_| Vec::new()));
-            self.context.columns = names.zip(words).map(|(name, classes)| Given { name, classes }).collect();
+            self.context.columns = names.zip(words).map(|(name, classes)| Given::new(name, classes)).collect();
         }
         let expected: Vec<String> =
             self.columns.iter().chain(self.context.columns.iter().map(|column| &column.name)).cloned().collect();
