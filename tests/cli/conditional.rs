@@ -95,7 +95,7 @@ fn a_toy_given_its_component_has_a_gap_a_split_and_a_posterior() {
     let here = Workplace::new();
     here.write(
         "moons.toml",
-        "[dataset]\nname = \"moons\"\ncondition = true\ntest = 2000\n[model]\nwidth = 32\ncoupling = \"spline\"\n\
+        "[dataset]\nname = \"moons\"\nnoise = 0.2\ncondition = true\ntest = 2000\n[model]\nwidth = 32\ncoupling = \"spline\"\n\
          [training]\nsteps = 600\nbatch_size = 128\n",
     );
     here.runner("moons.toml --quiet").expect(0);
