@@ -22,7 +22,7 @@ const SIDE: f64 = 260.0;
 /// What the pictures of any flow show, computed already.
 pub(super) enum Seen<'a> {
     /// Of an unconditional flow.
-    Alone(View<'a>),
+    Alone(Box<View<'a>>),
     /// Of a conditional one.
     Given(Contexts<'a>),
 }
@@ -40,7 +40,7 @@ impl<'a> Seen<'a> {
         seed: u64,
     ) -> Result<Self, DeviceError> {
         Ok(match dataset.context.is_empty() {
-            true => Self::Alone(View::new(flow, dataset, samples, detail)?),
+            true => Self::Alone(Box::new(View::new(flow, dataset, samples, detail)?)),
             false => Self::Given(Contexts::new(flow, dataset, detail, seed)?),
         })
     }
