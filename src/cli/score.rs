@@ -7,12 +7,12 @@ use clap::Args;
 use super::output::tell;
 use super::reading::{Reading, file_of};
 use super::spare::learned_from;
-use super::table::{copied, read_data};
+use super::table::{copied, read_classes, read_data};
 use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::{Column, TableFormat};
+use crate::data::{Column, Context, Given, TableFormat, quoted};
 use crate::train::not_finite;
-use crate::trial::SavedRun;
+use crate::trial::{SavedRun, posterior};
 
 /// Name of the column of results.
 const LOG_PROB: &str = "log_prob";
@@ -38,6 +38,10 @@ pub(super) struct Score {
     /// The rows are continuous already, such as samples of the run: add no dequantisation noise
     #[arg(long)]
     continuous: bool,
+    /// Of a run conditional on one class: p(class | row) of every class before `log_prob`, which then is that of the row whatever its
+    /// class, by Bayes' theorem with the shares of the training rows as prior; and the accuracy, where FILE has the class
+    #[arg(long)]
+    posterior: bool,
     /// Seed of the noise that is added to quantised data
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -53,7 +57,9 @@ impl Score {
             return Err(Failure::usage("--with-columns: npy has no names of columns; write a .csv or .parquet"));
         }
         let input = self.reading.open(&self.data, &run.spec.dataset)?;
-        let rows = read_data(&input, &self.reading, &run, !self.continuous)?;
+        let class = if self.posterior { Some(class_of(&run)?) } else { None };
+        let context = if self.posterior { Context::default() } else { run.context.clone() };
+        let rows = read_data(&input, &self.reading, &run, !self.continuous, &context)?;
         let mut columns = match self.with_columns {
             true => copied(&input, &self.reading, &run, target.format(), LOG_PROB)?,
             false => Vec::new(),
@@ -61,12 +67,49 @@ impl Score {
         if columns.iter().any(|(_, column)| column.len() != rows.rows()) {
             return Err(Failure::Usage(format!("`{}` has changed while it was read", self.data.display())));
         }
-        let log_prob = run.score(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        let noise = (!self.continuous).then_some(self.seed);
+        let log_prob = match class {
+            None => run.score(&rows, noise).map_err(Failure::run)?,
+            Some(class) => {
+                let given = posterior(&mut run, &rows, noise).map_err(Failure::run)?;
+                if let Some(classes) = read_classes(&input, &self.reading, &run, &class)? {
+                    tell(given.accuracy(&classes));
+                }
+                let names = run.context.names().into_iter().map(|name| format!("p({name})"));
+                columns.extend(names.zip(given.probabilities).map(|(name, all)| (name, Column::F64(all))));
+                given.log_prob
+            }
+        };
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         let mean = if mean.abs() < 1e6 { format!("{mean:.6}") } else { format!("{mean:e}") };
         tell(format_args!("mean log_prob {mean} nats over {} rows", log_prob.len()));
         not_finite(&log_prob).into_iter().for_each(|text| tell(format_args!("warning: {text}")));
         columns.push((LOG_PROB.to_owned(), Column::F64(log_prob)));
         target.write(columns)
+    }
+}
+
+/// The class that `run` is conditional on, with the training rows of every class.
+fn class_of(run: &SavedRun) -> Result<Given, Failure> {
+    let [class] = run.context.columns.as_slice() else {
+        let problem = match run.context.columns.as_slice() {
+            [] => "the run is unconditional; condition it on a class, as with `dataset.label` and `condition = true`"
+                .to_owned(),
+            several => format!(
+                "the run is conditional on {}, and a posterior is that of a class alone",
+                several.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        return Err(Failure::Usage(format!("--posterior: {problem}")));
+    };
+    let name = quoted(&class.name);
+    match class {
+        Given { classes: None, .. } => {
+            Err(Failure::Usage(format!("--posterior: the run is conditional on {name}, a number and no class")))
+        }
+        Given { rows, .. } if rows.is_empty() => Err(Failure::Usage(format!(
+            "--posterior: the run does not know how many training rows each class of {name} had; train it again"
+        ))),
+        class => Ok(class.clone()),
     }
 }

@@ -9,7 +9,7 @@ use super::output::tell;
 use super::spare::learned_from;
 use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::{Column, DataFile, Part, Parts, Provenance, TableFormat, matrix_columns};
+use crate::data::{Column, DataFile, Part, Parts, Provenance, TableFormat};
 use crate::progress::{ProgressMode, loading};
 use crate::record::Manifest;
 use crate::trial::SavedRun;
@@ -47,20 +47,20 @@ impl Split {
                 tell("the training rows are drawn anew at every step: there is no file of them");
                 continue;
             }
-            target.write(self.columns(&parts.columns, parts.weight.as_ref(), part))?;
+            target.write(self.columns(&parts, part))?;
         }
         Ok(Exit::Success)
     }
 
-    /// The features as the file has them, the weights of the rows if they have any and, where the format names columns, the number
-    /// of each row in the file.
-    fn columns(&self, names: &[String], weight: Option<&String>, part: &Part) -> Vec<(String, Column)> {
+    /// The features and the context as the file has them, the weights of the rows if they have any and, where the format names
+    /// columns, the number of each row in the file.
+    fn columns(&self, all: &Parts, part: &Part) -> Vec<(String, Column)> {
         /// Never the name of a feature: it would be learned.
         const ROW: &str = "row of the file";
-        let mut columns = matrix_columns(names, &part.rows);
-        columns.extend(weight.map(|name| (name.clone(), Column::F64(part.weights.clone()))));
-        if !part.path.as_os_str().is_empty() && self.format != TableFormat::Npy && !names.iter().any(|name| name == ROW)
-        {
+        let mut columns = all.context.table(&all.columns, &part.rows);
+        columns.extend(all.weight.as_ref().map(|name| (name.clone(), Column::F64(part.weights.clone()))));
+        let is_named = self.format != TableFormat::Npy && !columns.iter().any(|(name, _)| name == ROW);
+        if !part.path.as_os_str().is_empty() && is_named {
             columns.push((ROW.to_owned(), Column::F64(part.numbers.iter().map(|&number| number as f64).collect())));
         }
         columns
@@ -72,7 +72,8 @@ fn warn_of_other_data(manifest: &Manifest, parts: &Parts) {
     let rows = parts.parts.each_ref().map(|part| (part.rows.rows() > 0).then_some(&part.rows));
     let files =
         parts.parts.iter().filter(|part| !part.path.as_os_str().is_empty()).map(|part| DataFile::at(&part.path));
-    let now = Provenance::of(&parts.columns, rows, files.collect()).weighted(parts.weights().as_ref());
+    let names: Vec<String> = parts.columns.iter().cloned().chain(parts.context.names()).collect();
+    let now = Provenance::of(&names, rows, files.collect()).weighted(parts.weights().as_ref());
     if let Some(change) = manifest.data.as_ref().and_then(|known| known.difference(&now)) {
         tell(format_args!("warning: the data have changed since the run learned from them: {change}"));
     }

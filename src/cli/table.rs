@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use polars::prelude::Series;
+
 use super::Failure;
 use super::output::tell;
 use super::reading::Reading;
 use crate::data::{
-    Column, DataError, Input, ReadOptions, Selection, TableFormat, quoted, read_columns, read_input, typed,
+    Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_columns, read_input,
+    typed,
 };
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
@@ -14,9 +17,16 @@ use crate::spec::ColumnName;
 use crate::trial::SavedRun;
 
 /// The rows of `input` in the data space of `run`: its columns, see [`read`], with values that it can take.
-/// `noise`: whether dequantisation noise is still to be added.
-pub(super) fn read_data(input: &Input, reading: &Reading, run: &SavedRun, noise: bool) -> Result<Matrix<f64>, Failure> {
-    let rows = read(input, reading, run, &run.columns)?;
+/// `noise`: whether dequantisation noise is still to be added. `context`: what of the run's context the rows have behind the
+/// features.
+pub(super) fn read_data(
+    input: &Input,
+    reading: &Reading,
+    run: &SavedRun,
+    noise: bool,
+    context: &Context,
+) -> Result<Matrix<f64>, Failure> {
+    let rows = read(input, reading, run, &run.columns, context)?;
     match run.preprocessing.out_of_bounds(&rows, noise) {
         None => Ok(rows),
         Some((row, column)) => Err(Failure::usage(format!(
@@ -29,24 +39,25 @@ pub(super) fn read_data(input: &Input, reading: &Reading, run: &SavedRun, noise:
     }
 }
 
-/// The rows of `input`, its columns chosen by name in the order of `columns`. A file without names (npy, a CSV without a
+/// The rows of `input`, its columns chosen by name in the order of `columns`, those of `context` behind them. A file without names (npy, a CSV without a
 /// header) must have just as many columns.
 pub(super) fn read(
     input: &Input,
     reading: &Reading,
     run: &SavedRun,
     columns: &[String],
+    context: &Context,
 ) -> Result<Matrix<f64>, Failure> {
     let options = reading.options(&input.path, &run.spec.dataset);
     let watch = loading(ProgressMode::Auto);
-    let given = run.context.columns.iter().map(|column| ColumnName::Name(column.name.clone())).collect();
+    let given = context.columns.iter().map(|column| ColumnName::Name(column.name.clone())).collect();
     let named = Selection { columns: Some(columns.to_vec()), context: given, ..Selection::default() };
     let mut table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
         // Words of a context need names to be found by.
-        Err(error @ DataError::UnknownColumn { .. }) if has_words(run) => return Err(Failure::usage(error)),
+        Err(error @ DataError::UnknownColumn { .. }) if has_words(context) => return Err(Failure::usage(error)),
         Err(error @ DataError::UnknownColumn { .. }) => {
             let table = read_input(input, &options, &*watch).map_err(Failure::usage)?;
-            if table.named || table.columns.len() != columns.len() + run.context.columns.len() {
+            if table.named || table.columns.len() != columns.len() + context.columns.len() {
                 return Err(Failure::usage(error));
             }
             table
@@ -55,7 +66,7 @@ pub(super) fn read(
     };
     table.warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
     let width = table.columns.len();
-    for (i, column) in run.context.columns.iter().enumerate() {
+    for (i, column) in context.columns.iter().enumerate() {
         let words = table.context.get(i).cloned().flatten();
         let wrong = |why| Failure::Usage(format!("`{}`: {why}", input.path.display()));
         if words.is_none() && column.classes.is_none() {
@@ -66,12 +77,12 @@ pub(super) fn read(
             *cell = column.read(&text).map_err(wrong)?;
         }
     }
-    Ok(run.context.spread(table.rows, columns.len()))
+    Ok(context.spread(table.rows, columns.len()))
 }
 
 /// Whether a column of the context holds words.
-fn has_words(run: &SavedRun) -> bool {
-    let mut classes = run.context.columns.iter().flat_map(|column| column.classes.iter().flatten());
+fn has_words(context: &Context) -> bool {
+    let mut classes = context.columns.iter().flat_map(|column| column.classes.iter().flatten());
     classes.any(|class| class.parse::<f64>().is_err())
 }
 
@@ -84,21 +95,40 @@ pub(super) fn read_contexts(path: &Path, run: &SavedRun) -> Result<Matrix<f64>, 
     let columns = &run.context.columns;
     let mut values = Matrix::zeros(rows, columns.len());
     for (i, column) in columns.iter().enumerate() {
-        let series = found.iter().find(|series| series.name().as_str() == column.name);
-        let series =
-            series.ok_or_else(|| wrong(format!("it has no column {}, which {}", quoted(&column.name), NEEDED)))?;
-        let cells = values.as_mut_slice()[i..].iter_mut().step_by(columns.len());
-        for (row, cell) in cells.enumerate() {
-            let value = series.get(row).map_err(Failure::usage)?;
-            let text =
-                value.extract::<f64>().map_or_else(|| value.str_value().into_owned(), |number| number.to_string());
-            *cell = column.read(&text).map_err(|why| wrong(format!("row {}: {why}", row + 1)))?;
-        }
+        let cells = cells_of(column, &found).map_err(wrong)?;
+        let cells =
+            cells.ok_or_else(|| wrong(format!("it has no column {}, which {}", quoted(&column.name), NEEDED)))?;
+        let to = values.as_mut_slice()[i..].iter_mut().step_by(columns.len());
+        to.zip(cells).for_each(|(to, cell)| *to = cell);
     }
     match rows {
         0 => Err(wrong("it holds no rows".to_owned())),
         _ => Ok(run.context.spread(values, 0)),
     }
+}
+
+/// What a file's column of this name says row by row, a number or that of a class; `None` where no column has the name.
+fn cells_of(column: &Given, file: &[Series]) -> Result<Option<Vec<f64>>, String> {
+    let Some(series) = file.iter().find(|series| series.name().as_str() == column.name) else { return Ok(None) };
+    let cell = |row: usize| {
+        let value = series.get(row).map_err(|error| error.to_string())?;
+        let text = value.extract::<f64>().map_or_else(|| value.str_value().into_owned(), |number| number.to_string());
+        column.read(&text).map_err(|why| format!("row {}: {why}", row + 1))
+    };
+    (0..series.len()).map(cell).collect::<Result<_, _>>().map(Some)
+}
+
+/// The class of every row of `input` by its number, where the file has the column of classes `of`.
+pub(super) fn read_classes(
+    input: &Input,
+    reading: &Reading,
+    run: &SavedRun,
+    of: &Given,
+) -> Result<Option<Vec<usize>>, Failure> {
+    let options = reading.options(&input.path, &run.spec.dataset);
+    let found = read_columns(input, &options, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
+    let cells = cells_of(of, &found).map_err(|why| Failure::Usage(format!("`{}`: {why}", input.path.display())))?;
+    Ok(cells.map(|cells| cells.into_iter().map(|class| class as usize).collect()))
 }
 
 /// The context that `pairs` of names and values tell: shape `[1, context]`.

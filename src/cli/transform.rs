@@ -49,7 +49,7 @@ impl Transform {
         let input = self.reading.open(&self.data, &run.spec.dataset)?;
         let latent: Vec<String> = (1..=run.columns.len()).map(|i| format!("z{i}")).collect();
         if self.inverse {
-            let rows = read(&input, &self.reading, &run, &latent)?;
+            let rows = read(&input, &self.reading, &run, &latent, &run.context)?;
             // A latent value is near 1, whatever the data.
             let z = rows.iter_rows().flat_map(|row| &row[..latent.len()]).map(|&value| value as f32).collect();
             let z = Matrix::new(z, latent.len());
@@ -62,7 +62,7 @@ impl Transform {
             let x = x.columns_before(latent.len());
             return target.write(beside(matrix_columns(&run.columns, &x), &run, &rows, target.format()));
         }
-        let rows = read_data(&input, &self.reading, &run, !self.continuous)?;
+        let rows = read_data(&input, &self.reading, &run, !self.continuous, &run.context)?;
         let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
         warn_of_lost_rows(z.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
         let columns = matrix_columns(&latent, &z.columns_before(latent.len()));

@@ -140,10 +140,10 @@ impl<'a> Batches<'a> {
         let toy = toy.expect("fresh rows come from a toy");
         let mut rng = stream(mix(self.seed, self.dataset.seed), Purpose::FreshRows, step);
         if self.made.rows() != self.batch_size {
-            self.made = Matrix::zeros(self.batch_size, toy.features());
+            self.made = Matrix::zeros(self.batch_size, toy.values());
         }
-        let mut one = vec![0.0; toy.features()];
-        for row in self.made.as_mut_slice().chunks_exact_mut(toy.features()) {
+        let mut one = vec![0.0; toy.values()];
+        for row in self.made.as_mut_slice().chunks_exact_mut(one.len()) {
             toy.sample(&mut rng, &mut one);
             row.iter_mut().zip(&one).for_each(|(to, from)| *to = f64::from(*from));
         }

@@ -10,7 +10,9 @@ use super::quote::quoted;
 use super::read::typed;
 use super::write::{Column, matrix_columns};
 use crate::matrix::Matrix;
+use crate::quantity::number;
 use crate::spec::Decimal;
+use crate::toys::{Condition, Toy};
 
 /// A column that a density is conditional on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +22,17 @@ pub struct Given {
     /// Its classes in their order, each a value of a row that is 1 in rows of that class and 0 in others; `None`: a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<String>>,
+    /// Training rows of each class; empty for a number, and where a run of an earlier release does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<u64>,
 }
 
 impl Given {
+    /// A column of which no rows are counted yet.
+    pub fn new(name: String, classes: Option<Vec<String>>) -> Self {
+        Self { name, classes, rows: Vec::new() }
+    }
+
     /// Values of a row that it takes.
     pub fn values(&self) -> usize {
         self.classes.as_ref().map_or(1, Vec::len)
@@ -81,7 +91,7 @@ impl Context {
 
     /// A name for every value: that of its column, with that of its class.
     pub fn names(&self) -> Vec<String> {
-        let of = |Given { name, classes }: &Given| match classes {
+        let of = |Given { name, classes, .. }: &Given| match classes {
             None => vec![name.clone()],
             Some(classes) => classes.iter().map(|class| format!("{name}={class}")).collect(),
         };
@@ -106,6 +116,48 @@ impl Context {
             }
         }
         all
+    }
+
+    /// What a toy is conditional on.
+    pub fn of_toy(toy: &dyn Toy) -> Self {
+        let given = |Condition { name, classes }: Condition| {
+            let classes = classes.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            Given::new(name, (!classes.is_empty()).then_some(classes))
+        };
+        Self { columns: toy.context().into_iter().map(given).collect() }
+    }
+
+    /// What the values of a row's context (data space) say, of at most `most` columns: `kind = cat, age = 40`.
+    pub fn told(&self, values: &[f64], most: usize) -> String {
+        let of = |(column, places): (&Given, Range<usize>)| match &column.classes {
+            None => format!("{} = {}", column.name, number(values[places.start])),
+            Some(classes) => {
+                let known = classes.iter().zip(&values[places]).find(|(_, value)| **value == 1.0);
+                format!("{} = {}", column.name, known.map_or("", |(class, _)| class))
+            }
+        };
+        let more = if self.columns.len() > most { ", …" } else { "" };
+        self.places().take(most).map(of).collect::<Vec<_>>().join(", ") + more
+    }
+
+    /// Counts the rows of every class in `rows` (data space), whose context begins at value `features`.
+    pub fn count(&mut self, rows: &Matrix<f64>, features: usize) {
+        let places: Vec<Range<usize>> = self.places().map(|(_, places)| places).collect();
+        for (column, places) in self.columns.iter_mut().zip(places).filter(|(column, _)| column.classes.is_some()) {
+            let of = |place| rows.iter_rows().filter(|row| row[features + place] == 1.0).count() as u64;
+            column.rows = places.map(of).collect();
+        }
+    }
+
+    /// The values of one class for every row, shape `[rows, values]`, where the context is a class alone.
+    pub fn of_class(&self, class: usize, rows: usize) -> Matrix<f64> {
+        self.spread(Matrix::new(vec![class as f64; rows], 1), 0)
+    }
+
+    /// The places of values of classes, in rows whose context begins at value `features`.
+    pub fn class_places(&self, features: usize) -> impl Iterator<Item = usize> {
+        let classes = self.places().filter(|(column, _)| column.classes.is_some());
+        classes.flat_map(|(_, places)| places).map(move |place| features + place)
     }
 
     /// The columns of rows of these features and this context, to be written.
@@ -143,14 +195,18 @@ mod tests {
 
     #[test]
     fn classes_are_spread_over_values_and_come_back_by_name() {
-        let column = |name: &str, classes: Option<&[&str]>| Given {
-            name: name.to_owned(),
-            classes: classes.map(|all| all.iter().map(|class| (*class).to_owned()).collect()),
+        let column = |name: &str, classes: Option<&[&str]>| {
+            let classes = classes.map(|all| all.iter().map(|class| (*class).to_owned()).collect());
+            Given::new(name.to_owned(), classes)
         };
-        let context = Context { columns: vec![column("age", None), column("kind", Some(&["cat", "dog", "emu"]))] };
+        let mut context = Context { columns: vec![column("age", None), column("kind", Some(&["cat", "dog", "emu"]))] };
         assert_eq!((context.values(), context.names()[3].as_str()), (4, "kind=emu"));
         let rows = context.spread(Matrix::new(vec![0.5, 40.0, 2.0, 1.5, 50.0, 0.0], 3), 1);
         assert_eq!(rows.as_slice(), [0.5, 40.0, 0.0, 0.0, 1.0, 1.5, 50.0, 1.0, 0.0, 0.0]);
+        assert_eq!(context.told(&rows.row(0)[1..], 3), "age = 40.0000, kind = emu");
+        assert!(context.told(&rows.row(0)[1..], 1).ends_with("40.0000, …"));
+        context.count(&rows, 1);
+        assert_eq!((&context.columns[0].rows[..], &context.columns[1].rows[..]), (&[][..], &[1, 0, 1][..]));
         match &context.written(&rows, 1)[..] {
             [(_, Column::F64(ages)), (_, Column::Copied(kinds))] => {
                 let words: Vec<Option<&str>> = kinds.str().expect("words").iter().collect();

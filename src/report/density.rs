@@ -32,7 +32,12 @@ impl DensityGrid {
         Matrix::new(positions.flat_map(|(row, column)| [centre(x, column, columns), centre(y, row, rows)]).collect(), 2)
     }
 
-    fn check(&self) -> Result<(), ReportError> {
+    /// The densities of the cells, held finite.
+    fn values(&self) -> Vec<f64> {
+        self.log_prob.iter().map(|&log_prob| finite_exp(log_prob)).collect()
+    }
+
+    pub(super) fn check(&self) -> Result<(), ReportError> {
         let ascending = |[low, high]: [f64; 2]| (high - low).is_finite() && low < high;
         let reason = if self.columns * self.rows == 0 || self.log_prob.len() != self.columns * self.rows {
             format!("{} log-densities for a grid of {} × {}", self.log_prob.len(), self.columns, self.rows)
@@ -63,26 +68,20 @@ pub fn density_picture(
     const BAR_GAP: f64 = 24.0;
     const BAR: f64 = 18.0;
     density.check()?;
-    let values: Vec<f64> = density.log_prob.iter().map(|&log_prob| finite_exp(log_prob)).collect();
-    let (top, cut) = scale(&values);
 
     // Created first: it makes the font known, which the layout measures.
     let mut canvas = Canvas::new(1.0, 1.0)?;
     let (width, height) = plane_size(density.x, density.y, side);
     let (left, head) = (room_left(density.y, height), TITLE + 36.0);
+    let values = density.values();
+    let (top, cut) = scale(&values);
     let bar_ticks = ticks([0.0, top], ((height / 44.0) as usize).clamp(2, 8));
     let numbers = bar_ticks.iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
     let total = left + width + BAR_GAP + BAR + 11.0 + numbers + 38.0;
     canvas.resize(total, head + height + BELOW + 12.0);
 
     let panel = Panel { frame: Rect { left, top: head, width, height }, x: density.x, y: density.y };
-    canvas.shade(panel.frame, |y| {
-        let line = between_lines(&values, density.columns, 1.0 - y);
-        move |x| match interpolated(&line, x) {
-            value if value.is_nan() => [214, 214, 214],
-            value => color(value / top),
-        }
-    });
+    shade(&mut canvas, panel.frame, density);
     panel.draw_axes(&mut canvas, XAxis::Named(columns[0]), YAxis::Named(columns[1]));
     draw_title(&mut canvas, title, (left, 26.0), total - left - 16.0);
 
@@ -103,6 +102,19 @@ pub fn density_picture(
     let name = Lettering { upwards: true, ..Lettering::new(NAME, Along::Middle, Across::Middle) };
     canvas.text("density", name, (total - 18.0, head + height / 2.0));
     canvas.finish("density")
+}
+
+/// Fills `frame` with the colours of the densities, from 0 to the end of their scale.
+pub(super) fn shade(canvas: &mut Canvas, frame: Rect, density: &DensityGrid) {
+    let values = density.values();
+    let (top, _) = scale(&values);
+    canvas.shade(frame, |y| {
+        let line = between_lines(&values, density.columns, 1.0 - y);
+        move |x| match interpolated(&line, x) {
+            value if value.is_nan() => [214, 214, 214],
+            value => color(value / top),
+        }
+    });
 }
 
 /// exp(log p), held finite: exp(700) is the most that is drawn. NaN stays NaN.

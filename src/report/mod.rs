@@ -9,6 +9,7 @@ pub mod charts;
 mod clip;
 mod colormap;
 pub mod comparison;
+mod densities;
 mod density;
 mod density_1d;
 mod error;
@@ -26,6 +27,7 @@ mod ticks;
 mod tones;
 
 pub use comparison::Comparison;
+pub use densities::{PANELS, densities_picture};
 pub use density::{DensityGrid, density_picture};
 pub use density_1d::{DensityLine, density_1d_picture};
 pub use error::ReportError;

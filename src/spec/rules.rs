@@ -169,8 +169,8 @@ impl Rules<'_> {
 
     /// What the density is conditional on.
     fn context(&mut self) {
-        let Dataset { context, categories, condition, label, columns, drop, .. } = &self.spec.dataset;
-        if *condition && label.is_none() {
+        let Dataset { context, categories, condition, label, columns, drop, name, .. } = &self.spec.dataset;
+        if *condition && label.is_none() && name.is_none() {
             let help = "name the column of classes with `dataset.label`, or leave `condition` out";
             self.error(&["dataset.condition"], "`dataset.condition` has no `dataset.label`".to_owned(), help);
         }

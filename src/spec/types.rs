@@ -121,7 +121,7 @@ pub struct Dataset {
     /// Files only: those of `context` whose numbers are classes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub categories: Vec<String>,
-    /// Files only: whether the density is conditional on the classes in `label`.
+    /// Whether the density is conditional on the classes in `label`, or on the component of a toy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub condition: bool,
     /// Files only: rows with missing values.

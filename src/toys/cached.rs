@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::Toy;
+use super::{Condition, Toy};
 
 /// A toy that remembers its entropy, which may take a quadrature.
 #[derive(Debug)]
@@ -22,6 +22,14 @@ impl Cached {
 impl Toy for Cached {
     fn features(&self) -> usize {
         self.toy.features()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.toy.names()
+    }
+
+    fn context(&self) -> Vec<Condition> {
+        self.toy.context()
     }
 
     fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {

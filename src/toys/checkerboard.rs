@@ -9,6 +9,7 @@ pub(super) const CHECKERBOARD: ToyEntry = ToyEntry {
     name: "checkerboard",
     description: "uniform on the eight dark squares of a 4 × 4 board over [−4, 4]²",
     parameters: &[],
+    components: None,
     make: |_| Box::new(Checkerboard),
 };
 

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::arc::log_integral;
-use super::entry::noise;
+use super::components::{Component, alike};
+use super::entry::{Values, noise};
 use super::normal::log_add;
 use super::quadrature::{on_interval, surprise};
 use super::{Parameter, Toy, ToyEntry};
@@ -16,15 +17,30 @@ pub(super) const CIRCLES: ToyEntry = ToyEntry {
     name: "circles",
     description: "two circles of radii 3 and 1.5; the noise (before scaling by 3) is Gaussian",
     parameters: &[noise(0.08)],
-    make: |values| Box::new(Circles { radii: &[3.0, 1.5], deviation: 3.0 * values["noise"] }),
+    components: Some(|values| by_circle(circles(values), &["outer", "inner"])),
+    make: |values| Box::new(circles(values)),
 };
 
 pub(super) const RINGS: ToyEntry = ToyEntry {
     name: "rings",
     description: "four circles of radii 3, 2.25, 1.5 and 0.75 with Gaussian noise",
     parameters: &[Parameter { doc: "Standard deviation of the Gaussian noise.", ..noise(0.08) }],
-    make: |values| Box::new(Circles { radii: &[3.0, 2.25, 1.5, 0.75], deviation: values["noise"] }),
+    components: Some(|values| by_circle(rings(values), &["3", "2.25", "1.5", "0.75"])),
+    make: |values| Box::new(rings(values)),
 };
+
+fn circles(values: &Values) -> Circles {
+    Circles { radii: &[3.0, 1.5], deviation: 3.0 * values["noise"] }
+}
+
+fn rings(values: &Values) -> Circles {
+    Circles { radii: &[3.0, 2.25, 1.5, 0.75], deviation: values["noise"] }
+}
+
+/// Each of the circles alone.
+fn by_circle(all: Circles, names: &[&'static str]) -> Vec<Component> {
+    alike(names, |i| Circles { radii: &all.radii[i..=i], ..all })
+}
 
 /// R (cos t, sin t) + deviation · N(0, I), R one of the radii with equal probability, t uniform.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ pub(super) const GAUSSIAN: ToyEntry = ToyEntry {
     name: "gaussian",
     description: "two independent normal variables",
     parameters: &[noise(0.5)],
+    components: None,
     make: |values| Box::new(Conditional { mean: |_| 0.0, deviation: values["noise"], swapped: false }),
 };
 
@@ -26,6 +27,7 @@ pub(super) const CRESCENT: ToyEntry = ToyEntry {
     name: "crescent",
     description: "normal noise around the parabola x1 = x2²/2 − 1",
     parameters: &[noise(E_TO_MINUS_1)],
+    components: None,
     make: |values| Box::new(Conditional { mean: |x| 0.5 * x * x - 1.0, deviation: values["noise"], swapped: true }),
 };
 
@@ -33,6 +35,7 @@ pub(super) const CRESCENT_CUBED: ToyEntry = ToyEntry {
     name: "crescent-cubed",
     description: "normal noise around the cubic curve x1 = x2³/5",
     parameters: &[noise(1.0)],
+    components: None,
     make: |values| Box::new(Conditional { mean: |x| 0.2 * x * x * x, deviation: values["noise"], swapped: true }),
 };
 
@@ -40,6 +43,7 @@ pub(super) const SINE: ToyEntry = ToyEntry {
     name: "sine",
     description: "normal noise around x2 = sin 5 x1",
     parameters: &[noise(E_TO_MINUS_1)],
+    components: None,
     make: |values| Box::new(Conditional { mean: |x| (5.0 * x).sin(), deviation: values["noise"], swapped: false }),
 };
 
@@ -47,6 +51,7 @@ pub(super) const ABS: ToyEntry = ToyEntry {
     name: "abs",
     description: "normal noise around x2 = |x1| − 1",
     parameters: &[noise(E_TO_MINUS_3_HALVES)],
+    components: None,
     make: |values| Box::new(Conditional { mean: |x| x.abs() - 1.0, deviation: values["noise"], swapped: false }),
 };
 
@@ -54,6 +59,7 @@ pub(super) const SIGN: ToyEntry = ToyEntry {
     name: "sign",
     description: "normal noise around x2 = sign x1 + x1",
     parameters: &[noise(E_TO_MINUS_3_HALVES)],
+    components: None,
     make: |values| Box::new(Conditional { mean: |x| x.signum() + x, deviation: values["noise"], swapped: false }),
 };
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cached::Cached;
-use super::{Toy, ToyError};
+use super::components::{Component, GivenComponent};
+use super::{TOYS, Toy, ToyError};
 
 /// A toy by its name, and how to make it.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,8 @@ pub struct ToyEntry {
     pub description: &'static str,
     /// The parameters of its shape.
     pub parameters: &'static [Parameter],
+    /// The densities that it mixes, where it does, from the same values as `make`.
+    pub(super) components: Option<fn(&Values) -> Vec<Component>>,
     /// Makes the toy from a value for every parameter, each within its limits.
     pub(super) make: fn(&Values) -> Box<dyn Toy>,
 }
@@ -44,6 +47,28 @@ impl ToyEntry {
     /// # Errors
     /// A parameter that the toy does not have, or a value beyond its limits.
     pub fn build(&self, parameters: &BTreeMap<String, f64>) -> Result<Box<dyn Toy>, ToyError> {
+        Ok(Box::new(Cached::new((self.make)(&self.values(parameters)?))))
+    }
+
+    /// The toy given the component that a row comes from.
+    ///
+    /// # Errors
+    /// As [`ToyEntry::build`], or a toy without components.
+    pub fn build_given_component(&self, parameters: &BTreeMap<String, f64>) -> Result<Box<dyn Toy>, ToyError> {
+        let Some(components) = self.components else {
+            let known = TOYS.iter().filter(|entry| entry.has_components()).map(|entry| entry.name).collect();
+            return Err(ToyError::NoComponents { toy: self.name, known });
+        };
+        Ok(Box::new(Cached::new(Box::new(GivenComponent::new(components(&self.values(parameters)?))))))
+    }
+
+    /// Whether it mixes densities, each of which is known.
+    pub fn has_components(&self) -> bool {
+        self.components.is_some()
+    }
+
+    /// A value for every parameter.
+    fn values(&self, parameters: &BTreeMap<String, f64>) -> Result<Values, ToyError> {
         let mut values: Values = self.parameters.iter().map(|p| (p.name, p.default)).collect();
         for (name, &value) in parameters {
             let Some(parameter) = self.parameters.iter().find(|p| p.name == name) else {
@@ -56,7 +81,7 @@ impl ToyEntry {
             }
             values.insert(name, value);
         }
-        Ok(Box::new(Cached::new((self.make)(&values))))
+        Ok(values)
     }
 }
 

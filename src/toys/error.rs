@@ -13,6 +13,8 @@ pub enum ToyError {
         known => format!("known: {}", known.join(", ")),
     })]
     UnknownParameter { toy: &'static str, name: String, known: Vec<&'static str> },
+    #[error("toy `{toy}` has no components to be conditional on; those that have: {}", known.join(", "))]
+    NoComponents { toy: &'static str, known: Vec<&'static str> },
     #[error("toy `{toy}`: `{name}` = {value} is out of range; it must lie in [{minimum}, {maximum}] ({reason})")]
     Range { toy: &'static str, name: &'static str, value: f64, minimum: f64, maximum: f64, reason: &'static str },
 }

@@ -4,6 +4,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use super::components::Component;
+use super::entry::Values;
 use super::normal::{log_add, log_normal};
 use super::quadrature::{on_interval, surprise};
 use super::{Parameter, Toy, ToyEntry};
@@ -25,16 +27,24 @@ pub(super) const MIXTURE_1D: ToyEntry = ToyEntry {
             doc: "Probability of the first normal.",
         },
     ],
-    make: |values| {
-        let weight = values["weight"];
-        Box::new(Mixture {
-            normals: [
-                Normal { mean: values["mean_1"], deviation: values["deviation_1"], weight },
-                Normal { mean: values["mean_2"], deviation: values["deviation_2"], weight: 1.0 - weight },
-            ],
-        })
-    },
+    components: Some(|values| {
+        let alone = |(name, normal): (_, Normal)| {
+            let others = Normal { weight: 0.0, ..normal };
+            let toy = Box::new(Mixture { normals: [Normal { weight: 1.0, ..normal }, others] });
+            Component { name, probability: normal.weight, toy }
+        };
+        ["first", "second"].into_iter().zip(normals(values)).map(alone).collect()
+    }),
+    make: |values| Box::new(Mixture { normals: normals(values) }),
 };
+
+fn normals(values: &Values) -> [Normal; 2] {
+    let weight = values["weight"];
+    [
+        Normal { mean: values["mean_1"], deviation: values["deviation_1"], weight },
+        Normal { mean: values["mean_2"], deviation: values["deviation_2"], weight: 1.0 - weight },
+    ]
+}
 
 const fn mean(name: &'static str, default: f64, doc: &'static str) -> Parameter {
     let reason = "farther out, 32-bit floats are too coarse for the narrowest normal";

@@ -1,12 +1,14 @@
 //! Two interleaved half circles, as in scikit-learn's `make_moons`.
 
 use std::f64::consts::{PI, TAU};
+use std::ops::Range;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::arc::log_integral;
+use super::components::alike;
 use super::entry::{Values, noise};
 use super::normal::log_add;
 use super::quadrature::entropy_on_box;
@@ -16,6 +18,7 @@ pub(super) const MOONS: ToyEntry = ToyEntry {
     name: "moons",
     description: "two interleaved half circles with Gaussian noise (scikit-learn's make_moons)",
     parameters: &[noise(0.05)],
+    components: Some(|values| alike(&NAMES, |arc| Moons { arcs: arc..arc + 1, ..Moons::new(values, 1.0, [0.0, 0.0]) })),
     make: |values| Box::new(Moons::new(values, 1.0, [0.0, 0.0])),
 };
 
@@ -23,8 +26,14 @@ pub(super) const MOONS_FFJORD: ToyEntry = ToyEntry {
     name: "moons-ffjord",
     description: "the moons as FFJORD scales them: times 2, moved by (−1, −0.2); the noise is scaled, too",
     parameters: &[noise(0.1)],
+    components: Some(|values| {
+        alike(&NAMES, |arc| Moons { arcs: arc..arc + 1, ..Moons::new(values, 2.0, [-1.0, -0.2]) })
+    }),
     make: |values| Box::new(Moons::new(values, 2.0, [-1.0, -0.2])),
 };
+
+/// The two arcs.
+const NAMES: [&str; 2] = ["upper", "lower"];
 
 /// (cos t, sin t) or (1 − cos t, ½ − sin t) with probability ½ each, t uniform on [0, π], plus noise · N(0, I); all of it
 /// times `scale` plus `shift`.
@@ -33,11 +42,13 @@ struct Moons {
     noise: f64,
     scale: f64,
     shift: [f64; 2],
+    /// Those that there are: both, or one.
+    arcs: Range<usize>,
 }
 
 impl Moons {
     fn new(values: &Values, scale: f64, shift: [f64; 2]) -> Self {
-        Self { noise: values["noise"], scale, shift }
+        Self { noise: values["noise"], scale, shift, arcs: 0..NAMES.len() }
     }
 
     /// The point before scaling in the frames of the two arcs, in each of which the arc is (cos t, sin t), t ∈ [0, π].
@@ -58,8 +69,9 @@ impl Moons {
 
     /// Log-density before scaling.
     fn log_unscaled(&self, x: [f64; 2]) -> f64 {
-        let [upper, lower] = Self::frames(x).map(|point| self.log_arc_density(point));
-        log_add(upper, lower) - 2f64.ln()
+        let frames = &Self::frames(x)[self.arcs.clone()];
+        let sum = frames.iter().map(|point| self.log_arc_density(*point)).fold(f64::NEG_INFINITY, log_add);
+        sum - (frames.len() as f64).ln()
     }
 
     /// A box around both arcs before scaling, with a margin of so many standard deviations.
@@ -72,7 +84,11 @@ impl Moons {
 impl Toy for Moons {
     fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
         let (sin, cos) = (PI * rng.random::<f64>()).sin_cos();
-        let arc = if rng.random::<bool>() { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
+        let is_upper = match self.arcs.len() {
+            1 => self.arcs.start == 0,
+            _ => rng.random::<bool>(),
+        };
+        let arc = if is_upper { [cos, sin] } else { [1.0 - cos, 0.5 - sin] };
         for ((value, x), shift) in row.iter_mut().zip(arc).zip(self.shift) {
             *value = (self.scale * (x + self.noise * rng.sample::<f64, _>(StandardNormal)) + shift) as f32;
         }
@@ -107,7 +123,7 @@ mod tests {
     use crate::random::{Purpose, stream};
 
     fn moons(noise: f64) -> Moons {
-        Moons { noise, scale: 1.0, shift: [0.0, 0.0] }
+        Moons { noise, scale: 1.0, shift: [0.0, 0.0], arcs: 0..2 }
     }
 
     /// The definition, integrated over t by Simpson's rule with very many points.

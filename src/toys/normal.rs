@@ -25,6 +25,15 @@ pub fn log_smeared_normal(u: f64, deviation: f64, half_width: f64) -> f64 {
     log_mass - (2.0 * half_width).ln()
 }
 
+/// Φ(high) − Φ(low), low ≤ high: the mass of the standard normal in between.
+pub fn normal_mass(low: f64, high: f64) -> f64 {
+    match (low >= 0.0, high >= 0.0) {
+        (true, _) => tail(low) - tail(high),
+        (_, false) => tail(-high) - tail(-low),
+        (false, true) => 1.0 - tail(-low) - tail(high),
+    }
+}
+
 /// Φ(−x) for x ≥ 0.
 fn tail(x: f64) -> f64 {
     (-0.5 * x * x).exp() * scaled_tail(x)
@@ -73,6 +82,15 @@ mod tests {
             let expected = on_interval(0.0, end, 40, |v| (-x * v - 0.5 * v * v).exp()) / TAU.sqrt();
             assert!((scaled_tail(x) / expected - 1.0).abs() < 1e-8, "{x}: {} {expected}", scaled_tail(x));
         }
+    }
+
+    #[test]
+    fn the_mass_between_two_places_is_the_integral_of_the_density() {
+        for [low, high] in [[-1.0, 2.0], [0.5, 0.7], [-9.0, -3.0], [3.0, 4.0], [-8.0, 8.0]] {
+            let expected = on_interval(low, high, 20, |x| log_normal(x, 1.0).exp());
+            assert!((normal_mass(low, high) / expected - 1.0).abs() < 1e-8, "{low} {high}");
+        }
+        assert_eq!(normal_mass(0.0, f64::INFINITY), 0.5);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(super) const PINWHEEL: ToyEntry = ToyEntry {
         reason: "with less, the mass lies on curves; with more, the blades fold over themselves",
         doc: "Standard deviation across a blade, before the toy's scaling.",
     }],
+    components: None,
     make: |values| Box::new(Pinwheel { noise: values["noise"] }),
 };
 

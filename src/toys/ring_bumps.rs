@@ -24,6 +24,7 @@ pub(super) const RING_BUMPS: ToyEntry = ToyEntry {
     name: "ring-bumps",
     description: "a ring of radius 2 with most of its mass left and right (Rezende & Mohamed's U1)",
     parameters: &[],
+    components: None,
     make: |_| Box::new(RingBumps { log_normaliser: on_box(BOX, STEP, |z| log_height(z).exp()).ln() }),
 };
 

@@ -16,6 +16,7 @@ pub(super) const STUDENT_T: ToyEntry = ToyEntry {
         reason: "with less, a few rows are so far out that 32-bit floats lose all others; with more, it is nearly a normal",
         doc: "Degrees of freedom of every variable: its tails have this power, plus 1.",
     }],
+    components: None,
     make: |values| Box::new(Independent(StudentT::new(values["degrees_of_freedom"]))),
 };
 

@@ -19,6 +19,7 @@ pub(super) const SWISS_ROLL: ToyEntry = ToyEntry {
     name: "swissroll",
     description: "a spiral of 1.5 turns; the noise is divided by 5, as the spiral is",
     parameters: &[Parameter { minimum: 0.1, maximum: 50.0, ..noise(1.0) }],
+    components: None,
     make: |values| Box::new(SwissRoll::new(values["noise"])),
 };
 

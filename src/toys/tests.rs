@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::random::{Purpose, stream};
+use crate::statistics::Estimate;
 
 /// Cells of the fine grid and of the coarse one, along each feature.
 const FINE: usize = 192;
@@ -36,12 +37,51 @@ const OTHERS: &[(&str, Set)] = &[
 /// it is.
 const BEYOND_GRIDS: &str = "student-t";
 
-/// Every toy that a grid takes with its default parameters, and the others.
+/// The unconditional toys.
+fn unconditional() -> impl Iterator<Item = &'static ToyEntry> {
+    TOYS.iter().filter(|entry| with(entry.name, &[]).context().is_empty())
+}
+
+/// The toys that are conditional on numbers.
+fn conditional() -> impl Iterator<Item = (&'static str, Box<dyn Toy>)> {
+    let all = TOYS.iter().map(|entry| (entry.name, with(entry.name, &[])));
+    all.filter(|(_, toy)| !toy.context().is_empty())
+}
+
+/// Every component of every toy that has some, alone.
+fn components() -> impl Iterator<Item = (String, Box<dyn Toy>)> {
+    let of = |entry: &ToyEntry| {
+        let values = entry.parameters.iter().map(|p| (p.name, p.default)).collect();
+        let name = entry.name;
+        let all = entry.components.map_or(Vec::new(), |components| components(&values));
+        all.into_iter().map(move |component| (format!("{name} {}", component.name), component.toy))
+    };
+    TOYS.iter().flat_map(of)
+}
+
+/// Every unconditional toy that a grid takes with its default parameters, the others, and the components of both.
 fn cases() -> impl Iterator<Item = (String, Box<dyn Toy>)> {
-    let on_grids = TOYS.iter().filter(|entry| entry.name != BEYOND_GRIDS);
+    let on_grids = unconditional().filter(|entry| entry.name != BEYOND_GRIDS);
     let standard = on_grids.map(|entry| (entry.name.to_owned(), with(entry.name, &[])));
     let others = OTHERS.iter().map(|(name, parameters)| (format!("{name} {parameters:?}"), with(name, parameters)));
-    standard.chain(others)
+    standard.chain(others).chain(components())
+}
+
+/// `draws` rows of a toy.
+fn draw(toy: &dyn Toy, draws: usize) -> Vec<Vec<f64>> {
+    let (mut rng, mut row) = (stream(0, Purpose::Test, 0), vec![0.0f32; toy.values()]);
+    let mut one = || {
+        toy.sample(&mut rng, &mut row);
+        row.iter().copied().map(f64::from).collect()
+    };
+    (0..draws).map(|_| one()).collect()
+}
+
+/// The mean surprise of rows with its standard error; rows that rounding puts outside the support left out.
+fn surprise_of(toy: &dyn Toy, rows: &[Vec<f64>]) -> Estimate {
+    let surprises: Vec<f64> = rows.iter().map(|row| -toy.log_density(row)).filter(|it| it.is_finite()).collect();
+    assert!(surprises.len() + 3 > rows.len(), "{} of {} rows in the support", surprises.len(), rows.len());
+    Estimate::of(surprises.into_iter())
 }
 
 /// Midpoints of `FINE` equal cells in each direction of the toy's bounds.
@@ -123,6 +163,102 @@ fn heavy_tails_have_the_entropy_of_their_draws_and_few_beyond_their_bounds() {
     }
 }
 
+#[test]
+fn a_toy_given_its_component_mixes_to_the_toy_and_has_the_entropy_of_its_draws() {
+    for entry in TOYS.iter().filter(|entry| entry.has_components()) {
+        let (all, given) = (with(entry.name, &[]), entry.build_given_component(&BTreeMap::new()).unwrap());
+        let context = given.context();
+        let classes = context[0].values();
+        assert_eq!((context.len(), context[0].name.as_str(), given.values()), (1, COMPONENT, all.features() + classes));
+        let rows = draw(&*given, DRAWS);
+        let found = surprise_of(&*given, &rows);
+        assert!((found.mean - given.entropy()).abs() < 4.0 * found.error.unwrap() + 1e-9, "{}: {found:?}", entry.name);
+        assert!(given.entropy() < all.entropy(), "{}: a component tells something", entry.name);
+        let share = |class: usize| rows.iter().filter(|row| row[all.features() + class] == 1.0).count() as f64;
+        let row_of = |features: &[f64], class: usize| {
+            let one_hot = (0..classes).map(|other| f64::from(u8::from(other == class)));
+            features.iter().copied().chain(one_hot).collect::<Vec<_>>()
+        };
+        for row in &rows[..50] {
+            // All defaults share the mass evenly.
+            let mixed: f64 =
+                (0..classes).map(|class| given.log_density(&row_of(&row[..all.features()], class)).exp()).sum();
+            let log = (mixed / classes as f64).ln();
+            assert!((log - all.log_density(&row[..all.features()])).abs() < 1e-6, "{}: {row:?}", entry.name);
+        }
+        for class in 0..classes {
+            let expected = DRAWS as f64 / classes as f64;
+            assert!((share(class) - expected).abs() < 5.0 * expected.sqrt(), "{}: {}", entry.name, share(class));
+        }
+    }
+    let uneven = toy_given_component("mixture-1d", &BTreeMap::from([("weight".to_owned(), 0.8)])).unwrap();
+    let first = draw(&*uneven, DRAWS).iter().filter(|row| row[1] == 1.0).count() as f64;
+    assert!((first / DRAWS as f64 - 0.8).abs() < 0.015, "{first}");
+    let entropy = 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln() + 0.2 * 0.5f64.ln();
+    assert!((uneven.entropy() - entropy).abs() < 1e-9, "a share of each normal's: {}", uneven.entropy());
+}
+
+/// The draws know nothing of density and entropy, which know nothing of the draws.
+#[test]
+fn densities_given_numbers_have_the_entropy_of_their_draws() {
+    for (name, toy) in conditional() {
+        let found = surprise_of(&*toy, &draw(&*toy, DRAWS));
+        let entropy = toy.entropy();
+        assert!((found.mean - entropy).abs() < 4.0 * found.error.unwrap() + 1e-6, "{name}: {found:?}, {entropy}");
+    }
+}
+
+/// Of those with two features: in a corner of the context's square too, where the prior's edge cuts.
+#[test]
+fn densities_given_numbers_integrate_to_one_at_every_context() {
+    let contexts = |name: &str| match name {
+        "two-moons-posterior" => [[-0.3, 0.2], [0.2, 0.6], [-1.0, 0.1]],
+        "two-moons-likelihood" => [[0.1, 0.2], [-0.9, 0.3], [1.0, -1.0]],
+        "gaussian-mixture-posterior" => [[0.0, 0.0], [3.0, -9.5], [10.5, 9.0]],
+        "gaussian-mixture-likelihood" => [[0.0, 0.0], [3.0, -9.5], [10.0, 10.0]],
+        other => panic!("contexts of {other}"),
+    };
+    for (name, toy) in conditional().filter(|(_, toy)| toy.features() == 2) {
+        let bounds: [[f64; 2]; 2] = toy.bounds().try_into().unwrap();
+        for [a, b] in contexts(name) {
+            let step = if name.starts_with("two-moons") { 0.003 } else { 0.04 };
+            let mass = quadrature::on_box(bounds, step, |[x, y]| toy.log_density(&[x, y, a, b]).exp());
+            assert!((mass - 1.0).abs() < 0.01, "{name} given {a}, {b}: a mass of {mass}");
+        }
+    }
+}
+
+#[test]
+fn the_posterior_of_the_linear_gaussian_is_normal_around_half_of_the_data() {
+    let (posterior, rows) =
+        (with("linear-gaussian-posterior", &[]), draw(&*with("linear-gaussian-posterior", &[]), 2000));
+    for row in &rows[..20] {
+        let (theta, x) = row.split_at(10);
+        let expected: f64 =
+            theta.iter().zip(x).map(|(theta, x)| normal::log_normal(theta - 0.5 * x, 0.05f64.sqrt())).sum();
+        assert!((posterior.log_density(row) - expected).abs() < 1e-9);
+    }
+    let mean = |of: fn(f64, f64) -> f64| {
+        let all = rows.iter().flat_map(|row| (0..10).map(|i| of(row[i], row[i + 10])));
+        all.sum::<f64>() / 20_000.0
+    };
+    assert!((mean(|theta, x| (theta - 0.5 * x).powi(2)) - 0.05).abs() < 0.002, "the variance given the data");
+    assert!(mean(|theta, x| (theta - 0.5 * x) * x).abs() < 0.004, "what is left does not depend on the data");
+}
+
+/// −3.656 nats where the prior's edge cuts nothing off: the literature's, by quadrature over θ.
+#[test]
+fn both_moons_of_the_posterior_share_the_mass_within_the_prior() {
+    let toy = with("two-moons-posterior", &[]);
+    let at = |x: f64, y: f64| toy.log_density(&[x, y, -0.3, 0.2]);
+    let square = |of: &dyn Fn(f64) -> f64| quadrature::on_box([[-1.0, 1.0]; 2], 0.002, |[x, y]| of(at(x, y)));
+    // What the grid gets wrong at the crescents' ends cancels.
+    let surprise = square(&quadrature::surprise) / square(&f64::exp);
+    assert!((surprise + 3.656).abs() < 2e-3, "{surprise}");
+    let below = quadrature::on_box([[-1.0, 1.0]; 2], 0.004, |[x, y]| if x + y < 0.0 { at(x, y).exp() } else { 0.0 });
+    assert!((below - 0.5).abs() < 0.01, "{below}");
+}
+
 /// Pearson's χ² of the counts, at most five standard deviations above its mean. Cells with few expected rows, and the
 /// outside, are taken together.
 fn assert_fits(name: &str, counts: &[f64], masses: &[f64]) {
@@ -165,6 +301,9 @@ fn entropies_are_those_of_the_table_of_facts() {
         ("abs", &[], 1.3379),
         ("sign", &[], 1.3379),
         ("ring-bumps", &[], 2.6600),
+        ("linear-gaussian-posterior", &[], -0.789),
+        ("linear-gaussian-likelihood", &[], 2.676),
+        ("two-moons-likelihood", &[], -4.349),
     ];
     for (name, parameters, expected) in cases {
         let entropy = with(name, parameters).entropy();
@@ -191,8 +330,9 @@ fn every_entropy_is_finite_and_densities_are_finite_far_away() {
             let entropy = toy.entropy();
             assert!(entropy.is_finite(), "{} {parameters:?}: {entropy}", entry.name);
             for x in [0.0, 1e-9, 17.0, -60.0, 3e4] {
-                let log = toy.log_density(&vec![x; toy.features()]);
-                let expected = log.is_finite() || entry.name == "checkerboard";
+                let log = toy.log_density(&vec![x; toy.values()]);
+                let has_edges = entry.name == "checkerboard" || !toy.context().is_empty();
+                let expected = log.is_finite() || has_edges && log == f64::NEG_INFINITY;
                 assert!(expected, "{} {parameters:?}: ln p = {log} at {x}", entry.name);
             }
         }
@@ -222,6 +362,8 @@ fn wrong_names_and_values_are_refused_with_the_reason() {
         (toy("cos", &none()), "no density in the plane"),
         (toy("moons", &one("nois", 0.1)), "known: noise"),
         (toy("checkerboard", &one("noise", 0.1)), "it has none"),
+        (toy_given_component("swissroll", &none()), "those that have: moons, "),
+        (toy_given_component("moons", &one("nois", 0.1)), "known: noise"),
         (toy("circles", &one("noise", 0.0)), "[0.01, 10]"),
         (toy("circles", &one("noise", f64::NAN)), "no density worth the name"),
     ];

@@ -6,6 +6,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use super::components::alike;
 use super::curve::Curve;
 use super::entry::noise;
 use super::quadrature::entropy_on_box;
@@ -28,6 +29,9 @@ pub(super) const TWO_SPIRALS: ToyEntry = ToyEntry {
         doc: "Standard deviation of the Gaussian noise, after the toy's scaling.",
         ..noise(0.1)
     }],
+    components: Some(|values| {
+        alike(&["first", "second"], |i| TwoSpirals { sign: Some([1.0, -1.0][i]), ..TwoSpirals::arm(values["noise"]) })
+    }),
     make: |values| Box::new(TwoSpirals::new(values["noise"])),
 };
 
@@ -36,13 +40,21 @@ pub(super) const TWO_SPIRALS: ToyEntry = ToyEntry {
 struct TwoSpirals {
     noise: f64,
     curve: Curve,
+    /// The sign of the only arm, of which `curve` is the one with +; `None`: both.
+    sign: Option<f64>,
 }
 
 impl TwoSpirals {
     fn new(noise: f64) -> Self {
+        let Self { curve, .. } = Self::arm(noise);
+        Self { noise, curve: curve.with_mirror_image(), sign: None }
+    }
+
+    /// The first arm alone.
+    fn arm(noise: f64) -> Self {
         // √U has the density 2√U.
-        let arm = Curve::new([0.0, END], point, |n| 2.0 * n / (END * END), noise, HALF_WIDTH);
-        Self { noise, curve: arm.with_mirror_image() }
+        let curve = Curve::new([0.0, END], point, |n| 2.0 * n / (END * END), noise, HALF_WIDTH);
+        Self { noise, curve, sign: Some(1.0) }
     }
 }
 
@@ -55,7 +67,7 @@ fn point(n: f64) -> [f64; 2] {
 impl Toy for TwoSpirals {
     fn sample(&self, rng: &mut ChaCha8Rng, row: &mut [f32]) {
         let middle = point(END * rng.random::<f64>().sqrt());
-        let sign = if rng.random::<bool>() { 1.0 } else { -1.0 };
+        let sign = self.sign.unwrap_or_else(|| if rng.random::<bool>() { 1.0 } else { -1.0 });
         for (value, middle) in row.iter_mut().zip(middle) {
             let uniform = HALF_WIDTH * (2.0 * rng.random::<f64>() - 1.0);
             *value = (sign * (middle + uniform) + self.noise * rng.sample::<f64, _>(StandardNormal)) as f32;
@@ -63,18 +75,23 @@ impl Toy for TwoSpirals {
     }
 
     fn log_density(&self, x: &[f64]) -> f64 {
-        self.curve.log_density([x[0], x[1]])
+        let sign = self.sign.unwrap_or(1.0);
+        self.curve.log_density([sign * x[0], sign * x[1]])
     }
 
     fn entropy(&self) -> f64 {
         let [x, y] = self.curve.extent(8.0);
-        // The density is the same at x and −x: half of the grid tells all.
         let is_empty = |centre, radius| self.curve.misses(centre, radius);
-        let upper_half = entropy_on_box([x, [0.0, y[1]]], 0.8 * self.noise, is_empty, |x| self.curve.log_density(x));
-        2.0 * upper_half
+        let on = |bounds| entropy_on_box(bounds, 0.8 * self.noise, is_empty, |x| self.curve.log_density(x));
+        match self.sign {
+            // The density is the same at x and −x: half of the grid tells all.
+            None => 2.0 * on([x, [0.0, y[1]]]),
+            Some(_) => on([x, y]),
+        }
     }
 
     fn bounds(&self) -> Vec<[f64; 2]> {
-        self.curve.extent(5.0).to_vec()
+        let turned = |[low, high]: [f64; 2]| if self.sign == Some(-1.0) { [-high, -low] } else { [low, high] };
+        self.curve.extent(5.0).map(turned).to_vec()
     }
 }

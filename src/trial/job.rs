@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::contexts::Seen;
 use super::folder::SPEC;
 use super::glimpses::Glimpses;
-use super::pictures::{Detail, View};
+use super::pictures::Detail;
 use super::whereabouts::Whereabouts;
 use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
 use crate::compute::Level;
@@ -136,18 +137,14 @@ impl Job<'_> {
                 false => flow.sample_given(&self.dataset.contexts(detail.samples()), self.trial.seed)?,
             };
             let samples = self.dataset.preprocessing.invert(&samples);
-            // A density given a context is not one picture.
-            let view = match self.dataset.context.is_empty() {
-                true => Some(View::new(&mut *flow, self.dataset, &samples, detail)?),
-                false => None,
-            };
+            let seen = Seen::new(&mut *flow, self.dataset, &samples, detail, self.trial.seed)?;
             // Frees the device's memory before the next trial begins.
             drop(flow);
             computed();
             snapshot.save()?;
             // Weights cannot be used without their spec, so it must be on disk with them.
             sync(&directory.join(SPEC)).map_err(std::io::Error::from)?;
-            self.show(directory, &samples, view.as_ref(), outcome.summary.steps, sink)?;
+            self.show(directory, &samples, &seen, outcome.summary.steps, sink)?;
         }
         Ok(outcome)
     }
@@ -162,14 +159,13 @@ impl Job<'_> {
         &self,
         directory: &Path,
         samples: &Matrix<f64>,
-        view: Option<&View<'_>>,
+        seen: &Seen<'_>,
         step: i64,
         sink: &mut dyn Sink,
     ) -> Result<(), TrainError> {
         write_table(&directory.join("samples.parquet"), &self.dataset.context.table(&self.dataset.columns, samples))
             .map_err(std::io::Error::other)?;
-        let pictures = view.map(|view| view.draw(&self.title())).transpose().map_err(std::io::Error::other)?;
-        for picture in pictures.unwrap_or_default() {
+        for picture in seen.draw(&self.title()).map_err(std::io::Error::other)? {
             let path = directory.join(format!("{}.png", picture.tag));
             write_view(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;

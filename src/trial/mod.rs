@@ -2,6 +2,7 @@
 //! opened again ([`SavedRun`]). Knows nothing of the other runs, nor of where they go on.
 
 mod agreement;
+mod contexts;
 mod estimate;
 mod folder;
 mod gallery;
@@ -9,6 +10,7 @@ mod glimpses;
 mod job;
 mod material;
 mod pictures;
+mod posterior;
 mod same_data;
 mod saved;
 mod standing;
@@ -18,6 +20,7 @@ mod whereabouts;
 pub use estimate::{Estimate, estimate, training_bytes};
 pub use folder::{SPEC, is_of_run, stranger};
 pub use job::Job;
+pub use posterior::{Posterior, posterior};
 pub use same_data::changed_data;
 pub use saved::{SavedRun, SavedRunError};
 pub use standing::{Standing, standing, was_killed};

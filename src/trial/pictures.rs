@@ -252,7 +252,7 @@ fn log_prob(flow: &mut dyn Flow, dataset: &Dataset, points: &Matrix<f64>) -> Res
 }
 
 /// Some rows of the data, data space: the first, or where rows have weights, each about as often as its weight says.
-fn some_rows(dataset: &Dataset, count: usize) -> Matrix<f64> {
+pub(super) fn some_rows(dataset: &Dataset, count: usize) -> Matrix<f64> {
     let weights = dataset.weights.as_ref();
     match (&dataset.train, weights) {
         // Quantised rows lie on a grid; held-out ones carry the noise that the flow was shown.

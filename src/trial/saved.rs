@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::agreement::{Disagreement, agree};
+use super::contexts::Seen;
 use super::folder::SPEC;
-use super::pictures::{Detail, View};
+use super::pictures::Detail;
 use crate::data::{Context, Dataset, Preprocessing};
 use crate::flow::{DeviceError, Flow};
 use crate::kernel;
@@ -201,17 +202,17 @@ impl SavedRun {
         train::log_prob(&mut *self.flow, &rows, &self.preprocessing)
     }
 
-    /// The pictures that a run ends with, in full detail; `dataset` is that of its spec. None of a conditional flow.
+    /// The pictures that a run ends with, in full detail; `dataset` is that of its spec.
     ///
     /// # Errors
     /// Where the device fails or a picture cannot be drawn.
     pub fn pictures(&mut self, dataset: &Dataset, title: &str) -> Result<Vec<Picture>, SavedPictureError> {
-        if !self.context.is_empty() {
-            return Ok(Vec::new());
-        }
         let seed = self.spec.seeds.first().copied().unwrap_or(0);
-        let samples = self.sample(Detail::Full.samples(), seed)?;
-        Ok(View::new(&mut *self.flow, dataset, &samples, Detail::Full)?.draw(title)?)
+        let samples = match self.context.is_empty() {
+            true => self.sample(Detail::Full.samples(), seed)?,
+            false => Matrix::default(),
+        };
+        Ok(Seen::new(&mut *self.flow, dataset, &samples, Detail::Full, seed)?.draw(title)?)
     }
 
     /// x → z. `noise`: seed of the noise that is added to quantised data; `None`: the rows carry it already, as samples do.

@@ -89,3 +89,59 @@ fn a_conditional_flow_scores_samples_and_transforms_what_it_is_given() {
         assert!(!here.path("no.csv").exists());
     }
 }
+
+#[test]
+fn a_toy_given_its_component_has_a_gap_a_split_and_a_posterior() {
+    let here = Workplace::new();
+    here.write(
+        "moons.toml",
+        "[dataset]\nname = \"moons\"\nnoise = 0.2\ncondition = true\ntest = 2000\n[model]\nwidth = 32\ncoupling = \"spline\"\n\
+         [training]\nsteps = 600\nbatch_size = 128\n",
+    );
+    here.runner("moons.toml --quiet").expect(0);
+    let gap = numbers(&parquet(here.path("results/moons/trials.parquet")), "gap")[0];
+    assert!((0.0..0.6).contains(&gap), "{gap}");
+    let folder = here.run_folder("results/moons", 0);
+    let run = folder.display();
+    assert!(folder.join("density.png").exists());
+    here.runner(&format!("plot {run}")).expect(0);
+    assert!(folder.join("plots/density.png").exists());
+    here.runner(&format!("split {run} -o parts")).expect(0);
+    let parts = fs::read_to_string(here.path("parts/test.csv")).expect("rows");
+    assert!(parts.starts_with("x1,x2,component\n") && parts.contains(",upper\n"), "{}", &parts[..40]);
+
+    here.runner(&format!("score {run} --data parts/test.csv --posterior -o p.parquet"))
+        .expect(0)
+        .says(&["accuracy 0.9"]);
+    let table = parquet(here.path("p.parquet"));
+    let names: Vec<String> = columns(&table).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["p(component=upper)", "p(component=lower)", "log_prob"]);
+    let of = |name: &str| numbers(&table, name);
+    here.runner(&format!("score {run} --data parts/test.csv -o given.parquet")).expect(0);
+    let given = numbers(&parquet(here.path("given.parquet")), "log_prob");
+    let classes = parts.lines().skip(1).map(|line| line.rsplit_once(',').expect("cells").1);
+    let rows = of(&names[0]).into_iter().zip(of(&names[1])).zip(of("log_prob")).zip(given).zip(classes);
+    let mut upper = Vec::new();
+    for ((((p_upper, p_lower), log_prob), given), class) in rows {
+        assert!((p_upper + p_lower - 1.0).abs() < 1e-9);
+        // p(class) = p(class | x) p(x) / p(x | class).
+        let p = if class == "upper" { p_upper } else { p_lower };
+        let prior = (p.ln() + log_prob - given).exp();
+        let of_upper = if class == "upper" { prior } else { 1.0 - prior };
+        assert!((of_upper - 0.5).abs() < 0.02, "{of_upper}");
+        upper.push(of_upper);
+    }
+    assert!(upper.iter().all(|share| (share - upper[0]).abs() < 1e-6), "one prior for all rows");
+
+    here.write("features.csv", "x1,x2\n0,1\n1,-0.5\n");
+    let alone = here.runner(&format!("score {run} --data features.csv --posterior -o features.parquet")).expect(0);
+    assert!(!alone.stderr.contains("accuracy"), "{alone:?}");
+    let p = numbers(&parquet(here.path("features.parquet")), "p(component=upper)");
+    assert!(p[0] > 0.9 && p[1] < 0.1, "{p:?}");
+    here.write("plain.toml", "[dataset]\nname = \"moons\"\n[model]\nwidth = 4\n[training]\nsteps = 1\n");
+    here.runner("plain.toml --quiet").expect(0);
+    let plain = here.run_folder("results/plain", 0);
+    here.runner(&format!("score {} --data features.csv --posterior -o no.csv", plain.display()))
+        .expect(2)
+        .says(&["--posterior: the run is unconditional"]);
+}

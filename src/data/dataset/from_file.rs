@@ -22,7 +22,7 @@ use crate::spec::{self, StandardizeBy, Steps, Transforms};
 pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Dataset, PathBuf), DataError> {
     let all = Parts::read(spec, folder, watch)?;
     let weights = all.weights();
-    let Parts { columns, context, shape, parts, weight, levels, mut warnings, unused_rows } = all;
+    let Parts { columns, mut context, shape, parts, weight, levels, mut warnings, unused_rows } = all;
     if !spec.augment.is_empty() && !shape.is_image() {
         let problem =
             format!("has {} plain features, and `dataset.augment` is for images; leave it out", columns.len());
@@ -41,6 +41,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
     refuse_constant_columns(&parts[0], &columns, &steps)?;
     refuse_unvaried_context(&parts[0], features, &context)?;
     let parts = parts.map(|part| Part { rows: context.spread(part.rows, features), ..part });
+    context.count(&parts[0].rows, features);
     let names: Vec<String> = columns.iter().cloned().chain(context.names()).collect();
     let [low, high] = spec.bounds.unwrap_or([0.0, levels.map_or(1.0, f64::from)]);
     let logit = spec.logit.map(|alpha| Logit { alpha, low, high });
@@ -79,8 +80,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
         false => plain,
     };
     let preprocessing = if by_channel { preprocessing.shared_by_channel(shape.channels) } else { preprocessing };
-    let classes = context.places().filter(|(column, _)| column.classes.is_some()).flat_map(|(_, places)| places);
-    let preprocessing = preprocessing.unscaled_at(classes.map(|place| features + place));
+    let preprocessing = preprocessing.unscaled_at(context.class_places(features));
     let mut files: Vec<DataFile> = Vec::new();
     for part in &parts {
         if files.iter().all(|file| file.path != part.path) {
@@ -181,7 +181,7 @@ fn transforms(spec: &spec::Dataset, columns: &[String], train: &Part) -> Result<
 
 /// A context that never varies tells nothing, and of a class with one row nothing can be learned.
 fn refuse_unvaried_context(train: &Part, features: usize, context: &Context) -> Result<(), DataError> {
-    for (i, Given { name, classes }) in context.columns.iter().enumerate() {
+    for (i, Given { name, classes, .. }) in context.columns.iter().enumerate() {
         let values = || train.rows.iter_rows().map(|row| row[features + i]);
         let rows_of = |class: usize| values().filter(|value| *value == class as f64).count();
         let first = values().next().unwrap_or_default();

@@ -9,14 +9,15 @@ use crate::data::provenance::Provenance;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::spec::{self, Amount};
-use crate::toys::Toy;
+use crate::toys::{Toy, toy, toy_given_component};
 
 /// Rows drawn to find the mean and variance of a toy whose training rows are always fresh.
 const ROWS_FOR_SCALE: usize = 20_000;
 
-/// Names of the features.
-pub fn columns(toy: &dyn Toy) -> Vec<String> {
-    (1..=toy.features()).map(|i| format!("x{i}")).collect()
+/// The toy that `spec` asks for by this name, given its component where the spec says so.
+pub fn toy_of(spec: &spec::Dataset, name: &str) -> Result<Box<dyn Toy>, DataError> {
+    let make = if spec.condition { toy_given_component } else { toy };
+    Ok(make(name, &spec.toy_parameters())?)
 }
 
 /// Validation and test rows.
@@ -40,17 +41,17 @@ pub fn rows(spec: &spec::Dataset, toy: &dyn Toy) -> Result<(Option<Matrix<f64>>,
         Amount::Fresh(_) => None,
         amount => Some(rows("train", amount)?),
     };
-    room_for([("train", train.unwrap_or(0)), ("validation", validation), ("test", test)], toy.features())?;
+    room_for([("train", train.unwrap_or(0)), ("validation", validation), ("test", test)], toy.values())?;
     let draw = |purpose, rows| toy_rows(toy, spec.seed, purpose, rows);
     let held_out = [draw(Purpose::ValidationRows, validation), draw(Purpose::TestRows, test)];
     Ok((train.map(|rows| draw(Purpose::TrainRows, rows)), held_out))
 }
 
 /// Checks that memory has room for the rows of all parts.
-fn room_for(parts: [(&'static str, usize); 3], features: usize) -> Result<(), DataError> {
+fn room_for(parts: [(&'static str, usize); 3], values: usize) -> Result<(), DataError> {
     /// A number as it is drawn and, of most rows, once more as the flow takes it.
     const BYTES: u64 = 12;
-    let bytes = |rows: usize| (rows as u64).saturating_mul(BYTES * features as u64);
+    let bytes = |rows: usize| (rows as u64).saturating_mul(BYTES * values as u64);
     let needed = parts.iter().fold(0_u64, |sum, (_, rows)| sum.saturating_add(bytes(*rows)));
     let free = memory::free();
     if needed <= free {
@@ -71,19 +72,23 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
     let (train, [validation, test]) = rows(spec, &*toy)?;
     let fresh = train.is_none();
     let train = train.unwrap_or_else(|| rows_for_scale(&*toy, spec.seed));
-    let identity = Preprocessing::identity(toy.features());
+    let mut context = Context::of_toy(&*toy);
+    context.count(&train, toy.features());
+    let identity = Preprocessing::identity(toy.values()).with_context(context.values());
     let preprocessing = match spec.standardize {
         true => identity.standardized(&train, None, &mut stream(spec.seed, Purpose::ScaleNoise, 0)),
         false => identity,
     };
+    let preprocessing = preprocessing.unscaled_at(context.class_places(toy.features()));
     let parts = [(!fresh).then_some(&train), Some(&validation), Some(&test)];
-    let columns = columns(&*toy);
-    let provenance = Provenance::of(&columns, parts, Vec::new());
+    let columns = toy.names();
+    let names: Vec<String> = columns.iter().cloned().chain(context.names()).collect();
+    let provenance = Provenance::of(&names, parts, Vec::new());
     let [validation, test] = [validation, test].map(|part| preprocessing.apply(&part));
     Ok(Dataset {
         shape: toy.features().into(),
         columns,
-        context: Context::default(),
+        context,
         train: if fresh { Train::Fresh } else { Train::Rows(train) },
         validation,
         test,
@@ -103,11 +108,11 @@ pub fn load(spec: &spec::Dataset, toy: Box<dyn Toy>) -> Result<Dataset, DataErro
 /// number of the block: a row depends on its own number only, not on how many are drawn.
 pub fn toy_rows(toy: &dyn Toy, seed: u64, purpose: Purpose, rows: usize) -> Matrix<f64> {
     const BLOCK: usize = 1024;
-    let mut matrix = Matrix::zeros(rows, toy.features());
-    let mut one = vec![0.0; toy.features()];
-    for (block, chunk) in matrix.as_mut_slice().chunks_mut(BLOCK * toy.features()).enumerate() {
+    let mut matrix = Matrix::zeros(rows, toy.values());
+    let mut one = vec![0.0; toy.values()];
+    for (block, chunk) in matrix.as_mut_slice().chunks_mut(BLOCK * toy.values()).enumerate() {
         let mut rng = stream(seed, purpose, block as u64);
-        for row in chunk.chunks_exact_mut(toy.features()) {
+        for row in chunk.chunks_exact_mut(toy.values()) {
             toy.sample(&mut rng, &mut one);
             row.iter_mut().zip(&one).for_each(|(to, from)| *to = f64::from(*from));
         }

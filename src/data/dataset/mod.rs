@@ -18,7 +18,7 @@ use super::weights::Weights;
 use crate::matrix::Matrix;
 use crate::shape::{Layout, Shape};
 use crate::spec::{self, Augment};
-use crate::toys::{Toy, toy};
+use crate::toys::Toy;
 
 pub use parts::{Part, Parts};
 
@@ -74,7 +74,7 @@ impl Dataset {
         let toy = self.toy.as_ref()?;
         Some(self.exact.get_or_init(|| {
             let rows = self.preprocessing.invert(&self.test);
-            rows.as_slice().par_chunks(self.features()).map(|row| toy.log_density(row)).collect()
+            rows.as_slice().par_chunks(toy.values()).map(|row| toy.log_density(row)).collect()
         }))
     }
 
@@ -118,7 +118,7 @@ impl Dataset {
 /// Everything in [`DataError`].
 pub fn load(spec: &spec::Dataset, folder: &Path, batch_size: usize, watch: &Watch) -> Result<Dataset, DataError> {
     let (dataset, path) = match &spec.name {
-        Some(name) => (from_toy::load(spec, toy(name, &spec.toy_parameters())?)?, None),
+        Some(name) => (from_toy::load(spec, from_toy::toy_of(spec, name)?)?, None),
         None => {
             let (dataset, path) = from_file::load(spec, folder, watch)?;
             (dataset, Some(path))
@@ -139,6 +139,7 @@ mod tests {
     use crate::data::Logit;
     use crate::random::Purpose;
     use crate::spec::{Amount, Fresh};
+    use crate::toys::toy;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 

@@ -12,7 +12,6 @@ use crate::data::weights::Weights;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
 use crate::spec::{self, Amount, FileFormat};
-use crate::toys::toy;
 
 /// The rows of all three parts.
 #[derive(Debug)]
@@ -50,13 +49,18 @@ pub struct Part {
 
 impl Parts {
     /// The rows of what `spec` names, files as [`Parts::read`] or a toy: its parts come from no file, and the training part is empty
-    /// where its rows are always fresh.
+    /// where its rows are always fresh. A class of the context has a value for every class, of shape
+    /// `[rows, features + context]`.
     ///
     /// # Errors
     /// As [`load`](super::load).
     pub fn of(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<Self, DataError> {
-        let Some(name) = &spec.name else { return Self::read(spec, folder, watch) };
-        let toy = toy(name, &spec.toy_parameters())?;
+        let Some(name) = &spec.name else {
+            let all = Self::read(spec, folder, watch)?;
+            let spread = |part: Part| Part { rows: all.context.spread(part.rows, all.columns.len()), ..part };
+            return Ok(Self { parts: all.parts.map(spread), ..all });
+        };
+        let toy = from_toy::toy_of(spec, name)?;
         let (train, [validation, test]) = from_toy::rows(spec, &*toy)?;
         let part = |rows: Matrix<f64>| Part {
             path: PathBuf::new(),
@@ -65,9 +69,8 @@ impl Parts {
             weights: Vec::new(),
         };
         let parts = [train.unwrap_or_default(), validation, test].map(part);
-        let columns = from_toy::columns(&*toy);
+        let (columns, context) = (toy.names(), Context::of_toy(&*toy));
         let shape = Shape::from(columns.len());
-        let context = Context::default();
         Ok(Self { columns, context, shape, parts, weight: None, levels: None, warnings: Vec::new(), unused_rows: 0 })
     }
 
@@ -133,7 +136,7 @@ impl Parts {
             (self.columns, self.shape, self.levels) = (table.columns[..features].to_vec(), table.shape(), table.levels);
             let names = table.columns[features..].iter().cloned();
             let words = table.context.iter().map(|words| words.as_ref().map(|_| Vec::new()));
-            self.context.columns = names.zip(words).map(|(name, classes)| Given { name, classes }).collect();
+            self.context.columns = names.zip(words).map(|(name, classes)| Given::new(name, classes)).collect();
         }
         let expected: Vec<String> =
             self.columns.iter().chain(self.context.columns.iter().map(|column| &column.name)).cloned().collect();

@@ -12,7 +12,7 @@ use crate::toys::{Parameter, TOYS};
 const STANDARDIZE_BY: Kind = choice(&["feature", "channel"]);
 const TEXT: When = When::Format(&["csv", "tsv"]);
 
-/// What says which data are learned; a toy's own parameters follow.
+/// What says which data are learned; the other keys follow.
 #[rustfmt::skip]
 pub(super) static SOURCE: &[Row] = &[
     row("dataset.name", Kind::Toy, Absent, "", "A toy density; this or `path` must be given."),
@@ -22,7 +22,7 @@ pub(super) static SOURCE: &[Row] = &[
 ];
 
 /// The keys that some toy has for itself, by name.
-pub(super) fn toy_parameters() -> impl Iterator<Item = Row> {
+fn toy_parameters() -> impl Iterator<Item = Row> {
     let mut parameters: Vec<_> = TOYS.iter().flat_map(|toy| toy.parameters.iter().map(move |p| (toy, p))).collect();
     parameters.sort_by_key(|(_, parameter)| parameter.name);
     parameters.into_iter().map(|(toy, parameter)| {
@@ -35,8 +35,23 @@ pub(super) fn toy_parameters() -> impl Iterator<Item = Row> {
     })
 }
 
+const CONDITION: &str = "dataset.condition";
+
+/// Whether a toy is conditional, for those that have something to be conditional on.
+fn toy_condition() -> Row {
+    let of: Vec<_> = TOYS.iter().filter(|toy| toy.has_components()).map(|toy| toy.name).collect();
+    let doc = "Whether the density is conditional on the component that a row comes from, a class called `component`.";
+    row(CONDITION, Kind::Bool, Value("false"), "", doc).when(When::Is("dataset.name", of.leak())).since(Later)
+}
+
+/// All rows but those of the source: those of toys alone beside those of files that have the same key.
+pub(super) fn rows() -> impl Iterator<Item = Row> {
+    let of_both = |row: &Row| (row.path == CONDITION).then(toy_condition).into_iter().chain([*row]);
+    toy_parameters().chain(ROWS.iter().flat_map(of_both))
+}
+
 #[rustfmt::skip]
-pub(super) static ROWS: &[Row] = &[
+static ROWS: &[Row] = &[
     // Beside the row of the toy that has a parameter of this name.
     row("dataset.weight", Kind::Column, Absent, "",
         "A column of positive weights, no feature: how much each row counts in every mean, of training, of validation and test \
@@ -61,10 +76,10 @@ pub(super) static ROWS: &[Row] = &[
     row("dataset.label", Kind::Column, Absent, "",
         "A column to leave out, for it is no feature: its name, or its number (-1 is the last).").when(When::File),
     row("dataset.context", Kind::Texts, Value("[]"), "",
-        "Columns that the density is conditional on, no features: numbers, scaled as features are, or classes, which columns of words          are.").when(When::File).since(Later),
+        "Columns that the density is conditional on, no features: numbers, scaled as features are, or classes, which columns of words are.").when(When::File).since(Later),
     row("dataset.categories", Kind::Texts, Value("[]"), "",
         "Those of `context` whose numbers name classes, such as 0, 1 and 2.").when(When::File).since(Later),
-    row("dataset.condition", Kind::Bool, Value("false"), "",
+    row(CONDITION, Kind::Bool, Value("false"), "",
         "Whether the density is conditional on the classes in `label`.").when(When::File).since(Later),
     row("dataset.missing", choice(&["error", "drop"]), Value("'error'"), "",
         "What becomes of rows with missing values.").when(When::File),

@@ -188,9 +188,9 @@ static GROUPS: LazyLock<BTreeMap<&'static str, Vec<&'static Key>>> = LazyLock::n
 });
 
 static TABLE: LazyLock<Vec<Key>> = LazyLock::new(|| {
-    let sections = [dataset::ROWS, model::ROWS, optimizer::ROWS, training::ROWS, sweep::ROWS, engine::ROWS];
+    let sections = [model::ROWS, optimizer::ROWS, training::ROWS, sweep::ROWS, engine::ROWS];
     let source = [experiment::ROWS, dataset::SOURCE].concat();
-    source.into_iter().chain(dataset::toy_parameters()).chain(sections.concat()).map(Row::key).collect()
+    source.into_iter().chain(dataset::rows()).chain(sections.concat()).map(Row::key).collect()
 });
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::spec::variant::When;
 /// A row as it is written: a [`Key`] whose default is still text.
 #[derive(Clone, Copy)]
 pub(crate) struct Row {
-    path: &'static str,
+    pub(super) path: &'static str,
     kind: Kind,
     default: Fallback,
     unit: &'static str,

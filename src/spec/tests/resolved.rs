@@ -115,6 +115,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.context", &["dataset.path=data.csv"], "['a']"),
     ("dataset.categories", &["dataset.path=data.csv", "dataset.context=['a', 'b']"], "['a']"),
     ("dataset.condition", &["dataset.path=data.csv", "dataset.label=-1"], "true"),
+    ("dataset.condition", &["dataset.name=moons"], "true"),
     ("dataset.missing", &["dataset.path=data.csv"], "drop"),
     ("dataset.duplicates", &["dataset.path=data.csv"], "drop"),
     ("dataset.rows", &["dataset.path=data.csv"], "7"),
