@@ -2,8 +2,8 @@
 //! accounts for, alone and in pairs.
 //!
 //! A functional analysis of variance over a forest of regression trees (Hutter, Hoos & Leyton-Brown 2014). A tree is constant on
-//! boxes that fill the space, so that its means over all settings but one or two are sums, and exact. Pure functions of numbers: the
-//! same table has the same forest.
+//! boxes that fill the space, so that its means over all settings but one or two are sums, and exact. Pure functions of numbers:
+//! the same table has the same forest.
 
 mod forest;
 mod tree;

@@ -17,11 +17,12 @@ const BELOW: f64 = 58.0;
 /// Widest word beside the panel.
 const WORD: f64 = 180.0;
 
-/// How the levels of a setting lie along an axis: its limits and ticks. Every level has a part of
-/// equal length.
+/// How the levels of a setting lie along an axis: its limits and ticks. Every level has a part of equal length.
 struct Axis {
     limits: [f64; 2],
     ticks: Vec<Tick>,
+    /// Whether it is in numbers, not in numbers of levels.
+    is_range: bool,
 }
 
 /// The mean of the metric over the two settings that explain most together; bright is good, dots are trials. `None` where there is
@@ -59,21 +60,9 @@ pub fn pair_figure(title: &str, explained: &Explained) -> Result<Option<Figure>,
         let surface = &surface;
         move |across| tone(surface[((across * columns as f64) as usize).min(columns - 1) * rows + row])
     });
-    // Equal levels of many trials would lie on one dot.
-    let place = |level: usize, levels: usize, trial: usize, turn: f64| {
-        (level as f64 + 0.5 + 0.6 * ((trial as f64 * turn).fract() - 0.5)) / levels as f64
-    };
-    let dots: Vec<(f64, f64)> = explained
-        .observations
-        .levels
-        .iter()
-        .enumerate()
-        .map(|(trial, levels)| {
-            let right = place(levels[x], columns, trial, 0.754_877_666);
-            let over = place(levels[y], rows, trial, 0.569_840_291);
-            (left + right * SIDE, head + (1.0 - over) * SIDE)
-        })
-        .collect();
+    let [across, over] = [(x, &below), (y, &beside)].map(|(index, axis)| places(explained, index, axis));
+    let at = |(across, over): (f64, f64)| (left + across * SIDE, head + (1.0 - over) * SIDE);
+    let dots: Vec<(f64, f64)> = across.into_iter().zip(over).map(at).collect();
     canvas.discs(dots.iter().copied(), 3.6, plotters::style::WHITE.into());
     canvas.discs(dots, 2.4, INK.into());
     panel.draw_axes(&mut canvas, XAxis::Marked(&along.name, &below.ticks), YAxis::Bare);
@@ -102,6 +91,24 @@ pub fn pair_figure(title: &str, explained: &Explained) -> Result<Option<Figure>,
     Ok(Some(Figure { stem, description, canvas }))
 }
 
+/// Where each trial lies along an axis, as a share of its length. Trials at one level are spread over its part, for they would
+/// lie on one dot.
+fn places(explained: &Explained, index: usize, axis: &Axis) -> Vec<f64> {
+    let setting = &explained.settings[index];
+    let of_level = |trial: usize, level: usize| {
+        // Another irrational step for each setting, so that dots do not lie on lines.
+        let turn = (trial as f64 * (0.754_877_666 + 0.1 * index as f64)).fract() - 0.5;
+        (level as f64 + 0.5 + 0.6 * turn) / setting.levels.len() as f64
+    };
+    let [low, high] = axis.limits;
+    let levels = explained.observations.levels.iter().map(|levels| levels[index]);
+    let place = |(trial, (level, number)): (usize, (usize, Option<f64>))| match number {
+        Some(number) if axis.is_range => (setting.along(number) - low) / (high - low),
+        _ => of_level(trial, level),
+    };
+    levels.zip(explained.numbers(index)).enumerate().map(place).collect()
+}
+
 /// Every level has a part of equal length; a range has round numbers below it, where all its trials have it.
 fn axis(setting: &Setting) -> Axis {
     let ends: Option<Vec<[f64; 2]>> = setting
@@ -115,10 +122,10 @@ fn axis(setting: &Setting) -> Axis {
     if let Some(ends) = ends.filter(|ends| !ends.is_empty()) {
         let limits = [ends[0][0], ends[ends.len() - 1][1]].map(|end| setting.along(end));
         let ticks = if setting.scale == Scale::Log { log_ticks(limits) } else { ticks(limits, 7) };
-        return Axis { limits, ticks };
+        return Axis { limits, ticks, is_range: true };
     }
     let every = setting.levels.len().div_ceil(12);
     let tick = |(i, level): (usize, &Level)| Tick { value: i as f64, label: level.label() };
     let ticks = setting.levels.iter().enumerate().step_by(every).map(tick).collect();
-    Axis { limits: [-0.5, setting.levels.len() as f64 - 0.5], ticks }
+    Axis { limits: [-0.5, setting.levels.len() as f64 - 0.5], ticks, is_range: false }
 }

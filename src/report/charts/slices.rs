@@ -32,7 +32,8 @@ fn slice_chart(title: &str, explained: &Explained, index: usize) -> Chart {
         false => Series { line: means, band: spread, ..mean },
     };
     let values = &explained.observations.values;
-    let places = explained.observations.levels.iter().map(|levels| middle(levels[index]));
+    let levels = explained.observations.levels.iter().map(|levels| middle(levels[index]));
+    let places = levels.zip(explained.numbers(index)).map(|(middle, number)| number.or(middle));
     let dots = places.zip(values).filter_map(|(x, value)| Some((x?, *value))).collect();
     let trials = Series { name: "trials".into(), color: BEHIND, dots, ..Series::default() };
     let mut notes = vec![format!("{}: ± deviation over trees", if is_words { "bars" } else { "band" })];

@@ -9,6 +9,7 @@ mod tests;
 pub(super) use setting::{Level, Setting};
 
 use super::Comparison;
+use super::charts::scale::number;
 use super::comparison::Group;
 use crate::importance::{Forest, Observations, Share};
 use crate::spec::counted;
@@ -107,8 +108,8 @@ impl<'a> Explained<'a> {
         let trials = self.observations.values.len();
         let explained = self.forest.explained();
         let mut notes = vec![format!(
-            "shares of the variance of {metric} over the space of {}, by functional ANOVA of a forest; ±: standard deviation over its \
-             trees; at trials that its trees have not seen it explains {:.0} % (R²)",
+            "shares of the variance of {metric} over the space of {}, by functional ANOVA of a forest; ±: standard deviation over \
+             its trees; at trials that its trees have not seen it explains {:.0} % (R²)",
             counted(trials, "trial"),
             100.0 * explained.max(0.0)
         )];
@@ -125,6 +126,16 @@ impl<'a> Explained<'a> {
             ));
         }
         notes
+    }
+
+    /// The number that each trial has for a setting that is a range, in the order of the observations; `None` where it is no
+    /// range or the trial does not have it.
+    pub(super) fn numbers(&self, setting: usize) -> impl Iterator<Item = Option<f64>> {
+        let Setting { name, levels, .. } = &self.settings[setting];
+        let is_range = matches!(levels.last(), Some(Level::Cell(_)));
+        let metric = self.comparison.metric.name;
+        let trials = self.comparison.groups.iter().filter(move |group| group.estimates.contains_key(metric));
+        trials.map(move |group| group.keys.get(name).and_then(number).filter(|_| is_range))
     }
 
     /// The name of a pair.
