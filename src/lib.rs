@@ -23,6 +23,7 @@ pub mod engine;
 pub mod flow;
 mod gamma;
 mod hex;
+pub mod importance;
 pub mod kernel;
 pub mod layers;
 mod locks;

@@ -57,6 +57,8 @@ pub enum Purpose {
     Centres = 42,
     /// Rows that stay, by their weights; index = 0.
     Thinning = 43,
+    /// Points that a tree is grown on; index = number of the tree.
+    Bootstrap = 60,
 }
 
 /// The generator for one (seed, purpose, index).

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&[&str]] = &[
     // Used everywhere, and knowing of no room.
     &["atomic", "columns", "gamma", "hex", "locks", "matrix", "quantity", "random", "shape", "statistics", "student_t"],
+    &["importance"],
     &["toys"],
     &["spec"],
     &["search"],

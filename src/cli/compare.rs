@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, SerReader, SerWriter};
+use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsResult, SerReader, SerWriter};
 
+use super::importance;
 use super::options::stdout_width;
 use super::output::{print, tell};
 use super::spare::{learned_from, spare};
@@ -15,6 +16,7 @@ use super::target::is_stream;
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::record::{Manifest, read_runs, trial_columns};
+use crate::report::Explained;
 use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, once_each, rows};
 use crate::spec::{choose, counted, flat, key_paths, nearest};
 use crate::trial::SPEC;
@@ -30,6 +32,9 @@ pub(super) struct Compare {
     /// Group runs by these keys instead of by trial, e.g. --by model.depth
     #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ',')]
     by: Vec<String>,
+    /// Tell how much of the metric's variance each setting explains, and draw it into the folder `plots` of the experiment
+    #[arg(long, conflicts_with = "by")]
+    importance: bool,
     /// How to write it [default: told by FILE's extension, else table]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -75,6 +80,9 @@ impl Compare {
         let by = if by.is_empty() { By::Trial } else { By::Keys(by) };
         let comparison = Comparison::new(&runs, &by, metric);
         has_metric(&comparison)?;
+        if self.importance {
+            return self.explain(&comparison, format);
+        }
         let poorly_known = comparison.poorly_known();
         if poorly_known > 0 {
             tell(format_args!(
@@ -85,7 +93,26 @@ impl Compare {
         if let Some(note) = comparison.data_note() {
             tell(format_args!("note: {note}"));
         }
-        self.write(&comparison, format)?;
+        let width = if self.file().is_none() { stdout_width() } else { None };
+        self.write(format, comparison.text(width), || comparison.markdown(), || comparison.frame())?;
+        Ok(Exit::Success)
+    }
+
+    /// Which settings explain the metric, in a table and in pictures.
+    fn explain(&self, comparison: &Comparison, format: Format) -> Result<Exit, Failure> {
+        let failed = |error| Failure::Usage(format!("--importance: {error}"));
+        let explained = Explained::new(comparison).map_err(failed)?;
+        for note in comparison.data_note().into_iter().chain(explained.notes()) {
+            tell(format_args!("note: {note}"));
+        }
+        self.write(format, explained.text(), || explained.markdown(), || explained.frame())?;
+        if let [experiment] = self.paths.as_slice()
+            && experiment.is_dir()
+        {
+            let name = experiment.canonicalize().ok();
+            let name = name.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+            importance::draw(&explained, &name, &experiment.join("plots"))?;
+        }
         Ok(Exit::Success)
     }
 
@@ -111,14 +138,20 @@ impl Compare {
         }
     }
 
-    fn write(&self, comparison: &Comparison, format: Format) -> Result<(), Failure> {
+    /// Writes a table in whichever of its forms is asked for.
+    fn write(
+        &self,
+        format: Format,
+        text: String,
+        markdown: impl Fn() -> String,
+        frame: impl Fn() -> PolarsResult<DataFrame>,
+    ) -> Result<(), Failure> {
         let mut bytes = Vec::new();
-        let width = if self.file().is_none() { stdout_width() } else { None };
         match format {
-            Format::Table => bytes.extend(comparison.text(width).bytes()),
-            Format::Markdown => bytes.extend(comparison.markdown().bytes()),
+            Format::Table => bytes.extend(text.bytes()),
+            Format::Markdown => bytes.extend(markdown().bytes()),
             Format::Csv | Format::Parquet => {
-                let mut frame = comparison.frame().map_err(Failure::run)?;
+                let mut frame = frame().map_err(Failure::run)?;
                 match format {
                     Format::Csv => CsvWriter::new(&mut bytes).finish(&mut frame),
                     _ => ParquetWriter::new(&mut bytes).finish(&mut frame).map(|_| ()),

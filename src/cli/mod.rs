@@ -7,6 +7,7 @@ mod compare;
 mod completions;
 mod diagnose;
 mod exec;
+mod importance;
 mod init;
 mod list;
 mod man;

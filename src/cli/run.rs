@@ -164,7 +164,9 @@ impl Run {
         for (laid_out, cluster, submission) in &mut submitted {
             loop {
                 slurm::wait(submission.earlier_jobs.iter().chain(&submission.jobs), tell).map_err(failed)?;
-                let Some(next) = slurm::submit_next(laid_out, *cluster, tell).map_err(failed)? else { break };
+                let Some(next) = slurm::submit_next(laid_out, *cluster, submission, tell).map_err(failed)? else {
+                    break;
+                };
                 print(format_args!("{}: {next}", laid_out.plan().experiment))?;
                 *submission = next;
             }

@@ -143,6 +143,15 @@ fn is_left_behind(search: &Search, run: &Trial) -> bool {
     run.until.is_some() && !search.is_running(run)
 }
 
+/// What has become of an experiment between two stages of its search.
+#[derive(Clone, Debug, Default)]
+pub struct Grown {
+    /// Whether there is a next stage.
+    pub goes_on: bool,
+    /// A line about each run that was stopped at its rung.
+    pub stopped: Vec<String>,
+}
+
 /// An experiment whose plan is stored.
 pub struct LaidOut<'a> {
     growing: Growing<'a>,
@@ -167,14 +176,13 @@ impl LaidOut<'_> {
     }
 
     /// Goes on to the next stage of the search and stores the plan, where all runs so far have ended or are paused at their rung,
-    /// and ends those that do not go on; returns whether there is a next stage. `rows` then has those that have ended.
+    /// and ends those that do not go on. `rows` then has those that have ended.
     ///
     /// # Errors
     /// As [`Growing::lay_out`].
-    pub fn grow(&mut self, results: &Path, rows: &mut Rows, tell: impl Fn(String)) -> Result<bool, EngineError> {
-        let grown = self.next_stage(results, rows, &tell)?;
-        self.end_left_behind(results, rows, &tell)?;
-        Ok(grown)
+    pub fn grow(&mut self, results: &Path, rows: &mut Rows, tell: impl Fn(String)) -> Result<Grown, EngineError> {
+        let goes_on = self.next_stage(results, rows, &tell)?;
+        Ok(Grown { goes_on, stopped: self.end_left_behind(results, rows)? })
     }
 
     fn next_stage(&mut self, results: &Path, rows: &Rows, tell: impl Fn(String)) -> Result<bool, EngineError> {
@@ -209,24 +217,25 @@ impl LaidOut<'_> {
         Ok(grown)
     }
 
-    /// Ends the runs that are paused and do not go on.
-    fn end_left_behind(&self, results: &Path, rows: &mut Rows, tell: impl Fn(String)) -> Result<(), EngineError> {
-        let Some(halving) = self.growing.search.as_ref().and_then(Search::halving) else { return Ok(()) };
+    /// Ends the runs that are paused and do not go on; a line about each.
+    fn end_left_behind(&self, results: &Path, rows: &mut Rows) -> Result<Vec<String>, EngineError> {
+        let Some(halving) = self.growing.search.as_ref().and_then(Search::halving) else { return Ok(Vec::new()) };
+        let mut stopped = Vec::new();
         // Nothing is lost with a warning of a curve: its copy is told of by the run itself.
         let warn: Warn = Arc::new(|_| {});
         for run in self.growing.left_behind() {
             let ended = end_at_rung(run, results, halving.keep_stopped, warn.clone());
             if let Some(ended) = ended.map_err(WriteError::at(&run.directory(results)))? {
                 let steps = ended.summary.as_ref().map_or(0, |summary| summary.steps);
-                tell(format!("{} seed {}: stopped at step {steps}", run.id, run.seed));
+                stopped.push(format!("{} seed {}: stopped at step {steps}", run.id, run.seed));
                 rows.insert(key(run), ended);
             }
         }
-        Ok(())
+        Ok(stopped)
     }
 
     /// What the search is at; `None` where there is none.
-    pub fn progress(&self) -> Option<String> {
+    pub fn progress(&self, results: &Path) -> Option<String> {
         let Plan { experiment, trials, told, .. } = self.plan();
         let search = self.growing.search.as_ref()?;
         let (round, rounds) = search.progress();
@@ -240,17 +249,17 @@ impl LaidOut<'_> {
             let id = trials.iter().find(|trial| trial.spec_hash == *hash).map_or(hash, |trial| &trial.id);
             format!("; best {metric} so far {score:.4} ({id})")
         });
-        let stage = search.halving().map_or_else(String::new, |_| self.stage(search.rung()));
+        let stage = search.halving().map_or_else(String::new, |_| self.stage(search.rung(), results));
         Some(format!("{experiment}: round {round} of {rounds}{stage}{best}"))
     }
 
     /// What the last stage of a halving is, and what was saved before it.
-    fn stage(&self, rung: Option<Rung>) -> String {
+    fn stage(&self, rung: Option<Rung>, results: &Path) -> String {
         let due = self.growing.due.iter().map(|place| &self.growing.plan.trials[*place]);
         let running = due.filter(|run| self.growing.search.as_ref().is_some_and(|search| !is_left_behind(search, run)));
         let runs = counted(running.count(), "run");
         let to = rung.map_or_else(|| "the end".to_owned(), |rung| format!("the rung at step {}", rung.step));
-        let saved = |run: &Trial| Some(run.spec.training.steps?.saturating_sub(run.until?));
+        let saved = |run: &Trial| Some(full_length(run, results)?.saturating_sub(run.until?));
         let saved: usize = self.growing.left_behind().filter_map(saved).sum();
         format!(", {runs} to {to}, {} saved", counted(saved, "step"))
     }
@@ -274,6 +283,16 @@ impl LaidOut<'_> {
         }
         write_experiment(&folder, &plan.experiment, &points.into_values().collect::<Vec<_>>())
     }
+}
+
+/// Steps of a run that goes to its end. Where its length is in epochs, its curve knows how many steps one has; `None` where there
+/// is no curve yet.
+fn full_length(run: &Trial, results: &Path) -> Option<usize> {
+    let of_epochs = |epochs: usize| {
+        let last = read_curve(&run.directory(results)).0.pop().filter(|row| row.epoch > 0.0)?;
+        Some((epochs as f64 * last.step as f64 / last.epoch).round() as usize)
+    };
+    run.spec.training.steps.or_else(|| of_epochs(run.spec.training.epochs?))
 }
 
 /// The score of a trial of so many `seeds`; `None` where one of them has not ended, `Some(None)` where one has none.

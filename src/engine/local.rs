@@ -135,14 +135,19 @@ pub fn run(experiments: Vec<Growing<'_>>, local: &Local) -> Result<Vec<Report>, 
     let mut reports: Vec<Report> = tables.iter().map(|table| Report::of(&table.experiment)).collect();
     let mut due: Vec<Vec<Trial>> = laid_out.iter().map(LaidOut::due).collect();
     while due.iter().any(|due| !due.is_empty()) {
-        let told = laid_out.iter().zip(&due).filter(|(_, due)| !due.is_empty()).filter_map(|(it, _)| it.progress());
+        let told = laid_out
+            .iter()
+            .zip(&due)
+            .filter(|(_, due)| !due.is_empty())
+            .filter_map(|(it, _)| it.progress(local.results));
         told.for_each(|text| local.progress.tell(text));
         if !stage(&due, &tables, &mut reports, local)? {
             break;
         }
         for ((laid_out, table), due) in laid_out.iter_mut().zip(&tables).zip(&mut due) {
             let grown = laid_out.grow(local.results, &mut lock(&table.rows), |text| local.progress.println(text))?;
-            *due = if grown { laid_out.due() } else { Vec::new() };
+            grown.stopped.iter().for_each(|line| local.progress.tell(line));
+            *due = if grown.goes_on { laid_out.due() } else { Vec::new() };
         }
     }
     for ((table, report), laid_out) in tables.iter().zip(&mut reports).zip(&laid_out) {

@@ -61,6 +61,8 @@ pub struct Submission {
     pub queued: usize,
     /// The array jobs of those.
     pub earlier_jobs: Vec<String>,
+    /// How many of those are there on the way to an earlier rung only, so that they are to be submitted again.
+    pub not_far_enough: usize,
 }
 
 impl fmt::Display for Submission {
@@ -97,32 +99,43 @@ pub fn submit<'a>(
     queued(&cluster.results.join(&growing.plan.experiment))?;
     let mut laid_out = growing.lay_out(cluster.results, false, &tell)?;
     while grow(&mut laid_out, cluster.results, &tell)? {}
-    laid_out.progress().into_iter().for_each(&tell);
+    laid_out.progress(cluster.results).into_iter().for_each(&tell);
     let submission = submit_trials(&laid_out.plan().trials, cluster)?;
+    if submission.not_far_enough > 0 {
+        let runs = counted(submission.not_far_enough, "run");
+        tell(format!(
+            "{runs} queued to an earlier rung only: `--wait` submits them again, or the same command after that"
+        ));
+    }
     Ok((laid_out, submission))
 }
 
-/// Submits the next round of a search, once all trials of the earlier ones have ended; `None` where there is none.
+/// Submits what comes after a `submission` of which no element waits or runs any more: the runs that were queued to an earlier rung
+/// only, or the next round of the search, once all trials of the earlier ones have ended; `None` where there is neither.
 ///
 /// # Errors
 /// As [`submit`].
 pub fn submit_next(
     laid_out: &mut LaidOut<'_>,
     cluster: Cluster<'_>,
+    submission: &Submission,
     tell: impl Fn(String),
 ) -> Result<Option<Submission>, SlurmError> {
     if !grow(laid_out, cluster.results, &tell)? {
-        return Ok(None);
+        let again = submission.not_far_enough > 0;
+        return again.then(|| submit_trials(&laid_out.due(), cluster)).transpose();
     }
     while grow(laid_out, cluster.results, &tell)? {}
-    laid_out.progress().into_iter().for_each(&tell);
+    laid_out.progress(cluster.results).into_iter().for_each(&tell);
     submit_trials(&laid_out.due(), cluster).map(Some)
 }
 
 fn grow(laid_out: &mut LaidOut<'_>, results: &Path, tell: impl Fn(String)) -> Result<bool, EngineError> {
     let runs = read_runs(&results.join(&laid_out.plan().experiment)).manifests;
     let mut rows = runs.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
-    laid_out.grow(results, &mut rows, tell)
+    let grown = laid_out.grow(results, &mut rows, &tell)?;
+    grown.stopped.into_iter().for_each(tell);
+    Ok(grown.goes_on)
 }
 
 /// Submits those of `trials` that are neither finished nor queued.
@@ -144,8 +157,9 @@ fn submit_trials(planned: &[Trial], cluster: Cluster<'_>) -> Result<Submission, 
         if let Some(mut run) = kept {
             tell_overrides(trial, results, &mut run);
             submission.kept += 1;
-        } else if let Some(job) = queued.get(&(trial.spec_hash.clone(), trial.seed)) {
+        } else if let Some(Queued { job, until }) = queued.get(&(trial.spec_hash.clone(), trial.seed)) {
             submission.queued += 1;
+            submission.not_far_enough += usize::from(*until != trial.until);
             if !submission.earlier_jobs.contains(job) {
                 submission.earlier_jobs.push(job.clone());
             }
@@ -248,8 +262,16 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
-/// The runs of earlier submissions whose elements wait or run, by spec and seed, with their jobs.
-fn queued(experiment: &Path) -> Result<BTreeMap<(String, u64), String>, SlurmError> {
+/// A run whose element waits or runs.
+struct Queued {
+    /// The array job.
+    job: String,
+    /// The step at which the element pauses it; `None`: it goes to its end.
+    until: Option<usize>,
+}
+
+/// The runs of earlier submissions whose elements wait or run, by spec and seed.
+fn queued(experiment: &Path) -> Result<BTreeMap<(String, u64), Queued>, SlurmError> {
     let mut runs = BTreeMap::new();
     for folder in fs::read_dir(experiment.join("slurm")).into_iter().flatten().flatten() {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
@@ -262,7 +284,8 @@ fn queued(experiment: &Path) -> Result<BTreeMap<(String, u64), String>, SlurmErr
             for element in waiting(job)? {
                 let from = (first + element) * each;
                 let of_element = plan.trials.iter().skip(from).take(each);
-                runs.extend(of_element.map(|trial| ((trial.spec_hash.clone(), trial.seed), job.to_owned())));
+                let queued = |trial: &Trial| Queued { job: job.to_owned(), until: trial.until };
+                runs.extend(of_element.map(|trial| ((trial.spec_hash.clone(), trial.seed), queued(trial))));
             }
         }
     }

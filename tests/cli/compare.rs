@@ -117,3 +117,36 @@ fn a_table_that_holds_a_run_under_two_names_counts_it_once() {
     here.runner("compare results/moons -o one.csv").expect(0);
     assert_eq!(here.files()[&here.path("both.csv")], here.files()[&here.path("one.csv")]);
 }
+
+#[test]
+fn importances_are_told_drawn_and_written() {
+    let here = Workplace::new();
+    let sweep = "[sweep]\nmethod = \"sobol\"\ntrials = 13\n[sweep.parameters]\n\"model.depth\" = [1, 2]\n\
+                 \"optimizer.learning_rate\" = { min = 1e-5, max = 1e-1, scale = \"log\" }\n";
+    here.write("moons.toml", format!("{SMALL}{sweep}"));
+    here.runner("moons.toml --quiet").expect(0);
+    let told = here.runner("compare results/moons --importance --metric validation_nll").expect(0);
+    let told =
+        told.says(&["note: shares of the variance of validation NLL over the space of 13 trials", "wrote 4 pictures"]);
+    let lines: Vec<&str> = told.stdout.lines().collect();
+    assert!(lines[0].contains("% of variance ± trees") && lines[2].contains("learning_rate"), "{}", told.stdout);
+    for name in ["importance", "slice-model.depth", "slice-optimizer.learning_rate"] {
+        for extension in ["png", "svg"] {
+            assert!(here.path(format!("results/moons/plots/{name}.{extension}")).exists(), "{name}");
+        }
+    }
+    let again = here.runner("compare results/moons --importance --metric validation_nll").expect(0);
+    assert_eq!(again.stdout, told.stdout);
+    // Of a table alone nothing is drawn.
+    let csv = here.runner("compare results/moons/trials.parquet --importance --format csv").expect(0);
+    assert!(!csv.stderr.contains("wrote"), "{}", csv.stderr);
+    let csv = CsvReader::new(Cursor::new(csv.stdout.into_bytes())).finish().expect("CSV");
+    let shares = numbers(&csv, "share");
+    assert!(shares.iter().sum::<f64>() <= 1.0 + 1e-9 && texts(&csv, "setting").len() >= 2, "{csv:?}");
+
+    here.runner("moons.toml --quiet --results few --set sweep.trials=3").expect(0);
+    here.runner("compare few/moons --importance")
+        .expect(2)
+        .says(&["--importance: 3 trials with `test_nll` are too few"]);
+    here.runner("compare results/moons --importance --by depth").expect(2).says(&["cannot be used with"]);
+}

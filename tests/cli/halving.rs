@@ -184,6 +184,16 @@ fn a_candidate_that_diverges_is_worst_and_never_goes_on() {
 }
 
 #[test]
+fn a_quiet_halving_says_nothing_and_one_in_epochs_tells_what_it_saves() {
+    let here = Workplace::new();
+    // 15 steps an epoch make the same length; before the data are known, the plan has another rung at the end.
+    here.write("halving.toml", spec("").replace("steps = 60", "epochs = 4"));
+    here.runner("halving.toml").expect(0).says(&["0 steps saved", "4 runs to the rung at step 45, 400 steps saved"]);
+    let quiet = here.runner("halving.toml --quiet --results quiet").expect(0);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
 fn plan_tells_the_rungs_and_what_they_save() {
     let here = workplace("");
     let shown = here.runner("plan halving.toml").expect(0).stdout;

@@ -23,7 +23,8 @@ const PROGRAMS: [(&str, &str); 4] = [
          RUNNER_FIRST=$first SLURM_ARRAY_TASK_ID=$element bash \"$script\" >> \"$STUB/out\" 2>&1\ndone\n\
          echo $((jobs + 1))\n",
     ),
-    ("squeue", "true\n"),
+    // As long as there are lines in `waits`, everything is queued.
+    ("squeue", "if [ -s \"$STUB/waits\" ]; then sed -i 1d \"$STUB/waits\"; seq 0 9; fi\ntrue\n"),
     ("scontrol", "echo 'MaxArraySize = 1001'\n"),
     ("srun", "shift\nexec \"$@\"\n"),
 ];
@@ -94,4 +95,16 @@ fn a_search_on_slurm_and_back_has_the_trials_of_one_that_stays_here() {
         Ended::of(&mut on_slurm(&here, "search.toml --engine slurm --wait --results both", "")).expect(0);
         assert_eq!(table(&here, "both"), table(&here, "here"), "{sweep}");
     }
+}
+
+#[test]
+fn whoever_waits_goes_on_where_a_paused_run_is_still_queued() {
+    let here = workplace("[sweep]\nmethod = \"halving\"\ntrials = 7\nfirst_rung = 20");
+    here.runner("search.toml --results here").expect(0);
+    // All runs come to the rung, and Slurm has not forgotten their elements when somebody begins to wait.
+    Ended::of(&mut on_slurm(&here, "search.toml --engine slurm --results slurm-alone", "")).expect(0);
+    here.write("slurm/waits", "twice\nasked\n");
+    let waited = Ended::of(&mut on_slurm(&here, "search.toml --engine slurm --wait --results slurm-alone", ""));
+    waited.expect(0).says(&["2 runs queued to an earlier rung only"]);
+    assert_eq!(table(&here, "slurm-alone"), table(&here, "here"));
 }

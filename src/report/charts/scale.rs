@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::quantity;
+
 /// How x values lie along their axis.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::report) enum Scale {
@@ -37,4 +39,17 @@ pub(in crate::report) fn number(value: &toml::Value) -> Option<f64> {
 /// A value as people write it: text without quotes.
 pub(in crate::report) fn word_of(value: &toml::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A number with three digits.
+pub(in crate::report) fn short(value: f64) -> String {
+    match value.abs() {
+        size if (1e-3..1e4).contains(&size) => {
+            let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
+            format!("{value:.decimals$}")
+        }
+        0.0 => "0".to_owned(),
+        size if size < 1e-3 => format!("{value:.1e}"),
+        _ => quantity::count(value),
+    }
 }

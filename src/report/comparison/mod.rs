@@ -9,7 +9,7 @@ mod groups;
 mod metric;
 mod repeated;
 mod rows;
-mod text;
+pub(in crate::report) mod text;
 
 pub use data::DIGEST;
 pub use groups::{By, Comparison, Group, Over};

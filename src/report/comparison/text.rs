@@ -11,9 +11,9 @@ const SHORTEST_NAME: usize = 24;
 const MINOR: [&str; 2] = ["time", "samples/s"];
 
 /// A column of numbers, as text; empty where there is none.
-struct Column {
-    head: String,
-    cells: Vec<String>,
+pub(in crate::report) struct Column {
+    pub head: String,
+    pub cells: Vec<String>,
 }
 
 impl Column {
@@ -49,20 +49,12 @@ impl Comparison {
                 ..name
             }),
         );
-        let mut table = table(&labels, &columns, self.groups.len());
-        let rule = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-        table.load_style(rule);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 1));
-        }
-        table.trim_fmt()
+        for_terminal(table(&labels, &columns, self.groups.len()))
     }
 
     /// The same table as Markdown, with nothing shortened.
     pub fn markdown(&self) -> String {
-        let mut table = table(&self.labels(), &self.columns(), self.groups.len());
-        table.load_style(presets::ASCII_MARKDOWN);
-        table.trim_fmt()
+        markdown(table(&self.labels(), &self.columns(), self.groups.len()))
     }
 
     fn labels(&self) -> Vec<Column> {
@@ -131,7 +123,23 @@ fn shown(label: Option<&toml::Value>) -> String {
     }
 }
 
-fn table(labels: &[Column], numbers: &[Column], rows: usize) -> Table {
+/// As a terminal shows it: a rule below the head, and nothing else.
+pub(in crate::report) fn for_terminal(mut table: Table) -> String {
+    let rule = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+    table.load_style(rule);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+    }
+    table.trim_fmt()
+}
+
+pub(in crate::report) fn markdown(mut table: Table) -> String {
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.trim_fmt()
+}
+
+/// So many `rows` of labels and, on the right, of numbers.
+pub(in crate::report) fn table(labels: &[Column], numbers: &[Column], rows: usize) -> Table {
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Disabled);
     let right = |text: &str| Cell::new(text).set_alignment(CellAlignment::Right);

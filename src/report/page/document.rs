@@ -6,8 +6,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::Report;
-use crate::report::ReportError;
-use crate::report::charts::Chart;
+use crate::report::charts::{Chart, importance_figure};
+use crate::report::{Explained, ReportError};
 
 /// Draws the curves; see `uplot/README.md` for where it is from.
 const UPLOT: &str = include_str!("uplot/uPlot.iife.min.js");
@@ -89,6 +89,22 @@ fn policy(style: &str, script: &str) -> String {
 pub(super) fn figure(chart: &Chart, size: [f64; 2]) -> Result<Markup, ReportError> {
     let label = chart.description();
     Ok(html! { figure.chart role="img" aria-label=(label) { (PreEscaped(chart.svg(size)?)) } })
+}
+
+/// What explains the metric, with what the reader must know of it.
+pub(super) fn importance(explained: &Explained) -> Result<Markup, ReportError> {
+    let figure = importance_figure("", explained)?;
+    let sentence = |note: &String| {
+        let mut letters = note.chars();
+        let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+        format!("{first}{}. ", letters.as_str())
+    };
+    Ok(html! {
+        figure.chart #importance {
+            div role="img" aria-label=(figure.description) { (PreEscaped(figure.svg()?)) }
+            figcaption { @for note in &explained.notes() { (sentence(note)) } }
+        }
+    })
 }
 
 /// Bytes as an address that stands for them.

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::charts::{cost_charts, legend_names, swept_charts};
-use super::{Comparison, ReportError};
+use super::{Comparison, Explained, ReportError};
 use crate::diagnose::Diagnosis;
 use crate::record::Manifest;
 use crate::train::Metrics;
@@ -81,6 +81,10 @@ impl Report<'_> {
         let parallel = parallel::Parallel::new(self.comparison);
         let charts = swept_charts("", self.comparison).into_iter().chain(cost_charts("", self.comparison));
         let charts = charts.map(|chart| document::figure(&chart, BESIDE)).collect::<Result<Vec<Markup>, _>>()?;
+        // Where there are too few trials, it is left out.
+        let explained = Explained::new(self.comparison).ok();
+        let importance = explained.map(|it| document::importance(&it)).transpose()?;
+        let charts = importance.into_iter().chain(charts).collect();
         let pictures = pictures::section(self, &names)?;
         let sections = [
             document::section("results", "Results", Some(trials::table(self))),

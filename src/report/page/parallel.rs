@@ -4,9 +4,8 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::trials::differing_keys;
-use crate::quantity;
 use crate::report::Comparison;
-use crate::report::charts::scale::{Scale, number, scale, word_of};
+use crate::report::charts::scale::{Scale, number, scale, short, word_of};
 
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 320.0;
@@ -157,17 +156,4 @@ fn axis(name: String, values: &[Option<toml::Value>]) -> Option<Axis> {
     }
     let ends = [value(0.0), value(1.0)];
     Some(Axis { name, at: places.iter().map(|place| place.map(share)).collect(), ticks, scale, ends })
-}
-
-/// Three digits.
-fn short(value: f64) -> String {
-    match value.abs() {
-        size if (1e-3..1e4).contains(&size) => {
-            let decimals = (2 - size.log10().floor() as i32).max(0) as usize;
-            format!("{value:.decimals$}")
-        }
-        0.0 => "0".to_owned(),
-        size if size < 1e-3 => format!("{value:.1e}"),
-        _ => quantity::count(value),
-    }
 }

@@ -63,6 +63,15 @@ fn settings_say_where_they_come_from() {
 }
 
 #[test]
+fn what_explains_the_metric_stands_there_where_there_are_trials_enough() {
+    let trials = |count: i64| (1..=count).map(|depth| run("moons", depth, 0)).collect::<Vec<Run>>();
+    let page = html("moons", &trials(16), 0);
+    assert!(page.contains("Share of the variance of test NLL that settings explain: model.depth 100 %"));
+    assert!(page.contains("by functional ANOVA of a forest"));
+    assert!(!html("moons", &trials(11), 0).contains("functional ANOVA"));
+}
+
+#[test]
 fn text_stays_text() {
     let evil = "</script><script>alert(1)</script>";
     let mut runs: Vec<Run> = [2, 4].map(|depth| run(evil, depth, 0)).to_vec();
