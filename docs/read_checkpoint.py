@@ -62,6 +62,8 @@ class Checkpoint:
     def convolution(self, name, image):
         """The 3×3 convolution called `name` of images [rows, height, width, channels]; pixels outside are 0."""
         weight, (height, width) = self.tensors[f"{name}.weight"], image.shape[1:3]
+        if f"{name}.magnitude" in self.tensors:
+            weight = self.tensors[f"{name}.magnitude"] * weight / np.sqrt((weight**2).sum((0, 1, 2)))
         padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
         taps = ((dy, dx) for dy in range(3) for dx in range(3))
         return sum(padded[:, dy : dy + height, dx : dx + width] @ weight[dy, dx] for dy, dx in taps) + self.tensors[f"{name}.bias"]
@@ -71,11 +73,20 @@ class Checkpoint:
         height, width = own["image"]
         image = np.zeros((len(h), height * width, h.shape[1] // len(own["kept_pixels"])))
         image[:, own["kept_pixels"]] = h.reshape(len(h), len(own["kept_pixels"]), -1)
-        relu = ACTIVATIONS["relu"]
+
+        def relu(norm, h):
+            if f"{norm}.beta" in self.tensors:
+                gamma, beta, mean, variance = (
+                    self.tensors[f"{norm}.{value}"] for value in ("log_gamma", "beta", "running_mean", "running_variance")
+                )
+                h = (h - mean) / np.sqrt(variance + BATCH_NORM_EPSILON) * np.exp(gamma) + beta
+            return ACTIVATIONS["relu"](h)
+
         h = self.convolution(f"{name}.first", image.reshape(len(h), height, width, -1))
         for block in range(self.model["blocks"]):
-            h = h + self.convolution(f"{name}.{block}.1", relu(self.convolution(f"{name}.{block}.0", relu(h))))
-        pixels = relu(h).reshape(len(h), height * width, -1)[:, own["changed_pixels"]]
+            inner = f"{name}.{block}.0", f"{name}.{block}.1"
+            h = h + self.convolution(inner[1], relu(f"{inner[1]}.norm", self.convolution(inner[0], relu(f"{inner[0]}.norm", h))))
+        pixels = relu(f"{name}.norm", h).reshape(len(h), height * width, -1)[:, own["changed_pixels"]]
         channels = len(own["changed"]) // len(own["changed_pixels"])
         said = self.map(f"{name}.last", pixels).reshape(len(h), len(own["changed_pixels"]), -1, channels)
         return said.transpose(0, 2, 1, 3).reshape(len(h), -1)

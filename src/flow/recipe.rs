@@ -162,6 +162,8 @@ impl Stack<'_, '_> {
             depth: inner.unwrap_or(2),
             activation: model.activation,
             dropout: Dropout { rate: model.dropout as f32 },
+            batch_norm: model.network_batch_norm.unwrap_or(false),
+            weight_norm: model.network_weight_norm.unwrap_or(false),
         };
         let (kept, mask) = (mask.kept.clone(), mask.given(self.context.clone()));
         self.add(|scope| {

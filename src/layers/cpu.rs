@@ -31,7 +31,7 @@ pub(crate) struct Noise {
     pub first: usize,
 }
 
-/// Memory that the layers of a group of rows share; what is in it does not outlive a call.
+/// Memory that the layers of a group of rows share; what is in it does not outlive a layer.
 #[derive(Default)]
 pub(crate) struct Scratch {
     /// As long as the layers [ask](OnCpu::scratch).
@@ -104,30 +104,47 @@ pub(crate) trait ByRow: OnCpu {
     );
 }
 
-/// A layer that in training needs sums over all rows of the batch. They are taken over each group of rows in f64, and added
-/// in the order of the groups, so that they do not depend on threads.
+/// A layer that in training needs sums over all rows of the batch. It takes every group of rows a stretch at a time; each but
+/// the last ends in a round of sums. They are taken over each group in f64, and added in the order of the groups, so that they
+/// do not depend on threads.
 pub(crate) trait AcrossRows: Sync {
-    /// How many rounds of sums the way forward takes; each may use the totals of those before.
-    fn rounds(&self) -> usize;
+    /// How many rounds of sums there are on the way forward, and on the way back.
+    fn rounds(&self) -> [usize; 2];
 
-    /// The sums of the next round over a group of rows.
-    fn sums(&self, context: &Context<'_>, so_far: &Totals, x: &[f32]) -> Vec<f64>;
+    /// Takes a group of rows on from where the rounds in `totals` have brought it, to the sums of the next round, which it
+    /// returns, or to z. log|det dz/dx| of every row is added to `log_det` once.
+    fn forward(&self, context: &Context<'_>, totals: &Totals, group: Forward<'_>) -> Vec<f64>;
 
     /// Moves running statistics, in the flat vector `values`, towards those of the batch.
     fn keep(&self, totals: &Totals, values: &mut [f32]);
 
-    /// x → z in place with the totals of all rounds; log|det dz/dx| of every row is added to `log_det`.
-    fn forward(&self, context: &Context<'_>, totals: &Totals, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32]);
+    /// The same from the gradient of the loss with respect to z, in place, to that with respect to x. `totals` has the rounds
+    /// of the way forward too. Parameters whose gradient is not that of [`gradients`](Self::gradients) get this group's part.
+    fn backward(&self, context: &Context<'_>, totals: &Totals, group: Backward<'_>) -> Vec<f64>;
 
-    /// The sums that the way back needs over a group of rows, whose gradient with respect to z is `d`. They are one more round.
-    fn sums_back(&self, context: &Context<'_>, d: &[f32], cache: &[f32]) -> Vec<f64>;
-
-    /// From the gradient of the loss with respect to z, in place, to that with respect to x.
-    fn backward(&self, context: &Context<'_>, totals: &Totals, d: &mut [f32], cache: &[f32]);
-
-    /// Writes the parameters' gradient, that of the whole batch, to their places in that of the first group of rows, and
+    /// Writes the gradient that follows from sums over the whole batch to its places in that of the first group of rows, and
     /// zeros to those of the other groups.
     fn gradients(&self, values: &[f32], totals: &Totals, groups: &mut dyn Iterator<Item = &mut [f32]>);
+}
+
+/// A group of rows on its way forward through a layer [across rows](AcrossRows).
+pub(crate) struct Forward<'a> {
+    pub x: &'a mut [f32],
+    pub log_det: &'a mut [f32],
+    pub cache: &'a mut [f32],
+    /// As a round of sums left it.
+    pub scratch: &'a mut Scratch,
+}
+
+/// A group of rows on its way back.
+pub(crate) struct Backward<'a> {
+    /// What every row counts in the loss, as in [`ByRow::backward`].
+    pub weights: &'a [f32],
+    pub d: &'a mut [f32],
+    pub cache: &'a [f32],
+    /// As a round of sums left it.
+    pub scratch: &'a mut Scratch,
+    pub gradient: &'a mut [f32],
 }
 
 /// Sums over all rows of a batch.

@@ -21,6 +21,7 @@ use dfdx::prelude::{Device, Dim, Gradients, Merge, Tape};
 use composed::{Compose, Composed, Float, InTraining, Moved, Rows, Upload};
 
 pub use act_norm::ActNorm;
+pub(crate) use batch_norm::BatchNormForm;
 pub use batch_norm::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
 pub use channels::Channels;
 pub use cost::Cost;

@@ -29,10 +29,14 @@ pub struct Convolution {
     pub inputs: usize,
     /// Maps that it gives.
     pub outputs: usize,
-    /// Offset of the weights, shape `[3, 3, inputs, outputs]`: from top to bottom, then from left to right.
+    /// Offset of the weights, shape `[3, 3, inputs, outputs]`: from top to bottom, then from left to right. With a magnitude, of what
+    /// they are before they are normalised.
     pub weight: usize,
     /// Offset of the bias, shape `[outputs]`, right behind the weights.
     pub bias: usize,
+    /// With weight normalisation (Salimans & Kingma 2016), offset of the length of every output's weights, shape `[outputs]`, right
+    /// behind the bias.
+    pub magnitude: Option<usize>,
 }
 
 /// The values that an affine map starts with.
@@ -134,7 +138,26 @@ impl Scope<'_> {
         let mut draw = self.values_of_map(9 * inputs, start);
         let weight = self.piece("weight", &[3, 3, inputs, outputs], Role::Trainable, &mut draw);
         let bias = self.piece("bias", &[outputs], Role::Trainable, &mut draw);
-        Convolution { inputs, outputs, weight, bias }
+        Convolution { inputs, outputs, weight, bias, magnitude: None }
+    }
+
+    /// The same with weight normalisation: `weight`, whose length does not count, `bias`, and `magnitude`. It starts as
+    /// [`convolution`](Self::convolution) does; at [`Start::Zero`] by its magnitudes.
+    pub fn normalised_convolution(&mut self, inputs: usize, outputs: usize, start: Start) -> Convolution {
+        let Convolution { weight, bias, .. } = self.convolution(inputs, outputs, Start::Uniform);
+        let mut lengths = vec![0.0; outputs];
+        if let Some(laid) = &mut self.builder.laid {
+            let weights = &laid.values[0][weight..bias];
+            let square =
+                |output: usize| weights.iter().skip(output).step_by(outputs).map(|&w| f64::from(w).powi(2)).sum();
+            if start == Start::Uniform {
+                lengths = (0..outputs).map(square).map(|square: f64| square.sqrt() as f32).collect();
+            } else {
+                laid.values[0][bias..].fill(0.0);
+            }
+        }
+        let magnitude = self.piece("magnitude", &[outputs], Role::Trainable, |values| values.copy_from_slice(&lengths));
+        Convolution { inputs, outputs, weight, bias, magnitude: Some(magnitude) }
     }
 
     /// Fills values of the next map.

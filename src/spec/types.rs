@@ -371,6 +371,12 @@ pub struct Model {
     /// conv: whether maps double with every squeeze. Not in specs of the first release, which had no such networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub widen: Option<bool>,
+    /// conv: whether maps are batch-normalised before every relu. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_batch_norm: Option<bool>,
+    /// conv: whether the weights of convolutions are normalised. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_weight_norm: Option<bool>,
     /// residual and conv: blocks of the networks. Not in specs of the first release, which had no such networks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<usize>,

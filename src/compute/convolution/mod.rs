@@ -1,5 +1,5 @@
 //! Convolutions of images, each forward, to its inputs and to its weights: `winograd`, 3×3 over many maps; `direct`, 3×3 over
-//! few channels, and the others' measure; `pointwise`, 1×1.
+//! few channels, and the others' measure; `pointwise`, 1×1; and batch normalisation of their maps, `normalise`.
 //!
 //! Rows are [in panels](super::panels): a map of a pixel stands side by side for the rows of a panel. So nothing is brought
 //! together first, no sum runs across a register, and weights are used where they are: `[3, 3, inputs, outputs]`, as in TensorFlow.
@@ -9,10 +9,12 @@
 #![allow(clippy::needless_range_loop)]
 
 mod direct;
+mod normalise;
 mod pointwise;
 mod winograd;
 
 pub(crate) use direct::{NONE, direct, direct_back, direct_weights};
+pub(crate) use normalise::Maps;
 pub(crate) use pointwise::{pointwise, pointwise_back, pointwise_weights};
 pub(crate) use winograd::{winograd, winograd_weights};
 
@@ -47,6 +49,8 @@ pub(crate) fn pitch(maps: usize) -> usize {
 /// What happens to a value of a convolution before it is stored. Buffers are as that which is written.
 #[derive(Clone, Copy)]
 pub(crate) enum Then<'a> {
+    /// Nothing: c.
+    Nothing,
     /// max(c, 0).
     Relu,
     /// c and the value at the same place of this buffer.
@@ -61,7 +65,7 @@ impl Then<'_> {
     /// Whether it has values for every place of a buffer of this length.
     fn covers(self, length: usize) -> bool {
         match self {
-            Self::Relu => true,
+            Self::Nothing | Self::Relu => true,
             Self::Plus(other) | Self::WherePositive(other) | Self::AddWherePositive(other) => length <= other.len(),
         }
     }
@@ -75,6 +79,7 @@ impl Then<'_> {
         // SAFETY: handed on to the caller.
         unsafe {
             let value = match self {
+                Self::Nothing => value,
                 Self::Relu => S::relu(value),
                 Self::Plus(other) => S::add(S::load(other.as_ptr().add(at)), value),
                 Self::WherePositive(gate) => S::where_positive(S::load(gate.as_ptr().add(at)), value),

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::lane::{Lane, split};
 use crate::compute::{Buffer, Level, Panels};
 use crate::flow::{Architecture, DeviceError, Flow, Latent, Layer, LayerHealth, Loss, Parameters, shares, times};
-use crate::layers::cpu::{AcrossRows, ByRow, Context, Noise, Totals, Training};
+use crate::layers::cpu::{AcrossRows, Backward, ByRow, Context, Forward, Noise, Totals, Training};
 use crate::matrix::Matrix;
 use crate::optimizer::{CHUNK, square_sum};
 
@@ -13,6 +13,9 @@ use crate::optimizer::{CHUNK, square_sum};
 const EVALUATION_ROWS: [usize; 2] = [256, 32];
 /// Values that one layer then keeps for all of them, where so few rows allow it: 16 MiB.
 const EVALUATION_VALUES: usize = 1 << 22;
+
+/// Values that a layer across rows keeps of a lane from which on the lanes are worth a thread each.
+const WORTH_A_THREAD: usize = 1 << 14;
 
 /// What lanes are for.
 #[derive(Clone, Copy)]
@@ -231,27 +234,42 @@ impl<'a> On<'a> {
     fn forward_across(self, at: usize, layer: &dyn AcrossRows, lanes: &mut [Lane]) -> Totals {
         let rows = lanes.iter().map(|lane| lane.panels.rows).sum::<usize>() as f64;
         let mut totals = Totals { rows, rounds: Vec::new() };
-        for _ in 0..layer.rounds() {
-            let sums = lanes.iter().map(|lane| layer.sums(&self.context(lane.panels, lane.first), &totals, &lane.x));
-            let sums: Vec<_> = sums.collect();
-            totals.add(sums);
-        }
-        for lane in lanes {
-            let Lane { first, panels, x, log_det, caches, .. } = lane;
-            layer.forward(&self.context(*panels, *first), &totals, x, log_det, &mut caches[at]);
+        let rounds = layer.rounds()[0];
+        for round in 0..=rounds {
+            each_of(at, lanes, |lane| {
+                let Lane { first, panels, x, log_det, caches, scratch, sums, .. } = lane;
+                let group = Forward { x, log_det, cache: &mut caches[at], scratch };
+                *sums = layer.forward(&self.context(*panels, *first), &totals, group);
+            });
+            if round < rounds {
+                totals.add(lanes.iter_mut().map(|lane| std::mem::take(&mut lane.sums)));
+            }
         }
         totals
     }
 
     /// Layer `at` backward on all lanes, with what it found on its way forward.
     fn backward_across(self, at: usize, layer: &dyn AcrossRows, mut totals: Totals, lanes: &mut [Lane]) {
-        totals.add(
-            lanes.iter().map(|lane| layer.sums_back(&self.context(lane.panels, lane.first), &lane.d, &lane.caches[at])),
-        );
-        for lane in &mut *lanes {
-            layer.backward(&self.context(lane.panels, lane.first), &totals, &mut lane.d, &lane.caches[at]);
+        let rounds = layer.rounds()[1];
+        for round in 0..=rounds {
+            each_of(at, lanes, |lane| {
+                let Lane { first, panels, weights, d, caches, scratch, gradient, sums, .. } = lane;
+                let group = Backward { weights, d, cache: &caches[at], scratch, gradient };
+                *sums = layer.backward(&self.context(*panels, *first), &totals, group);
+            });
+            if round < rounds {
+                totals.add(lanes.iter_mut().map(|lane| std::mem::take(&mut lane.sums)));
+            }
         }
         layer.gradients(self.values, &totals, &mut lanes.iter_mut().map(|lane| &mut lane.gradient[..]));
+    }
+}
+
+/// [`each`] lane at layer `at`, if it keeps so much that waking a thread pays.
+fn each_of(at: usize, lanes: &mut [Lane], work: impl Fn(&mut Lane) + Send + Sync) {
+    match lanes.iter().any(|lane| lane.caches[at].len() >= WORTH_A_THREAD) {
+        true => each(lanes, work),
+        false => lanes.iter_mut().for_each(work),
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Lane {
     pub weights: Vec<f32>,
     /// What was given for every row, of 1 for the batch; empty where all count alike.
     pub shares: Vec<f32>,
+    /// What a layer across rows last summed here.
+    pub sums: Vec<f64>,
     /// This lane's part of the gradient of the parameters.
     pub gradient: Vec<f32>,
     /// One a layer in training; a single one, used over and over, in evaluation.

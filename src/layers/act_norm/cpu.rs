@@ -1,7 +1,7 @@
 //! Activation normalisation on the CPU.
 
 use super::{ActNorm, started};
-use crate::layers::cpu::{AcrossRows, Context, OnCpu, Scratch, Totals, Training};
+use crate::layers::cpu::{AcrossRows, Backward, Context, Forward, OnCpu, Scratch, Totals, Training};
 
 /// Rounds of sums before it has started: x, and (x − mean)², shape `[channels]`; afterwards they are empty.
 const ROUNDS: usize = 2;
@@ -31,7 +31,7 @@ impl OnCpu for ActNorm {
 
     fn forward(&self, context: &Context<'_>, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32], _: &mut Scratch) {
         let totals = Totals { rows: 0.0, rounds: vec![Vec::new(); ROUNDS] };
-        AcrossRows::forward(self, context, &totals, x, log_det, cache);
+        self.rescale(context, &totals, x, log_det, cache);
     }
 
     fn inverse(&self, context: &Context<'_>, z: &mut [f32], _: &mut [f32], _: &mut Scratch) {
@@ -54,28 +54,9 @@ impl OnCpu for ActNorm {
     }
 }
 
-impl AcrossRows for ActNorm {
-    fn rounds(&self) -> usize {
-        ROUNDS
-    }
-
-    fn sums(&self, context: &Context<'_>, so_far: &Totals, x: &[f32]) -> Vec<f64> {
-        let values = so_far.rows * self.channels.pixels() as f64;
-        match &so_far.rounds[..] {
-            _ if self.is_initialised(context.values) => Vec::new(),
-            [] => self.channels.sums(context, |at, _| x[at].into()).collect(),
-            [all, ..] => self.channels.sums(context, |at, c| (f64::from(x[at]) - all[c] / values).powi(2)).collect(),
-        }
-    }
-
-    fn keep(&self, totals: &Totals, values: &mut [f32]) {
-        if !self.is_initialised(values) {
-            self.start(self.moments(totals), values);
-        }
-    }
-
-    /// The first batch goes through a layer that has started already.
-    fn forward(&self, context: &Context<'_>, totals: &Totals, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32]) {
+impl ActNorm {
+    /// x → z. The first batch goes through a layer that has started already.
+    fn rescale(&self, context: &Context<'_>, totals: &Totals, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32]) {
         let &Context { values, features, panels, .. } = context;
         let mut starting = self.moments(totals).map(started);
         let mut total = 0.0;
@@ -95,12 +76,8 @@ impl AcrossRows for ActNorm {
         log_det.iter_mut().for_each(|l| *l += total);
     }
 
-    fn sums_back(&self, context: &Context<'_>, d: &[f32], cache: &[f32]) -> Vec<f64> {
-        let d_bias = self.channels.sums(context, |at, _| f64::from(d[at]));
-        d_bias.chain(self.channels.sums(context, |at, _| f64::from(d[at]) * f64::from(cache[at]))).collect()
-    }
-
-    fn backward(&self, context: &Context<'_>, _: &Totals, d: &mut [f32], _: &[f32]) {
+    /// The way back of the same.
+    fn rescale_back(&self, context: &Context<'_>, d: &mut [f32]) {
         let &Context { values, features, panels, .. } = context;
         for c in 0..self.channels.count {
             let [log_scale, _] = self.now(values, c);
@@ -109,6 +86,42 @@ impl AcrossRows for ActNorm {
                 panel.row_of(features, f, d).iter_mut().for_each(|d| *d *= scale);
             }
         }
+    }
+}
+
+impl AcrossRows for ActNorm {
+    fn rounds(&self) -> [usize; 2] {
+        [ROUNDS, 1]
+    }
+
+    fn forward(&self, context: &Context<'_>, totals: &Totals, group: Forward<'_>) -> Vec<f64> {
+        let Forward { x, log_det, cache, .. } = group;
+        let values = totals.rows * self.channels.pixels() as f64;
+        match &totals.rounds[..] {
+            [_, _, ..] => {
+                self.rescale(context, totals, x, log_det, cache);
+                Vec::new()
+            }
+            _ if self.is_initialised(context.values) => Vec::new(),
+            [] => self.channels.sums(context, |at, _| x[at].into()).collect(),
+            [all] => self.channels.sums(context, |at, c| (f64::from(x[at]) - all[c] / values).powi(2)).collect(),
+        }
+    }
+
+    fn keep(&self, totals: &Totals, values: &mut [f32]) {
+        if !self.is_initialised(values) {
+            self.start(self.moments(totals), values);
+        }
+    }
+
+    fn backward(&self, context: &Context<'_>, totals: &Totals, group: Backward<'_>) -> Vec<f64> {
+        let Backward { d, cache, .. } = group;
+        if totals.rounds.len() > ROUNDS {
+            self.rescale_back(context, d);
+            return Vec::new();
+        }
+        let d_bias = self.channels.sums(context, |at, _| f64::from(d[at]));
+        d_bias.chain(self.channels.sums(context, |at, _| f64::from(d[at]) * f64::from(cache[at]))).collect()
     }
 
     fn gradients(&self, _: &[f32], totals: &Totals, groups: &mut dyn Iterator<Item = &mut [f32]>) {

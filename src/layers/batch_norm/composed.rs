@@ -34,7 +34,8 @@ impl Compose for BatchNorm {
 }
 
 impl BatchNorm {
-    fn form<F: Dim, E: Float, D: Device<E>>(
+    /// Its form for rows of its channels.
+    pub(crate) fn form<F: Dim, E: Float, D: Device<E>>(
         &self,
         upload: &Upload<'_, E, D>,
         features: F,

@@ -1,7 +1,7 @@
 //! Batch normalisation on the CPU.
 
 use super::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, BatchNorm};
-use crate::layers::cpu::{AcrossRows, Context, OnCpu, Scratch, Totals, Training};
+use crate::layers::cpu::{AcrossRows, Backward, Context, Forward, OnCpu, Scratch, Totals, Training};
 
 /// Rounds of sums: x, (x − mean)², and on the way back d and d·normalised, all shape `[channels]`, the last two in one.
 const ROUNDS: usize = 2;
@@ -92,29 +92,9 @@ impl OnCpu for BatchNorm {
     }
 }
 
-impl AcrossRows for BatchNorm {
-    fn rounds(&self) -> usize {
-        ROUNDS
-    }
-
-    fn sums(&self, context: &Context<'_>, so_far: &Totals, x: &[f32]) -> Vec<f64> {
-        if so_far.rounds.is_empty() {
-            return self.channels.sums(context, |at, _| x[at].into()).collect();
-        }
-        let mean = self.mean(so_far);
-        self.channels.sums(context, |at, c| (f64::from(x[at]) - mean[c]).powi(2)).collect()
-    }
-
-    fn keep(&self, totals: &Totals, values: &mut [f32]) {
-        let (mean, variance) = (self.mean(totals), self.variance(totals).collect());
-        for (place, now) in [(self.running_mean, mean), (self.running_variance, variance)] {
-            for (running, now) in values[place..].iter_mut().zip(now) {
-                *running = ((1.0 - BATCH_NORM_MOMENTUM) * f64::from(*running) + BATCH_NORM_MOMENTUM * now) as f32;
-            }
-        }
-    }
-
-    fn forward(&self, context: &Context<'_>, totals: &Totals, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32]) {
+impl BatchNorm {
+    /// x → z by the statistics of the batch.
+    fn normalise(&self, context: &Context<'_>, totals: &Totals, x: &mut [f32], log_det: &mut [f32], cache: &mut [f32]) {
         let &Context { values, features, panels, .. } = context;
         let (mean, inverse_deviation) = (self.mean(totals), self.inverse_deviation(totals));
         let log_gamma = &values[self.log_gamma..][..self.channels.count];
@@ -135,12 +115,8 @@ impl AcrossRows for BatchNorm {
         log_det.iter_mut().for_each(|l| *l += total);
     }
 
-    fn sums_back(&self, context: &Context<'_>, d: &[f32], cache: &[f32]) -> Vec<f64> {
-        let d_beta = self.channels.sums(context, |at, _| f64::from(d[at]));
-        d_beta.chain(self.channels.sums(context, |at, _| f64::from(d[at]) * f64::from(cache[at]))).collect()
-    }
-
-    fn backward(&self, context: &Context<'_>, totals: &Totals, d: &mut [f32], cache: &[f32]) {
+    /// The way back of the same.
+    fn normalise_back(&self, context: &Context<'_>, totals: &Totals, d: &mut [f32], cache: &[f32]) {
         let &Context { values, features, panels, .. } = context;
         let (d_beta, d_gamma) = totals.rounds[ROUNDS].split_at(self.channels.count);
         let (rows, all, deviation) = (totals.rows, self.values(totals), self.inverse_deviation(totals));
@@ -157,6 +133,46 @@ impl AcrossRows for BatchNorm {
                 }
             }
         }
+    }
+}
+
+impl AcrossRows for BatchNorm {
+    fn rounds(&self) -> [usize; 2] {
+        [ROUNDS, 1]
+    }
+
+    fn forward(&self, context: &Context<'_>, totals: &Totals, group: Forward<'_>) -> Vec<f64> {
+        let Forward { x, log_det, cache, .. } = group;
+        match totals.rounds.len() {
+            0 => self.channels.sums(context, |at, _| x[at].into()).collect(),
+            1 => {
+                let mean = self.mean(totals);
+                self.channels.sums(context, |at, c| (f64::from(x[at]) - mean[c]).powi(2)).collect()
+            }
+            _ => {
+                self.normalise(context, totals, x, log_det, cache);
+                Vec::new()
+            }
+        }
+    }
+
+    fn keep(&self, totals: &Totals, values: &mut [f32]) {
+        let (mean, variance) = (self.mean(totals), self.variance(totals).collect());
+        for (place, now) in [(self.running_mean, mean), (self.running_variance, variance)] {
+            for (running, now) in values[place..].iter_mut().zip(now) {
+                *running = ((1.0 - BATCH_NORM_MOMENTUM) * f64::from(*running) + BATCH_NORM_MOMENTUM * now) as f32;
+            }
+        }
+    }
+
+    fn backward(&self, context: &Context<'_>, totals: &Totals, group: Backward<'_>) -> Vec<f64> {
+        let Backward { d, cache, .. } = group;
+        if totals.rounds.len() > ROUNDS {
+            self.normalise_back(context, totals, d, cache);
+            return Vec::new();
+        }
+        let d_beta = self.channels.sums(context, |at, _| f64::from(d[at]));
+        d_beta.chain(self.channels.sums(context, |at, _| f64::from(d[at]) * f64::from(cache[at]))).collect()
     }
 
     fn gradients(&self, values: &[f32], totals: &Totals, groups: &mut dyn Iterator<Item = &mut [f32]>) {

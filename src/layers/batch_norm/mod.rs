@@ -4,6 +4,7 @@ mod composed;
 mod cpu;
 mod cuda;
 
+pub(crate) use composed::Form as BatchNormForm;
 pub(crate) use cuda::PlacedBatchNorm;
 
 use super::cuda::OnCuda;

@@ -62,25 +62,29 @@ impl Compose for Coupling {
 
 impl<F: Dim, W: Dim, E: Float, D: Device<E>> Form<F, W, E, D> {
     /// What the networks say of the kept features.
-    fn say<T>(&self, x: &Rows<F, E, D, T>, noise: Option<u64>) -> Result<transformer::Said<E, D, T>, D::Err>
+    fn say<T>(
+        &self,
+        x: &Rows<F, E, D, T>,
+        mut training: Option<&mut InTraining<'_>>,
+    ) -> Result<transformer::Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
         let kept = x.retaped::<T>().try_matmul(self.pick_kept.clone())?;
         let Some((first, others)) = self.networks.split_first() else { return Ok(Vec::new()) };
-        let others = others.iter().map(|network| network.apply(kept.retaped::<T>(), noise));
+        let others = others.iter().map(|network| network.apply(kept.retaped::<T>(), training.as_deref_mut()));
         let others = others.collect::<Result<Vec<_>, _>>()?;
         // The tape that leads back to x stays with the first alone; the others were started on fresh ones and join later.
-        let mut said = first.apply(kept, noise)?;
+        let mut said = first.apply(kept, training)?;
         said.extend(others.into_iter().flatten());
         Ok(said)
     }
 
-    fn pass<T>(&self, x: Rows<F, E, D, T>, noise: Option<u64>) -> Result<Moved<F, E, D, T>, D::Err>
+    fn pass<T>(&self, x: Rows<F, E, D, T>, training: Option<&mut InTraining<'_>>) -> Result<Moved<F, E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
-        let said = self.say(&x, noise)?;
+        let said = self.say(&x, training)?;
         let changed = x.retaped::<T>().try_matmul(self.pick_changed.clone())?;
         let (changed, log_det) = self.transformer.forward(changed, said)?;
         let unchanged = times_rows(x, &self.unchanged)?;
@@ -104,7 +108,7 @@ impl<F: Dim, W: Dim, E: Float, D: Device<E>> Composed<F, E, D> for Form<F, W, E,
     where
         T: Tape<E, D> + Merge<T>,
     {
-        self.pass(x, Some(training.noise))
+        self.pass(x, Some(training))
     }
 
     fn inverse(&self, z: Rows<F, E, D>) -> Result<Rows<F, E, D>, D::Err> {

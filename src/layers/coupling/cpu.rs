@@ -3,7 +3,7 @@
 use super::Coupling;
 use super::network::{Network, NetworkScratch};
 use super::transformer::On;
-use crate::compute::{Buffer, Panels, pieces, pieces_mut};
+use crate::compute::{Buffer, pieces, pieces_mut};
 use crate::layers::cpu::{ByRow, Context, OnCpu, Scratch, Training};
 
 /// Does `work` with every job, with all at the same time if `fork`.
@@ -46,7 +46,7 @@ impl Coupling {
     }
 
     /// Lengths of the pieces that it needs for a call: what all networks need; gradients of what they say, and of what each reads.
-    fn passing(&self, padded: usize) -> [usize; 3] {
+    pub(super) fn passing(&self, padded: usize) -> [usize; 3] {
         let (kept, changed, networks) = (self.mask.kept.len(), self.mask.changed.len(), self.networks.len());
         let scratch: usize = self.networks.iter().map(|network| network.on_cpu().scratch()).sum();
         [scratch, self.transformer.lists() * changed, networks * kept].map(|values| values * padded)
@@ -77,10 +77,9 @@ impl Coupling {
         cache: &'a mut [f32],
         scratch: &mut Scratch,
     ) -> [&'a mut [f32]; 2] {
-        let &Context { panels, features, .. } = context;
-        let padded = panels.padded();
+        let padded = context.panels.padded();
         let [kept, mut caches, said, own] = pieces_mut(cache, self.cached(padded));
-        gather(panels, features, &self.mask.kept, x, kept);
+        self.gather(context, x, kept);
         let kept = &*kept;
         let outs = said.chunks_exact_mut((padded * self.outputs()).max(1));
         scratch.products(self.networks.len());
@@ -110,11 +109,66 @@ fn split_off<'a>(values: &mut &'a mut [f32], length: usize) -> &'a mut [f32] {
     front
 }
 
-/// Copies the `chosen` of the features.
-fn gather(panels: Panels, features: usize, chosen: &[usize], x: &[f32], to: &mut [f32]) {
-    for panel in panels.iter() {
-        for (j, &i) in chosen.iter().enumerate() {
-            panel.row_of(chosen.len(), j, to).copy_from_slice(panel.row(features, i, x));
+impl Coupling {
+    /// Copies the kept features.
+    pub(super) fn gather(&self, &Context { panels, features, .. }: &Context<'_>, x: &[f32], to: &mut [f32]) {
+        let kept = &self.mask.kept;
+        for panel in panels.iter() {
+            for (j, &i) in kept.iter().enumerate() {
+                panel.row_of(kept.len(), j, to).copy_from_slice(panel.row(features, i, x));
+            }
+        }
+    }
+
+    /// x → z by what the networks say.
+    pub(super) fn transform(
+        &self,
+        context: &Context<'_>,
+        x: &mut [f32],
+        log_det: &mut [f32],
+        said: &mut [f32],
+        own: &mut [f32],
+    ) {
+        let (transformer, kept) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
+        for (on, said_from) in self.panels(context) {
+            let first = on.panel.first;
+            let own = &mut own[first * kept * on.changed.len()..][..kept * on.list()];
+            let (x, log_det) = (&mut x[first * context.features..], &mut log_det[first..][..on.panel.width]);
+            transformer.forward(on, x, log_det, &mut said[said_from..], own);
+        }
+    }
+
+    /// From the gradient with respect to z, in place, to that with respect to x by the transformer alone, and to that of what the
+    /// networks said.
+    pub(super) fn transform_back(
+        &self,
+        context: &Context<'_>,
+        weights: &[f32],
+        d: &mut [f32],
+        cache: &[f32],
+        d_said: &mut [f32],
+        gradient: &mut [f32],
+    ) {
+        let &Context { panels, features, .. } = context;
+        let [_, _, said, own] = pieces(cache, self.cached(panels.padded()));
+        let (transformer, lists) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
+        gradient[transformer.own(self.mask.changed.len())].fill(0.0);
+        for (on, said_from) in self.panels(context) {
+            let first = on.panel.first;
+            let own = &own[first * lists * on.changed.len()..][..lists * on.list()];
+            let (d, weights) = (&mut d[first * features..], &weights[first..][..on.panel.width]);
+            transformer.backward(on, weights, d, [&said[said_from..], own], &mut d_said[said_from..], gradient);
+        }
+    }
+
+    /// Adds the gradient of the kept features to that of all.
+    pub(super) fn add_kept(&self, &Context { panels, features, .. }: &Context<'_>, d_kept: &[f32], d: &mut [f32]) {
+        let kept = &self.mask.kept;
+        for panel in panels.iter() {
+            for (j, &i) in kept.iter().enumerate() {
+                let d = panel.row_of(features, i, d);
+                d.iter_mut().zip(panel.row(kept.len(), j, d_kept)).for_each(|(d, more)| *d += more);
+            }
         }
     }
 }
@@ -137,13 +191,7 @@ impl OnCpu for Coupling {
         scratch: &mut Scratch,
     ) {
         let [said, own] = self.say(context, x, cache, scratch);
-        let (transformer, kept) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
-        for (on, said_from) in self.panels(context) {
-            let first = on.panel.first;
-            let own = &mut own[first * kept * on.changed.len()..][..kept * on.list()];
-            let (x, log_det) = (&mut x[first * context.features..], &mut log_det[first..][..on.panel.width]);
-            transformer.forward(on, x, log_det, &mut said[said_from..], own);
-        }
+        self.transform(context, x, log_det, said, own);
     }
 
     fn inverse(&self, context: &Context<'_>, z: &mut [f32], cache: &mut [f32], scratch: &mut Scratch) {
@@ -161,7 +209,7 @@ impl OnCpu for Coupling {
     }
 
     fn training(&self) -> Training<'_> {
-        Training::ByRow(self)
+        if self.normalising().is_some() { Training::AcrossRows(self) } else { Training::ByRow(self) }
     }
 }
 
@@ -175,22 +223,13 @@ impl ByRow for Coupling {
         scratch: &mut Scratch,
         gradient: &mut [f32],
     ) {
-        let &Context { panels, features, .. } = context;
-        let padded = panels.padded();
-        let [kept, mut caches, said, own] = pieces(cache, self.cached(padded));
+        let padded = context.panels.padded();
+        let [kept, mut caches, ..] = pieces(cache, self.cached(padded));
         let Scratch { values, products, .. } = scratch;
         let [mut scratch, d_said, d_kept] = pieces_mut(values, self.passing(padded));
-        let (transformer, lists) = (self.transformer.on_cpu(), self.transformer.on_cpu().kept());
-        gradient[transformer.own(self.mask.changed.len())].fill(0.0);
-        for (on, said_from) in self.panels(context) {
-            let first = on.panel.first;
-            let own = &own[first * lists * on.changed.len()..][..lists * on.list()];
-            let (d, weights) = (&mut d[first * features..], &weights[first..][..on.panel.width]);
-            transformer.backward(on, weights, d, [&said[said_from..], own], &mut d_said[said_from..], gradient);
-        }
+        self.transform_back(context, weights, d, cache, d_said, gradient);
 
-        let places = &self.mask.kept;
-        let (one_out, one_in) = (padded * self.outputs(), padded * places.len());
+        let (one_out, one_in) = (padded * self.outputs(), padded * self.mask.kept.len());
         let (mut d_out, mut d_in) = (&*d_said, &mut *d_kept);
         let (mut rest, mut at) = (gradient, 0);
         let mut jobs: Vec<_> = self
@@ -224,11 +263,6 @@ impl ByRow for Coupling {
         for other in others.chunks_exact(one_in.max(1)) {
             first.iter_mut().zip(other).for_each(|(sum, d)| *sum += d);
         }
-        for panel in panels.iter() {
-            for (j, &i) in places.iter().enumerate() {
-                let d = panel.row_of(features, i, d);
-                d.iter_mut().zip(panel.row(places.len(), j, first)).for_each(|(d, more)| *d += more);
-            }
-        }
+        self.add_kept(context, first, d);
     }
 }

@@ -1,6 +1,7 @@
 //! The coupling layer (Dinh et al. 2017, equations 7 to 9): networks read the features that it keeps, and what they say moves
 //! the others, by a [`Transformer`].
 
+mod across;
 mod additive;
 mod affine;
 mod composed;
@@ -57,6 +58,10 @@ pub struct Networks {
     pub activation: Activation,
     /// What is left out of hidden layers in training.
     pub dropout: Dropout,
+    /// conv: whether maps are batch-normalised before every relu.
+    pub batch_norm: bool,
+    /// conv: whether the weights of 3×3 convolutions are normalised, and their lengths learned apart.
+    pub weight_norm: bool,
 }
 
 impl Coupling {
@@ -88,13 +93,11 @@ impl Networks {
     /// A network of each name, which says so many lists of numbers of the changed features: list behind list.
     fn lay_out(self, scope: &mut Scope<'_>, names: &[&str], mask: &Mask, lists: usize) -> Vec<Network> {
         let (kept, outputs) = (mask.kept.len(), lists * mask.changed.len());
-        let Self { kind, width, depth, activation, dropout } = self;
+        let Self { kind, width, depth, activation, dropout, .. } = self;
         let mut network = |name| {
             let scope = &mut scope.child(name);
             match kind {
-                NetworkKind::Conv if kept > 0 => {
-                    Network::Conv(Conv::lay_out(scope, mask, [width, depth], lists, dropout))
-                }
+                NetworkKind::Conv if kept > 0 => Network::Conv(Conv::lay_out(scope, mask, self, lists)),
                 NetworkKind::Residual if kept > 0 => {
                     Network::Residual(Residual::lay_out(scope, kept, [width, depth], outputs, activation, dropout))
                 }

@@ -10,7 +10,7 @@ use super::mlp::{Mlp, MlpForm};
 use super::residual::{Residual, ResidualForm};
 use super::transformer::Said;
 use crate::compute::Buffer;
-use crate::layers::composed::{Float, Rows, Upload};
+use crate::layers::composed::{Float, InTraining, Rows, Upload};
 use crate::layers::cpu::Context;
 
 /// The kinds of networks.
@@ -109,16 +109,21 @@ pub(super) enum NetworkForm<W: Dim, E: Float, D: Device<E>> {
 }
 
 impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {
-    /// `kept`: shape `[batch, kept]`; `noise`: what dropout draws from, in training. The lists that it says have shape
+    /// `kept`: shape `[batch, kept]`; `training`: what it is given then. The lists that it says have shape
     /// `[batch, changed]`.
-    pub fn apply<T>(&self, kept: Rows<usize, E, D, T>, noise: Option<u64>) -> Result<Said<E, D, T>, D::Err>
+    pub fn apply<T>(
+        &self,
+        kept: Rows<usize, E, D, T>,
+        training: Option<&mut InTraining<'_>>,
+    ) -> Result<Said<E, D, T>, D::Err>
     where
         T: Tape<E, D> + Merge<T>,
     {
+        let noise = training.as_ref().map(|training| training.noise);
         match self {
             Self::Mlp(form) => form.apply(kept, noise),
             Self::Residual(form) => form.apply(kept, noise),
-            Self::Conv(form) => form.apply(kept, noise),
+            Self::Conv(form) => form.apply(kept, training),
         }
     }
 

@@ -48,6 +48,12 @@ pub(super) static ROWS: &[Row] = &[
         .when(When::Is("model.network", &["mlp"])),
     row("model.blocks", integer(1, 64), Value("2"), "blocks", "Blocks of a residual network, each of two hidden layers, or of two convolutions.")
         .when(When::Is("model.network", &["residual", "conv"])).since(Since::Later),
+    row("model.network_batch_norm", Kind::Bool, Value("false"), "",
+        "Whether maps are batch-normalised before every activation of the networks, as in Real NVP.")
+        .when(When::Is("model.network", &["conv"])).since(Since::Later),
+    row("model.network_weight_norm", Kind::Bool, Value("false"), "",
+        "Whether the weights of 3 × 3 convolutions are normalised, and their lengths learned apart, as in Real NVP.")
+        .when(When::Is("model.network", &["conv"])).since(Since::Later),
     row("model.dropout", float(Inclusive(0.0), Exclusive(1.0)), Value("0.0"), "",
         "Share of hidden values that is set to 0 in a training step, others each time; in residual networks before the second map \
          of a block. The noise is a function of seed, step and place: a resumed run has the same.")

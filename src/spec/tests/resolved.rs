@@ -138,6 +138,8 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("model.bins", &["model.coupling=spline"], "16"),
     ("model.tail_bound", &["model.coupling=spline"], "3.0"),
     ("model.scales", &["model.mask=multiscale"], "3"),
+    ("model.network_batch_norm", &["model.mask=multiscale", "model.network=conv"], "true"),
+    ("model.network_weight_norm", &["model.mask=multiscale", "model.network=conv"], "true"),
     ("model.widen", &["model.mask=multiscale", "model.network=conv"], "true"),
     ("model.kept", &["model.coupling=spline"], "spline"),
     ("model.mask", &[], "half"),

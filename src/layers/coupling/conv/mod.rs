@@ -1,18 +1,20 @@
 //! Convolutional residual networks, as Real NVP conditions its couplings of images with (Dinh et al. 2017, section 3.6 and
 //! appendix E).
 
+mod across;
 mod composed;
 mod cpu;
 
 pub(super) use composed::ConvForm;
 
-use super::Dropout;
 use super::mask::{Mask, Pixels};
+use super::{Dropout, Networks};
 use crate::compute::convolution::NONE;
-use crate::layers::{Convolution, Linear, Scope, Start};
+use crate::layers::{BatchNorm, Channels, Convolution, Linear, Scope, Start};
 
 /// h = 3×3 convolution of the kept pixels, others 0; then h + C₂(relu(C₁(relu(h)))), block after block, C₁ and C₂ 3×3 convolutions;
-/// then a 1×1 convolution of relu(h) at the changed pixels. Pixels outside the image are 0.
+/// then a 1×1 convolution of relu(h) at the changed pixels. Pixels outside the image are 0. Before every relu there may be batch
+/// normalisation of each map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conv {
     /// The image that it reads and that it speaks of.
@@ -27,6 +29,8 @@ pub struct Conv {
     pub blocks: Vec<[Convolution; 2]>,
     /// The 1×1 convolution.
     pub last: Linear,
+    /// Before the relus, from the first to the last, two a block and one: all or none.
+    pub norms: Vec<BatchNorm>,
     /// Behind the second relu of every block.
     pub dropout: Dropout,
 }
@@ -34,27 +38,36 @@ pub struct Conv {
 impl Conv {
     /// The last map starts at zero, so the network is zero; so does the second convolution of each block, which is then the
     /// identity. It says `lists` of numbers of every changed value, list by list.
-    pub fn lay_out(
-        scope: &mut Scope<'_>,
-        mask: &Mask,
-        [maps, blocks]: [usize; 2],
-        lists: usize,
-        dropout: Dropout,
-    ) -> Self {
+    pub fn lay_out(scope: &mut Scope<'_>, mask: &Mask, networks: Networks, lists: usize) -> Self {
+        let Networks { width: maps, depth: blocks, dropout, batch_norm, weight_norm, .. } = networks;
         // Plain features are an image of one pixel.
         let pixels = mask.pixels.clone().unwrap_or(Pixels { size: [1, 1], kept: vec![0], changed: vec![0] });
         let mut read = vec![NONE; pixels.size.iter().product()];
         pixels.kept.iter().enumerate().for_each(|(number, &pixel)| read[pixel] = number);
         let (inputs, channels) = (mask.kept.len() / pixels.kept.len(), mask.changed.len() / pixels.changed.len());
-        let first = scope.child("first").convolution(inputs, maps, Start::Uniform);
+        let convolution = |mut scope: Scope<'_>, inputs, start| match weight_norm {
+            true => scope.normalised_convolution(inputs, maps, start),
+            false => scope.convolution(inputs, maps, start),
+        };
+        let first = convolution(scope.child("first"), inputs, Start::Uniform);
+        let mut norms = Vec::new();
+        let mut norm = |mut scope: Scope<'_>| {
+            if batch_norm {
+                norms.push(BatchNorm::lay_out(&mut scope, Channels::plain(maps)));
+            }
+        };
         let block = |block| {
             let mut scope = scope.child(block);
-            let first = scope.child(0).convolution(maps, maps, Start::Uniform);
-            [first, scope.child(1).convolution(maps, maps, Start::Zero)]
+            [(0, Start::Uniform), (1, Start::Zero)].map(|(number, start)| {
+                let mut scope = scope.child(number);
+                norm(scope.child("norm"));
+                convolution(scope, maps, start)
+            })
         };
         let blocks = (0..blocks).map(block).collect();
+        norm(scope.child("norm"));
         let last = scope.child("last").linear(maps, lists * channels, Start::Zero);
-        Self { pixels, read, channels, first, blocks, last, dropout }
+        Self { pixels, read, channels, first, blocks, last, norms, dropout }
     }
 
     fn maps(&self) -> usize {
