@@ -15,9 +15,9 @@ const MOST_WORK: usize = 500_000_000;
 /// Training rows that mixtures are fitted to at most.
 const MOST_ROWS: usize = 10_000;
 
-/// The flow beside Gaussians with full covariances. Of a conditional flow they are joint densities of context and features, of which
-/// those of the features given the context are taken: a single one is linear regression on the context, with the covariance of what
-/// it leaves.
+/// The flow beside Gaussians with full covariances. Beside a conditional flow they are densities of context and features together,
+/// of which that of the features given the context is taken: of a single one it is linear regression on the context, with the
+/// covariance of what that leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baselines {
     /// Mean NLL of the flow over the test rows, data space, nats.

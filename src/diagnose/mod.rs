@@ -1,7 +1,8 @@
 //! How good a fit is where no entropy is known: tests of the flow's latents and samples, baselines, and a verdict in words.
 //!
 //! Pure functions of matrices and numbers: nothing here knows of flows or files. Rows are in *model space* unless it is said that
-//! they are in data space; those of a conditional flow are features followed by their context. Everything random is a function of a seed.
+//! they are in data space; those of a conditional flow are features followed by their context. Everything random is a function of
+//! a seed.
 
 mod baselines;
 mod calibration;

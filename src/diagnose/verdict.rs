@@ -136,14 +136,14 @@ fn calibrated(it: &Calibration) -> Vec<Tested> {
     if let Some(worst) = it.features.iter().max_by(|a, b| a.distance.total_cmp(&b.distance)) {
         let p = it.features.iter().map(|it| it.p).fold(1.0, f64::min);
         let words = format!(
-            "{}ranks of {} rows among {} samples at the context of each: worst of {}: {}, KS distance {}, χ² {} over {} bins",
+            "{}ranks of {} rows among {} samples at the context of each: worst of {}: {}, KS distance {}, χ² {:.1} over {} bins",
             worst_features(it),
             it.rows,
             it.draws,
             it.features.len(),
             worst.name,
             number(worst.distance),
-            number(worst.chi_squared),
+            worst.chi_squared,
             worst.histogram.len()
         );
         tests.push(Tested { about: "calibration, by feature", p, effect: worst.distance, words });
@@ -153,10 +153,13 @@ fn calibrated(it: &Calibration) -> Vec<Tested> {
         .iter()
         .filter_map(|&level| Some((format!("{:.0}", 100.0 * level), format!("{:.0}", 100.0 * regions.at(level)?))))
         .unzip();
-    let direction = match (regions.p < LEVEL, regions.mean > 0.5) {
-        (false, _) => "",
-        (true, true) => "too small: ",
-        (true, false) => "too large: ",
+    // Uniform masses have a variance of 1/12.
+    let off = (regions.mean - 0.5) * (12.0 * it.rows as f64).sqrt();
+    let direction = match regions.p < LEVEL {
+        false => "",
+        true if off > ERRORS => "too small: ",
+        true if off < -ERRORS => "too large: ",
+        true => "too small at some levels, too large at others: ",
     };
     let words = format!(
         "{direction}regions of highest density of {} % hold {} % of rows, KS distance {}",
@@ -167,7 +170,7 @@ fn calibrated(it: &Calibration) -> Vec<Tested> {
     tests.push(Tested { about: "calibration, by regions", p: regions.p, effect: regions.distance, words });
     let balls = &it.balls;
     let words = format!(
-        "TARP: samples nearer to a random point than the row is, KS distance of their share {}",
+        "TARP: share of samples nearer to a random point than the row, KS distance from uniform {}",
         number(balls.distance)
     );
     tests.push(Tested { about: "calibration, as a whole", p: balls.p, effect: balls.distance, words });

@@ -28,7 +28,8 @@ pub(super) enum Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Looks at `flow` beside its data. `samples`: as [`View::new`], of an unconditional flow; `seed`: of the samples given contexts.
+    /// Looks at `flow` beside its data. `samples`: as [`View::new`], of an unconditional flow; `seed`: of the samples given
+    /// contexts.
     ///
     /// # Errors
     /// Where the device fails.

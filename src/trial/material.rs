@@ -30,8 +30,8 @@ impl SavedRun {
 
     /// Rows of the parts of `dataset`, which is that of the run's spec, at most `rows` of the test part, with what the flow says
     /// of them, and as many draws as there are test rows. Where rows have weights, latents and samples are compared with test rows
-    /// that are kept as often as they weigh. A conditional flow is drawn from at the contexts of every other of them, and the rows in
-    /// between are what these draws are compared with; some rows have more draws, which are compared with these rows alone.
+    /// that are kept as often as they weigh. A conditional flow is drawn from at the contexts of every other of these rows, for
+    /// comparison with the rows in between; and many times at the contexts of some, for comparison with each of them.
     ///
     /// # Errors
     /// Where the device fails.

@@ -8,6 +8,7 @@ use crate::diagnose::{Calibration, Coverage, Ranks, normal_quantile};
 use crate::report::ReportError;
 use crate::report::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_legend, draw_remark, draw_title, room_left};
 use crate::report::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted};
+use crate::report::ticks::Tick;
 
 /// Histograms at most.
 const SHOWN: usize = 9;
@@ -47,6 +48,7 @@ pub fn calibration_figure(title: &str, calibration: &Calibration) -> Result<Figu
     let height = ((SIDE - (lines - 1) as f64 * (GAP + LABEL)) / lines as f64).floor();
     let head = LABEL + if title.is_empty() { 8.0 } else { TITLE + 26.0 };
     let left = room_left(y, height);
+    let ranks_at = shares(2);
     for (place, ranks) in shown.iter().enumerate() {
         let (line, column) = (place / along, place % along);
         let top = head + line as f64 * (height + GAP + LABEL);
@@ -54,7 +56,8 @@ pub fn calibration_figure(title: &str, calibration: &Calibration) -> Result<Figu
         let panel = Panel { frame, x: [0.0, 1.0], y };
         draw_histogram(&mut canvas, &panel, ranks, [expected - chance, expected + chance]);
         // Only where no panel is below has the axis its numbers.
-        let x_axis = if place + along < shown.len() { XAxis::Shared } else { XAxis::Named("rank among samples") };
+        let x_axis =
+            if place + along < shown.len() { XAxis::Shared } else { XAxis::Marked("rank among samples", &ranks_at) };
         let y_axis = if column == 0 { YAxis::Named("rows") } else { YAxis::Shared };
         panel.draw_axes(&mut canvas, x_axis, y_axis);
     }
@@ -63,7 +66,7 @@ pub fn calibration_figure(title: &str, calibration: &Calibration) -> Result<Figu
     draw_coverage(&mut canvas, frame, calibration);
     let remark = match calibration.features.len() - shown.len() {
         0 => "grey: chance".to_owned(),
-        more => format!("grey: chance; {more} features that are less far off are left out"),
+        more => format!("grey: chance; {more} more, less far off, not shown"),
     };
     draw_remark(&mut canvas, &remark, (frame.right(), frame.bottom() + BELOW + 10.0));
     draw_title(&mut canvas, title, (left, 26.0), frame.right() - left);
@@ -77,19 +80,13 @@ pub fn calibration_figure(title: &str, calibration: &Calibration) -> Result<Figu
 
 /// The counts of `ranks`, what chance makes of them, and a line above that says which way they are off.
 fn draw_histogram(canvas: &mut Canvas, panel: &Panel, ranks: &Ranks, chance: [f64; 2]) {
-    let is_off = ranks.p < 0.05;
+    let (is_off, bins) = (ranks.p < 0.05, ranks.histogram.len() as f64);
     let color = if is_off { COLORS[1] } else { COLORS[0] };
-    draw_area(canvas, panel, &[(0.0, chance[0], chance[1]), (1.0, chance[0], chance[1])], BEHIND, 0.7);
-    let bins = ranks.histogram.len() as f64;
-    let steps = ranks
-        .histogram
-        .iter()
-        .enumerate()
-        .flat_map(|(i, &count)| [i, i + 1].map(|edge| (edge as f64 / bins, 0.0, count as f64)));
-    let steps: Vec<(f64, f64, f64)> = steps.collect();
-    draw_area(canvas, panel, &steps, color, 0.3);
-    let outline: Vec<(f64, f64)> = steps.iter().map(|&(x, _, y)| panel.position(x, y)).collect();
-    canvas.line(&outline, 1.6, color);
+    draw_area(canvas, panel, &[(0.0, chance[0], chance[1]), (1.0, chance[0], chance[1])], BEHIND);
+    let middle = (chance[0] + chance[1]) / 2.0;
+    canvas.line(&[panel.position(0.0, middle), panel.position(1.0, middle)], 1.2, FAINT);
+    let edges = |(i, &count): (usize, &usize)| [i, i + 1].map(|edge| panel.position(edge as f64 / bins, count as f64));
+    canvas.line(&ranks.histogram.iter().enumerate().flat_map(edges).collect::<Vec<_>>(), 2.0, color);
     let label = match is_off {
         true => format!("{}: samples {}", ranks.name, ranks.direction.words()),
         false => ranks.name.clone(),
@@ -111,7 +108,7 @@ fn draw_coverage(canvas: &mut Canvas, frame: Rect, calibration: &Calibration) {
     levels.sort_by(f64::total_cmp);
     let band: Vec<(f64, f64, f64)> =
         levels.into_iter().map(|level| (level, (level - chance).max(0.0), (level + chance).min(1.0))).collect();
-    draw_area(canvas, &panel, &band, BEHIND, 0.7);
+    draw_area(canvas, &panel, &band, BEHIND);
     canvas.line(&[panel.position(0.0, 0.0), panel.position(1.0, 1.0)], 1.2, FAINT);
     let curves = [("highest density", COLORS[0], &calibration.regions), ("TARP", COLORS[2], &calibration.balls)];
     for (_, color, coverage) in &curves {
@@ -119,14 +116,24 @@ fn draw_coverage(canvas: &mut Canvas, frame: Rect, calibration: &Calibration) {
         let points: Vec<(f64, f64)> = ends.map(|(level, held)| panel.position(level, held)).collect();
         canvas.line(&points, 2.2, *color);
     }
-    panel.draw_axes(canvas, XAxis::Named("share of samples in a region"), YAxis::Named("share of rows in it"));
+    panel.draw_axes(
+        canvas,
+        XAxis::Marked("share of samples in a region", &shares(5)),
+        YAxis::Named("share of rows in it"),
+    );
     let legend: Vec<(&str, RGBColor)> = curves.iter().map(|(name, color, _)| (*name, *color)).collect();
     draw_legend(canvas, &legend, (frame.right(), frame.top - LABEL / 2.0));
 }
 
+/// Ticks from 0 to 1 in so many steps.
+fn shares(steps: u32) -> Vec<Tick> {
+    let tick = |value: f64| Tick { value, label: value.to_string() };
+    (0..=steps).map(|i| tick(f64::from(i) / f64::from(steps))).collect()
+}
+
 /// Shades what lies between `(x, low, high)`, all within the panel.
-fn draw_area(canvas: &mut Canvas, panel: &Panel, area: &[(f64, f64, f64)], color: RGBColor, share: f64) {
+fn draw_area(canvas: &mut Canvas, panel: &Panel, area: &[(f64, f64, f64)], color: RGBColor) {
     let low = area.iter().map(|&(x, low, _)| panel.position(x, low.max(panel.y[0])));
     let high = area.iter().rev().map(|&(x, _, high)| panel.position(x, high.min(panel.y[1])));
-    canvas.polygon(&low.chain(high).collect::<Vec<_>>(), color.mix(share));
+    canvas.polygon(&low.chain(high).collect::<Vec<_>>(), color.mix(0.7));
 }
