@@ -33,7 +33,7 @@ pub enum Purpose {
     TestNoise = 10,
     /// Random masks; index = number of the pair of coupling layers.
     Mask = 11,
-    /// Latent draws for samples; index = 0.
+    /// Latent draws for samples; index = 0, or 1 for those at the contexts of a diagnosis.
     Samples = 12,
     /// Points of a sweep; index = number of the trial.
     Sweep = 13,
@@ -57,6 +57,10 @@ pub enum Purpose {
     Centres = 42,
     /// Rows that stay, by their weights; index = 0.
     Thinning = 43,
+    /// Places between the values that a rank lies between; index = number of the feature, or beyond them of the statistic.
+    Ranks = 44,
+    /// Points that draws are measured from; index = 0.
+    References = 45,
     /// Points that a tree is grown on; index = number of the tree.
     Bootstrap = 60,
 }

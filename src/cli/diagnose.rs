@@ -10,12 +10,14 @@ use super::output::{print, tell};
 use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
-use crate::diagnose::{Diagnosis, Rating, diagnose};
+use crate::data::Context;
+use crate::diagnose::{Calibration, Coverage, Diagnosis, Rating, diagnose, percent, share_interval};
 use crate::engine::Datasets;
+use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
 use crate::quantity::{number, with_error};
 use crate::record::{DIAGNOSIS, Manifest, RunDiagnosis, read_runs};
-use crate::report::charts::{latents_chart, lengths_chart, quantiles_chart};
+use crate::report::charts::{calibration_figure, latents_chart, lengths_chart, quantiles_chart};
 use crate::report::neighbours_picture;
 use crate::spec::Device;
 use crate::train::Status;
@@ -41,11 +43,6 @@ impl Diagnose {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let directory = self.run()?;
         let mut run = SavedRun::open_on(&directory, self.device).map_err(Failure::usage)?;
-        if !run.context.is_empty() {
-            let text =
-                "is conditional, and its density cannot be judged without regard to its context; see its test NLL";
-            return Err(Failure::Usage(format!("`{}` {text}", directory.display())));
-        }
         let dataset = Datasets::new(loading(ProgressMode::Auto)).of(&run.spec).map_err(Failure::usage)?;
         if let Some(change) = changed_data(&directory, &dataset) {
             return Err(Failure::Usage(format!(
@@ -69,7 +66,7 @@ impl Diagnose {
             return Err(Failure::Run(format!("{}: {what}", directory.display())));
         }
         let diagnosis = diagnose(&material, self.seed);
-        print(text(&diagnosis))?;
+        print(text(&diagnosis, &run.context))?;
         let manifest = Manifest::read(&directory).map_err(Failure::run)?;
         let title = format!("{} · {} · seed {}", manifest.experiment, manifest.trial, manifest.seed);
         std::fs::create_dir_all(&folder).map_err(Failure::run)?;
@@ -80,8 +77,14 @@ impl Diagnose {
         ] {
             save(&folder.join(format!("{}.png", chart.stem)), &chart.draw().map_err(Failure::run)?.png)?;
         }
-        let (train, samples, pairs) = (&material.train.data, &material.sample_data, &diagnosis.memory.pairs);
-        if let Some(picture) = neighbours_picture(train, samples, pairs, run.shape, &title).map_err(Failure::run)? {
+        if let Some(calibration) = &diagnosis.calibration {
+            let figure = calibration_figure(&title, calibration).map_err(Failure::run)?;
+            save(&folder.join(format!("{}.png", figure.stem)), &figure.draw().map_err(Failure::run)?.png)?;
+        }
+        let features = |rows: &Matrix<f64>| rows.columns_before(run.columns.len());
+        let (train, samples) = (features(&material.train.data), features(&material.sample_data));
+        let pairs = &diagnosis.memory.pairs;
+        if let Some(picture) = neighbours_picture(&train, &samples, pairs, run.shape, &title).map_err(Failure::run)? {
             save(&folder.join("nearest.png"), &picture.png)?;
         }
         RunDiagnosis::new(&manifest, self.seed, diagnosis).write(&directory).map_err(Failure::run)?;
@@ -123,8 +126,8 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     print(path.display())
 }
 
-/// The diagnosis as tables, the verdict first.
-fn text(it: &Diagnosis) -> String {
+/// The diagnosis as tables, the verdict first; `context`: that of the run.
+fn text(it: &Diagnosis, context: &Context) -> String {
     let mut findings = table(&["", "looked at", "found"]);
     for finding in &it.verdict.findings {
         let mark = match finding.rating {
@@ -139,22 +142,40 @@ fn text(it: &Diagnosis) -> String {
     for other in &it.baselines.chosen {
         densities.add_row([other.name(), number(other.nll), with_error(other.better, other.error)]);
     }
-    let mut strange = table(&["test row", "log p", "values"]);
+    let mut strange = table(&["test row", "log p", "values", if context.is_empty() { "" } else { "given" }]);
     for row in it.strange.iter().take(SHOWN) {
-        let values: Vec<String> = row.values.iter().take(SHOWN_VALUES).map(|value| number(*value)).collect();
-        let more = if row.values.len() > SHOWN_VALUES { ", …" } else { "" };
+        let (own, given) = row.values.split_at(row.values.len() - context.values());
+        let values: Vec<String> = own.iter().take(SHOWN_VALUES).map(|value| number(*value)).collect();
+        let more = if own.len() > SHOWN_VALUES { ", …" } else { "" };
         let log_prob = row.log_prob.map_or("not finite".to_owned(), number);
-        strange.add_row([row.row.to_string(), log_prob, values.join(", ") + more]);
+        strange.add_row([row.row.to_string(), log_prob, values.join(", ") + more, context.told(given, SHOWN_GIVEN)]);
+    }
+    let calibration = it.calibration.as_ref().map_or(String::new(), coverage);
+    format!(
+        "{}\n\n{findings}\n\n{calibration}{densities}\n\nthe test rows of the lowest density\n{strange}\n",
+        it.verdict.conclusion
+    )
+}
+
+/// How much regions hold, and what a conditional flow's samples were compared with.
+fn coverage(it: &Calibration) -> String {
+    let mut table = table(&["region of highest density", "rows in it", "95 % interval"]);
+    for (level, held) in Coverage::NAMED.iter().filter_map(|&level| Some((level, it.regions.at(level)?))) {
+        let [low, high] = share_interval(held, it.rows).map(percent);
+        table.add_row([percent(level), percent(held), format!("{low} to {high}")]);
     }
     format!(
-        "{}\n\n{findings}\n\n{densities}\n\nthe test rows of the lowest density\n{strange}\n",
-        it.verdict.conclusion
+        "calibration: {} samples at the context of each of {} test rows; all other samples are at the contexts of every other\n\
+         test row, and are compared with the rows in between, context included\n{table}\n\n",
+        it.draws, it.rows
     )
 }
 
 /// Strange rows in the table, and values of each.
 const SHOWN: usize = 5;
 const SHOWN_VALUES: usize = 8;
+/// Columns of the context of each.
+const SHOWN_GIVEN: usize = 4;
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();

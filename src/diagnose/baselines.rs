@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::material::{Material, Part};
 use super::mixture::Mixture;
 use super::pooled::spread_places;
+use crate::matrix::Matrix;
 use crate::statistics::Estimate;
 
 /// Numbers of Gaussians that are tried.
@@ -14,7 +15,9 @@ const MOST_WORK: usize = 500_000_000;
 /// Training rows that mixtures are fitted to at most.
 const MOST_ROWS: usize = 10_000;
 
-/// The flow beside Gaussians with full covariances.
+/// The flow beside Gaussians with full covariances. Beside a conditional flow they are densities of context and features together,
+/// of which that of the features given the context is taken: of a single one it is linear regression on the context, with the
+/// covariance of what that leaves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Baselines {
     /// Mean NLL of the flow over the test rows, data space, nats.
@@ -34,6 +37,9 @@ pub struct Baselines {
 pub struct Baseline {
     /// Number of Gaussians.
     pub components: usize,
+    /// Values of the context that it is given; 0 of an unconditional flow.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub context: usize,
     /// Mean NLL over the test rows, data space, nats.
     pub nll: f64,
     /// Nats a row by which the flow is better.
@@ -45,11 +51,17 @@ pub struct Baseline {
 impl Baseline {
     /// What it is, in words.
     pub fn name(&self) -> String {
+        let given = if self.context > 0 { " given the context" } else { "" };
         match self.components {
-            1 => "a Gaussian".to_owned(),
-            components => format!("a mixture of {components} Gaussians"),
+            1 => format!("a Gaussian{given}"),
+            components => format!("a mixture of {components} Gaussians{given}"),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(context: &usize) -> bool {
+    *context == 0
 }
 
 impl Baselines {
@@ -57,30 +69,31 @@ impl Baselines {
     pub fn fit(material: &Material<'_>, seed: u64) -> Self {
         let Material { train, validation, test, .. } = material;
         let places = spread_places(&train.rows, MOST_ROWS);
-        let rows = train.rows.select(&places);
+        let features = material.columns.len();
+        let rows = context_first(&train.rows.select(&places), features);
         let weights: Option<Vec<f64>> =
             train.weights.as_ref().map(|all| places.iter().map(|&place| all[place]).collect());
-        let features = rows.columns();
+        let (values, context) = (rows.columns(), rows.columns() - features);
         let is_tried = |&components: &usize| {
             components == 1
-                || (rows.rows() * components * features * features <= MOST_WORK && rows.rows() >= 10 * components)
+                || (rows.rows() * components * values * values <= MOST_WORK && rows.rows() >= 10 * components)
         };
         let fitted: Vec<(usize, Mixture, f64)> = COMPONENTS
             .into_iter()
             .filter(is_tried)
             .map(|components| {
                 let mixture = Mixture::fit(&rows, weights.as_deref(), components, seed);
-                let nll = -mean(validation, &in_data_space(&mixture, validation)).mean;
+                let nll = -mean(validation, &in_data_space(&mixture, validation, features)).mean;
                 (components, mixture, nll)
             })
             .collect();
         let best = fitted.iter().min_by(|a, b| a.2.total_cmp(&b.2)).map_or(1, |best| best.0);
         let flow = mean(test, &test.log_prob);
         let compared = |mixture: &Mixture, components: usize| {
-            let log_prob = in_data_space(mixture, test);
+            let log_prob = in_data_space(mixture, test, features);
             let better: Vec<f64> = test.log_prob.iter().zip(&log_prob).map(|(flow, other)| flow - other).collect();
             let Estimate { mean: better, error, .. } = mean(test, &better);
-            Baseline { components, nll: -mean(test, &log_prob).mean, better, error }
+            Baseline { components, context, nll: -mean(test, &log_prob).mean, better, error }
         };
         Self {
             flow: -flow.mean,
@@ -96,9 +109,19 @@ impl Baselines {
     }
 }
 
-/// log p of the rows, every Jacobian counted in.
-fn in_data_space(mixture: &Mixture, part: &Part) -> Vec<f64> {
-    mixture.log_density(&part.rows).into_iter().zip(&part.log_det).map(|(log_prob, det)| log_prob + det).collect()
+/// log p of the features of the rows, given their context where there is one, every Jacobian counted in.
+fn in_data_space(mixture: &Mixture, part: &Part, features: usize) -> Vec<f64> {
+    let rows = context_first(&part.rows, features);
+    let log_prob = mixture.log_density_given(&rows, rows.columns().saturating_sub(features));
+    log_prob.into_iter().zip(&part.log_det).map(|(log_prob, det)| log_prob + det).collect()
+}
+
+/// Rows of features and context the other way round, shape `[rows, context + features]`.
+fn context_first(rows: &Matrix<f64>, features: usize) -> Matrix<f64> {
+    match rows.columns() > features {
+        true => rows.columns_from(features).beside(&rows.columns_before(features)),
+        false => rows.clone(),
+    }
 }
 
 /// The mean of values of the rows, each of which counts as its weight says.

@@ -36,7 +36,7 @@ pub struct Coordinate {
     pub direction: Direction,
 }
 
-/// Which way a coordinate is off.
+/// Which way a coordinate is off, or the samples of a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -53,6 +53,21 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// By how far values are shifted up and spread out, in units of what chance does.
+    pub fn of(shift: f64, spread: f64) -> Self {
+        match (shift, spread) {
+            _ if shift.abs().max(spread.abs()) < 3.0 => Self::Shape,
+            _ if shift.abs() > spread.abs() => match shift > 0.0 {
+                true => Self::High,
+                false => Self::Low,
+            },
+            _ => match spread > 0.0 {
+                true => Self::Wide,
+                false => Self::Narrow,
+            },
+        }
+    }
+
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
@@ -116,25 +131,7 @@ fn coordinate(name: &str, values: Vec<f64>) -> (Coordinate, Vec<f64>) {
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     let deviation = (squares / (n - 1.0)).sqrt();
     let (distance, _) = distance(&ascending(values.iter().copied()), normal);
-    // In units of what chance does.
-    let (shift, spread) = (mean * n.sqrt(), (deviation - 1.0) * (2.0 * n).sqrt());
-    let direction = match (shift, spread) {
-        _ if shift.abs().max(spread.abs()) < 3.0 => Direction::Shape,
-        _ if shift.abs() > spread.abs() => {
-            if shift > 0.0 {
-                Direction::High
-            } else {
-                Direction::Low
-            }
-        }
-        _ => {
-            if spread > 0.0 {
-                Direction::Wide
-            } else {
-                Direction::Narrow
-            }
-        }
-    };
+    let direction = Direction::of(mean * n.sqrt(), (deviation - 1.0) * (2.0 * n).sqrt());
     let length = squares.sqrt();
     let units = values.into_iter().map(|value| (value - mean) / length).collect();
     let p = kolmogorov(distance, n);

@@ -1,11 +1,11 @@
-//! What a fit is judged by.
+//! What a fit is judged by. Rows of a conditional flow are features followed by their context.
 
 use crate::matrix::Matrix;
 
 /// Rows of one part of the data and what the flow says of them.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
-    /// Model space, dequantisation noise included, shape `[rows, features]`.
+    /// Model space, dequantisation noise included, shape `[rows, features + context]`.
     pub rows: Matrix<f64>,
     /// The same in data space.
     pub data: Matrix<f64>,
@@ -30,14 +30,38 @@ pub struct Material<'a> {
     pub validation: Part,
     /// Rows that nothing was chosen by.
     pub test: Part,
-    /// Those of the test rows that count alike: all, or where rows have weights a draw of them by their weights.
+    /// Those of the test rows that samples are compared with, which count alike: all, or where rows have weights a draw of them by
+    /// their weights. Of a conditional flow every other one of these, so that samples have contexts of their own.
     pub counted_test: Part,
-    /// Latents of `counted_test` as normal scores: under the base density each coordinate is N(0, 1), shape `[rows, features]`.
+    /// Latents of the rows that count alike as normal scores: under the base density each coordinate is N(0, 1), shape
+    /// `[rows, features]`.
     pub scores: Matrix<f64>,
-    /// Draws from the flow, model space.
+    /// Draws from the flow, model space; of a conditional flow at the contexts of the test rows that `counted_test` leaves out.
     pub samples: Matrix<f64>,
     /// The same in data space.
     pub sample_data: Matrix<f64>,
+    /// Of a conditional flow, draws at the contexts of test rows.
+    pub draws: Option<Draws>,
+}
+
+/// Test rows, and draws from the flow at the context of each.
+#[derive(Clone, Debug, Default)]
+pub struct Draws {
+    /// Features of the rows, model space, shape `[rows, features]`.
+    pub rows: Matrix<f64>,
+    /// The flow's log p of each given its context, data space, nats, shape `[rows]`.
+    pub log_prob: Vec<f64>,
+    /// Features of the draws, model space, those of a row one after the other, shape `[rows · draws, features]`.
+    pub samples: Matrix<f64>,
+    /// log p of each given its context, as of the rows, shape `[rows · draws]`.
+    pub sample_log_prob: Vec<f64>,
+}
+
+impl Draws {
+    /// Draws of each row.
+    pub fn of_each(&self) -> usize {
+        self.samples.rows() / self.rows.rows().max(1)
+    }
 }
 
 impl Material<'_> {
@@ -48,7 +72,8 @@ impl Material<'_> {
         let of_parts = parts.map(|(name, part)| (format!("log p of {name} rows"), count(&part.log_prob)));
         let others = [("latents", &self.scores), ("values of samples", &self.sample_data)];
         let others = others.map(|(name, values)| (name.to_owned(), count(values.as_slice())));
-        let found = of_parts.into_iter().chain(others).find(|(_, count)| *count > 0);
+        let draws = self.draws.as_ref().map(|it| ("values of samples".to_owned(), count(it.samples.as_slice())));
+        let found = of_parts.into_iter().chain(others).chain(draws).find(|(_, count)| *count > 0);
         found.map(|(what, count)| {
             format!("{count} {what} not finite: the flow is unstable there; train with a lower learning rate or fewer layers")
         })

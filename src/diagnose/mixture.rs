@@ -34,8 +34,8 @@ struct Component {
     mean: Vec<f64>,
     /// Lower triangle L of Σ = LLᵀ, shape `[features, features]`.
     factor: Vec<f64>,
-    /// −½ D ln 2π − Σ ln Lᵢᵢ.
-    constant: f64,
+    /// −½ k ln 2π − Σ ln Lᵢᵢ of the first k columns, shape `[features + 1]`.
+    constants: Vec<f64>,
 }
 
 /// Σ r, Σ r x and the lower triangle of Σ r xxᵀ over rows of responsibility r.
@@ -96,7 +96,19 @@ impl Mixture {
         rows.as_slice().par_chunks(rows.columns().max(1)).map(of_row).collect()
     }
 
-    /// ln wₖ N(x; μₖ, Σₖ) into `terms`, and the logarithm of the sum.
+    /// Log-density of the columns from `first` on given those before, nats.
+    pub fn log_density_given(&self, rows: &Matrix<f64>, first: usize) -> Vec<f64> {
+        if first == 0 {
+            return self.log_density(rows);
+        }
+        let of_row = |row: &[f64]| {
+            let mut terms = vec![0.0; self.components.len()];
+            self.terms(row, &mut terms) - self.terms(&row[..first], &mut terms)
+        };
+        rows.as_slice().par_chunks(rows.columns()).map(of_row).collect()
+    }
+
+    /// ln wₖ N(x; μₖ, Σₖ) into `terms`, and the logarithm of the sum; of the first columns where `row` has no more.
     fn terms(&self, row: &[f64], terms: &mut [f64]) -> f64 {
         terms.iter_mut().zip(&self.components).for_each(|(term, it)| *term = it.log_weight + it.log_density(row));
         let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -119,22 +131,27 @@ impl Component {
     fn new(log_weight: f64, mean: Vec<f64>, covariance: &[f64]) -> Self {
         let features = mean.len();
         let factor = cholesky(covariance, features);
-        let volume: f64 = (0..features).map(|i| factor[i * features + i].ln()).sum();
-        Self { log_weight, mean, factor, constant: -0.5 * features as f64 * TAU.ln() - volume }
+        let mut volume = 0.0;
+        let mut constants = vec![0.0];
+        for i in 0..features {
+            volume += factor[i * features + i].ln();
+            constants.push(-0.5 * (i + 1) as f64 * TAU.ln() - volume);
+        }
+        Self { log_weight, mean, factor, constants }
     }
 
-    /// By L⁻¹(x − μ).
+    /// By L⁻¹(x − μ), whose first values are those of the first columns alone.
     fn log_density(&self, row: &[f64]) -> f64 {
-        let features = row.len();
-        let mut solved = vec![0.0; features];
+        let features = self.mean.len();
+        let mut solved = vec![0.0; row.len()];
         let mut square = 0.0;
-        for i in 0..features {
+        for i in 0..row.len() {
             let line = &self.factor[i * features..i * features + i + 1];
             let before: f64 = line[..i].iter().zip(&solved).map(|(l, y)| l * y).sum();
             solved[i] = (row[i] - self.mean[i] - before) / line[i];
             square += solved[i] * solved[i];
         }
-        self.constant - 0.5 * square
+        self.constants[row.len()] - 0.5 * square
     }
 }
 

@@ -1,9 +1,11 @@
 //! How good a fit is where no entropy is known: tests of the flow's latents and samples, baselines, and a verdict in words.
 //!
 //! Pure functions of matrices and numbers: nothing here knows of flows or files. Rows are in *model space* unless it is said that
-//! they are in data space. Everything random is a function of a seed.
+//! they are in data space; those of a conditional flow are features followed by their context. Everything random is a function of
+//! a seed.
 
 mod baselines;
+mod calibration;
 mod columns;
 mod distributions;
 mod energy;
@@ -22,11 +24,12 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 pub use baselines::{Baseline, Baselines};
+pub use calibration::{Calibration, Coverage, DRAWS, Ranks};
 pub use columns::{ColumnDifference, SHARES};
-pub use distributions::{chi_squared_density, normal};
+pub use distributions::{chi_squared_density, normal, normal_quantile, share_interval};
 pub use energy::Energy;
 pub use latents::{Coordinate, Correlation, Direction, Latents, Radius};
-pub use material::{Material, Part};
+pub use material::{Draws, Material, Part};
 pub use memory::Memory;
 pub use neighbours::Classifier;
 pub use rows::{Gap, StrangeRow};
@@ -58,6 +61,9 @@ pub struct Diagnosis {
     pub gap: Gap,
     /// Whether samples repeat training rows.
     pub memory: Memory,
+    /// Of a conditional flow, draws at the contexts of test rows against these rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// The test rows of the lowest density, the lowest first.
     pub strange: Vec<StrangeRow>,
 }
@@ -78,6 +84,7 @@ pub fn diagnose(material: &Material<'_>, seed: u64) -> Diagnosis {
         columns,
         gap: Gap::between(&material.train, &material.test),
         memory: Memory::of(&material.train.rows, test, samples),
+        calibration: material.draws.as_ref().map(|draws| Calibration::of(draws, material.columns, seed)),
         strange: rows::strangest(&material.test),
     };
     diagnosis.verdict = Verdict::of(&diagnosis);

@@ -37,7 +37,7 @@ pub struct StrangeRow {
     pub row: usize,
     /// log p, data space, nats.
     pub log_prob: Option<f64>,
-    /// Its values, data space.
+    /// Its values, data space; of a conditional flow those of its context follow.
     pub values: Vec<f64>,
 }
 

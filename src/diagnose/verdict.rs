@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Diagnosis;
+use super::calibration::{Calibration, Coverage, Ranks};
 use super::distributions::holm;
 use crate::quantity::{error_digits, number, with_error};
 
@@ -98,6 +99,7 @@ fn tests(it: &Diagnosis) -> Vec<Tested> {
         let words = format!("largest: {} between {} and {}", number(found.r), found.names[0], found.names[1]);
         tests.push(Tested { about: "latent correlations", p: found.p, effect: found.r.abs(), words });
     }
+    tests.extend(it.calibration.iter().flat_map(calibrated));
     let energy = it.energy;
     let words =
         format!("energy distance {}, {} of the most it can be", number(energy.distance), percent(energy.coefficient));
@@ -126,6 +128,68 @@ fn tests(it: &Diagnosis) -> Vec<Tested> {
     );
     tests.push(Tested { about: "memorising", p: memory.p, effect: memory.near - 0.05, words });
     tests
+}
+
+/// Tests of draws at the contexts of rows.
+fn calibrated(it: &Calibration) -> Vec<Tested> {
+    let mut tests = Vec::new();
+    if let Some(worst) = it.features.iter().max_by(|a, b| a.distance.total_cmp(&b.distance)) {
+        let p = it.features.iter().map(|it| it.p).fold(1.0, f64::min);
+        let words = format!(
+            "{}ranks of {} rows among {} samples at the context of each: worst of {}: {}, KS distance {}, χ² {:.1} over {} bins",
+            worst_features(it),
+            it.rows,
+            it.draws,
+            it.features.len(),
+            worst.name,
+            number(worst.distance),
+            worst.chi_squared,
+            worst.histogram.len()
+        );
+        tests.push(Tested { about: "calibration, by feature", p, effect: worst.distance, words });
+    }
+    let regions = &it.regions;
+    let (levels, held): (Vec<String>, Vec<String>) = Coverage::NAMED
+        .iter()
+        .filter_map(|&level| Some((format!("{:.0}", 100.0 * level), format!("{:.0}", 100.0 * regions.at(level)?))))
+        .unzip();
+    // Uniform masses have a variance of 1/12.
+    let off = (regions.mean - 0.5) * (12.0 * it.rows as f64).sqrt();
+    let direction = match regions.p < LEVEL {
+        false => "",
+        true if off > ERRORS => "too small: ",
+        true if off < -ERRORS => "too large: ",
+        true => "too small at some levels, too large at others: ",
+    };
+    let words = format!(
+        "{direction}regions of highest density of {} % hold {} % of rows, KS distance {}",
+        levels.join(", "),
+        held.join(", "),
+        number(regions.distance)
+    );
+    tests.push(Tested { about: "calibration, by regions", p: regions.p, effect: regions.distance, words });
+    let balls = &it.balls;
+    let words = format!(
+        "TARP: share of samples nearer to a random point than the row, KS distance from uniform {}",
+        number(balls.distance)
+    );
+    tests.push(Tested { about: "calibration, as a whole", p: balls.p, effect: balls.distance, words });
+    tests
+}
+
+/// The features whose samples are off, the worst first, and which way.
+fn worst_features(it: &Calibration) -> String {
+    /// How many are named.
+    const NAMED: usize = 3;
+    let mut off: Vec<&Ranks> = it.features.iter().filter(|it| it.p < LEVEL).collect();
+    off.sort_by(|a, b| b.distance.total_cmp(&a.distance));
+    let told: Vec<String> =
+        off.iter().take(NAMED).map(|it| format!("samples of {} {}", it.name, it.direction.words())).collect();
+    match off.len() {
+        0 => String::new(),
+        more if more > NAMED => format!("{} and {} more; ", told.join(", "), more - NAMED),
+        _ => format!("{}; ", told.join(", ")),
+    }
 }
 
 fn compared_with_baselines(it: &Diagnosis) -> impl Iterator<Item = Finding> + '_ {

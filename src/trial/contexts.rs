@@ -28,7 +28,8 @@ pub(super) enum Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Looks at `flow` beside its data. `samples`: as [`View::new`], of an unconditional flow; `seed`: of the samples given contexts.
+    /// Looks at `flow` beside its data. `samples`: as [`View::new`], of an unconditional flow; `seed`: of the samples given
+    /// contexts.
     ///
     /// # Errors
     /// Where the device fails.
@@ -141,4 +142,70 @@ fn repeated(context: &[f64], rows: usize) -> Matrix<f64> {
 fn model_space(dataset: &Dataset, context: &[f64], rows: usize) -> Matrix {
     let row = Matrix::zeros(rows, dataset.features()).beside(&repeated(context, rows));
     dataset.preprocessing.apply(&row).columns_from(dataset.features())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::load;
+    use crate::kernel;
+    use crate::spec::tests::Folder;
+    use crate::spec::{Device, KernelChoice, Overrides, Spec};
+
+    fn dataset(text: &str) -> (Spec, Dataset) {
+        let folder = Folder::with(format!("[dataset]\ntest = 600\n{text}\n[model]\nwidth = 8\n"));
+        let spec = folder.plan(Overrides::default()).expect("a plan").trials.remove(0).spec;
+        let dataset = load(&spec.dataset, &spec.folder, spec.training.batch_size, &|_, _, _| ()).expect("data");
+        (spec, dataset)
+    }
+
+    #[test]
+    fn classes_are_shown_each_and_numbers_at_even_ranks_among_test_rows() {
+        let (_, moons) = dataset("name = \"moons\"\ncondition = true");
+        let [upper, lower] = [("component = upper", vec![1.0, 0.0]), ("component = lower", vec![0.0, 1.0])]
+            .map(|(label, values)| (label.to_owned(), values));
+        assert_eq!(shown(&moons, 9), [upper.clone(), lower]);
+        assert_eq!(shown(&moons, 1), [upper]);
+
+        let (_, mixture) = dataset("name = \"gaussian-mixture-posterior\"");
+        let rows = mixture.preprocessing.invert(&mixture.test);
+        let contexts = shown(&mixture, 9);
+        assert_eq!(contexts.len(), 6);
+        for (i, (label, context)) in contexts.iter().enumerate() {
+            assert!(rows.iter_rows().any(|row| row[2..] == context[..]), "{label} is that of a test row");
+            // Of 600 rows the ranks 50, 150, …
+            let below = rows.iter_rows().filter(|row| row[2] < context[0]).count();
+            assert_eq!(below, 50 + 100 * i, "{label}");
+        }
+    }
+
+    #[test]
+    fn each_panel_is_the_density_given_the_context_that_it_is_labelled_with() {
+        let (spec, dataset) = dataset("name = \"gaussian-mixture-posterior\"");
+        let built = kernel::build(&spec.model, KernelChoice::Fused, dataset.layout(), 0, Device::Cpu);
+        let mut flow = built.expect("a flow").flow;
+        // A new flow is the identity, whatever the context.
+        let values = flow.parameters_mut().values_mut();
+        values.iter_mut().enumerate().for_each(|(i, value)| *value += 0.2 * (i as f32 * 0.618_034).fract() - 0.1);
+        let seen = Contexts::new(&mut *flow, &dataset, Detail::Glimpse { rows: 1000 }, 0).expect("computed");
+        let Contexts::Densities { columns, densities } = seen else { panic!("two features") };
+        assert_eq!(columns, [dataset.columns[0].as_str(), dataset.columns[1].as_str()]);
+        let contexts = shown(&dataset, PANELS);
+        assert_eq!(densities.len(), contexts.len());
+        for ((label, grid), (expected, context)) in densities.iter().zip(&contexts) {
+            assert_eq!(label, expected);
+            // The lower right cell.
+            let cell = |[low, high]: [f64; 2], share: f64| low + (high - low) * share;
+            let half = 0.5 / grid.columns as f64;
+            let row = [&[cell(grid.x, 1.0 - half), cell(grid.y, half)], &context[..]].concat();
+            let model = dataset.preprocessing.apply(&Matrix::new(row, 4));
+            let log_scale: f64 = dataset.preprocessing.scale[..2].iter().map(|scale| scale.ln()).sum();
+            let log_prob = flow.log_prob(&model).expect("computed")[0] - log_scale;
+            let found = grid.log_prob[grid.columns - 1];
+            assert!((found - log_prob).abs() < 1e-4, "{label}: {found} for {log_prob}");
+        }
+        let of_cell = |cell: usize| densities.iter().map(move |(_, grid)| grid.log_prob[cell]);
+        let spread = of_cell(0).fold(f64::MIN, f64::max) - of_cell(0).fold(f64::MAX, f64::min);
+        assert!(spread > 1e-2, "contexts make a difference: {spread}");
+    }
 }

@@ -82,7 +82,6 @@ fn a_conditional_flow_scores_samples_and_transforms_what_it_is_given() {
         ("sample RUN -n 2 --given age=40 --given kind=emu -o no.csv", "lacks `level`"),
         ("sample RUN -n 2 --given age=old --given kind=emu --given level=1 -o no.csv", "`age` is a number"),
         ("sample RUN -n 2 --given size=1 -o no.csv", "the run is conditional on `age`, `kind`, `level`"),
-        ("diagnose RUN", "is conditional"),
     ];
     for (command, expected) in cases {
         here.runner(&command.replace("RUN", &run.to_string())).expect(2).says(&[expected]);
@@ -132,6 +131,27 @@ fn a_toy_given_its_component_has_a_gap_a_split_and_a_posterior() {
         upper.push(of_upper);
     }
     assert!(upper.iter().all(|share| (share - upper[0]).abs() < 1e-6), "one prior for all rows");
+
+    let told = here.runner(&format!("diagnose {run} --rows 300")).expect(0).stdout;
+    for part in [
+        "calibration, by feature",
+        "99 samples at the context of each of 300 test rows",
+        "against a Gaussian given the context",
+        "component = ",
+        "calibration.png",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let found: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("diagnose.json")).expect("a file")).expect("JSON");
+    let calibration = &found["calibration"];
+    assert_eq!((&calibration["rows"], &calibration["draws"]), (&300.into(), &99.into()));
+    assert_eq!((&calibration["features"][1]["name"], &found["energy"]["rows"]), (&"x2".into(), &[150, 150][..].into()));
+    // Without one class, its rows lie far from one line.
+    assert!(found["baselines"]["chosen"][0]["better"].as_f64().expect("a number") > 0.0);
+    here.runner("report results/moons").expect(0);
+    let page = fs::read_to_string(here.path("results/moons/report.html")).expect("a page");
+    assert!(page.contains("Ranks of rows among samples"), "the picture stands in the report");
 
     here.write("features.csv", "x1,x2\n0,1\n1,-0.5\n");
     let alone = here.runner(&format!("score {run} --data features.csv --posterior -o features.parquet")).expect(0);

@@ -102,6 +102,7 @@ fn verdict_of(scale: f64, shift: f64) -> super::super::Diagnosis {
         scores,
         samples: Matrix::new(samples.clone(), 3),
         sample_data: Matrix::new(samples, 3),
+        draws: None,
     };
     diagnose(&material, 0)
 }

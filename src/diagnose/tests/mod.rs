@@ -1,6 +1,7 @@
 //! Statistics against other programs' numbers, and how often tests are wrong.
 
 mod calibration;
+mod conditional;
 mod numbers;
 
 use crate::matrix::Matrix;

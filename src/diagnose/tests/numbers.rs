@@ -6,6 +6,7 @@ use super::super::latents::Latents;
 use super::super::mixture::Mixture;
 use super::super::{Energy, Material, Part};
 use super::table;
+use crate::matrix::Matrix;
 
 /// Normal quantiles of the fractional parts of multiples of the golden ratio.
 fn normals(count: usize, start: usize) -> Vec<f64> {
@@ -108,6 +109,35 @@ fn a_gaussian_and_a_mixture_are_those_of_scipy_and_scikit_learn() {
 }
 
 #[test]
+fn a_gaussian_given_the_context_is_linear_regression_with_the_variance_of_what_it_leaves() {
+    let [x, y] = cloud();
+    // By sums over the rows: y = a + b x + e.
+    let n = x.len() as f64;
+    let [mean_x, mean_y] = [&x, &y].map(|values| values.iter().sum::<f64>() / n);
+    let covariance = x.iter().zip(&y).map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
+    let slope = covariance / x.iter().map(|x| (x - mean_x).powi(2)).sum::<f64>();
+    let left = |x: f64, y: f64| y - mean_y - slope * (x - mean_x);
+    let variance = x.iter().zip(&y).map(|(x, y)| left(*x, *y).powi(2)).sum::<f64>() / n;
+    let points = [(0.5, -1.0), (3.0, 3.0)];
+    let table = table(&[x, y]);
+    let fitted = Mixture::fit(&table, None, 1, 0);
+    let rows = Matrix::new(points.iter().flat_map(|&(x, y)| [x, y]).collect(), 2);
+    for ((x, y), found) in points.into_iter().zip(fitted.log_density_given(&rows, 1)) {
+        close(found, -0.5 * (std::f64::consts::TAU * variance).ln() - 0.5 * left(x, y).powi(2) / variance, 1e-4);
+    }
+    // A class as two values, one of which tells the other, changes nothing: what is certain cancels.
+    let class = |i: usize| [i % 2, 1 - i % 2].map(|value| value as f64);
+    let with = |rows: &Matrix<f64>| {
+        let values = rows.iter_rows().enumerate().flat_map(|(i, row)| class(i).into_iter().chain([row[0], row[1]]));
+        Matrix::new(values.collect(), 4)
+    };
+    let given_class = Mixture::fit(&with(&table), None, 1, 0).log_density_given(&with(&rows), 3);
+    for (found, expected) in given_class.into_iter().zip(fitted.log_density_given(&rows, 1)) {
+        close(found, expected, 0.1);
+    }
+}
+
+#[test]
 fn the_largest_correlation_is_that_of_scipy() {
     let [x, y] = cloud();
     let names = ["a", "b", "c"].map(str::to_owned);
@@ -135,6 +165,7 @@ fn quantiles_of_columns_are_those_of_numpy() {
         scores: table(&[vec![0.0]]),
         samples: table(&[vec![0.0]]),
         sample_data: table(std::slice::from_ref(&other)),
+        draws: None,
     };
     let found = &differences(&material)[0];
     for (found, expected) in

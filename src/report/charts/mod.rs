@@ -2,6 +2,7 @@
 //!
 //! Everything comes from the results folder; a [`Chart`] is data, which [`Chart::draw`] turns into a PNG and an SVG.
 
+mod calibration;
 mod chart;
 mod cost;
 mod curves;
@@ -16,6 +17,7 @@ pub(super) mod scale;
 mod slices;
 mod swept;
 
+pub use calibration::calibration_figure;
 pub(super) use chart::SIZE;
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;

@@ -92,7 +92,7 @@ impl Report<'_> {
             document::section("parallel", "Settings and results", parallel.as_ref().map(|it| it.markup(&names))),
             document::section("charts", "What matters, and what it costs", all(charts)),
             document::section("pictures", "Pictures", pictures),
-            document::section("fit", "Goodness of fit", fit::section(self, &names)),
+            document::section("fit", "Goodness of fit", fit::section(self, &names)?),
             document::section("health", "Health", health::table(self, &names)),
             document::section("failures", "Runs that did not finish", health::failures(self)),
             document::section("asked", "What was asked", Some(asked::tables(self))),
