@@ -154,6 +154,7 @@ pub fn run(experiments: Vec<Growing<'_>>, local: &Local) -> Result<Vec<Report>, 
         table.complete(local.results)?;
         // Those that were stopped at a rung have ended since they were run.
         report.refresh(&lock(&table.rows), laid_out.plan());
+        laid_out.draw_best(local.results, local.datasets, tell);
     }
     Ok(reports)
 }
