@@ -236,8 +236,8 @@ impl LaidOut<'_> {
         Ok(stopped)
     }
 
-    /// Draws the best trial, where runs draw no pictures of their own and all of them have ended; `tell` hears of what keeps it from
-    /// being drawn.
+    /// Draws the best trial, where runs draw no pictures of their own and all of them have ended; `tell` hears of what prevents
+    /// it.
     pub fn draw_best(&self, results: &Path, datasets: &Datasets, tell: impl Fn(String)) {
         let metric = self.growing.search.as_ref().map_or(Score::ValidationNll, |search| search.rounds.metric);
         draw_best(self.plan(), metric, results, datasets, tell);
