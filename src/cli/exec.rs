@@ -67,6 +67,7 @@ impl Exec {
                 break;
             }
         }
+        engine::draw_best_of_stored(&plan, &results, local.datasets, |text| progress.println(text));
         progress.finish();
         if stop.load(Ordering::Relaxed) {
             // Only at the time limit: a run that somebody stopped with another signal is not wanted back in the queue.

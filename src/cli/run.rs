@@ -95,7 +95,7 @@ impl Run {
         })?;
         let growing = growing(&experiments, plans).map_err(Failure::run)?;
         if self.engine == Engine::Slurm {
-            return self.submit(&experiments, growing);
+            return self.submit(&experiments, growing, &datasets);
         }
         let local = Local {
             results: &self.results,
@@ -137,7 +137,12 @@ impl Run {
     }
 
     /// Hands the trials over to Slurm.
-    fn submit(&self, experiments: &[(ResolvedExperiment, Plan)], growing: Vec<Growing<'_>>) -> Result<Exit, Failure> {
+    fn submit(
+        &self,
+        experiments: &[(ResolvedExperiment, Plan)],
+        growing: Vec<Growing<'_>>,
+        datasets: &Datasets,
+    ) -> Result<Exit, Failure> {
         if self.fresh {
             return Err(Failure::usage(
                 "--fresh: not with --engine slurm; remove the folders of the runs to start again",
@@ -170,6 +175,7 @@ impl Run {
                 print(format_args!("{}: {next}", laid_out.plan().experiment))?;
                 *submission = next;
             }
+            laid_out.draw_best(&self.results, datasets, tell);
             let report = slurm::report(laid_out.plan(), &self.results);
             if report.not_started > 0
                 || report.runs.iter().any(|run| !matches!(run.status, Status::Finished | Status::Stopped))

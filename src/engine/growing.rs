@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::best::draw_best;
+use super::datasets::Datasets;
 use super::known_names::under_known_names;
 use crate::atomic::{WriteError, write_atomically};
 use crate::plan::{Plan, Search, Told, Trial};
@@ -234,6 +236,13 @@ impl LaidOut<'_> {
         Ok(stopped)
     }
 
+    /// Draws the best trial, where runs draw no pictures of their own and all of them have ended; `tell` hears of what prevents
+    /// it.
+    pub fn draw_best(&self, results: &Path, datasets: &Datasets, tell: impl Fn(String)) {
+        let metric = self.growing.search.as_ref().map_or(Score::ValidationNll, |search| search.rounds.metric);
+        draw_best(self.plan(), metric, results, datasets, tell);
+    }
+
     /// What the search is at; `None` where there is none.
     pub fn progress(&self, results: &Path) -> Option<String> {
         let Plan { experiment, trials, told, .. } = self.plan();
@@ -296,7 +305,7 @@ fn full_length(run: &Trial, results: &Path) -> Option<usize> {
 }
 
 /// The score of a trial of so many `seeds`; `None` where one of them has not ended, `Some(None)` where one has none.
-fn score(seeds: &[&Trial], rows: &Rows, metric: Score) -> Option<Option<f64>> {
+pub(super) fn score(seeds: &[&Trial], rows: &Rows, metric: Score) -> Option<Option<f64>> {
     let ended = |run: &&Manifest| matches!(run.status, Status::Finished | Status::Diverged | Status::Failed);
     let runs: Vec<&Manifest> = seeds.iter().map(|trial| rows.get(&key(trial)).filter(ended)).collect::<Option<_>>()?;
     let value = |run: &&Manifest| {

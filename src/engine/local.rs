@@ -155,6 +155,8 @@ pub fn run(experiments: Vec<Growing<'_>>, local: &Local) -> Result<Vec<Report>, 
         // Those that were stopped at a rung have ended since they were run.
         report.refresh(&lock(&table.rows), laid_out.plan());
     }
+    // Only now: a table must not wait for a picture.
+    laid_out.iter().for_each(|it| it.draw_best(local.results, local.datasets, tell));
     Ok(reports)
 }
 

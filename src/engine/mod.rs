@@ -1,6 +1,7 @@
 //! Where trials run: this process's worker pool, or a Slurm or Kubernetes cluster. What a trial is made of is told by
 //! [`Job`](crate::trial::Job); how many run at once, on how many threads, and what happens when one fails is decided here.
 
+mod best;
 mod datasets;
 mod growing;
 mod known_names;
@@ -13,6 +14,7 @@ pub mod slurm;
 mod stop;
 mod unasked;
 
+pub use best::draw_best_of_stored;
 pub use datasets::Datasets;
 pub use growing::{EngineError, Growing, LaidOut};
 pub use local::{Local, Report, run, run_one};

@@ -8,8 +8,8 @@ use super::search::until_first_rung;
 use super::{Plan, Trial};
 use crate::search::points;
 use crate::spec::{
-    Axis, Diagnostic, Diagnostics, MAX_RUNS, Overrides, Point, ResolvedExperiment, Severity, Spec, counted, length,
-    load_each, resolve,
+    Axis, Diagnostic, Diagnostics, MAX_RUNS, Overrides, Pictures, Point, ResolvedExperiment, Severity, Spec, counted,
+    length, load_each, resolve,
 };
 
 /// Limit on the size of a plan: number of runs times bytes of a spec.
@@ -79,6 +79,7 @@ struct Draft {
 
 pub(super) struct Drafts {
     list: Vec<Draft>,
+    pictures: Pictures,
 }
 
 impl Drafts {
@@ -100,6 +101,7 @@ impl Drafts {
                     spec_hash: hash.clone(),
                     round,
                     until: None,
+                    pictures: self.pictures,
                 });
             }
         }
@@ -142,7 +144,7 @@ impl Drafts {
         }
         problems.extend(unused.problems(all));
         Diagnostics::new(problems).into_result()?;
-        Ok(Self { list })
+        Ok(Self { list, pictures: experiment.pictures() })
     }
 
     /// All keys that are swept or overridden in any trial.
@@ -245,6 +247,31 @@ mod tests {
         }
         let base = plan("[dataset]\nname = \"moons\"\n").expect("a plan");
         assert!(base.trials[0].id.starts_with("base-") && base.trials[0].id.len() == 13, "{}", base.trials[0].id);
+    }
+
+    #[test]
+    fn a_hundred_runs_draw_the_best_alone_unless_a_key_says_otherwise() {
+        let pictures = |text: &str| plan(text).expect("a plan").trials.last().expect("a run").pictures;
+        let depths = |n: usize| (1..=n).map(|depth| depth.to_string()).collect::<Vec<_>>().join(", ");
+        let with = |seeds: usize, top: &str, sweep: &str| {
+            pictures(&format!("seeds = {seeds}\n{top}\n[dataset]\nname = \"moons\"\n{sweep}"))
+        };
+        let grid = |n: usize| format!("[sweep.parameters]\n\"model.depth\" = [{}]\n", depths(n));
+        // A search is told by all that it is to run, not by its first round.
+        let search = "[sweep]\nmethod = \"tpe\"\ntrials = 50\n[sweep.parameters]\n\"training.steps\" = { min = 10, max = 9_999 }\n";
+        let cases = [
+            (99, "", String::new(), Pictures::All),
+            (100, "", String::new(), Pictures::Best),
+            (2, "", grid(49), Pictures::All),
+            (2, "", grid(50), Pictures::Best),
+            (1, "", search.to_owned(), Pictures::All),
+            (2, "", search.to_owned(), Pictures::Best),
+            (2, "engine.pictures = \"all\"", grid(50), Pictures::All),
+            (1, "engine.pictures = \"best\"", grid(2), Pictures::Best),
+        ];
+        for (seeds, top, sweep, expected) in cases {
+            assert_eq!(with(seeds, top, &sweep), expected, "{seeds} {top} {sweep}");
+        }
     }
 
     #[test]

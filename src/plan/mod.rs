@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::Spec;
+use crate::spec::{Pictures, Spec};
 
 pub use difference::Difference;
 pub use expand::{expand, prepare};
@@ -71,6 +71,8 @@ pub struct Trial {
     pub round: Option<usize>,
     /// Of a halving: the step at which it is paused to be compared with others, at an evaluation; `None`: it goes to its end.
     pub until: Option<usize>,
+    /// Which runs of its experiment draw pictures.
+    pub pictures: Pictures,
 }
 
 impl Trial {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::identity::spec_hash;
 use super::{Plan, Told, Trial};
-use crate::spec::{Spec, absolute};
+use crate::spec::{Pictures, Spec, absolute};
 
 /// Version of the layout; a reader refuses others.
 const VERSION: u32 = 1;
@@ -46,6 +46,8 @@ struct StoredTrial {
     round: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<usize>,
+    #[serde(default, skip_serializing_if = "Pictures::is_all")]
+    pictures: Pictures,
     /// Absolute: the working directory of a job is another one.
     folder: PathBuf,
     spec: Spec,
@@ -64,6 +66,7 @@ impl Plan {
             spec_hash: trial.spec_hash.clone(),
             round: trial.round,
             until: trial.until,
+            pictures: trial.pictures,
             folder: home(&trial.spec),
             spec: trial.spec.clone(),
         };
@@ -105,6 +108,7 @@ impl Plan {
                 spec_hash: trial.spec_hash,
                 round: trial.round,
                 until: trial.until,
+                pictures: trial.pictures,
             });
         }
         Ok(Self { experiment: stored.experiment, trials, beside: Vec::new(), told: stored.told })

@@ -1,6 +1,7 @@
 //! A trial for the tests of this room.
 
 use crate::plan::Trial;
+use crate::spec::Pictures;
 
 const SPEC: &str = r#"
 name = "moons"
@@ -48,5 +49,6 @@ pub(super) fn trial(id: &str, seed: u64, overrides: &str) -> Trial {
         spec_hash: "3f9a2c1d".repeat(8),
         round: None,
         until: None,
+        pictures: Pictures::All,
     }
 }

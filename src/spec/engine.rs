@@ -1,6 +1,7 @@
-//! Where trials run, beside what they are: `[engine]`. Nothing here changes a trial or its name.
+//! Where trials run and which of them draw pictures, beside what they are: `[engine]`. Nothing here changes a trial's numbers or
+//! its name.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::diagnostics::Diagnostic;
 use super::resolve::{consume, nested};
@@ -13,8 +14,36 @@ use super::source::Place;
 pub struct Engine {
     /// Trials that share one GPU at a time.
     pub trials_per_gpu: usize,
+    /// What draws pictures; `None`: see [`Pictures::of`].
+    pub pictures: Option<Pictures>,
     /// What a job on a Slurm cluster asks for.
     pub slurm: Slurm,
+}
+
+/// Which runs of an experiment draw pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pictures {
+    /// All of them.
+    #[default]
+    All,
+    /// The first seed of the best trial, once all have ended.
+    Best,
+}
+
+impl Pictures {
+    /// Of so many runs nobody looks at the pictures of each.
+    const MANY: usize = 100;
+
+    /// What an experiment of so many `runs` draws that says nothing of it.
+    pub fn of(runs: usize) -> Self {
+        if runs < Self::MANY { Self::All } else { Self::Best }
+    }
+
+    /// Whether it is all of them, as in plans of earlier releases.
+    pub(crate) fn is_all(&self) -> bool {
+        *self == Self::All
+    }
 }
 
 /// How trials are submitted to Slurm; what is left out is the cluster's own default.

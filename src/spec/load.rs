@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
-use super::engine::Engine;
+use super::engine::{Engine, Pictures};
 use super::extends::{LONGEST_CHAIN, over_bases};
 use super::node::{self, Value};
 use super::overrides::{Layer, Overrides};
@@ -54,6 +54,11 @@ impl ResolvedExperiment {
     /// Runs of all trials, those that a search is still to propose among them.
     pub fn runs(&self) -> usize {
         self.sweep.as_ref().map_or(1, |sweep| sweep.trials) * self.spec.seeds.len()
+    }
+
+    /// Which of them draw pictures.
+    pub fn pictures(&self) -> Pictures {
+        self.engine.pictures.unwrap_or(Pictures::of(self.runs()))
     }
 
     /// Tells `message` at the key `path`, where it is written; in a list at `item`.

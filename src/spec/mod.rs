@@ -42,7 +42,7 @@ mod variant;
 pub use axis::Axis;
 pub(crate) use axis::{Point, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use engine::{Engine, Slurm};
+pub use engine::{Engine, Pictures, Slurm};
 pub use file_format::FileFormat;
 pub(crate) use keys::key_paths;
 pub use kind::{Bound, Kind};

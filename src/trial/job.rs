@@ -10,16 +10,16 @@ use super::contexts::Seen;
 use super::folder::SPEC;
 use super::glimpses::Glimpses;
 use super::pictures::Detail;
+use super::saved::SavedRun;
 use super::whereabouts::Whereabouts;
 use crate::atomic::{WriteError, remove_leftovers, sync, write_view};
 use crate::compute::Level;
 use crate::data::{Dataset, write_table};
 use crate::kernel::{self, Built, How};
-use crate::matrix::Matrix;
 use crate::plan::Trial;
 use crate::record::{Manifest, ManifestWriter, MetricsJournal, Recorder, TensorBoard, Warn, read_curve};
-use crate::spec::{Device, KernelChoice};
-use crate::train::{Ended, Event, Outcome, Sink, Status, TrainError, Training};
+use crate::spec::{Device, KernelChoice, Pictures};
+use crate::train::{Ended, Event, Onlooker, Outcome, Picture, Sink, Status, TrainError, Training};
 
 /// A trial that is to be run, and what it needs.
 pub struct Job<'a> {
@@ -109,12 +109,16 @@ impl Job<'_> {
         let Trial { spec, seed, .. } = self.trial;
         let shape = self.dataset.layout();
         let Built { mut flow, .. } = kernel::build(&spec.model, &spec.training, shape, *seed, self.device)?;
-        let mut glimpses = Glimpses {
-            dataset: self.dataset,
-            title: self.title(),
-            seed: *seed,
-            device: self.device,
-            evaluate_every: spec.training.evaluate_every,
+        let draws = self.trial.pictures == Pictures::All;
+        let mut onlooker: Box<dyn Onlooker> = match draws {
+            true => Box::new(Glimpses {
+                dataset: self.dataset,
+                title: title(self.trial),
+                seed: *seed,
+                device: self.device,
+                evaluate_every: spec.training.evaluate_every,
+            }),
+            false => Box::new(()),
         };
         let training = Training {
             spec,
@@ -124,7 +128,7 @@ impl Job<'_> {
             checkpoints,
             seconds_so_far: read_curve(directory).0.last().map_or(0.0, |row| row.seconds),
             sink,
-            onlooker: &mut glimpses,
+            onlooker: &mut *onlooker,
             stop: self.stop,
             until: self.trial.until,
         };
@@ -137,41 +141,56 @@ impl Job<'_> {
                 false => flow.sample_given(&self.dataset.contexts(detail.samples()), self.trial.seed)?,
             };
             let samples = self.dataset.preprocessing.invert(&samples);
-            let seen = Seen::new(&mut *flow, self.dataset, &samples, detail, self.trial.seed)?;
+            let seen = match draws {
+                true => Some(Seen::new(&mut *flow, self.dataset, &samples, detail, self.trial.seed)?),
+                false => None,
+            };
             // Frees the device's memory before the next trial begins.
             drop(flow);
             computed();
             snapshot.save()?;
             // Weights cannot be used without their spec, so it must be on disk with them.
             sync(&directory.join(SPEC)).map_err(std::io::Error::from)?;
-            self.show(directory, &samples, &seen, outcome.summary.steps, sink)?;
+            let table = self.dataset.context.table(&self.dataset.columns, &samples);
+            write_table(&directory.join("samples.parquet"), &table).map_err(std::io::Error::other)?;
+            if let Some(seen) = seen {
+                self.show(directory, &seen, outcome.summary.steps, sink)?;
+            }
         }
         Ok(outcome)
     }
 
-    /// Title of the pictures.
-    fn title(&self) -> String {
-        format!("{} · {} · seed {}", self.trial.experiment, self.trial.id, self.trial.seed)
-    }
-
-    /// Writes samples and pictures.
-    fn show(
-        &self,
-        directory: &Path,
-        samples: &Matrix<f64>,
-        seen: &Seen<'_>,
-        step: i64,
-        sink: &mut dyn Sink,
-    ) -> Result<(), TrainError> {
-        write_table(&directory.join("samples.parquet"), &self.dataset.context.table(&self.dataset.columns, samples))
-            .map_err(std::io::Error::other)?;
-        for picture in seen.draw(&self.title()).map_err(std::io::Error::other)? {
-            let path = directory.join(format!("{}.png", picture.tag));
-            write_view(&path, |file| file.write_all(&picture.png)).map_err(std::io::Error::from)?;
+    /// Writes the pictures.
+    fn show(&self, directory: &Path, seen: &Seen<'_>, step: i64, sink: &mut dyn Sink) -> Result<(), TrainError> {
+        for picture in seen.draw(&title(self.trial)).map_err(std::io::Error::other)? {
+            write_picture(directory, &picture).map_err(std::io::Error::from)?;
             sink.record(&Event::Picture { step, picture })?;
         }
         Ok(())
     }
+}
+
+/// Title of the pictures of a run.
+fn title(trial: &Trial) -> String {
+    format!("{} · {} · seed {}", trial.experiment, trial.id, trial.seed)
+}
+
+fn write_picture(directory: &Path, picture: &Picture) -> Result<(), WriteError> {
+    write_view(&directory.join(format!("{}.png", picture.tag)), |file| file.write_all(&picture.png))
+}
+
+/// Draws from its best weights the pictures of a run that has ended and has none.
+///
+/// # Errors
+/// Where its weights cannot be read or drawn, or a file cannot be written.
+pub fn draw_saved(trial: &Trial, dataset: &Dataset, results: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let directory = trial.directory(results);
+    let is_picture = |entry: fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "png");
+    if fs::read_dir(&directory)?.flatten().any(is_picture) {
+        return Ok(());
+    }
+    let pictures = SavedRun::open(&directory)?.pictures(dataset, &title(trial))?;
+    pictures.iter().try_for_each(|picture| Ok(write_picture(&directory, picture)?))
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {

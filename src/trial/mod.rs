@@ -19,7 +19,7 @@ mod whereabouts;
 
 pub use estimate::{Estimate, estimate, training_bytes};
 pub use folder::{SPEC, is_of_run, stranger};
-pub use job::Job;
+pub use job::{Job, draw_saved};
 pub use posterior::{Posterior, posterior};
 pub use same_data::changed_data;
 pub use saved::{SavedRun, SavedRunError};

@@ -293,3 +293,61 @@ fn a_base_with_heavy_tails_fits_heavy_tails_and_its_run_can_be_used() {
     let far = numbers(&parquet(here.path("x.parquet")), "x1").iter().filter(|x| x.abs() > 12.0).count();
     assert!(far > 5, "{far}");
 }
+
+/// The runs that have pictures, as `<trial>/seed-<n>`.
+fn drawn(here: &Workplace, experiment: &str) -> Vec<String> {
+    let folder = here.path(experiment);
+    let pictures = here.files().into_keys().filter(|path| path.extension().is_some_and(|it| it == "png"));
+    let run = |path: std::path::PathBuf| Some(path.parent()?.strip_prefix(&folder).ok()?.to_str()?.to_owned());
+    let mut runs: Vec<String> = pictures.filter_map(run).collect();
+    runs.dedup();
+    runs
+}
+
+/// The trial with the smallest mean of the validation NLL.
+fn best_trial(here: &Workplace, experiment: &str) -> String {
+    let table = parquet(here.path(experiment).join("trials.parquet"));
+    let mut sums = std::collections::BTreeMap::<String, f64>::new();
+    for (trial, nll) in texts(&table, "trial").into_iter().zip(numbers(&table, "validation_nll")) {
+        *sums.entry(trial).or_default() += nll;
+    }
+    sums.into_iter().min_by(|one, other| one.1.total_cmp(&other.1)).expect("a trial").0
+}
+
+const THREE: &str =
+    "[engine]\npictures = \"best\"\n[sweep.parameters]\n\"optimizer.learning_rate\" = [1e-4, 1e-2, 1e-3]\n";
+
+#[test]
+fn where_runs_draw_no_pictures_the_first_seed_of_the_best_trial_gets_its_own_at_the_end() {
+    let here = Workplace::new();
+    here.write("three.toml", format!("seeds = [4, 2]\n{SMALL}{THREE}"));
+    here.runner("three.toml").expect(0);
+    let best = format!("{}/seed-4", best_trial(&here, "results/three"));
+    assert_eq!(drawn(&here, "results/three"), [best.as_str()]);
+    // As sharp as `plot` draws it.
+    here.runner(&format!("plot results/three/{best} -o plots")).expect(0);
+    for name in ["density.png", "samples.png"] {
+        let beside = fs::read(here.path(format!("results/three/{best}")).join(name)).expect("a picture");
+        assert_eq!(beside, fs::read(here.path("plots").join(name)).expect("a picture"), "{name}");
+    }
+    here.runner("three.toml --results all --set engine.pictures=all").expect(0);
+    assert_eq!(drawn(&here, "all/three").len(), 6);
+    let numbers_of = |results: &str| {
+        let table = parquet(here.path(format!("{results}/three/trials.parquet")));
+        (texts(&table, "trial"), numbers(&table, "validation_nll"), numbers(&table, "test_nll"))
+    };
+    assert_eq!(numbers_of("results"), numbers_of("all"));
+}
+
+#[test]
+fn whichever_job_of_a_plan_ends_last_draws_the_best_trial() {
+    let here = Workplace::new();
+    here.write("three.toml", format!("{SMALL}{THREE}"));
+    let plan = here.runner("plan three.toml --json").expect(0).stdout;
+    here.write("results/three/plan.json", plan);
+    for index in [1, 2, 0] {
+        assert!(drawn(&here, "results/three").is_empty(), "{index}");
+        here.runner(&format!("exec --plan results/three/plan.json --index {index}")).expect(0);
+    }
+    assert_eq!(drawn(&here, "results/three"), [format!("{}/seed-0", best_trial(&here, "results/three"))]);
+}

@@ -1,12 +1,15 @@
-//! `[engine]`: where trials run.
+//! `[engine]`: where trials run, and which of them draw pictures.
 
-use super::row::{Row, integer, row};
+use super::row::{Row, choice, integer, row};
 use crate::spec::keys::Fallback::{Absent, Value};
 use crate::spec::kind::Kind;
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
     row("engine.trials_per_gpu", integer(1, 1_024), Value("1"), "trials", "CUDA: trials that share one GPU at a time."),
+    row("engine.pictures", choice(&["all", "best"]), Absent, "",
+        "What draws pictures: `all` runs; or, once all have ended, only the first seed of the `best` trial, by `sweep.metric` or \
+         the validation NLL. Left out: `all` of fewer than 100 runs, else the `best`."),
 
     row("engine.slurm.partition", Kind::Text("the name of a partition"), Absent, "", "Slurm: partition to submit to."),
     row("engine.slurm.account", Kind::Text("the name of an account"), Absent, "", "Slurm: account to charge."),

@@ -93,7 +93,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("training", "How long, in which steps, and how often to look."),
     ("sweep", "Trials that differ in some keys; each runs with every seed."),
     ("sweep.parameters", "The keys that differ."),
-    ("engine", "Where trials run; nothing here changes a trial."),
+    ("engine", "Where trials run, and which of them draw pictures; nothing here changes the numbers of a trial."),
     ("engine.slurm", "How `--engine slurm` submits them."),
 ];
 

@@ -144,6 +144,7 @@ fn engine_keys_reach_the_engine_and_change_no_trial() {
     let text = "[dataset]\nname = \"moons\"\n[engine]\n";
     let values = [
         ("trials_per_gpu", "2"),
+        ("pictures", "\"best\""),
         ("slurm.partition", "\"gpu\""),
         ("slurm.account", "\"lab\""),
         ("slurm.time", "\"2:00:00\""),
@@ -157,7 +158,7 @@ fn engine_keys_reach_the_engine_and_change_no_trial() {
     let load = |text: &str| Folder::with(text).load(Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
     let bare = load(text);
     let slurm = crate::spec::Slurm { trials_per_element: 1, ..Default::default() };
-    assert_eq!(bare.engine, crate::spec::Engine { trials_per_gpu: 1, slurm });
+    assert_eq!(bare.engine, crate::spec::Engine { trials_per_gpu: 1, pictures: None, slurm });
     assert_eq!(keys::key_paths().filter(|path| path.starts_with("engine.")).count(), values.len());
     for (key, value) in values {
         let set = load(&format!("{text}{key} = {value}\n"));
