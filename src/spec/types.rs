@@ -163,9 +163,9 @@ pub struct Dataset {
     pub seed: u64,
     /// Scale every feature to mean 0 and variance 1 on the training rows before the flow sees it.
     pub standardize: bool,
-    /// What shares a mean and a variance. Not in specs of earlier releases.
-    #[serde(default, skip_serializing_if = "StandardizeBy::is_feature")]
-    pub standardize_by: StandardizeBy,
+    /// Files: what shares a mean and a variance. Not in specs of earlier releases, where every feature had its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardize_by: Option<StandardizeBy>,
     /// The toy's own parameters, e.g. `noise`; see [`Dataset::toy_parameters`].
     #[serde(flatten)]
     pub parameters: BTreeMap<String, f64>,
@@ -214,20 +214,13 @@ impl Decimal {
 }
 
 /// What shares a mean and a variance in standardisation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StandardizeBy {
     /// Every feature has its own.
-    #[default]
     Feature,
     /// Images: all pixels of a channel share them, so that a value means the same everywhere in an image.
     Channel,
-}
-
-impl StandardizeBy {
-    fn is_feature(&self) -> bool {
-        *self == Self::Feature
-    }
 }
 
 /// What is done to images at random in training.

@@ -28,7 +28,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
             format!("has {} plain features, and `dataset.augment` is for images; leave it out", columns.len());
         return Err(DataError::Refused { path: parts[0].path.clone(), problem });
     }
-    let by_channel = spec.standardize && spec.standardize_by == StandardizeBy::Channel;
+    let by_channel = spec.standardize && spec.standardize_by == Some(StandardizeBy::Channel);
     if by_channel && !shape.is_image() {
         let problem = format!(
             "has {} plain features, and `dataset.standardize_by = \"channel\"` is for images; leave it out",

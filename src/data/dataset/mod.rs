@@ -177,7 +177,7 @@ mod tests {
             test: Amount::Rows(700),
             seed: 0,
             standardize: true,
-            standardize_by: spec::StandardizeBy::Feature,
+            standardize_by: None,
             parameters: BTreeMap::new(),
         }
     }
