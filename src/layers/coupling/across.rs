@@ -52,7 +52,7 @@ impl AcrossRows for Coupling {
         let [kept, caches, ..] = pieces(cache, self.cached(padded));
         let own = &mut gradient[self.networks[0].on_cpu().range()];
         let product = &mut scratch.products[0];
-        let sums = network.backward_across(context, totals, [kept, caches], [d_said, values], own, d_kept, product);
+        let sums = network.backward_across(context, totals, [kept, caches], [d_said, values], [own, d_kept], product);
         if totals.rounds.len() == 2 * network.norms.len() {
             self.add_kept(context, d_kept, d);
         }

@@ -96,7 +96,7 @@ impl Network {
         Ok(match self {
             Self::Mlp(network) => NetworkForm::Mlp(network.upload(upload, width, changed)?),
             Self::Residual(network) => NetworkForm::Residual(network.upload(upload, width, changed)?),
-            Self::Conv(network) => NetworkForm::Conv(network.upload(upload)?),
+            Self::Conv(network) => NetworkForm::Conv(Box::new(network.upload(upload)?)),
         })
     }
 }
@@ -105,7 +105,7 @@ impl Network {
 pub(super) enum NetworkForm<W: Dim, E: Float, D: Device<E>> {
     Mlp(MlpForm<W, E, D>),
     Residual(ResidualForm<W, E, D>),
-    Conv(ConvForm<E, D>),
+    Conv(Box<ConvForm<E, D>>),
 }
 
 impl<W: Dim, E: Float, D: Device<E>> NetworkForm<W, E, D> {

@@ -139,8 +139,7 @@ impl Conv {
         totals: &Totals,
         [input, cache]: [&[f32]; 2],
         [d_out, scratch]: [&mut [f32]; 2],
-        gradient: &mut [f32],
-        d_input: &mut [f32],
+        [gradient, d_input]: [&mut [f32]; 2],
         product: &mut Buffer,
     ) -> Vec<f64> {
         let (&Context { level, panels, .. }, norms) = (context, self.norms.len());
@@ -169,11 +168,11 @@ impl Conv {
         let [first, second] = &self.blocks[last / 2];
         if last % 2 == 0 {
             let to = (&mut *d_next, Then::WherePositive(active));
-            self.convolve_back(context, first, (active, false), d_inner, gradient, to, product);
+            self.convolve_back(context, first, (active, false), (d_inner, gradient), to, product);
             return sums(last, d_next);
         }
         let to = (&mut *d_inner, Then::WherePositive(active));
-        self.convolve_back(context, second, (active, false), d, gradient, to, product);
+        self.convolve_back(context, second, (active, false), (d, gradient), to, product);
         self.dropout.backward(Activation::Relu, active, d_inner);
         sums(last, d_inner)
     }

@@ -32,6 +32,9 @@ struct Nine<E: Float, D: Device<E>> {
     magnitude: Option<Tensor<(usize,), E, D>>,
 }
 
+/// One a neighbour, shape `[inputs, outputs]`.
+type Matrices<E, D, T> = Vec<Rows<usize, E, D, T>>;
+
 impl<E: Float, D: Device<E>> Nine<E, D> {
     fn upload(upload: &Upload<'_, E, D>, place: &Convolution) -> Result<Self, D::Err> {
         let &Convolution { inputs, outputs, weight, bias, magnitude } = place;
@@ -42,7 +45,7 @@ impl<E: Float, D: Device<E>> Nine<E, D> {
     }
 
     /// The weights of all neighbours, normalised if they are to be.
-    fn weights<T: Tape<E, D> + Merge<T>>(&self) -> Result<Vec<Rows<usize, E, D, T>>, D::Err> {
+    fn weights<T: Tape<E, D> + Merge<T>>(&self) -> Result<Matrices<E, D, T>, D::Err> {
         let weights = || self.weights.iter().map(|weight| weight.retaped::<T>());
         let Some(magnitude) = &self.magnitude else { return Ok(weights().collect()) };
         let mut squares: Option<Tensor<(usize,), E, D, T>> = None;

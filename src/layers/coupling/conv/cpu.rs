@@ -142,8 +142,7 @@ impl Conv {
         context: &Context<'_>,
         map: &Convolution,
         (from, relu): (&[f32], bool),
-        d: &[f32],
-        gradient: &mut [f32],
+        (d, gradient): (&[f32], &mut [f32]),
         (to, then): (&mut [f32], Then<'_>),
         product: &mut Buffer,
     ) {
@@ -238,10 +237,10 @@ impl OnCpu for Conv {
         for [first, second] in self.blocks.iter().rev() {
             let [inner, h] = [next(), next()];
             let to = (&mut *d_inner, Then::WherePositive(inner));
-            self.convolve_back(context, second, (inner, false), d, gradient, to, product);
+            self.convolve_back(context, second, (inner, false), (d, gradient), to, product);
             self.dropout.backward(Activation::Relu, inner, d_inner);
             let to = (&mut *d, Then::AddWherePositive(h));
-            self.convolve_back(context, first, (h, true), d_inner, gradient, to, product);
+            self.convolve_back(context, first, (h, true), (d_inner, gradient), to, product);
         }
         self.read_back(context, input, d, gradient, d_input, product);
     }
