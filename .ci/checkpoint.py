@@ -104,6 +104,8 @@ with tempfile.TemporaryDirectory() as folder:
         ((8, 8), 'mask = "multiscale"\nscales = 3\nwiden = true\nnormalization = "act"'),
         ((4, 4, 2), 'mask = "multiscale"\nnormalization = "batch"\nmixing = "lu"'),
         ((4, 6), 'mask = "multiscale"\ncoupling = "spline"\nbins = 4'),
+        ((4, 4), 'mask = "checkerboard"\nnetwork_batch_norm = true'),
+        ((4, 6), 'mask = "multiscale"\nnetwork_batch_norm = true\nnetwork_weight_norm = true'),
     ]:
         images = rows(np.prod(shape)).reshape(-1, *shape)
         words = f'network = "conv"\n{words}'
