@@ -120,7 +120,8 @@ static ROWS: &[Row] = &[
     row("dataset.seed", integer(0, i64::MAX), Value("0"), "", "Seed of data and split, apart from `seeds`."),
     row("dataset.standardize", Kind::Bool, Value("true"), "",
         "Scale every feature, or every channel of images, to mean 0 and variance 1 on the training rows."),
-    row("dataset.standardize_by", STANDARDIZE_BY, Value("'feature'"), "", "Whether every feature is scaled for itself, or all of a channel's alike.")
+    row("dataset.standardize_by", STANDARDIZE_BY, Value("'feature'"), "",
+        "Whether every feature is scaled for itself, or all of a channel's alike.")
         .when(When::Both(&When::File, &When::Is("model.mask", OF_PLAIN_FEATURES))).since(Later),
     row("dataset.standardize_by", STANDARDIZE_BY, Value("'channel'"), "",
         "The same for masks of images: by channel, a value means the same at every pixel, as convolutions take it.")
