@@ -13,6 +13,8 @@ use crate::optimizer::{CHUNK, square_sum};
 const EVALUATION_ROWS: [usize; 2] = [256, 32];
 /// Values that one layer then keeps for all of them, where so few rows allow it: 16 MiB.
 const EVALUATION_VALUES: usize = 1 << 22;
+/// Values that one layer keeps of all rows from which on they are shared by all threads, however few they are.
+const SHARED_VALUES: usize = 1 << 18;
 
 /// Values that a layer across rows keeps of a lane from which on the lanes are worth a thread each.
 const WORTH_A_THREAD: usize = 1 << 14;
@@ -84,7 +86,7 @@ impl Fused {
         let at_once = (EVALUATION_VALUES / self.kept().max(1) / least * least).clamp(least, most);
         // Few rows that take long are shared.
         let share = rows.div_ceil(rayon::current_num_threads()).next_multiple_of(least / 2);
-        if at_once < most { at_once.min(share) } else { at_once }
+        if self.kept().saturating_mul(rows) > SHARED_VALUES { at_once.min(share) } else { at_once }
     }
 
     /// Takes blocks of rows through `work`, each on some lane; `work(self, lane, row of the first)` reads and changes
