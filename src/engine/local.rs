@@ -420,10 +420,11 @@ fn failed(trial: &Trial, reason: String, local: &Local) -> Manifest {
     Manifest { status: Status::Failed, reason: Some(reason), ..Manifest::new(trial, false, "") }
 }
 
-/// Warns of numbers that cannot be right (see `Summary::bug`), whatever else is shown.
+/// Warns of numbers that cannot be right (see `Summary::bug`) or are doubtful, whatever else is shown.
 fn shout(run: &Manifest, label: &str, progress: &Progress) {
-    if let Some(bug) = run.summary.as_ref().and_then(|summary| summary.bug.as_ref()) {
-        progress.println(format!("WARNING: {label}: {bug}"));
+    let Some(summary) = &run.summary else { return };
+    for fault in [&summary.bug, &summary.doubt].into_iter().flatten() {
+        progress.println(format!("WARNING: {label}: {fault}"));
     }
 }
 

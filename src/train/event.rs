@@ -47,6 +47,9 @@ pub struct Summary {
     pub gap_stderr: Option<f64>,
     /// Why these numbers cannot be right, where they contradict each other: a bug of the runner.
     pub bug: Option<String>,
+    /// What makes these numbers worse than the flow, or not what they seem, and what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
     /// Upper bound on the bits per feature of the discrete test rows; quantised data only.
     pub bits_per_dim: Option<f64>,
     /// Optimizer steps done.

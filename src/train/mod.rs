@@ -8,6 +8,7 @@ mod event;
 mod gap;
 mod onlooker;
 mod restore;
+mod running;
 mod seal;
 mod training;
 

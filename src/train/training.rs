@@ -11,6 +11,7 @@ use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::gap::{gap, impossible};
 use super::onlooker::Onlooker;
 use super::restore::Checkpoint;
+use super::running;
 use crate::atomic::sync;
 use crate::data::Dataset;
 use crate::flow::{DeviceError, Flow, Parameters};
@@ -365,10 +366,13 @@ impl<'a> Run<'a> {
     /// Scores the test rows, once, with the best weights.
     fn test(&mut self) -> Result<Outcome, TrainError> {
         let dataset = self.setup.dataset;
+        let some_rows = dataset.validation.blocks(HEALTH_ROWS).next().unwrap_or_default();
+        let doubt = running::doubt(self.setup.flow, &some_rows)?;
         let log_prob = log_prob(self.setup.flow, &dataset.test, &dataset.preprocessing)?;
         let nll = nll(&log_prob, dataset.weights.as_ref().map(|all| &*all.test));
         let mut outcome = self.outcome(Status::Finished, None);
         let summary = &mut outcome.summary;
+        summary.doubt = doubt;
         summary.test_nll = Some(nll.mean);
         // One row has no scatter.
         summary.test_nll_stderr = nll.error;

@@ -7,7 +7,6 @@ use super::{Source, Table, contents};
 use crate::data::error::{DataError, reading};
 use crate::data::pixels;
 use crate::shape::Shape;
-use crate::spec::ColumnName;
 
 const SHAPE: Shape = Shape { height: 32, width: 32, channels: 3 };
 const PIXELS: usize = 32 * 32;
@@ -43,7 +42,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     }
     let labels = labels.unwrap_or_default();
     let mut names = pixels::names(SHAPE);
-    if labels.iter().any(|label| is_asked_for(source, label)) {
+    if labels.iter().any(|label| source.options.selection.names(label)) {
         names.extend(labels.iter().map(|&label| label.to_owned()));
     }
     let record = labels.len() + SHAPE.values();
@@ -91,14 +90,6 @@ fn labels_of(bytes: usize) -> Result<&'static [&'static str], String> {
     }
 }
 
-/// Whether the spec says something of this column.
-fn is_asked_for(source: &Source, column: &str) -> bool {
-    let selection = &source.options.selection;
-    let is_it = |name: &ColumnName| matches!(name, ColumnName::Name(name) if name == column);
-    let mut listed = selection.columns.iter().flatten().chain(&selection.drop);
-    listed.any(|name| name == column) || selection.label.iter().chain(&selection.weight).any(is_it)
-}
-
 struct Files {
     paths: Vec<PathBuf>,
     warnings: Vec<String>,
@@ -130,7 +121,7 @@ fn files(source: &Source) -> Result<Files, DataError> {
 mod tests {
     use super::*;
     use crate::data::read::{ReadOptions, Selection, read_table};
-    use crate::spec::FileFormat;
+    use crate::spec::{ColumnName, FileFormat};
 
     /// Images whose value at (channel, pixel) is a number of both and of `seed`, with labels in front.
     fn file(images: usize, labels: &[u8], seed: usize) -> Vec<u8> {

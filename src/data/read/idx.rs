@@ -1,7 +1,10 @@
 //! IDX, the format of MNIST (<http://yann.lecun.com/exdb/mnist/>): big-endian arrays of any number of dimensions. The first
-//! counts the rows; the others are laid out one after the other as columns.
+//! counts the rows; the others are laid out one after the other as columns. The classes of images lie in a file of their own
+//! beside them, as MNIST names both.
 
-use super::{Source, Table, numbered};
+use std::path::{Path, PathBuf};
+
+use super::{Input, Source, Table, numbered};
 use crate::data::error::DataError;
 use crate::data::pixels;
 use crate::shape::Shape;
@@ -18,42 +21,33 @@ const KINDS: &[Kind] = &[
     (0x0e, 8, |bytes| f64::from_be_bytes(whole(bytes))),
 ];
 
-/// Reads the chosen columns: `pixel_<row>_<column>` of images, otherwise x1, x2, …
+/// The code of bytes.
+const BYTES: u8 = 0x08;
+
+/// The column of the classes, which lie in a file of their own.
+const LABEL: &str = "label";
+
+/// How the names of both files differ, in MNIST and in what is named after it.
+const IMAGES_TO_LABELS: [(&str, &str); 2] = [("images", "labels"), ("idx3", "idx1")];
+
+/// Reads the chosen columns: `pixel_<row>_<column>` of images, otherwise x1, x2, …; behind them `label`, where the choice of
+/// columns names it.
 pub fn read(source: &Source) -> Result<Table, DataError> {
-    let bytes = source.contents()?;
-    let damaged = |problem: String| source.damaged("IDX", problem);
-    let [0, 0, code, dimensions, rest @ ..] = &bytes[..] else {
-        return Err(damaged("it does not start with two zeros, a type and a number of dimensions".into()));
-    };
-    let Some(&(_, size, value)) = KINDS.iter().find(|(known, ..)| known == code) else {
-        return Err(damaged(format!("its type 0x{code:02x} is none of IDX")));
-    };
-    let dimensions = usize::from(*dimensions);
-    let Some((shape, values)) = rest.split_at_checked(4 * dimensions) else {
-        return Err(damaged(format!("it ends within its {dimensions} dimensions")));
-    };
-    let shape: Vec<usize> = shape.chunks_exact(4).map(|four| u32::from_be_bytes(whole(four)) as usize).collect();
-    let promised = shape.iter().try_fold(size, |product, length| product.checked_mul(*length));
-    if dimensions == 0 || promised != Some(values.len()) {
-        let problem =
-            format!("its shape {shape:?} of {size}-byte values does not fit the {} bytes of data", values.len());
-        return Err(damaged(problem));
-    }
-    // Without values, nothing bounds the other dimensions: their product below could be of any size.
-    if values.is_empty() {
-        return Err(DataError::Empty { path: source.path.to_owned() });
-    }
-    let width: usize = shape[1..].iter().product();
-    let names = match shape[1..] {
+    let array = Array::parse(source, &source.contents()?)?;
+    let mut names = match array.shape[1..] {
         [height, width] => pixels::names(Shape { height, width, channels: 1 }),
-        _ => numbered(width),
+        _ => numbered(array.width()),
     };
-    let at = |row: usize, column: usize| {
-        let start = (row * width + column) * size;
-        value(&values[start..start + size])
+    let labels = match source.options.selection.names(LABEL) {
+        true => Some(labels(source, array.shape[0])?),
+        false => None,
     };
-    let (columns, rows) = source.array(&names, shape[0], at)?;
-    let levels = (*code == 0x08).then_some(256);
+    names.extend(labels.iter().map(|_| LABEL.to_owned()));
+    let at = |row: usize, column: usize| match &labels {
+        Some(labels) if column == array.width() => labels.value(row, 0),
+        _ => array.value(row, column),
+    };
+    let (columns, rows) = source.array(&names, array.shape[0], at)?;
     Ok(Table {
         columns,
         rows,
@@ -61,9 +55,92 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
         weights: None,
         context: Vec::new(),
         named: false,
-        levels,
+        levels: (array.code == BYTES).then_some(256),
         warnings: Vec::new(),
     })
+}
+
+/// The classes of the images that `source` names: one for each of `images`.
+fn labels(source: &Source, images: usize) -> Result<Array, DataError> {
+    let refused = |problem: String| Err(DataError::Refused { path: source.path.to_owned(), problem });
+    let Some(path) = labels_path(source.path) else {
+        return refused(format!(
+            "has no column `{LABEL}`: IDX keeps classes in a file of their own, which is looked for under the same name with \
+             `labels` in place of `images`, as in train-labels-idx1-ubyte; name the files so"
+        ));
+    };
+    if !path.is_file() {
+        return refused(format!(
+            "has its classes in `{}`, which is not there; put that file beside it",
+            path.display()
+        ));
+    }
+    let input = Input::file(&path);
+    let beside = Source { path: &path, input: &input, ..*source };
+    let array = Array::parse(&beside, &beside.contents()?)?;
+    match array.width() == 1 && array.shape[0] == images {
+        true => Ok(array),
+        false => Err(beside.damaged(
+            "IDX",
+            format!("its shape {:?} is not that of one class for each of {images} images", array.shape),
+        )),
+    }
+}
+
+/// Where the classes of the images at `path` lie; `None`: its name does not tell.
+fn labels_path(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let of_labels =
+        IMAGES_TO_LABELS.iter().fold(name.to_owned(), |name, (images, labels)| name.replace(images, labels));
+    name.contains(IMAGES_TO_LABELS[0].0).then(|| path.with_file_name(of_labels))
+}
+
+/// What a file holds.
+struct Array {
+    code: u8,
+    /// One length a dimension, at least one of them.
+    shape: Vec<usize>,
+    values: Vec<u8>,
+    size: usize,
+    read: fn(&[u8]) -> f64,
+}
+
+impl Array {
+    fn parse(source: &Source, bytes: &[u8]) -> Result<Self, DataError> {
+        let damaged = |problem: String| source.damaged("IDX", problem);
+        let [0, 0, code, dimensions, rest @ ..] = bytes else {
+            return Err(damaged("it does not start with two zeros, a type and a number of dimensions".into()));
+        };
+        let Some(&(code, size, read)) = KINDS.iter().find(|(known, ..)| known == code) else {
+            return Err(damaged(format!("its type 0x{code:02x} is none of IDX")));
+        };
+        let dimensions = usize::from(*dimensions);
+        let Some((shape, values)) = rest.split_at_checked(4 * dimensions) else {
+            return Err(damaged(format!("it ends within its {dimensions} dimensions")));
+        };
+        let shape: Vec<usize> = shape.chunks_exact(4).map(|four| u32::from_be_bytes(whole(four)) as usize).collect();
+        let promised = shape.iter().try_fold(size, |product, length| product.checked_mul(*length));
+        if dimensions == 0 || promised != Some(values.len()) {
+            let problem =
+                format!("its shape {shape:?} of {size}-byte values does not fit the {} bytes of data", values.len());
+            return Err(damaged(problem));
+        }
+        // Without values, nothing bounds the other dimensions: their product could be of any size.
+        if values.is_empty() {
+            return Err(DataError::Empty { path: source.path.to_owned() });
+        }
+        Ok(Self { code, shape, values: values.to_vec(), size, read })
+    }
+
+    /// Values of a row.
+    fn width(&self) -> usize {
+        self.shape[1..].iter().product()
+    }
+
+    fn value(&self, row: usize, column: usize) -> f64 {
+        let start = (row * self.width() + column) * self.size;
+        (self.read)(&self.values[start..start + self.size])
+    }
 }
 
 fn whole<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -76,7 +153,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::data::read::{ReadOptions, read_table};
+    use crate::data::read::{ReadOptions, Selection, read_table};
+    use crate::spec::ColumnName;
 
     fn parse(name: &str, bytes: &[u8]) -> Result<Table, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -97,6 +175,40 @@ mod tests {
             assert_eq!(table.columns[..4], ["pixel_0_0", "pixel_0_1", "pixel_0_2", "pixel_1_0"]);
             assert_eq!(table.rows.as_slice(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 255.0]);
             assert_eq!((table.rows.rows(), table.levels), (2, Some(256)));
+        }
+    }
+
+    #[test]
+    fn classes_are_read_from_the_file_beside_the_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let of_name = |name: &str| folder.path().join(name);
+        std::fs::write(of_name("t-images-idx3-ubyte"), IMAGES).unwrap();
+        std::fs::write(of_name("odd.idx"), IMAGES).unwrap();
+        let read = |name: &str, drop: &[&str]| {
+            let selection = Selection {
+                weight: drop.is_empty().then(|| ColumnName::Name(LABEL.to_owned())),
+                drop: drop.iter().map(|name| name.to_string()).collect(),
+                ..Selection::default()
+            };
+            let options = ReadOptions { selection, ..ReadOptions::default() };
+            read_table(&of_name(name), &options, &|_, _, _| {}).map_err(|error| error.to_string())
+        };
+        let text = read("t-images-idx3-ubyte", &[]).unwrap_err();
+        assert!(text.contains("t-labels-idx1-ubyte`, which is not there"), "{text}");
+        let text = read("odd.idx", &[]).unwrap_err();
+        assert!(text.contains("no column `label`") && text.contains("train-labels-idx1-ubyte"), "{text}");
+        for (labels, problem) in [(&[3, 5][..], None), (&[3, 5, 6], Some("[3] is not that of one class for each of 2"))]
+        {
+            let bytes = [&[0, 0, 8, 1, 0, 0, 0, labels.len() as u8][..], labels].concat();
+            std::fs::write(of_name("t-labels-idx1-ubyte"), bytes).unwrap();
+            match (read("t-images-idx3-ubyte", &[]), problem) {
+                (Ok(table), None) => {
+                    assert_eq!(table.weights.as_ref().unwrap(), &(LABEL.to_owned(), vec![3.0, 5.0]));
+                    assert_eq!(table.rows.as_slice()[..7], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0]);
+                }
+                (Err(text), Some(problem)) => assert!(text.contains(problem), "{text}"),
+                (read, _) => panic!("{read:?}"),
+            }
         }
     }
 

@@ -22,6 +22,14 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether it says something of the column of this name.
+    pub fn names(&self, column: &str) -> bool {
+        let mut features = self.columns.iter().flatten().chain(&self.drop);
+        let mut others = self.label.iter().chain(&self.weight).chain(&self.context);
+        features.any(|name| name == column)
+            || others.any(|name| matches!(name, ColumnName::Name(name) if name == column))
+    }
+
     /// Positions of the chosen columns among `names`, the columns of the file at `path`; those of the context come next, and that
     /// of the weights, if any, comes last.
     ///

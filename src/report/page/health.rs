@@ -31,17 +31,26 @@ pub(super) fn table(report: &Report, names: &[String]) -> Option<Markup> {
         .enumerate()
         .map(|(i, group)| {
             let runs = || group.members.iter().map(|&run| &report.runs[run].manifest);
-            let bugs: Vec<&str> = runs().filter_map(|run| run.summary.as_ref()?.bug.as_deref()).collect();
-            (i, WATCHED.map(|(_, get)| worst(&group.members, get)), runs().map(|run| run.resumes).sum::<usize>(), bugs)
+            let summaries = runs().filter_map(|run| run.summary.as_ref());
+            let faults: Vec<&str> = summaries
+                .flat_map(|summary| [&summary.bug, &summary.doubt])
+                .filter_map(|fault| fault.as_deref())
+                .collect();
+            (
+                i,
+                WATCHED.map(|(_, get)| worst(&group.members, get)),
+                runs().map(|run| run.resumes).sum::<usize>(),
+                faults,
+            )
         })
         .collect();
     if rows
         .iter()
-        .all(|(_, values, resumes, bugs)| values.iter().all(Option::is_none) && *resumes == 0 && bugs.is_empty())
+        .all(|(_, values, resumes, faults)| values.iter().all(Option::is_none) && *resumes == 0 && faults.is_empty())
     {
         return None;
     }
-    let bugs = rows.iter().any(|(.., bugs)| !bugs.is_empty());
+    let faults = rows.iter().any(|(.., faults)| !faults.is_empty());
     Some(html! {
         details open[rows.len() <= 12] {
             summary { "The worst of all seeds, for each trial" }
@@ -56,7 +65,7 @@ pub(super) fn table(report: &Report, names: &[String]) -> Option<Markup> {
                         th scope="col" { "trial" }
                         @for (head, _) in WATCHED { th.number scope="col" { (head) } }
                         th.number scope="col" { "resumes" }
-                        @if bugs { th scope="col" { "contradictions" } }
+                        @if faults { th scope="col" { "doubts" } }
                     } }
                     tbody { @for (i, values, resumes, found) in &rows { tr {
                         td.number data-value=(i) { (i + 1) }
@@ -68,7 +77,7 @@ pub(super) fn table(report: &Report, names: &[String]) -> Option<Markup> {
                             }
                         }
                         td.number data-value=(resumes) { (resumes) }
-                        @if bugs { td { (found.join("; ")) } }
+                        @if faults { td { (found.join("; ")) } }
                     } } }
                 }
             }
