@@ -3,6 +3,7 @@
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
+use super::super::columns::differences;
 use super::super::{Classifier, Energy, Latents, Material, Memory, Part, Rating, diagnose};
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
@@ -26,10 +27,27 @@ fn p_values(shift: f64, scale: f64, repeats: u64) -> Vec<(&'static str, Vec<f64>
         let coordinates = latents.coordinates.iter().map(|it| it.p).fold(1.0, f64::min);
         let correlation = latents.correlation.expect("pairs").p;
         let energy = Energy::between(&right, &drawn, repeat).p;
-        [coordinates, latents.radius.p, correlation, energy, Classifier::between(&right, &drawn, repeat).p]
+        let neighbours = Classifier::between(&right, &drawn, repeat).p;
+        let train = draws(3 * ROWS, 0.0, 1.0, 1_000_000 + repeat);
+        let memory = Memory::of(&train, &right, &drawn).p;
+        let part = |data: Matrix<f64>| Part { data, ..Part::default() };
+        let material = Material {
+            columns: &names,
+            coordinates: &names,
+            train: part(train),
+            validation: Part::default(),
+            test: part(right.clone()),
+            counted_test: part(right),
+            scores: Matrix::default(),
+            samples: Matrix::default(),
+            sample_data: drawn,
+            draws: None,
+        };
+        let columns = differences(&material).iter().map(|it| it.p).fold(1.0, f64::min);
+        [coordinates, latents.radius.p, correlation, energy, neighbours, memory, columns]
     };
-    let found: Vec<[f64; 5]> = (0..repeats).into_par_iter().map(of_one).collect();
-    let names = ["coordinates", "lengths", "correlation", "energy", "neighbours"];
+    let found: Vec<[f64; 7]> = (0..repeats).into_par_iter().map(of_one).collect();
+    let names = ["coordinates", "lengths", "correlation", "energy", "neighbours", "memorising", "columns"];
     names.into_iter().enumerate().map(|(i, name)| (name, found.iter().map(|p| p[i]).collect())).collect()
 }
 
@@ -53,7 +71,7 @@ fn what_is_shifted_or_scaled_is_seen() {
         p.iter().filter(|&&p| p < 0.05).count() as f64 / p.len() as f64
     };
     let shifted = p_values(0.5, 1.0, 40);
-    for (name, least) in [("coordinates", 0.95), ("energy", 0.95), ("neighbours", 0.7)] {
+    for (name, least) in [("coordinates", 0.95), ("energy", 0.95), ("neighbours", 0.7), ("columns", 0.9)] {
         assert!(share(&shifted, name) > least, "{name}: {}", share(&shifted, name));
     }
     let scaled = p_values(0.0, 1.5, 40);
