@@ -17,6 +17,9 @@ const ERRORS: f64 = 3.0;
 /// Nats that the training rows must be better by before there is talk of overfitting.
 const OVERFITTED: f64 = 0.1;
 
+/// Shares of samples beyond the data, more than twice those by chance, that are small and that are not.
+const OUTSIDE: [f64; 2] = [0.02, 0.2];
+
 /// How a finding speaks for the fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -219,7 +222,12 @@ fn gap(it: &Diagnosis) -> Finding {
 }
 
 fn range(it: &Diagnosis) -> Finding {
-    let rating = if it.outside > 0.02 + 2.0 * it.outside_by_chance { Rating::Small } else { Rating::Good };
+    let beyond = it.outside - 2.0 * it.outside_by_chance;
+    let rating = match OUTSIDE.map(|share| beyond > share) {
+        [_, true] => Rating::Bad,
+        [true, _] => Rating::Small,
+        _ => Rating::Good,
+    };
     let worst = it.columns.iter().max_by(|a, b| a.outside.total_cmp(&b.outside)).filter(|worst| worst.outside > 0.0);
     let most = worst.map_or(String::new(), |worst| format!(", most by {} ({})", worst.column, percent(worst.outside)));
     let [found, chance] = [it.outside, it.outside_by_chance].map(percent);
