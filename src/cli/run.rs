@@ -208,6 +208,12 @@ impl Run {
             tell(format_args!("{} seed {}: {}{after}: {reason}", run.trial, run.seed, run.status.as_str()));
         }
         print(format_args!("results      {}", folder.display()))?;
+        let scored = shown.iter().zip(&directories).filter(|(run, _)| run.status == Status::Finished);
+        let nll =
+            |run: &Manifest| run.summary.as_ref().and_then(|summary| summary.validation_nll).unwrap_or(f64::INFINITY);
+        if let Some((_, best)) = scored.min_by(|(a, _), (b, _)| nll(a).total_cmp(&nll(b))) {
+            print(format_args!("best run     {}", quoted(best)))?;
+        }
         print(format_args!("table        {}", folder.join("trials.parquet").display()))?;
         print(format_args!("TensorBoard  tensorboard --logdir {}", quoted(&folder)))
     }

@@ -15,6 +15,9 @@ pub(super) struct Overall {
     pub running: f64,
 }
 
+/// Best weights of an earlier share of the steps than this are told of: what came later was in vain.
+const EARLY: f64 = 0.8;
+
 /// The numbers of a running run in the order shown: bar, steps, train and validation NLL, speed, time left. Padded, so
 /// that columns stay in place.
 pub(super) fn pieces(latest: &Metrics, total_steps: i64, seconds_left: Option<f64>) -> [String; 6] {
@@ -84,7 +87,9 @@ pub(super) fn outcome(status: Status, summary: &Summary, reason: Option<&str>) -
         Status::Finished => {
             let numbers = [("test NLL", summary.test_nll), ("gap", summary.gap), ("bits/dim", summary.bits_per_dim)];
             let numbers = numbers.iter().filter_map(|(name, value)| Some(format!("{name} {}", number((*value)?))));
-            numbers.chain([duration(summary.seconds)]).collect::<Vec<_>>().join("  ")
+            let early = summary.best_step.filter(|&best| (best as f64) < EARLY * summary.steps as f64);
+            let best = early.map(|best| format!("best at step {best} of {}", summary.steps));
+            numbers.chain(best).chain([duration(summary.seconds)]).collect::<Vec<_>>().join("  ")
         }
         other => at(other.as_str()),
     }

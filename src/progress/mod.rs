@@ -329,7 +329,8 @@ mod tests {
     }
 
     fn ended(status: Status, reason: Option<&str>) -> Event {
-        let summary = Summary { test_nll: Some(0.3412), steps: 70, seconds: 12.34, ..Summary::default() };
+        let test_nll = Some(0.3412);
+        let summary = Summary { test_nll, steps: 70, best_step: Some(50), seconds: 12.34, ..Summary::default() };
         Event::Ended { status, summary, reason: reason.map(str::to_owned) }
     }
 
@@ -353,7 +354,7 @@ mod tests {
             [
                 "[base-1 seed 0] started: 100 steps, 42 parameters",
                 "[base-1 seed 0] step 100/100  train  0.5000  val  0.2500  85.0k/s   0:00 left",
-                "[base-1 seed 0] finished: test NLL 0.3412  12.3 s",
+                "[base-1 seed 0] finished: test NLL 0.3412  best at step 50 of 70  12.3 s",
                 "warning: one feature",
                 "[base-1 seed 1] resumed at step 60 of 100",
                 "[base-1 seed 1] diverged: at step 71 the loss is NaN",

@@ -54,6 +54,9 @@ pub struct Summary {
     pub bits_per_dim: Option<f64>,
     /// Optimizer steps done.
     pub steps: i64,
+    /// The step of the best weights. `None` also in records of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_step: Option<i64>,
     /// Training time, resumed parts included.
     pub seconds: f64,
     /// Training rows per second over the whole run.

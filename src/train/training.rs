@@ -393,6 +393,7 @@ impl<'a> Run<'a> {
             validation_nll: state.best_validation_nll,
             train_nll: state.train_nll,
             steps: state.step as i64,
+            best_step: state.best_validation_nll.map(|_| state.best_step as i64),
             seconds,
             samples_per_second: rows / seconds.max(1e-9),
             ..Summary::default()

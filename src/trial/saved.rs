@@ -11,11 +11,11 @@ use crate::flow::{DeviceError, Flow};
 use crate::kernel;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
-use crate::record::{Manifest, RecordError};
+use crate::record::{Manifest, RecordError, read_runs};
 use crate::report::ReportError;
 use crate::shape::Shape;
 use crate::spec::{Device, FileFormat, KernelChoice, Spec};
-use crate::train::{self, Checkpoint, CheckpointError, Picture};
+use crate::train::{self, Checkpoint, CheckpointError, Picture, Status};
 
 /// A flow with the best weights of a run, and the way between data space and its own.
 pub struct SavedRun {
@@ -38,10 +38,10 @@ pub struct SavedRun {
 #[expect(missing_docs, reason = "every message tells what its fields are")]
 pub enum SavedRunError {
     #[error(
-        "{} is no run directory: it has no spec.toml; name a folder like results/moons/base-1234abcd/seed-0 (see `runner list`)",
-        path.display()
+        "{} is no run directory: it has no spec.toml; name a folder like {} (see `runner list`)",
+        path.display(), like.display()
     )]
-    NotARun { path: PathBuf },
+    NotARun { path: PathBuf, like: PathBuf },
     #[error("{} has no checkpoints/best.safetensors, and the run is {status}: run its spec again, or name a run that has one (see `runner list`)", path.display())]
     NoWeights { path: PathBuf, status: &'static str },
     #[error(
@@ -60,6 +60,16 @@ pub enum SavedRunError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Device(#[from] DeviceError),
+}
+
+impl SavedRunError {
+    /// With a run of the experiment at `path`, if that is what it is.
+    fn not_a_run(path: &Path) -> Self {
+        let runs = read_runs(path);
+        let finished = runs.manifests.iter().position(|run| run.status == Status::Finished);
+        let like = runs.directories.get(finished.unwrap_or(0)).cloned();
+        Self::NotARun { path: path.to_owned(), like: like.unwrap_or("results/moons/base-1234abcd/seed-0".into()) }
+    }
 }
 
 /// Why a saved run has no pictures.
@@ -128,7 +138,7 @@ impl SavedRun {
     /// Where it is missing or damaged.
     pub fn spec_of(directory: &Path) -> Result<Spec, SavedRunError> {
         let path = directory.join(SPEC);
-        let text = std::fs::read_to_string(&path).map_err(|_| SavedRunError::NotARun { path: directory.to_owned() })?;
+        let text = std::fs::read_to_string(&path).map_err(|_| SavedRunError::not_a_run(directory))?;
         // Not checked again: that would ask for the data file, which need not be on this machine.
         toml::from_str(&text).map_err(|error| SavedRunError::Spec { path, reason: error.message().to_owned() })
     }
