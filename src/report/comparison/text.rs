@@ -1,5 +1,7 @@
 //! A comparison for people: a table for the terminal, or Markdown.
 
+use std::collections::BTreeSet;
+
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
 use super::{Comparison, Group, METRICS, Metric};
@@ -49,12 +51,30 @@ impl Comparison {
                 ..name
             }),
         );
-        for_terminal(table(&labels, &columns, self.groups.len()))
+        let text = for_terminal(table(&labels, &columns, self.groups.len()));
+        let Some(line) = self.line_between() else { return text };
+        let mut lines: Vec<&str> = text.lines().collect();
+        // Behind the head and its rule.
+        lines.insert(2 + self.comparable(), &line);
+        lines.join("\n")
+    }
+
+    /// What stands above the groups that cannot be compared with those before.
+    fn line_between(&self) -> Option<String> {
+        let others = self.groups.get(self.comparable()..).filter(|others| !others.is_empty())?;
+        let names: BTreeSet<&str> = others.iter().flat_map(|group| &group.other_data).map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        Some(format!("not to be compared with those above, on other data ({}):", names.join(", ")))
     }
 
     /// The same table as Markdown, with nothing shortened.
     pub fn markdown(&self) -> String {
-        markdown(table(&self.labels(), &self.columns(), self.groups.len()))
+        let text = markdown(table(&self.labels(), &self.columns(), self.groups.len()));
+        let Some(line) = self.line_between() else { return text };
+        let mut lines: Vec<&str> = text.lines().collect();
+        let row = format!("| {line} |");
+        lines.insert(2 + self.comparable(), &row);
+        lines.join("\n")
     }
 
     fn labels(&self) -> Vec<Column> {

@@ -69,6 +69,7 @@ pub(super) fn table(report: &Report) -> Markup {
                                 (estimate_cell(group, metric))
                                 @match group.difference {
                                     Some(it) => td.number data-value=(it.mean) { (signed(&with_error(it.mean, it.error))) },
+                                    None if group.is_apart(metric) => td { "other data" },
                                     None => td.number { @if i == 0 { "best" } },
                                 }
                             }
