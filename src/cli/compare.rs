@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsResult, SerReader, SerWriter};
 
 use super::importance;
-use super::options::stdout_width;
+use super::options::{no_runs, stdout_width};
 use super::output::{print, tell};
 use super::spare::{learned_from, spare};
 use super::target::is_stream;
@@ -66,10 +66,7 @@ impl Compare {
         for path in &self.paths {
             let found = read(path, &by)?;
             if found.is_empty() {
-                return Err(Failure::Usage(format!(
-                    "{}: no runs there yet; name a folder in `results` (see `runner list`)",
-                    path.display()
-                )));
+                return Err(no_runs(path));
             }
             runs.extend(found);
         }
@@ -202,7 +199,7 @@ fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
         return rows(&table).map_err(|error| failed(&error));
     }
     if !path.is_dir() {
-        return Err(failed(&"there is nothing of that name; name a folder in `results` (see `runner list`)"));
+        return Err(no_runs(path));
     }
     let found = read_runs(path);
     for broken in &found.broken {
