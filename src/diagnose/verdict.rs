@@ -18,8 +18,8 @@ const ERRORS: f64 = 3.0;
 const OVERFITTED: f64 = 0.1;
 
 /// What a reader of the evidence must know.
-pub const CORRECTED: &str =
-    "Every p is corrected for the number of columns and of tests (Holm): below 0.05, the flow and the data differ.";
+pub const CORRECTED: &str = "Every p is corrected for the number of columns (Holm), and the words beside it for the number of \
+                             tests too.";
 
 /// Shares of samples beyond the data, more than twice those by chance, that are small and that are not.
 const OUTSIDE: [f64; 2] = [0.02, 0.2];

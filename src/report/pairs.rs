@@ -1,12 +1,15 @@
 //! Every pair of features: the data on one side of the diagonal, the flow's samples on the other, so that neither covers the other.
 
 use std::cmp::Ordering;
+use std::f64::consts::LN_10;
 
 use super::ReportError;
-use super::axes::{BELOW, Panel, TITLE, XAxis, YAxis, draw_legend, draw_title, room_left};
+use super::axes::{BELOW, Panel, TITLE, XAxis, YAxis, draw_legend, draw_title, room_beside};
 use super::canvas::{BARS, Canvas, FLOW, INK, Rect};
 use super::histogram::{bin_count, heights};
 use super::limits::column_limits;
+use super::ticks::{Tick, bent_ticks, log_ticks};
+use crate::data::Transform;
 use crate::matrix::Matrix;
 use crate::train::Picture;
 
@@ -18,7 +21,8 @@ const RADIUS: f64 = 1.2;
 /// A scatter matrix of the first six features at most, data above the diagonal, samples below it, the histograms
 /// of both on it; tag `pairs`.
 ///
-/// `data` and `samples` have shape `[rows, features]`, data units, `columns` their names. The limits come from the data.
+/// `data` and `samples` have shape `[rows, features]`, data units, `columns` their names. The limits come from the data. A column
+/// with a transform lies along an axis of it, and its ticks are in data units; `transforms` is empty where none has one.
 ///
 /// # Errors
 /// Where the matrices and names differ in their number of features.
@@ -27,6 +31,7 @@ pub fn pair_picture(
     samples: &Matrix<f64>,
     title: &str,
     columns: &[&str],
+    transforms: &[Option<Transform>],
 ) -> Result<Picture, ReportError> {
     let fits = |rows: &Matrix<f64>| rows.rows() == 0 || rows.columns() == columns.len();
     if columns.is_empty() || !fits(data) || !fits(samples) {
@@ -35,12 +40,17 @@ pub fn pair_picture(
         return Err(ReportError::Shape { picture: "pairs", reason });
     }
     let shown = columns.len().min(MOST_FEATURES);
+    let bend = |column: usize| transforms.get(column).copied().flatten();
+    let [data, samples] = [data, samples].map(|rows| bent(rows, &bend));
+    let (data, samples) = (&data, &samples);
     let limits_from = if data.rows() > 0 { data } else { samples };
     let limits: Vec<[f64; 2]> = (0..shown).map(|column| column_limits(limits_from, column)).collect();
 
     let mut canvas = Canvas::new(1.0, 1.0)?;
     let side = ((820.0 - BETWEEN * (shown - 1) as f64) / shown as f64).clamp(130.0, 340.0).round();
-    let left = limits.iter().map(|&y| room_left(y, side)).fold(0.0, f64::max);
+    let axes: Vec<[Vec<Tick>; 2]> =
+        limits.iter().enumerate().map(|(i, &along)| both_ticks(along, side, bend(i))).collect();
+    let left = axes.iter().map(|[_, y]| room_beside(y)).fold(0.0, f64::max);
     let head = TITLE + 64.0;
     let whole = shown as f64 * (side + BETWEEN) - BETWEEN;
     canvas.resize(left + whole + 16.0, head + whole + BELOW + 12.0);
@@ -56,13 +66,14 @@ pub fn pair_picture(
                 Ordering::Equal => draw_histograms(&mut canvas, frame, limits[column], [data, samples], column),
                 Ordering::Greater => panel.draw_points(&mut canvas, data, [column, row], RADIUS, INK),
             }
-            let x_axis = if row + 1 == shown { XAxis::Named(columns[column]) } else { XAxis::Shared };
+            let x_name = (row + 1 == shown).then_some(columns[column]);
+            let x_axis = XAxis::Marked(x_name, &axes[column][0]);
             let y_axis = match column {
                 // Alone, there is nothing but the histogram, whose height means nothing to the reader.
                 _ if shown == 1 => YAxis::Bare,
-                0 => YAxis::Named(columns[row]),
+                0 => YAxis::Marked(Some(columns[row]), &axes[row][1]),
                 _ if column == row => YAxis::Bare,
-                _ => YAxis::Shared,
+                _ => YAxis::Marked(None, &axes[row][1]),
             };
             panel.draw_axes(&mut canvas, x_axis, y_axis);
         }
@@ -74,6 +85,33 @@ pub fn pair_picture(
     draw_title(&mut canvas, &title, (left, 26.0), whole);
     draw_legend(&mut canvas, &[("data (above)", INK), ("flow samples (below)", FLOW)], (left + whole, head - 18.0));
     canvas.finish("pairs")
+}
+
+/// The rows as the transforms of their columns map them; what a transform does not hold is no number, and not drawn.
+fn bent(rows: &Matrix<f64>, transform: &dyn Fn(usize) -> Option<Transform>) -> Matrix<f64> {
+    let transforms: Vec<Option<Transform>> = (0..rows.columns()).map(transform).collect();
+    let of = |(value, transform): (&f64, &Option<Transform>)| transform.map_or(*value, |it| it.apply(*value));
+    Matrix::new(rows.iter_rows().flat_map(|row| row.iter().zip(&transforms).map(of)).collect(), rows.columns())
+}
+
+/// Ticks of a column's axis within `limits`, below a panel of this side and beside it.
+fn both_ticks(limits: [f64; 2], side: f64, transform: Option<Transform>) -> [Vec<Tick>; 2] {
+    let frame = Rect { left: 0.0, top: 0.0, width: side, height: side };
+    let panel = Panel { frame, x: limits, y: limits };
+    match transform {
+        None => [panel.x_ticks(), panel.y_ticks()],
+        Some(it) => {
+            let most = ((side / 40.0) as usize).clamp(2, 6);
+            let ticks = match it {
+                Transform::Log { low: 0.0 } => {
+                    let ticks = log_ticks(limits.map(|limit| limit / LN_10), most);
+                    ticks.into_iter().map(|tick| Tick { value: tick.value * LN_10, ..tick }).collect()
+                }
+                _ => bent_ticks(limits, most, |x| it.apply(x), |y| it.invert(y)),
+            };
+            [ticks.clone(), ticks]
+        }
+    }
 }
 
 /// Bars of the data with the outline of the samples over them.
@@ -106,7 +144,7 @@ mod tests {
             let names: Vec<String> = (0..features).map(|i| format!("x{i}")).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let rows = Matrix::new((0..features * 20).map(|i| (i * 7919 % 101) as f64).collect(), features);
-            let picture = pair_picture(&rows, &rows, "t", &names).unwrap();
+            let picture = pair_picture(&rows, &rows, "t", &names, &[]).unwrap();
             assert_eq!(picture.tag, "pairs");
             assert!(picture.width <= 1000 && picture.height <= 1000, "{} × {}", picture.width, picture.height);
         }
@@ -117,8 +155,23 @@ mod tests {
         let strange = Matrix::new(vec![f64::NAN, f64::INFINITY, 1.0, f64::MAX, f64::MIN, 0.0], 3);
         let empty = Matrix::new(vec![], 3);
         for (data, samples) in [(&strange, &strange), (&empty, &strange), (&strange, &empty), (&empty, &empty)] {
-            pair_picture(data, samples, "t", &["a", "b", "c"]).unwrap();
+            pair_picture(data, samples, "t", &["a", "b", "c"], &[]).unwrap();
         }
-        assert!(matches!(pair_picture(&strange, &empty, "t", &["a"]), Err(ReportError::Shape { .. })));
+        assert!(matches!(pair_picture(&strange, &empty, "t", &["a"], &[]), Err(ReportError::Shape { .. })));
+    }
+
+    #[test]
+    fn a_column_learned_through_a_logarithm_lies_along_one() {
+        let rows =
+            Matrix::new((0..2_000).flat_map(|i| [f64::from(i), (0.01 * f64::from(i % 1000)).exp()]).collect(), 2);
+        let transform = Some(Transform::Log { low: 0.0 });
+        let bent = bent(&rows, &|column| [None, transform][column]);
+        assert_eq!((bent.row(700)[0], rows.row(700)[0]), (700.0, 700.0));
+        assert!((bent.row(700)[1] - 7.0).abs() < 1e-12);
+        let [x, y] = both_ticks([0.0, 10.0], 200.0, transform);
+        // In data units, at their logarithms.
+        let place = |tick: &Tick| tick.label.parse::<f64>().map(f64::ln).expect("a number") - tick.value;
+        assert!(x.len() >= 3 && x.iter().chain(&y).all(|tick| place(tick).abs() < 1e-9), "{x:?}");
+        pair_picture(&rows, &rows, "t", &["a", "b"], &[None, transform]).expect("drawn");
     }
 }

@@ -68,7 +68,7 @@ pub(super) enum Contexts<'a> {
     /// Of images.
     Images { tones: Tones, strips: Vec<Strip> },
     /// Of other features: rows of the data and samples at the contexts of test rows, shape `[rows, features]`, data space.
-    Pairs { columns: Vec<&'a str>, data: Matrix<f64>, samples: Matrix<f64> },
+    Pairs { dataset: &'a Dataset, data: Matrix<f64>, samples: Matrix<f64> },
 }
 
 impl<'a> Contexts<'a> {
@@ -91,7 +91,7 @@ impl<'a> Contexts<'a> {
             let features = |rows: &Matrix<f64>| rows.columns_before(dataset.features());
             let samples = flow.sample_given(&dataset.contexts(detail.points()), seed)?;
             return Ok(Self::Pairs {
-                columns: dataset.columns.iter().map(String::as_str).collect(),
+                dataset,
                 data: features(&some_rows(dataset, detail.points())),
                 samples: features(&dataset.preprocessing.invert(&samples)),
             });
@@ -117,7 +117,10 @@ impl<'a> Contexts<'a> {
         Ok(match self {
             Self::Densities { columns, densities } => vec![densities_picture(densities, title, *columns, SIDE)?],
             Self::Images { tones, strips } => vec![strips_picture("samples", strips, tones, title)?],
-            Self::Pairs { columns, data, samples } => vec![pair_picture(data, samples, title, columns)?],
+            Self::Pairs { dataset, data, samples } => {
+                let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
+                vec![pair_picture(data, samples, title, &names, &dataset.preprocessing.transforms)?]
+            }
         })
     }
 }
@@ -226,8 +229,8 @@ mod tests {
         let built = kernel::build(&spec.model, KernelChoice::Fused, dataset.layout(), 0, Device::Cpu);
         let mut flow = built.expect("a flow").flow;
         let seen = Contexts::new(&mut *flow, &dataset, Detail::Full, 0).expect("computed");
-        let Contexts::Pairs { columns, data, samples } = &seen else { panic!("ten features") };
-        assert_eq!((columns.len(), data.columns(), samples.columns()), (10, 10, 10));
+        let Contexts::Pairs { data, samples, .. } = &seen else { panic!("ten features") };
+        assert_eq!((data.columns(), samples.columns()), (10, 10));
         // A new flow is the identity, so that its samples have the deviation of the rows.
         let deviation = (samples.iter_rows().map(|row| row[0] * row[0]).sum::<f64>() / samples.rows() as f64).sqrt();
         let of_data = (data.iter_rows().map(|row| row[0] * row[0]).sum::<f64>() / data.rows() as f64).sqrt();

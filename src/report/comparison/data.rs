@@ -201,10 +201,7 @@ mod tests {
         let comparison = Comparison::new(&rows[..3], &By::Trial, metric("test_nll").expect("a metric"));
         let lines: Vec<String> = comparison.text(None).lines().map(str::to_owned).collect();
         assert!(lines[2].starts_with('b') && lines[3].starts_with('c') && lines[5].starts_with('a'), "{lines:?}");
-        assert!(
-            lines[4].contains("not to be compared") && lines[4].contains("other values in as many rows"),
-            "{lines:?}"
-        );
+        assert!(lines[4].contains("not to be compared"), "{lines:?}");
         assert!(comparison.markdown().lines().all(|line| line.starts_with('|')), "{}", comparison.markdown());
     }
 }

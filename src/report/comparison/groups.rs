@@ -190,6 +190,12 @@ impl Group {
         !metric.across_data && !self.other_data.is_empty()
     }
 
+    /// The standard error of a metric over the rows of the test set, where it is larger than that over the runs, or the only one.
+    pub fn larger_rows_error(&self, metric: &Metric) -> Option<f64> {
+        let over_runs = self.estimates.get(metric.name)?.error;
+        self.rows_errors.get(metric.name).copied().filter(|rows| over_runs.is_none_or(|error| error < *rows))
+    }
+
     /// Ascending from the best.
     fn rank(&self, metric: &Metric) -> f64 {
         let sign = if metric.larger_is_better { -1.0 } else { 1.0 };

@@ -1,7 +1,5 @@
 //! A comparison for people: a table for the terminal, or Markdown.
 
-use std::collections::BTreeSet;
-
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle, presets};
 
 use super::{Comparison, Group, METRICS, Metric};
@@ -55,16 +53,8 @@ impl Comparison {
         let Some(line) = self.line_between() else { return text };
         let mut lines: Vec<&str> = text.lines().collect();
         // Behind the head and its rule.
-        lines.insert(2 + self.comparable(), &line);
+        lines.insert(2 + self.comparable(), line);
         lines.join("\n")
-    }
-
-    /// What stands above the groups that cannot be compared with those before.
-    fn line_between(&self) -> Option<String> {
-        let others = self.groups.get(self.comparable()..).filter(|others| !others.is_empty())?;
-        let names: BTreeSet<&str> = others.iter().flat_map(|group| &group.other_data).map(String::as_str).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        Some(format!("not to be compared with those above, on other data ({}):", names.join(", ")))
     }
 
     /// The same table as Markdown, with nothing shortened.
@@ -75,6 +65,11 @@ impl Comparison {
         let row = format!("| {line} |");
         lines.insert(2 + self.comparable(), &row);
         lines.join("\n")
+    }
+
+    /// What stands above the groups that cannot be compared with those before.
+    fn line_between(&self) -> Option<&'static str> {
+        (self.comparable() < self.groups.len()).then_some("on other data, not to be compared with those above:")
     }
 
     fn labels(&self) -> Vec<Column> {
@@ -128,8 +123,8 @@ impl Group {
     /// or the only one.
     fn shown(&self, metric: &Metric) -> Option<String> {
         let estimate = *self.estimates.get(metric.name)?;
-        let rows = self.rows_errors.get(metric.name).filter(|rows| estimate.error.is_none_or(|error| error < **rows));
-        let rows = rows.map(|error| format!(" ({})", error_digits(*error))).unwrap_or_default();
+        let rows = self.larger_rows_error(metric);
+        let rows = rows.map(|error| format!(" ({})", error_digits(error))).unwrap_or_default();
         Some(format!("{}{rows}", (metric.show)(estimate)))
     }
 }

@@ -9,9 +9,10 @@ use maud::{Markup, html};
 
 use super::{Album, Report, document};
 use crate::report::ReportError;
+use crate::spec::counted;
 
 /// Bytes of all pictures together, which the page holds as text a third longer; the best trial's are there in any case.
-pub(super) const ROOM: usize = 450_000;
+pub(super) const ROOM: usize = 1_500_000;
 /// Widest picture, in pixels.
 const WIDEST: u32 = 640;
 
@@ -33,7 +34,7 @@ pub(super) fn section(report: &Report, names: &[String]) -> Result<Option<Markup
     }
     Ok((!shown.is_empty()).then(|| html! {
         @for album in shown { (album) }
-        @if left_out > 0 { p.muted { "Left out, to keep the page small enough to send: the pictures of " (left_out) " more." } }
+        @if left_out > 0 { p.muted { "Left out, to keep the page below 4 MB: the pictures of " (counted(left_out, "more run")) "." } }
     }))
 }
 

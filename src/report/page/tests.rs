@@ -119,5 +119,5 @@ fn two_hundred_trials_of_three_seeds_make_a_page_that_can_be_sent() {
     }
     // Pictures have their own limit: as text a third longer.
     let bytes = html("moons", &runs, 0).len() + pictures::ROOM / 3 * 4;
-    assert!(bytes < 2_000_000, "{bytes} bytes");
+    assert!(bytes < 4_000_000, "{bytes} bytes");
 }
