@@ -7,7 +7,8 @@ use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::report::limits::column_limits;
 use crate::report::{
-    ALONG, DensityGrid, PANELS, ReportError, Strip, Tones, densities_picture, pair_picture, strips_picture,
+    ALONG, Classes, DensityGrid, MOST_CLASSES, PANELS, ReportError, Strip, Tones, densities_picture, pair_picture,
+    strips_picture,
 };
 use crate::train::{self, Picture};
 
@@ -67,7 +68,8 @@ pub(super) enum Contexts<'a> {
     Densities { columns: [&'a str; 2], densities: Vec<(String, DensityGrid)> },
     /// Of images.
     Images { tones: Tones, strips: Vec<Strip> },
-    /// Of other features: rows of the data and samples at the contexts of test rows, shape `[rows, features]`, data space.
+    /// Of other features: rows of the data and samples at the contexts of test rows, shape `[rows, features + context]`, data
+    /// space.
     Pairs { dataset: &'a Dataset, data: Matrix<f64>, samples: Matrix<f64> },
 }
 
@@ -88,12 +90,11 @@ impl<'a> Contexts<'a> {
             return Ok(Self::Images { tones, strips });
         }
         let [one, other] = dataset.columns.as_slice() else {
-            let features = |rows: &Matrix<f64>| rows.columns_before(dataset.features());
             let samples = flow.sample_given(&dataset.contexts(detail.points()), seed)?;
             return Ok(Self::Pairs {
                 dataset,
-                data: features(&some_rows(dataset, detail.points())),
-                samples: features(&dataset.preprocessing.invert(&samples)),
+                data: some_rows(dataset, detail.points()),
+                samples: dataset.preprocessing.invert(&samples),
             });
         };
         let data = some_rows(dataset, ROWS_FOR_LIMITS);
@@ -117,12 +118,24 @@ impl<'a> Contexts<'a> {
         Ok(match self {
             Self::Densities { columns, densities } => vec![densities_picture(densities, title, *columns, SIDE)?],
             Self::Images { tones, strips } => vec![strips_picture("samples", strips, tones, title)?],
-            Self::Pairs { dataset, data, samples } => {
-                let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
-                vec![pair_picture(data, samples, title, &names, &dataset.preprocessing.transforms)?]
-            }
+            Self::Pairs { dataset, data, samples } => vec![draw_pairs(dataset, [data, samples], title)?],
         })
     }
+}
+
+/// Data and samples of features followed by their context; where that is one class of a few, in its colours.
+fn draw_pairs(dataset: &Dataset, data_and_samples: [&Matrix<f64>; 2], title: &str) -> Result<Picture, ReportError> {
+    let features = dataset.features();
+    let [data, samples] = data_and_samples.map(|rows| rows.columns_before(features));
+    let class = |row: &[f64]| row[features..].iter().position(|&value| value > 0.5).unwrap_or_default();
+    let [of_data, of_samples] = data_and_samples.map(|rows| rows.iter_rows().map(class).collect::<Vec<usize>>());
+    let classes = match dataset.context.columns.as_slice() {
+        [one] => one.classes.as_ref().filter(|names| names.len() <= MOST_CLASSES),
+        _ => None,
+    };
+    let classes = classes.map(|names| Classes { names: names.clone(), of_data: &of_data, of_samples: &of_samples });
+    let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
+    pair_picture(&data, &samples, title, &names, &dataset.preprocessing.transforms, classes.as_ref())
 }
 
 /// The contexts that are shown, data space, with what they are: every class, up to `most`, where the context is a class alone; else
@@ -230,7 +243,7 @@ mod tests {
         let mut flow = built.expect("a flow").flow;
         let seen = Contexts::new(&mut *flow, &dataset, Detail::Full, 0).expect("computed");
         let Contexts::Pairs { data, samples, .. } = &seen else { panic!("ten features") };
-        assert_eq!((data.columns(), samples.columns()), (10, 10));
+        assert_eq!((data.columns(), samples.columns()), (20, 20));
         // A new flow is the identity, so that its samples have the deviation of the rows.
         let deviation = (samples.iter_rows().map(|row| row[0] * row[0]).sum::<f64>() / samples.rows() as f64).sqrt();
         let of_data = (data.iter_rows().map(|row| row[0] * row[0]).sum::<f64>() / data.rows() as f64).sqrt();

@@ -142,7 +142,9 @@ impl<'a> View<'a> {
             Density::NotDrawn if self.dataset.shape.is_image() => {
                 images_picture(data, samples, self.dataset.shape, title)
             }
-            Density::NotDrawn => pair_picture(data, samples, title, &names, &self.dataset.preprocessing.transforms),
+            Density::NotDrawn => {
+                pair_picture(data, samples, title, &names, &self.dataset.preprocessing.transforms, None)
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::quantity::number;
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
 /// white paper.
-pub(super) const COLORS: [RGBColor; 7] = [
+pub(in crate::report) const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),

@@ -183,13 +183,13 @@ mod tests {
 
     #[test]
     fn numbers_along_an_axis_are_round_and_differ() {
-        let values = [10.311_8, 10.348, 10.383, 10.401].map(|value| Some(toml::Value::Float(value)));
+        let values = [10.311_812_3, 10.348, 10.383, 10.401].map(|value| Some(toml::Value::Float(value)));
         let axis = axis("test NLL".into(), &values).expect("an axis");
         let labels: Vec<&str> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(labels, ["10.32", "10.34", "10.36", "10.38", "10.40"]);
-        // 10.32 lies at (10.32 − 10.3118)/(10.401 − 10.3118) of the axis.
-        assert!((axis.ticks[0].0 - 0.0082 / 0.0892).abs() < 1e-9);
-        assert_eq!(axis.ends, [10.311_8, 10.401]);
+        // 10.32 lies at (10.32 − 10.3118123)/(10.401 − 10.3118123) of the axis.
+        assert!((axis.ticks[0].0 - 0.008_187_7 / 0.089_187_7).abs() < 1e-9);
+        assert_eq!(axis.ends, [10.311_812_3, 10.401]);
     }
 
     #[test]
