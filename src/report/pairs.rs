@@ -39,7 +39,8 @@ pub const MOST_CLASSES: usize = COLORS.len();
 /// of both on it; tag `pairs`.
 ///
 /// `data` and `samples` have shape `[rows, features]`, data units, `columns` their names. The limits come from the data. A column
-/// with a transform lies along an axis of it, and its ticks are in data units; `transforms` is empty where none has one. Points of `classes` have their colours.
+/// with a transform lies along an axis of it, and its ticks are in data units; `transforms` is empty where none has one. Points
+/// of `classes` have their colours.
 ///
 /// # Errors
 /// Where the matrices and names differ in their number of features.

@@ -31,8 +31,8 @@ pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
 /// Most ticks of a logarithmic axis as wide as a chart: more do not fit side by side.
 pub(super) const MOST_LOG_TICKS: usize = 9;
 
-/// At most `at_most` ticks within `limits`, which are logarithms to base 10: at powers of ten, at more multiples of these where less than three
-/// fit, and at any round numbers within limits that are close together.
+/// At most `at_most` ticks within `limits`, which are logarithms to base 10: at powers of ten, at more multiples of these where
+/// less than three fit, and at any round numbers within limits that are close together.
 pub(super) fn log_ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
     let [low, high] = limits;
     let powers = low.floor() as i32..=high.ceil() as i32;
