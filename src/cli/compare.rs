@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use polars::prelude::{CsvWriter, DataFrame, ParquetReader, ParquetWriter, PolarsResult, SerReader, SerWriter};
 
 use super::importance;
-use super::options::stdout_width;
+use super::options::{no_runs, stdout_width};
 use super::output::{print, tell};
 use super::spare::{learned_from, spare};
 use super::target::is_stream;
@@ -17,7 +17,7 @@ use super::{Exit, Failure};
 use crate::atomic::write_atomically;
 use crate::record::{Manifest, read_runs, trial_columns};
 use crate::report::Explained;
-use crate::report::comparison::{By, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, once_each, rows};
+use crate::report::comparison::{By, COUNTS, Comparison, DIGEST, FIXED, METRICS, Metric, Row, metric, once_each, rows};
 use crate::spec::{choose, counted, flat, key_paths, nearest};
 use crate::trial::SPEC;
 
@@ -66,10 +66,7 @@ impl Compare {
         for path in &self.paths {
             let found = read(path, &by)?;
             if found.is_empty() {
-                return Err(Failure::Usage(format!(
-                    "{}: no runs there yet; name a folder in `results` (see `runner list`)",
-                    path.display()
-                )));
+                return Err(no_runs(path));
             }
             runs.extend(found);
         }
@@ -86,8 +83,8 @@ impl Compare {
         let poorly_known = comparison.poorly_known();
         if poorly_known > 0 {
             tell(format_args!(
-                "warning: {poorly_known} of {} rows have fewer than three finished runs: their errors say little",
-                comparison.groups.len()
+                "warning: fewer than three finished runs in {poorly_known} of {}: their errors say little",
+                counted(comparison.groups.len(), comparison.over.group())
             ));
         }
         if let Some(note) = comparison.data_note() {
@@ -202,7 +199,7 @@ fn read(path: &Path, wanted: &[String]) -> Result<Vec<Row>, Failure> {
         return rows(&table).map_err(|error| failed(&error));
     }
     if !path.is_dir() {
-        return Err(failed(&"there is nothing of that name; name a folder in `results` (see `runner list`)"));
+        return Err(no_runs(path));
     }
     let found = read_runs(path);
     for broken in &found.broken {
@@ -224,10 +221,14 @@ pub(super) fn rows_with_specs(
         let missing: Vec<_> = missing.filter_map(|key| Some((key.clone(), spec.get(key)?.clone()))).collect();
         run.keys.extend(missing);
         // A toy is told by its keys: how many rows it was asked for changes its digest, but not what is compared.
-        let digest = manifest.data.as_ref().filter(|_| !spec.contains_key("dataset.name"));
-        let digest = digest.map(|data| (DIGEST.to_owned(), data.sha256.clone().into()));
+        let known = manifest.data.as_ref().filter(|_| !spec.contains_key("dataset.name"));
+        let kept = known.into_iter().flat_map(|data| {
+            let counts = [data.train, Some(data.validation), Some(data.test)];
+            let counts = COUNTS.iter().zip(counts).filter_map(|((name, _), rows)| Some((*name, (rows? as i64).into())));
+            counts.chain([(DIGEST, data.sha256.clone().into())]).map(|(name, value)| (name.to_owned(), value))
+        });
         let of_data = spec.into_iter().filter(|(key, _)| key.starts_with("dataset."));
-        run.data = Some(of_data.chain(digest).collect());
+        run.data = Some(of_data.chain(kept).collect());
     }
     Ok(runs)
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use comfy_table::{ContentArrangement, Table};
 
+use super::options::no_runs;
 use super::output::{print, tell};
+use super::plot::curve;
 use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
 use crate::atomic::write_atomically;
-use crate::data::Context;
-use crate::diagnose::{Calibration, Coverage, Diagnosis, Rating, diagnose, percent, share_interval};
+use crate::data::Parts;
+use crate::diagnose::{CORRECTED, Calibration, Coverage, Diagnosis, StrangeRow, diagnose, percent, share_interval};
 use crate::engine::Datasets;
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
@@ -65,8 +67,9 @@ impl Diagnose {
         if let Some(what) = material.not_finite() {
             return Err(Failure::Run(format!("{}: {what}", directory.display())));
         }
-        let diagnosis = diagnose(&material, self.seed);
-        print(text(&diagnosis, &run.context))?;
+        let mut diagnosis = diagnose(&material, self.seed);
+        as_the_file_has_them(&mut diagnosis.strange, &run)?;
+        print(text(&diagnosis))?;
         let manifest = Manifest::read(&directory).map_err(Failure::run)?;
         let title = format!("{} · {} · seed {}", manifest.experiment, manifest.trial, manifest.seed);
         std::fs::create_dir_all(&folder).map_err(Failure::run)?;
@@ -97,6 +100,9 @@ impl Diagnose {
         let runs = read_runs(&self.path);
         runs.broken.iter().for_each(|broken| tell(format_args!("warning: {broken}")));
         if runs.directories == [self.path.clone()] {
+            if let Some(how) = unfinished(&runs.manifests[0], &self.path) {
+                tell(format_args!("warning: its best weights so far are looked at: {how} to finish it"));
+            }
             return Ok(self.path.clone());
         }
         let nll = |run: usize| {
@@ -106,15 +112,29 @@ impl Diagnose {
         };
         let finished = (0..runs.manifests.len()).filter_map(|run| Some((nll(run)?, run)));
         let best = finished.min_by(|a, b| a.0.total_cmp(&b.0)).ok_or_else(|| {
-            Failure::Usage(format!(
-                "{}: no finished run there; name an experiment or a run in `results` (see `runner list`)",
-                self.path.display()
-            ))
+            let on_its_way = runs.manifests.iter().zip(&runs.directories).find_map(|(run, at)| unfinished(run, at));
+            match (runs.manifests.is_empty(), on_its_way) {
+                (true, _) => no_runs(&self.path),
+                (false, Some(how)) => Failure::Usage(format!("{}: no finished run there: {how}", self.path.display())),
+                (false, None) => Failure::Usage(format!(
+                    "{}: no finished run there; name another experiment or run in `results` (see `runner list`)",
+                    self.path.display()
+                )),
+            }
         })?;
         let directory = runs.directories[best.1].clone();
         tell(format_args!("the best run by validation NLL ({}): {}", number(best.0), directory.display()));
         Ok(directory)
     }
+}
+
+/// How far a run came that the same spec resumes, and what to do; `None` of others.
+fn unfinished(manifest: &Manifest, run: &Path) -> Option<String> {
+    if !matches!(manifest.status, Status::Interrupted | Status::Running) {
+        return None;
+    }
+    let step = curve(run).last().map_or(0, |row| row.step);
+    Some(format!("{} at step {step}; run the spec again", manifest.status.as_str()))
 }
 
 /// Test rows below which no test tells anything.
@@ -126,33 +146,40 @@ fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     print(path.display())
 }
 
-/// The diagnosis as tables, the verdict first; `context`: that of the run.
-fn text(it: &Diagnosis, context: &Context) -> String {
+/// Puts the rows' values in the file in the place of those that carry noise, with their numbers there and their contexts.
+fn as_the_file_has_them(rows: &mut [StrangeRow], run: &SavedRun) -> Result<(), Failure> {
+    if run.spec.dataset.name.is_none() {
+        let parts = Parts::of(&run.spec.dataset, &run.spec.folder, &*loading(ProgressMode::Auto));
+        let [.., test] = parts.map_err(Failure::usage)?.parts;
+        for it in &mut *rows {
+            it.row_of_file = Some(test.numbers[it.row - 1]);
+            it.values = test.rows.row(it.row - 1).to_vec();
+        }
+    }
+    for it in rows {
+        it.given = run.context.told(&it.values[run.columns.len()..], SHOWN_GIVEN);
+    }
+    Ok(())
+}
+
+/// The diagnosis as tables, the verdict first.
+fn text(it: &Diagnosis) -> String {
     let mut findings = table(&["", "looked at", "found"]);
     for finding in &it.verdict.findings {
-        let mark = match finding.rating {
-            Rating::Good => "ok",
-            Rating::Small => "small",
-            Rating::Bad => "BAD",
-        };
-        findings.add_row([mark, &finding.about, &finding.evidence]);
+        findings.add_row([finding.rating.name(), &finding.about, &finding.evidence]);
     }
-    let mut densities = table(&["density", "test NLL (nats)", "flow better by"]);
+    let mut densities = table(&["density", "test NLL (nats)", "the flow is"]);
     densities.add_row(["flow", &with_error(it.baselines.flow, it.baselines.flow_error), ""]);
     for other in &it.baselines.chosen {
-        densities.add_row([other.name(), number(other.nll), with_error(other.better, other.error)]);
+        densities.add_row([other.name(), number(other.nll), other.told()]);
     }
-    let mut strange = table(&["test row", "log p", "values", if context.is_empty() { "" } else { "given" }]);
+    let mut strange = table(&StrangeRow::heads(&it.strange, &it.columns));
     for row in it.strange.iter().take(SHOWN) {
-        let (own, given) = row.values.split_at(row.values.len() - context.values());
-        let values: Vec<String> = own.iter().take(SHOWN_VALUES).map(|value| number(*value)).collect();
-        let more = if own.len() > SHOWN_VALUES { ", …" } else { "" };
-        let log_prob = row.log_prob.map_or("not finite".to_owned(), number);
-        strange.add_row([row.row.to_string(), log_prob, values.join(", ") + more, context.told(given, SHOWN_GIVEN)]);
+        strange.add_row(row.cells(it.columns.len()));
     }
     let calibration = it.calibration.as_ref().map_or(String::new(), coverage);
     format!(
-        "{}\n\n{findings}\n\n{calibration}{densities}\n\nthe test rows of the lowest density\n{strange}\n",
+        "{}\n\n{findings}\n\n{CORRECTED}\n\n{calibration}{densities}\n\nthe test rows of the lowest density\n{strange}\n",
         it.verdict.conclusion
     )
 }
@@ -171,15 +198,14 @@ fn coverage(it: &Calibration) -> String {
     )
 }
 
-/// Strange rows in the table, and values of each.
+/// Strange rows in the table.
 const SHOWN: usize = 5;
-const SHOWN_VALUES: usize = 8;
 /// Columns of the context of each.
 const SHOWN_GIVEN: usize = 4;
 
-fn table(header: &[&str]) -> Table {
+fn table<T: AsRef<str>>(header: &[T]) -> Table {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header.to_vec());
+    table.load_style(comfy_table::presets::NOTHING).set_header(header.iter().map(T::as_ref));
     table.set_content_arrangement(ContentArrangement::Disabled);
     table
 }

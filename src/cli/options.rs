@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -110,4 +110,16 @@ pub(super) fn colour_on_stderr() -> bool {
 /// Width of the terminal that stdout is, in letters.
 pub(super) fn stdout_width() -> Option<usize> {
     console::Term::stdout().size_checked().map(|(_, columns)| columns.into())
+}
+
+/// That nothing has run at `path`, and what may have been meant.
+pub(super) fn no_runs(path: &Path) -> Failure {
+    let (name, results) = (path.display(), Path::new("results").join(path));
+    Failure::Usage(match (path.exists(), results.is_dir()) {
+        (true, _) => format!("{name}: no runs there yet; name an experiment or a run in `results` (see `runner list`)"),
+        (false, true) => format!("{name}: there is nothing of that name; did you mean `{}`?", results.display()),
+        (false, false) => {
+            format!("{name}: there is nothing of that name; name a folder in `results` (see `runner list`)")
+        }
+    })
 }

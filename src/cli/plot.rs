@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::compare::{has_metric, metric_named, rows_of};
+use super::options::no_runs;
 use super::output::{print, tell};
 use super::spare::{learned_from, spare};
 use super::{Exit, Failure};
@@ -40,10 +41,7 @@ impl Plot {
             tell(format_args!("warning: {broken}"));
         }
         let Some(first) = runs.manifests.first() else {
-            return Err(Failure::Usage(format!(
-                "{}: no runs there yet; name an experiment or a run in `results` (see `runner list`)",
-                self.path.display()
-            )));
+            return Err(no_runs(&self.path));
         };
         let folder = self.output.clone().unwrap_or_else(|| self.path.join("plots"));
         let learned_from = learned_from(&self.path);

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::compare::{has_metric, metric_named, resolved, rows_with_specs};
 use super::list::{plan, waiting};
+use super::options::no_runs;
 use super::output::{print, tell};
 use super::plot::curve;
 use super::spare::{learned_from, spare};
@@ -86,6 +87,14 @@ impl Report {
         };
         let files: Vec<PathBuf> = self.paths.iter().flat_map(|path| learned_from(path)).collect();
         spare(&target, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+        let extension = target.extension().and_then(|it| it.to_str()).map(str::to_lowercase);
+        if !matches!(extension.as_deref(), Some("html" | "htm")) {
+            return Err(Failure::Usage(format!(
+                "{}: the page is HTML; name it {}",
+                target.display(),
+                target.with_extension("html").display()
+            )));
+        }
         Ok(target)
     }
 
@@ -97,10 +106,7 @@ impl Report {
             let found = read_runs(path);
             found.broken.iter().for_each(|broken| tell(format_args!("warning: {broken}")));
             if found.manifests.is_empty() {
-                return Err(Failure::Usage(format!(
-                    "{}: no runs there yet; name an experiment in `results` (see `runner list`)",
-                    path.display()
-                )));
+                return Err(no_runs(path));
             }
             missing += waiting(plan(path).as_ref(), &found.manifests).len();
             for (manifest, directory) in found.manifests.into_iter().zip(found.directories) {

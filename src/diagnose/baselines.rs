@@ -6,6 +6,7 @@ use super::material::{Material, Part};
 use super::mixture::Mixture;
 use super::pooled::spread_places;
 use crate::matrix::Matrix;
+use crate::quantity::with_error;
 use crate::statistics::Estimate;
 
 /// Numbers of Gaussians that are tried.
@@ -49,6 +50,12 @@ pub struct Baseline {
 }
 
 impl Baseline {
+    /// By how much the flow is better or worse, nats a row, in words.
+    pub fn told(&self) -> String {
+        let word = if self.better < 0.0 { "worse" } else { "better" };
+        format!("{word} by {}", with_error(self.better.abs(), self.error))
+    }
+
     /// What it is, in words.
     pub fn name(&self) -> String {
         let given = if self.context > 0 { " given the context" } else { "" };

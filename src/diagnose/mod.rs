@@ -34,7 +34,7 @@ pub use memory::Memory;
 pub use neighbours::Classifier;
 pub use rows::{Gap, StrangeRow};
 pub use scores::NormalScores;
-pub use verdict::{Finding, Rating, Verdict, p_value, percent};
+pub use verdict::{CORRECTED, Finding, Rating, Verdict, p_value, percent};
 
 /// Everything that was found out about a fit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -17,6 +17,10 @@ const ERRORS: f64 = 3.0;
 /// Nats that the training rows must be better by before there is talk of overfitting.
 const OVERFITTED: f64 = 0.1;
 
+/// What a reader of the evidence must know.
+pub const CORRECTED: &str = "Every p is corrected for the number of columns (Holm), and the words beside it for the number of \
+                             tests too.";
+
 /// Shares of samples beyond the data, more than twice those by chance, that are small and that are not.
 const OUTSIDE: [f64; 2] = [0.02, 0.2];
 
@@ -30,6 +34,17 @@ pub enum Rating {
     Small,
     /// Something is wrong.
     Bad,
+}
+
+impl Rating {
+    /// What it is called, wherever people read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Small => "small difference",
+            Self::Bad => "bad",
+        }
+    }
 }
 
 /// One piece of evidence.
@@ -195,17 +210,22 @@ fn worst_features(it: &Calibration) -> String {
     }
 }
 
+/// What the comparison with a baseline is headed by.
+const AGAINST: &str = "against ";
+
 fn compared_with_baselines(it: &Diagnosis) -> impl Iterator<Item = Finding> + '_ {
     it.baselines.chosen.iter().map(|other| {
         let noise = ERRORS * other.error.unwrap_or(f64::INFINITY);
         let (rating, words) = match other.better {
-            better if better > noise => (Rating::Good, "better than it by"),
-            better if better < -noise => (Rating::Bad, "worse than it by"),
-            _ => (Rating::Small, "about as good: better by"),
+            better if better > noise => (Rating::Good, ""),
+            better if better < -noise => (Rating::Bad, ""),
+            _ => (Rating::Small, "about as good: "),
         };
-        let better = if rating == Rating::Bad { other.better.abs() } else { other.better };
-        let better = with_error(better, other.error);
-        Finding { about: format!("against {}", other.name()), rating, evidence: format!("{words} {better} nats a row") }
+        Finding {
+            about: format!("{AGAINST}{}", other.name()),
+            rating,
+            evidence: format!("{words}{} nats a row", other.told()),
+        }
     })
 }
 
@@ -236,9 +256,18 @@ fn range(it: &Diagnosis) -> Finding {
     Finding { about: "range".into(), rating, evidence }
 }
 
+/// A finding against the fit, as part of a sentence.
+fn told(finding: &Finding) -> String {
+    match (finding.about.strip_prefix(AGAINST), finding.rating) {
+        (Some(other), Rating::Bad) => format!("worse than {other}"),
+        (Some(other), _) => format!("no better than {other}"),
+        (None, _) => finding.about.clone(),
+    }
+}
+
 fn conclusion(it: &Diagnosis, findings: &[Finding]) -> String {
     let about = |rating: Rating| {
-        let of = findings.iter().filter(|finding| finding.rating == rating).map(|finding| finding.about.as_str());
+        let of = findings.iter().filter(|finding| finding.rating == rating).map(told);
         of.collect::<Vec<_>>().join("; ")
     };
     match findings.iter().map(|finding| finding.rating).max() {
@@ -257,4 +286,21 @@ pub fn p_value(p: f64) -> String {
 pub fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     if percent.abs() < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Baseline;
+    use super::*;
+
+    #[test]
+    fn a_baseline_that_is_better_is_told_as_such() {
+        let of = |better: f64| Baseline { components: 4, context: 0, nll: 1.0, better, error: Some(0.025) };
+        assert_eq!(of(-0.028).told(), "worse by 0.028 ± 0.025");
+        assert_eq!(of(0.1).told(), "better by 0.100 ± 0.025");
+        let finding =
+            |rating| Finding { about: format!("{AGAINST}{}", of(0.0).name()), rating, evidence: String::new() };
+        assert_eq!(told(&finding(Rating::Small)), "no better than a mixture of 4 Gaussians");
+        assert_eq!(told(&finding(Rating::Bad)), "worse than a mixture of 4 Gaussians");
+    }
 }

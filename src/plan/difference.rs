@@ -50,10 +50,16 @@ fn values(trials: &[&Trial]) -> BTreeMap<String, Vec<String>> {
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for trial in trials {
         for (path, value) in toml::Table::try_from(&trial.spec).map(flat).unwrap_or_default() {
-            let known = values.entry(path).or_default();
-            let text = value.to_string();
-            if !known.contains(&text) {
-                known.push(text);
+            let known = values.entry(path.clone()).or_default();
+            // A trial is of one of the seeds, which its spec holds as a list.
+            let told = match value {
+                toml::Value::Array(seeds) if path == "seeds" => seeds,
+                value => vec![value],
+            };
+            for text in told.iter().map(toml::Value::to_string) {
+                if !known.contains(&text) {
+                    known.push(text);
+                }
             }
         }
     }
@@ -96,7 +102,7 @@ mod tests {
         let more = plan(&SPEC.replace("[4, 8]", "[8, 16]").replace("[0]", "2")).expect("a plan");
         let text = more.difference(&earlier).expect("a difference").to_string();
         let expected = "1 run as before, 3 new, 1 no longer asked for (their results stay)\n  \
-                        model.depth: 4, 8 → 8, 16\n  seeds: [0] → [0], [1]";
+                        model.depth: 4, 8 → 8, 16\n  seeds: 0 → 0, 1";
         assert_eq!(text, expected);
     }
 

@@ -38,8 +38,8 @@ pub(super) struct Panel {
 pub(super) enum XAxis<'a> {
     /// Ticks at round numbers, numbers and a name.
     Named(&'a str),
-    /// A name, and just these ticks: for scales that are not linear.
-    Marked(&'a str, &'a [Tick]),
+    /// Just these ticks, for scales that are not linear; their numbers where there is a name, else the panel below has them.
+    Marked(Option<&'a str>, &'a [Tick]),
     /// Ticks alone: the panel below has the numbers.
     Shared,
     /// As `Named`, with numbers and name above the panel: its lower edge, which has ticks too, is where something else begins.
@@ -53,6 +53,8 @@ pub(super) enum XAxis<'a> {
 pub(super) enum YAxis<'a> {
     /// Ticks, numbers and a name.
     Named(&'a str),
+    /// Just these ticks, as on an x axis.
+    Marked(Option<&'a str>, &'a [Tick]),
     /// Ticks alone: the panel to the left has the numbers.
     Shared,
     /// Nothing: the height means nothing to the reader.
@@ -73,7 +75,8 @@ impl Panel {
         (self.x[0]..=self.x[1]).contains(&x) && (self.y[0]..=self.y[1]).contains(&y)
     }
 
-    fn x_ticks(&self) -> Vec<Tick> {
+    /// Ticks of the x axis at round numbers that fit side by side.
+    pub fn x_ticks(&self) -> Vec<Tick> {
         // The labels themselves decide how many stand side by side.
         (2..=((self.frame.width / 40.0) as usize).clamp(2, 9))
             .rev()
@@ -86,19 +89,25 @@ impl Panel {
             .unwrap_or_default()
     }
 
-    fn y_ticks(&self) -> Vec<Tick> {
+    /// Ticks of the y axis at round numbers.
+    pub fn y_ticks(&self) -> Vec<Tick> {
         ticks(self.y, ((self.frame.height / 36.0) as usize).clamp(2, 9))
     }
 
     /// The frame with its axes.
     pub fn draw_axes(&self, canvas: &mut Canvas, x_axis: XAxis<'_>, y_axis: YAxis<'_>) {
         let frame = self.frame;
-        let marked = !matches!(y_axis, YAxis::Bare);
+        let (y_name, y_ticks) = match y_axis {
+            YAxis::Named(name) => (Some(name), self.y_ticks()),
+            YAxis::Marked(name, ticks) => (name, ticks.to_vec()),
+            YAxis::Shared => (None, self.y_ticks()),
+            YAxis::Bare => (None, Vec::new()),
+        };
         let (left, right, top, bottom) = (frame.left, frame.right(), frame.top, frame.bottom());
         canvas.frame(frame);
         let (x_name, x_ticks) = match x_axis {
             XAxis::Named(name) | XAxis::Above(name) | XAxis::Below(name) => (Some(name), self.x_ticks()),
-            XAxis::Marked(name, ticks) => (Some(name), ticks.to_vec()),
+            XAxis::Marked(name, ticks) => (name, ticks.to_vec()),
             XAxis::Shared => (None, self.x_ticks()),
         };
         // Upper edges of the numbers and of the name.
@@ -124,10 +133,10 @@ impl Panel {
             }
         }
         let mut widest: f64 = 0.0;
-        for tick in if marked { self.y_ticks() } else { Vec::new() } {
+        for tick in y_ticks {
             let (_, y) = self.position(self.x[0], tick.value);
             canvas.rule((left - TICK_LENGTH, y), (left, y));
-            if let YAxis::Named(_) = y_axis {
+            if y_name.is_some() {
                 widest = widest.max(text_width(&tick.label, NUMBER));
                 let beside = left - TICK_LENGTH - GAP;
                 canvas.text(&tick.label, Lettering::new(NUMBER, Along::End, Across::Middle), (beside, y));
@@ -137,7 +146,7 @@ impl Panel {
             let name = fitted(name, NAME, frame.width);
             canvas.text(&name, Lettering::new(NAME, Along::Middle, Across::Top), (left + frame.width / 2.0, names));
         }
-        if let YAxis::Named(name) = y_axis {
+        if let Some(name) = y_name {
             let name = fitted(name, NAME, frame.height);
             let position = (left - TICK_LENGTH - GAP - widest - NAME_OFFSET, top + frame.height / 2.0);
             let lettering = Lettering { upwards: true, ..Lettering::new(NAME, Along::Middle, Across::Middle) };
@@ -149,7 +158,12 @@ impl Panel {
 /// What a panel of this height needs left of its frame for numbers and the axis name, in whole pixels.
 pub(super) fn room_left(y: [f64; 2], height: f64) -> f64 {
     let panel = Panel { frame: Rect { left: 0.0, top: 0.0, width: 1.0, height }, x: [0.0, 1.0], y };
-    let widest = panel.y_ticks().iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
+    room_beside(&panel.y_ticks())
+}
+
+/// The same, where the y axis has these ticks.
+pub(super) fn room_beside(ticks: &[Tick]) -> f64 {
+    let widest = ticks.iter().map(|tick| text_width(&tick.label, NUMBER)).fold(0.0, f64::max);
     (TICK_LENGTH + GAP + widest + NAME_OFFSET + NAME_MIDDLE).ceil()
 }
 

@@ -34,7 +34,7 @@ pub use density_1d::{DensityLine, density_1d_picture};
 pub use error::ReportError;
 pub use images::{images_picture, neighbours_picture};
 pub use importance::{Explained, Unexplained};
-pub use pairs::pair_picture;
+pub use pairs::{Classes, MOST_CLASSES, pair_picture};
 pub use samples::samples_picture;
 pub use strips::{ALONG, Strip, strips_picture};
 pub use tones::Tones;

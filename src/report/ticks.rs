@@ -28,12 +28,12 @@ pub(super) fn ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
     values.map(|values| label(&values)).unwrap_or_default()
 }
 
-/// Most ticks of a logarithmic axis: more do not fit side by side.
-const MOST_LOG_TICKS: usize = 9;
+/// Most ticks of a logarithmic axis as wide as a chart: more do not fit side by side.
+pub(super) const MOST_LOG_TICKS: usize = 9;
 
-/// Ticks within `limits`, which are logarithms to base 10: at powers of ten, at more multiples of these where less than three
-/// fit, and at any round numbers within limits that are close together.
-pub(super) fn log_ticks(limits: [f64; 2]) -> Vec<Tick> {
+/// At most `at_most` ticks within `limits`, which are logarithms to base 10: at powers of ten, at more multiples of these where
+/// less than three fit, and at any round numbers within limits that are close together.
+pub(super) fn log_ticks(limits: [f64; 2], at_most: usize) -> Vec<Tick> {
     let [low, high] = limits;
     let powers = low.floor() as i32..=high.ceil() as i32;
     let at = |factors: &'static [f64]| {
@@ -44,15 +44,50 @@ pub(super) fn log_ticks(limits: [f64; 2]) -> Vec<Tick> {
     };
     let multiples = [&[1.0] as &[f64], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]];
     let Some(found) = multiples.into_iter().map(at).find(|ticks| ticks.len() >= 3) else {
-        let round = ticks(limits.map(|limit| 10f64.powf(limit)), MOST_LOG_TICKS);
+        let round = ticks(limits.map(|limit| 10f64.powf(limit)), at_most);
         return round.into_iter().map(|tick| Tick { value: tick.value.log10(), ..tick }).collect();
     };
-    let every = found.len().div_ceil(MOST_LOG_TICKS);
+    let every = found.len().div_ceil(at_most);
     let text = |factor: f64, power: i32| match power {
         -3..=4 => format!("{}", (factor * 10f64.powi(power) * 1e6).round() / 1e6),
         _ => format!("{factor}e{power}").replace('-', "\u{2212}"),
     };
     found.into_iter().step_by(every).map(|(value, factor, power)| Tick { value, label: text(factor, power) }).collect()
+}
+
+/// At most `at_most` ticks of an axis that shows an increasing map of numbers, `y_of`, within `limits` of what it maps to; `x_of`:
+/// the map back. The numbers lie about evenly along the axis, and have as few digits as tell them apart.
+pub(super) fn bent_ticks(
+    limits: [f64; 2],
+    at_most: usize,
+    y_of: impl Fn(f64) -> f64,
+    x_of: impl Fn(f64) -> f64,
+) -> Vec<Tick> {
+    let step = (limits[1] - limits[0]) / at_most.max(1) as f64;
+    let mut found: Vec<Tick> = Vec::new();
+    for i in 0..at_most {
+        let y = limits[0] + (i as f64 + 0.5) * step;
+        let apart = x_of(y + 0.5 * step) - x_of(y - 0.5 * step);
+        let digit = 10f64.powf(apart.log10().floor());
+        let x = (x_of(y) / digit).round() * digit;
+        if !x.is_finite() {
+            continue;
+        }
+        let decimals = (-x.abs().min(digit).log10().floor()).clamp(0.0, 12.0) as usize;
+        let label = match x {
+            0.0 => "0".to_owned(),
+            x if (1e-3..1e5).contains(&x.abs()) => {
+                let text = format!("{x:.decimals$}");
+                if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+            }
+            x => format!("{x:.0e}"),
+        };
+        let tick = Tick { value: y_of(x), label: label.replace('-', "\u{2212}") };
+        if found.last().is_none_or(|last| last.value < tick.value) {
+            found.push(tick);
+        }
+    }
+    found
 }
 
 /// All multiples of `step` in `[low, high]`; the slack keeps a limit that is itself round.
@@ -87,14 +122,25 @@ mod tests {
     #[test]
     fn logarithmic_ticks_stand_at_powers_or_between_them() {
         let labels = |low: f64, high: f64| -> Vec<String> {
-            log_ticks([low.log10(), high.log10()]).into_iter().map(|tick| tick.label).collect()
+            log_ticks([low.log10(), high.log10()], 9).into_iter().map(|tick| tick.label).collect()
         };
         assert_eq!(labels(1e-6, 1e-3), ["1e\u{2212}6", "1e\u{2212}5", "1e\u{2212}4", "0.001"]);
         assert_eq!(labels(0.9, 30.0), ["1", "2", "5", "10", "20"]);
         assert_eq!(labels(12.0, 45.0), ["15", "20", "30", "40"]);
         assert_eq!(labels(1.21, 1.68)[..2], ["1.25", "1.30"]);
-        assert_eq!(log_ticks([100f64.log10() - 1e-4, 100f64.log10() + 1e-4])[0].label, "99.980");
+        assert_eq!(log_ticks([100f64.log10() - 1e-4, 100f64.log10() + 1e-4], 9)[0].label, "99.980");
         assert!(labels(1e-30, 1e30).len() <= 9);
+    }
+
+    #[test]
+    fn ticks_of_a_bent_axis_are_round_numbers_at_their_places() {
+        let labels = |low: f64, high: f64| -> Vec<String> {
+            let ticks = bent_ticks([low.ln(), high.ln()], 4, f64::ln, f64::exp);
+            assert!(ticks.iter().all(|tick| (low.ln()..=high.ln()).contains(&tick.value)));
+            assert!(ticks.windows(2).all(|pair| pair[0].value < pair[1].value));
+            ticks.into_iter().map(|tick| tick.label).collect()
+        };
+        assert_eq!(labels(0.01, 100.0), ["0.03", "0.3", "3", "30"]);
     }
 
     #[test]

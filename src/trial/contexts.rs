@@ -1,11 +1,15 @@
-//! What a conditional flow looks like at several contexts: densities side by side, or a row of images for each.
+//! What a conditional flow looks like: at several contexts the densities side by side, or a row of images for each; of other
+//! tables the samples at the contexts of the test rows beside the data, pair by pair.
 
 use super::pictures::{Detail, View, some_rows};
 use crate::data::Dataset;
 use crate::flow::{DeviceError, Flow};
 use crate::matrix::Matrix;
 use crate::report::limits::column_limits;
-use crate::report::{ALONG, DensityGrid, PANELS, ReportError, Strip, Tones, densities_picture, strips_picture};
+use crate::report::{
+    ALONG, Classes, DensityGrid, MOST_CLASSES, PANELS, ReportError, Strip, Tones, densities_picture, pair_picture,
+    strips_picture,
+};
 use crate::train::{self, Picture};
 
 /// Rows of images, one a context.
@@ -64,8 +68,9 @@ pub(super) enum Contexts<'a> {
     Densities { columns: [&'a str; 2], densities: Vec<(String, DensityGrid)> },
     /// Of images.
     Images { tones: Tones, strips: Vec<Strip> },
-    /// Other features have no picture.
-    NotDrawn,
+    /// Of other features: rows of the data and samples at the contexts of test rows, shape `[rows, features + context]`, data
+    /// space.
+    Pairs { dataset: &'a Dataset, data: Matrix<f64>, samples: Matrix<f64> },
 }
 
 impl<'a> Contexts<'a> {
@@ -84,7 +89,14 @@ impl<'a> Contexts<'a> {
             }
             return Ok(Self::Images { tones, strips });
         }
-        let [one, other] = dataset.columns.as_slice() else { return Ok(Self::NotDrawn) };
+        let [one, other] = dataset.columns.as_slice() else {
+            let samples = flow.sample_given(&dataset.contexts(detail.points()), seed)?;
+            return Ok(Self::Pairs {
+                dataset,
+                data: some_rows(dataset, detail.points()),
+                samples: dataset.preprocessing.invert(&samples),
+            });
+        };
         let data = some_rows(dataset, ROWS_FOR_LIMITS);
         let (x, y) = (column_limits(&data, 0), column_limits(&data, 1));
         let cells = if detail == Detail::Full { 180 } else { 72 };
@@ -98,7 +110,7 @@ impl<'a> Contexts<'a> {
         Ok(Self::Densities { columns: [one, other], densities })
     }
 
-    /// `density` of two features, `samples` of images, and nothing of others.
+    /// `density` of two features, `samples` of images, and `pairs` of others.
     ///
     /// # Errors
     /// Where a picture cannot be drawn.
@@ -106,9 +118,24 @@ impl<'a> Contexts<'a> {
         Ok(match self {
             Self::Densities { columns, densities } => vec![densities_picture(densities, title, *columns, SIDE)?],
             Self::Images { tones, strips } => vec![strips_picture("samples", strips, tones, title)?],
-            Self::NotDrawn => Vec::new(),
+            Self::Pairs { dataset, data, samples } => vec![draw_pairs(dataset, [data, samples], title)?],
         })
     }
+}
+
+/// Data and samples of features followed by their context; where that is one class of a few, in its colours.
+fn draw_pairs(dataset: &Dataset, data_and_samples: [&Matrix<f64>; 2], title: &str) -> Result<Picture, ReportError> {
+    let features = dataset.features();
+    let [data, samples] = data_and_samples.map(|rows| rows.columns_before(features));
+    let class = |row: &[f64]| row[features..].iter().position(|&value| value > 0.5).unwrap_or_default();
+    let [of_data, of_samples] = data_and_samples.map(|rows| rows.iter_rows().map(class).collect::<Vec<usize>>());
+    let classes = match dataset.context.columns.as_slice() {
+        [one] => one.classes.as_ref().filter(|names| names.len() <= MOST_CLASSES),
+        _ => None,
+    };
+    let classes = classes.map(|names| Classes { names: names.clone(), of_data: &of_data, of_samples: &of_samples });
+    let names: Vec<&str> = dataset.columns.iter().map(String::as_str).collect();
+    pair_picture(&data, &samples, title, &names, &dataset.preprocessing.transforms, classes.as_ref())
 }
 
 /// The contexts that are shown, data space, with what they are: every class, up to `most`, where the context is a class alone; else
@@ -207,5 +234,21 @@ mod tests {
         let of_cell = |cell: usize| densities.iter().map(move |(_, grid)| grid.log_prob[cell]);
         let spread = of_cell(0).fold(f64::MIN, f64::max) - of_cell(0).fold(f64::MAX, f64::min);
         assert!(spread > 1e-2, "contexts make a difference: {spread}");
+    }
+
+    #[test]
+    fn more_than_two_features_are_drawn_pair_by_pair_without_their_context() {
+        let (spec, dataset) = dataset("name = \"linear-gaussian-posterior\"");
+        let built = kernel::build(&spec.model, KernelChoice::Fused, dataset.layout(), 0, Device::Cpu);
+        let mut flow = built.expect("a flow").flow;
+        let seen = Contexts::new(&mut *flow, &dataset, Detail::Full, 0).expect("computed");
+        let Contexts::Pairs { data, samples, .. } = &seen else { panic!("ten features") };
+        assert_eq!((data.columns(), samples.columns()), (20, 20));
+        // A new flow is the identity, so that its samples have the deviation of the rows.
+        let deviation = (samples.iter_rows().map(|row| row[0] * row[0]).sum::<f64>() / samples.rows() as f64).sqrt();
+        let of_data = (data.iter_rows().map(|row| row[0] * row[0]).sum::<f64>() / data.rows() as f64).sqrt();
+        assert!((deviation / of_data - 1.0).abs() < 0.1, "{deviation} for {of_data}");
+        let tags: Vec<&str> = seen.draw("t").expect("drawn").iter().map(|picture| picture.tag).collect();
+        assert_eq!(tags, ["pairs"]);
     }
 }

@@ -44,7 +44,7 @@ impl Detail {
     }
 
     /// Rows of data and of samples in a scatter plot.
-    fn points(self) -> usize {
+    pub(super) fn points(self) -> usize {
         match self {
             // The limits of the axes come from these samples, and all pictures of a run must have the same.
             Self::Quick { rows } | Self::Glimpse { rows } => (rows / 64).clamp(800, 2_000),
@@ -142,7 +142,9 @@ impl<'a> View<'a> {
             Density::NotDrawn if self.dataset.shape.is_image() => {
                 images_picture(data, samples, self.dataset.shape, title)
             }
-            Density::NotDrawn => pair_picture(data, samples, title, &names),
+            Density::NotDrawn => {
+                pair_picture(data, samples, title, &names, &self.dataset.preprocessing.transforms, None)
+            }
         }
     }
 

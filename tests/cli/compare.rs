@@ -63,8 +63,10 @@ fn runs_are_compared_by_trial_and_by_key() {
 fn few_seeds_are_warned_of_and_markdown_is_a_table() {
     let here = Workplace::with_moons();
     here.runner("moons.toml --seeds 0,1 --quiet").expect(0);
-    let ended =
-        here.runner("compare results/moons --format markdown").expect(0).says(&["1 of 1 rows have fewer than three"]);
+    let ended = here
+        .runner("compare results/moons --format markdown")
+        .expect(0)
+        .says(&["fewer than three finished runs in 1 of 1 trial"]);
     assert!(ended.stdout.lines().all(|line| line.starts_with('|') && line.ends_with('|')), "{}", ended.stdout);
 }
 
@@ -78,7 +80,7 @@ fn experiments_on_other_data_and_metrics_that_no_run_has_are_said() {
     here.runner("moons.toml rings.toml file.toml --quiet").expect(0);
     let apart = here.runner("compare results/moons results/rings").expect(0);
     assert!(!apart.stdout.contains('Δ'), "{}", apart.stdout);
-    apart.says(&["the data of 1 of 2 rows differ", "`dataset.name`", "--metric gap"]);
+    apart.says(&["the data of 1 of 2 trials differ", "`dataset.name`", "--metric gap"]);
     assert!(here.runner("compare results/moons results/rings --metric gap").expect(0).stdout.contains('Δ'));
     for command in ["compare results/file --metric gap", "plot results/file --metric gap"] {
         here.runner(command).expect(2).says(&["--metric gap: none of these runs has it; they have `test_nll`"]);

@@ -53,6 +53,6 @@ fn a_run_has_its_curve_and_its_density_drawn_anew() {
 #[test]
 fn nothing_to_draw_is_an_error() {
     let here = Workplace::with_moons();
-    here.runner("plot results").expect(2).says(&["no runs there yet", "runner list"]);
+    here.runner("plot results").expect(2).says(&["there is nothing of that name", "runner list"]);
     here.runner("plot . --metric speed").expect(2).says(&["--metric speed: no such metric"]);
 }

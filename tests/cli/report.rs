@@ -37,6 +37,7 @@ fn trials_are_shown_by_name_and_pages_go_where_they_are_asked_to() {
     assert_eq!(pictures(&format!("--pictures 0 --show {trial}")), of_one);
     here.runner("report results/moons --show nobody").expect(2).says(&["--show nobody: no such trial"]);
     here.runner("report results/moons -o results/moons/plan.json").expect(2).says(&["belongs to the results"]);
+    here.runner("report results/moons -o page.pdf").expect(2).says(&["the page is HTML; name it page.html"]);
     here.runner("report results/moons results/moons").expect(2).says(&["-o FILE.html"]);
-    here.runner("report results/nothing").expect(2).says(&["no runs there yet"]);
+    here.runner("report results/nothing").expect(2).says(&["there is nothing of that name"]);
 }

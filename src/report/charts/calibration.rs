@@ -56,8 +56,11 @@ pub fn calibration_figure(title: &str, calibration: &Calibration) -> Result<Figu
         let panel = Panel { frame, x: [0.0, 1.0], y };
         draw_histogram(&mut canvas, &panel, ranks, [expected - chance, expected + chance]);
         // Only where no panel is below has the axis its numbers.
-        let x_axis =
-            if place + along < shown.len() { XAxis::Shared } else { XAxis::Marked("rank among samples", &ranks_at) };
+        let x_axis = if place + along < shown.len() {
+            XAxis::Shared
+        } else {
+            XAxis::Marked(Some("rank among samples"), &ranks_at)
+        };
         let y_axis = if column == 0 { YAxis::Named("rows") } else { YAxis::Shared };
         panel.draw_axes(&mut canvas, x_axis, y_axis);
     }
@@ -118,7 +121,7 @@ fn draw_coverage(canvas: &mut Canvas, frame: Rect, calibration: &Calibration) {
     }
     panel.draw_axes(
         canvas,
-        XAxis::Marked("share of samples in a region", &shares(5)),
+        XAxis::Marked(Some("share of samples in a region"), &shares(5)),
         YAxis::Named("share of rows in it"),
     );
     let legend: Vec<(&str, RGBColor)> = curves.iter().map(|(name, color, _)| (*name, *color)).collect();

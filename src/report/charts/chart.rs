@@ -5,14 +5,14 @@ use plotters::style::{Color, RGBColor};
 use super::super::ReportError;
 use super::super::axes::{BELOW, NUMBER, Panel, TITLE, XAxis, YAxis, draw_title, room_left};
 use super::super::canvas::{Across, Along, Canvas, FAINT, Lettering, Rect, fitted, text_width};
-use super::super::ticks::{Tick, log_ticks};
-use super::mark::Mark;
+use super::super::ticks::{MOST_LOG_TICKS, Tick, log_ticks};
+use super::mark::{MARKS, Mark};
 use super::scale::Scale;
 use crate::quantity::number;
 
 /// Colours that the colour-blind tell apart (Okabe and Ito, Color Universal Design, 2008), without those too light for
 /// white paper.
-pub(super) const COLORS: [RGBColor; 7] = [
+pub(in crate::report) const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -21,6 +21,12 @@ pub(super) const COLORS: [RGBColor; 7] = [
     RGBColor(86, 180, 233),
     RGBColor(90, 60, 30),
 ];
+/// Colour and mark of the trial at this place, best first, the same in all charts: where the colours are used up they begin again
+/// with another mark.
+pub(super) fn look(place: usize) -> (RGBColor, Mark) {
+    (COLORS[place % COLORS.len()], MARKS[place / COLORS.len() % MARKS.len()])
+}
+
 /// What stands behind the named series.
 pub(super) const BEHIND: RGBColor = RGBColor(196, 198, 204);
 
@@ -126,7 +132,7 @@ impl Chart {
         }
         self.draw_arrows(&mut canvas, &panel);
         let x_name = format!("{}{}", self.x_name, if self.scale == Scale::Log { " (logarithmic)" } else { "" });
-        let x_axis = ticks.as_ref().map_or(XAxis::Named(&x_name), |ticks| XAxis::Marked(&x_name, ticks));
+        let x_axis = ticks.as_ref().map_or(XAxis::Named(&x_name), |ticks| XAxis::Marked(Some(&x_name), ticks));
         panel.draw_axes(&mut canvas, x_axis, YAxis::Named(&self.y_name));
         draw_title(&mut canvas, &self.title, (left, 26.0), width + legend);
         let mut y = head + 10.0;
@@ -238,7 +244,7 @@ impl Chart {
         let marked = self.marked.iter().map(|(x, label)| Tick { value: self.along(*x), label: label.clone() });
         let ticks = match (marked.collect::<Vec<Tick>>(), &self.scale) {
             (marked, _) if !marked.is_empty() => Some(marked),
-            (_, Scale::Log) => Some(log_ticks(limits)),
+            (_, Scale::Log) => Some(log_ticks(limits, MOST_LOG_TICKS)),
             _ => None,
         };
         (limits, ticks)

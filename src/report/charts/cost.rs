@@ -1,12 +1,9 @@
 //! Quality against cost.
 
-use plotters::style::RGBColor;
-
 use super::super::comparison::{Comparison, Metric, metric};
 use super::super::outliers::limits_of_best;
-use super::chart::{BEHIND, COLORS, Chart, Series};
+use super::chart::{BEHIND, COLORS, Chart, Series, look};
 use super::legend_names;
-use super::mark::{MARKS, Mark};
 use super::scale::Scale;
 use crate::statistics::Estimate;
 
@@ -22,10 +19,10 @@ pub fn cost_charts(title: &str, comparison: &Comparison) -> Vec<Chart> {
 
 fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -> Option<Chart> {
     let metric = comparison.metric;
-    let mut points: Vec<(f64, String, Estimate)> = comparison
+    let mut points: Vec<(f64, (usize, String), Estimate)> = comparison
         .groups
         .iter()
-        .zip(legend_names(comparison))
+        .zip(legend_names(comparison).into_iter().enumerate())
         .filter_map(|(group, name)| {
             let (cost, metric) = (group.estimates.get(cost.name)?, group.estimates.get(metric.name)?);
             Some((cost.mean, name, *metric))
@@ -42,11 +39,14 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
     let mut behind = Series { color: BEHIND, ..Series::default() };
     let mut front: Vec<Series> = Vec::new();
     let mut best = f64::INFINITY;
-    for (x, name, it) in points {
+    // Trials that have no colour among the curves take the looks behind theirs.
+    let mut further = COLORS.len()..;
+    for (x, (place, name), it) in points {
         let bars = it.error.map(|error| (x, it.mean - error, it.mean + error));
         if sign * it.mean < best {
             best = sign * it.mean;
-            let (color, mark) = look(front.len());
+            let place = if place < COLORS.len() { Some(place) } else { further.next() };
+            let (color, mark) = look(place.unwrap_or_default());
             front.push(Series {
                 name,
                 color,
@@ -76,13 +76,9 @@ fn cost_chart(title: &str, comparison: &Comparison, cost: &Metric, axis: &str) -
     })
 }
 
-/// Colour and mark of the i-th named trial: where the colours are used up they begin again with another mark.
-fn look(i: usize) -> (RGBColor, Mark) {
-    (COLORS[i % COLORS.len()], MARKS[i / COLORS.len() % MARKS.len()])
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::mark::Mark;
     use super::*;
 
     #[test]

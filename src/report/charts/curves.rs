@@ -3,6 +3,7 @@
 use super::super::outliers::limits_around;
 use super::chart::{BEHIND, COLORS, Chart, Series};
 use super::scale::Scale;
+use crate::quantity::number;
 use crate::train::{Metrics, bands};
 
 /// The curves of one trial, one a seed.
@@ -18,10 +19,10 @@ pub struct Curve {
 const BANDS: usize = 3;
 
 /// Validation NLL over steps: the mean over seeds; for the best three also a band from the lowest to the highest seed. `curves`
-/// best first; the first few that were evaluated get a colour and a name.
+/// best first; the first few get a colour and a name.
 pub fn curve_chart(title: &str, curves: &[Curve]) -> Chart {
     let mut series: Vec<Series> = Vec::new();
-    for curve in curves {
+    for (place, curve) in curves.iter().enumerate() {
         let points = bands(&curve.seeds);
         if points.is_empty() {
             continue;
@@ -32,7 +33,7 @@ pub fn curve_chart(title: &str, curves: &[Curve]) -> Chart {
             line: points.iter().map(|point| (point.step as f64, point.mean)).collect(),
             ..Series::default()
         };
-        if let Some(color) = COLORS.get(series.len()) {
+        if let Some(color) = COLORS.get(place) {
             (one.name, one.color) = (curve.name.clone(), *color);
         }
         // One evaluation makes no line: its dot has the seeds as a bar.
@@ -54,8 +55,9 @@ pub fn curve_chart(title: &str, curves: &[Curve]) -> Chart {
             _ => "band (best three): lowest to highest seed".to_owned(),
         });
     }
-    if drawn > COLORS.len() {
-        notes.push(format!("grey: {} others", drawn - COLORS.len()));
+    let grey = series.iter().filter(|series| series.name.is_empty()).count();
+    if grey > 0 {
+        notes.push(format!("grey: {grey} others"));
     }
     if silent > 0 {
         notes.push(format!("not drawn: {silent} without an evaluation"));
@@ -63,19 +65,30 @@ pub fn curve_chart(title: &str, curves: &[Curve]) -> Chart {
     chart(title, "validation NLL (nats)", series, notes)
 }
 
-/// Training and validation NLL of one run over its steps.
+/// Training and validation NLL of one run over its steps; the step of the lowest validation NLL, whose weights are kept, has a dot.
 pub fn run_chart(title: &str, rows: &[Metrics]) -> Chart {
     let line = |get: fn(&Metrics) -> Option<f64>| -> Vec<(f64, f64)> {
         rows.iter().filter_map(|row| Some((row.step as f64, get(row)?))).collect()
     };
     let series = [("training", line(|row| row.train_nll)), ("validation", line(|row| row.validation_nll))];
-    let series = series.into_iter().zip(COLORS).map(|((name, line), color)| Series {
+    let best =
+        series[1].1.iter().filter(|point| point.1.is_finite()).copied().reduce(|a, b| if b.1 < a.1 { b } else { a });
+    let kept = best.map(|(step, nll)| Series {
+        name: format!("kept: step {step}, {}", number(nll)),
+        color: COLORS[series.len()],
+        dots: vec![(step, nll)],
+        ..Series::default()
+    });
+    let lines = series.into_iter().zip(COLORS).map(|((name, line), color)| Series {
         name: name.to_owned(),
         color,
         line,
         ..Series::default()
     });
-    chart(title, "NLL (nats)", series.collect(), Vec::new())
+    // The dot lies on top, and does not set the axis.
+    let mut chart = chart(title, "NLL (nats)", lines.collect(), Vec::new());
+    chart.series.splice(0..0, kept);
+    chart
 }
 
 /// `series` best first.
@@ -134,6 +147,16 @@ mod tests {
         let names: Vec<&str> = chart.series.iter().map(|series| series.name.as_str()).collect();
         assert_eq!(names, ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "", "", ""]);
         assert_eq!(chart.notes, ["grey: 3 others"]);
+    }
+
+    #[test]
+    fn the_best_step_of_a_run_is_marked() {
+        let chart = run_chart("t", &rows(&[(10, 3.0), (20, f64::NAN), (30, 1.0), (40, 1.0), (50, 2.0)]));
+        assert_eq!(
+            (&chart.series[0].name[..], &chart.series[0].dots[..]),
+            ("kept: step 30, 1.0000", &[(30.0, 1.0)][..])
+        );
+        assert_eq!(run_chart("t", &rows(&[(10, f64::NAN)])).series.len(), 2, "nothing is best");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a diagnosis saw: latents against their distribution, samples against test rows.
 
+use super::super::canvas::INK;
 use super::chart::{BEHIND, COLORS, Chart, Series};
 use super::scale::Scale;
 use crate::diagnose::{ColumnDifference, Latents, SHARES, chi_squared_density, normal};
@@ -34,19 +35,20 @@ pub fn latents_chart(title: &str, scores: &Matrix<f64>, latents: &Latents) -> Ch
     });
     // Kolmogorov's 95 % quantile.
     let chance = 1.358 / (latents.rows as f64).sqrt();
-    let band = Series { color: BEHIND, band: [0.0, 1.0].map(|at| (at, -chance, chance)).into(), ..Series::default() };
+    let band = Series { color: INK, band: [0.0, 1.0].map(|at| (at, -chance, chance)).into(), ..Series::default() };
+    let ends = [-chance, chance].map(|y| Series { color: BEHIND, line: vec![(0.0, y), (1.0, y)], ..Series::default() });
     let most = latents.coordinates.iter().map(|it| it.distance).fold(1.2 * chance, f64::max);
     Chart {
         stem: "latents".into(),
         title: title.to_owned(),
-        x_name: "share of rows below, by N(0, 1)".into(),
-        y_name: "share found, less that".into(),
+        x_name: "share of rows below, expected of N(0, 1)".into(),
+        y_name: "share of rows below, found − expected".into(),
         scale: Scale::Linear,
         marked: Vec::new(),
         begins: None,
         y: [-1.08 * most, 1.08 * most],
-        series: series.chain([band]).collect(),
-        notes: vec!["latents of test rows; grey: chance".into()],
+        series: series.chain(ends).chain([band]).collect(),
+        notes: vec!["latents of test rows".into(), "grey band: chance, 95 of 100".into()],
     }
 }
 

@@ -18,7 +18,7 @@ mod slices;
 mod swept;
 
 pub use calibration::calibration_figure;
-pub(super) use chart::SIZE;
+pub(super) use chart::{COLORS, SIZE};
 pub use chart::{Chart, Drawn};
 pub use cost::cost_charts;
 pub use curves::{Curve, curve_chart, run_chart};

@@ -7,7 +7,7 @@ use crate::report::axes::{NAME, NAME_MIDDLE, NUMBER, Panel, TITLE, XAxis, YAxis,
 use crate::report::canvas::{Across, Along, Canvas, INK, Lettering, Rect, fitted, text_width};
 use crate::report::colormap::color;
 use crate::report::importance::{Explained, Level, Setting};
-use crate::report::ticks::{Tick, log_ticks, ticks};
+use crate::report::ticks::{MOST_LOG_TICKS, Tick, log_ticks, ticks};
 
 /// Side of the panel.
 const SIDE: f64 = 440.0;
@@ -65,7 +65,7 @@ pub fn pair_figure(title: &str, explained: &Explained) -> Result<Option<Figure>,
     let dots: Vec<(f64, f64)> = across.into_iter().zip(over).map(at).collect();
     canvas.discs(dots.iter().copied(), 3.6, plotters::style::WHITE.into());
     canvas.discs(dots, 2.4, INK.into());
-    panel.draw_axes(&mut canvas, XAxis::Marked(&along.name, &below.ticks), YAxis::Bare);
+    panel.draw_axes(&mut canvas, XAxis::Marked(Some(&along.name), &below.ticks), YAxis::Bare);
     for tick in &beside.ticks {
         let (_, y) = panel.position(below.limits[0], tick.value);
         canvas.rule((left - 5.0, y), (left, y));
@@ -121,7 +121,7 @@ fn axis(setting: &Setting) -> Axis {
         .collect();
     if let Some(ends) = ends.filter(|ends| !ends.is_empty()) {
         let limits = [ends[0][0], ends[ends.len() - 1][1]].map(|end| setting.along(end));
-        let ticks = if setting.scale == Scale::Log { log_ticks(limits) } else { ticks(limits, 7) };
+        let ticks = if setting.scale == Scale::Log { log_ticks(limits, MOST_LOG_TICKS) } else { ticks(limits, 7) };
         return Axis { limits, ticks, is_range: true };
     }
     let every = setting.levels.len().div_ceil(12);

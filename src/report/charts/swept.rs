@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::super::canvas::INK;
 use super::super::comparison::{Comparison, Group};
 use super::super::outliers::limits_of_best;
-use super::chart::{BEHIND, COLORS, Chart, Series};
+use super::chart::{BEHIND, Chart, Series};
 use super::scale::{Scale, number, scale, word_of};
 
 /// One chart for every key that differs between the trials of `comparison`: each trial's mean with its standard error,
@@ -28,7 +29,8 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         Scale::Linear | Scale::Log => number(value),
     };
     let mut others = Series { color: BEHIND, ..Series::default() };
-    let mut best = Series { name: "best at each value".into(), color: COLORS[0], ..Series::default() };
+    // No trial's colour.
+    let mut best = Series { name: "best at each value".into(), color: INK, ..Series::default() };
     for (value, group) in &known {
         let (Some(x), Some(it)) = (coordinate(value), group.estimates.get(metric.name)) else { continue };
         // Groups come best first.

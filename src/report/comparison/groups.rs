@@ -27,6 +27,14 @@ pub enum Over {
 }
 
 impl Over {
+    /// What a group of runs is called.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Seeds => "trial",
+            Self::Runs => "group",
+        }
+    }
+
     /// The word for it in the head of a table.
     pub fn name(self) -> &'static str {
         match self {
@@ -36,7 +44,8 @@ impl Over {
     }
 }
 
-/// All groups, best first.
+/// All groups, best first. A metric that depends on the data is ranked on the same data alone: on those that most groups saw,
+/// and groups on other data come last.
 #[derive(Debug)]
 pub struct Comparison {
     /// What the groups are ordered by.
@@ -80,7 +89,7 @@ pub struct Group {
     /// cancels. `None` for the best itself, where there are no pairs, and where the data are not the same and the metric depends
     /// on them.
     pub difference: Option<Estimate>,
-    /// What says that the data differ from those of the best group, or among the runs of this one: dotted names.
+    /// In what the data differ from those of the best group, or among the runs of this one: keys, and numbers of rows.
     pub other_data: Vec<String>,
     /// Whether its own runs saw different data, which a mean over them mixes.
     pub mixes_data: bool,
@@ -118,17 +127,21 @@ impl Comparison {
             let apart = || stopped(of_a).cmp(&stopped(of_b));
             a.rank(metric).total_cmp(&b.rank(metric)).then_with(apart)
         });
+        if !metric.across_data {
+            most_on_the_same_data_first(&mut groups, metric);
+        }
         if let Some(((best, best_rows), others)) = groups.split_first_mut() {
             let of_best = counterparts(best_rows, by, metric);
             best.other_data = differing(best_rows[0], best_rows.iter());
             best.mixes_data = !best.other_data.is_empty();
-            for (group, rows) in others {
+            for (group, rows) in &mut *others {
                 group.mixes_data = !differing(rows[0], rows.iter()).is_empty();
                 group.other_data = differing(best_rows[0], best_rows.iter().chain(&*rows));
                 if metric.across_data || group.other_data.is_empty() {
                     group.difference = paired(&counterparts(rows, by, metric), &of_best);
                 }
             }
+            others.sort_by_key(|(group, _)| group.is_apart(metric));
         }
         let over = if *by == By::Trial { Over::Seeds } else { Over::Runs };
         Self { metric, over, heads, groups: groups.into_iter().map(|(group, _)| group).collect() }
@@ -172,10 +185,37 @@ impl Group {
         }
     }
 
+    /// Whether its data are not those of the best group, so that its metric cannot be compared.
+    pub fn is_apart(&self, metric: &Metric) -> bool {
+        !metric.across_data && !self.other_data.is_empty()
+    }
+
+    /// The standard error of a metric over the rows of the test set, where it is larger than that over the runs, or the only one.
+    pub fn larger_rows_error(&self, metric: &Metric) -> Option<f64> {
+        let over_runs = self.estimates.get(metric.name)?.error;
+        self.rows_errors.get(metric.name).copied().filter(|rows| over_runs.is_none_or(|error| error < *rows))
+    }
+
     /// Ascending from the best.
     fn rank(&self, metric: &Metric) -> f64 {
         let sign = if metric.larger_is_better { -1.0 } else { 1.0 };
         self.estimates.get(metric.name).map_or(f64::INFINITY, |it| sign * it.mean)
+    }
+}
+
+/// Brings the best of those groups to the front whose data most groups with a value saw. `groups`: best first.
+fn most_on_the_same_data_first(groups: &mut [(Group, Vec<&Row>)], metric: &Metric) {
+    // The best group on some data, and how many saw the same.
+    let mut leaders: Vec<(usize, usize)> = Vec::new();
+    let known = groups.iter().take_while(|(group, _)| group.estimates.contains_key(metric.name));
+    for (at, (_, rows)) in known.enumerate() {
+        match leaders.iter_mut().find(|(leader, _)| differing(groups[*leader].1[0], rows.iter()).is_empty()) {
+            Some((_, count)) => *count += 1,
+            None => leaders.push((at, 1)),
+        }
+    }
+    if let Some((leader, _)) = leaders.into_iter().max_by_key(|&(leader, count)| (count, Reverse(leader))) {
+        groups[..=leader].rotate_right(1);
     }
 }
 

@@ -11,7 +11,7 @@ mod repeated;
 mod rows;
 pub(in crate::report) mod text;
 
-pub use data::DIGEST;
+pub use data::{COUNTS, DIGEST};
 pub use groups::{By, Comparison, Group, Over};
 pub use metric::{METRICS, Metric, metric, test_nll};
 pub use repeated::once_each;

@@ -49,12 +49,27 @@ impl Comparison {
                 ..name
             }),
         );
-        for_terminal(table(&labels, &columns, self.groups.len()))
+        let text = for_terminal(table(&labels, &columns, self.groups.len()));
+        let Some(line) = self.line_between() else { return text };
+        let mut lines: Vec<&str> = text.lines().collect();
+        // Behind the head and its rule.
+        lines.insert(2 + self.comparable(), line);
+        lines.join("\n")
     }
 
     /// The same table as Markdown, with nothing shortened.
     pub fn markdown(&self) -> String {
-        markdown(table(&self.labels(), &self.columns(), self.groups.len()))
+        let text = markdown(table(&self.labels(), &self.columns(), self.groups.len()));
+        let Some(line) = self.line_between() else { return text };
+        let mut lines: Vec<&str> = text.lines().collect();
+        let row = format!("| {line} |");
+        lines.insert(2 + self.comparable(), &row);
+        lines.join("\n")
+    }
+
+    /// What stands above the groups that cannot be compared with those before.
+    fn line_between(&self) -> Option<&'static str> {
+        (self.comparable() < self.groups.len()).then_some("on other data, not to be compared with those above:")
     }
 
     fn labels(&self) -> Vec<Column> {
@@ -108,8 +123,8 @@ impl Group {
     /// or the only one.
     fn shown(&self, metric: &Metric) -> Option<String> {
         let estimate = *self.estimates.get(metric.name)?;
-        let rows = self.rows_errors.get(metric.name).filter(|rows| estimate.error.is_none_or(|error| error < **rows));
-        let rows = rows.map(|error| format!(" ({})", error_digits(*error))).unwrap_or_default();
+        let rows = self.larger_rows_error(metric);
+        let rows = rows.map(|error| format!(" ({})", error_digits(error))).unwrap_or_default();
         Some(format!("{}{rows}", (metric.show)(estimate)))
     }
 }

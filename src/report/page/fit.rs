@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::Report;
-use crate::diagnose::{Calibration, Rating};
+use crate::diagnose::{CORRECTED, Calibration, Diagnosis, StrangeRow};
 use crate::quantity::{number, with_error};
 use crate::report::ReportError;
 use crate::report::charts::calibration_figure;
@@ -30,19 +30,35 @@ pub(super) fn section(report: &Report, names: &[String]) -> Result<Option<Markup
                         @for other in &diagnosis.baselines.chosen {
                             "; of " (other.name()) ": " (number(other.nll)) " nats"
                         }
-                        "."
+                        ". " (CORRECTED)
                     }
                     thead { tr { th scope="col" { "looked at" } th scope="col" { "verdict" } th scope="col" { "found" } } }
                     tbody { @for finding in &diagnosis.verdict.findings { tr {
                         td { (finding.about) }
-                        td { (word(finding.rating)) }
+                        td { (finding.rating.name()) }
                         td { (finding.evidence) }
                     } } }
                 }
             }
             @if let Some(picture) = picture { (picture) }
+            (strange(diagnosis))
         }
     }))
+}
+
+/// The test rows of the lowest density.
+fn strange(it: &Diagnosis) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Table of the test rows of the lowest density" {
+            table {
+                caption { "The test rows of the lowest density, the lowest first; values in data units." }
+                thead { tr { @for head in StrangeRow::heads(&it.strange, &it.columns) { th.number scope="col" { (head) } } } }
+                tbody { @for row in &it.strange { tr {
+                    @for cell in row.cells(it.columns.len()) { td.number { (cell) } }
+                } } }
+            }
+        }
+    }
 }
 
 /// The calibration of a conditional flow.
@@ -57,12 +73,4 @@ fn picture(calibration: &Calibration) -> Result<Markup, ReportError> {
             }
         }
     })
-}
-
-fn word(rating: Rating) -> &'static str {
-    match rating {
-        Rating::Good => "good",
-        Rating::Small => "small difference",
-        Rating::Bad => "bad",
-    }
 }

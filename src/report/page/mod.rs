@@ -70,6 +70,9 @@ pub struct Report<'a> {
     pub csv: &'a [u8],
 }
 
+/// The place of the pictures among the sections.
+const PICTURES: usize = 4;
+
 impl Report<'_> {
     /// The page.
     ///
@@ -85,13 +88,12 @@ impl Report<'_> {
         let explained = Explained::new(self.comparison).ok();
         let importance = explained.map(|it| document::importance(&it)).transpose()?;
         let charts = importance.into_iter().chain(charts).collect();
-        let pictures = pictures::section(self, &names)?;
-        let sections = [
+        let mut sections = [
             document::section("results", "Results", Some(trials::table(self))),
             document::section("curves", "Learning curves", curves.markup()?),
             document::section("parallel", "Settings and results", parallel.as_ref().map(|it| it.markup(&names))),
             document::section("charts", "What matters, and what it costs", all(charts)),
-            document::section("pictures", "Pictures", pictures),
+            None,
             document::section("fit", "Goodness of fit", fit::section(self, &names)?),
             document::section("health", "Health", health::table(self, &names)),
             document::section("failures", "Runs that did not finish", health::failures(self)),
@@ -99,12 +101,14 @@ impl Report<'_> {
             document::section("places", "Where it ran", Some(places::table(self))),
         ];
         let data = serde_json::json!({ "curves": curves.data(), "axes": parallel.map(|it| it.data()) });
-        Ok(document::page(
-            self,
-            summary::summary(self, &names),
-            &sections.into_iter().flatten().collect::<Vec<_>>(),
-            &data,
-        ))
+        let page = |sections: &[Option<_>]| {
+            let there: Vec<_> = sections.iter().flatten().cloned().collect();
+            document::page(self, summary::summary(self, &names), &there, &data)
+        };
+        // Pictures take what the rest leaves.
+        let pictures = pictures::section(self, &names, page(&sections).len())?;
+        sections[PICTURES] = document::section("pictures", "Pictures", pictures);
+        Ok(page(&sections))
     }
 }
 

@@ -64,9 +64,8 @@
 
   function highlight(trial, on) {
     if (on && !colors.has(trial)) {
-      const used = [...colors.values()];
-      const uses = (color) => used.filter((other) => other === color).length;
-      colors.set(trial, COLORS.reduce((best, color) => (uses(color) < uses(best) ? color : best)));
+      // As in the charts: one color a trial.
+      colors.set(trial, COLORS[trial % COLORS.length]);
     } else if (!on) {
       colors.delete(trial);
     }

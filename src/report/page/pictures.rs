@@ -9,15 +9,17 @@ use maud::{Markup, html};
 
 use super::{Album, Report, document};
 use crate::report::ReportError;
+use crate::spec::counted;
 
-/// Bytes of all pictures together, which the page holds as text a third longer; the best trial's are there in any case.
-pub(super) const ROOM: usize = 450_000;
+/// Bytes of a page that can be sent.
+const PAGE: usize = 2_000_000;
 /// Widest picture, in pixels.
 const WIDEST: u32 = 640;
 
-/// The albums in their order, as long as there is room.
-pub(super) fn section(report: &Report, names: &[String]) -> Result<Option<Markup>, ReportError> {
-    let mut room = ROOM;
+/// The albums in their order, as long as there is room beside the `rest` of the page, in bytes; the best trial's are there in any case.
+pub(super) fn section(report: &Report, names: &[String], rest: usize) -> Result<Option<Markup>, ReportError> {
+    // As text they are a third longer.
+    let mut room = PAGE.saturating_sub(rest) / 4 * 3;
     let mut shown: Vec<Markup> = Vec::new();
     let mut left_out = 0;
     for album in report.albums {
@@ -33,7 +35,7 @@ pub(super) fn section(report: &Report, names: &[String]) -> Result<Option<Markup
     }
     Ok((!shown.is_empty()).then(|| html! {
         @for album in shown { (album) }
-        @if left_out > 0 { p.muted { "Left out, to keep the page small enough to send: the pictures of " (left_out) " more." } }
+        @if left_out > 0 { p.muted { "Left out, to keep the page below 2 MB: the pictures of " (counted(left_out, "more run")) "." } }
     }))
 }
 

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::Report;
-use crate::quantity::with_error;
+use crate::quantity::{error_digits, with_error};
 use crate::spec::counted;
 
 pub(super) fn summary(report: &Report, names: &[String]) -> Markup {
     let comparison = report.comparison;
     let metric = comparison.metric;
     let best = comparison.groups.first().zip(names.first());
-    let best = best.and_then(|(group, name)| Some((name, group.estimates.get(metric.name)?)));
+    let best = best
+        .and_then(|(group, name)| Some((name, *group.estimates.get(metric.name)?, group.larger_rows_error(metric))));
     let mut states: BTreeMap<&str, usize> = BTreeMap::new();
     for run in report.runs {
         *states.entry(run.manifest.status.as_str()).or_default() += 1;
@@ -24,11 +25,18 @@ pub(super) fn summary(report: &Report, names: &[String]) -> Markup {
     html! {
         p.lead {
             @match best {
-                Some((name, it)) => {
-                    "Best of " (counted(comparison.groups.len(), "trial")) ": " strong { (name) } ", " (metric.head) " "
-                    strong { (with_error(it.mean, it.error)) }
+                Some((name, it, rows)) => {
+                    "Best of " (counted(comparison.comparable(), "trial")) ": " strong { (name) } ", " (metric.head) " "
+                    strong { (with_error(it.mean, it.error.or(rows))) }
                     @if let Some(unit) = metric.unit { " " (unit) }
-                    " over " (counted(it.count, "seed")) "."
+                    @match (it.error, rows) {
+                        (None, Some(_)) => { " over the rows of the test set, of " (counted(it.count, "seed")) "." }
+                        (Some(_), Some(rows)) => {
+                            " over " (counted(it.count, "seed")) "; standard error over the rows of the test set: "
+                            (error_digits(rows)) "."
+                        }
+                        (_, None) => { " over " (counted(it.count, "seed")) "." }
+                    }
                 }
                 None => { "No trial has a " (metric.head) " yet." }
             }

@@ -117,7 +117,7 @@ fn two_hundred_trials_of_three_seeds_make_a_page_that_can_be_sent() {
             .map(|step| Metrics { step, validation_nll: Some((step as f64 * 0.7 + seed).sin()), ..Metrics::default() })
             .collect();
     }
-    // Pictures have their own limit: as text a third longer.
-    let bytes = html("moons", &runs, 0).len() + pictures::ROOM / 3 * 4;
-    assert!(bytes < 2_000_000, "{bytes} bytes");
+    // Pictures fill what is left of 2 MB, but for those of the best trial.
+    let bytes = html("moons", &runs, 0).len();
+    assert!(bytes < 1_700_000, "{bytes} bytes");
 }

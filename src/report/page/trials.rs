@@ -69,6 +69,7 @@ pub(super) fn table(report: &Report) -> Markup {
                                 (estimate_cell(group, metric))
                                 @match group.difference {
                                     Some(it) => td.number data-value=(it.mean) { (signed(&with_error(it.mean, it.error))) },
+                                    None if group.is_apart(metric) => td { "other data" },
                                     None => td.number { @if i == 0 { "best" } },
                                 }
                             }
@@ -105,11 +106,11 @@ fn value_cell(value: Option<&toml::Value>) -> Markup {
 
 fn estimate_cell(group: &Group, metric: &Metric) -> Markup {
     let Some(it) = group.estimates.get(metric.name) else { return html! { td.number {} } };
-    let rows = group.rows_errors.get(metric.name).filter(|rows| it.error.is_none_or(|error| error < **rows));
+    let rows = group.larger_rows_error(metric);
     html! {
         td.number data-value=(it.mean) {
             ((metric.show)(*it))
-            @if let Some(rows) = rows { " (" (error_digits(*rows)) ")" }
+            @if let Some(rows) = rows { " (" (error_digits(rows)) ")" }
         }
     }
 }
