@@ -159,7 +159,7 @@ fn shown_as_held(value: f64) -> String {
 }
 
 /// A number of a file as people write it, whatever its size.
-pub(super) fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     match value.abs() {
         0.0 | 1e-4..1e15 => value.to_string(),
         _ => format!("{value:e}"),

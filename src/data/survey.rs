@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::error::{CellProblem, DataError};
-use super::read::{ReadOptions, Table, Watch, look, read_table};
+use super::read::{Incomplete, ReadOptions, Table, Watch, look, read_table};
 use crate::matrix::Matrix;
-use crate::spec::{Decimal, FileFormat, Missing};
+use crate::spec::{Decimal, FileFormat};
 
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ impl Survey {
         }
         let (table, texts) = read_numbers(path, &mut options, watch)?;
         // Bytes of images are dequantised by themselves.
-        let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.missing) };
+        let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.incomplete) };
         let numbers = table.columns.iter().enumerate().map(|(i, name)| (name.clone(), holds(i)));
         let columns = numbers.chain(texts.into_iter().map(|name| (name, Holds::Text))).collect();
         Ok(Self {
@@ -71,7 +71,7 @@ impl Survey {
             delimiter: options.delimiter,
             decimal: options.decimal,
             header: matches!(format, Some(FileFormat::Csv | FileFormat::Tsv)).then_some(table.named),
-            missing: options.missing == Missing::Drop,
+            missing: options.incomplete == Incomplete::LeftOut,
             columns,
         })
     }
@@ -83,9 +83,9 @@ fn read_numbers(path: &Path, options: &mut ReadOptions, watch: &Watch) -> Result
         match read_table(path, options, watch) {
             Ok(table) => return Ok((table, std::mem::take(&mut options.selection.drop))),
             Err(DataError::Cell { problem: CellProblem::Empty | CellProblem::Missing(_), .. })
-                if options.missing == Missing::Error =>
+                if options.incomplete == Incomplete::Refused =>
             {
-                options.missing = Missing::Drop;
+                options.incomplete = Incomplete::LeftOut;
             }
             Err(
                 DataError::Cell { place: super::error::Place { column, .. }, problem: CellProblem::Text(..) }
@@ -96,8 +96,8 @@ fn read_numbers(path: &Path, options: &mut ReadOptions, watch: &Watch) -> Result
     }
 }
 
-/// What column `i` holds; where rows were left out for `missing` values, row numbers have gaps.
-fn held(rows: &Matrix<f64>, i: usize, missing: Missing) -> Holds {
+/// What column `i` holds; where `incomplete` rows were left out, row numbers have gaps.
+fn held(rows: &Matrix<f64>, i: usize, incomplete: Incomplete) -> Holds {
     let values = || rows.iter_rows().map(|row| row[i]);
     // There is at least one row.
     let first = rows.row(0)[i];
@@ -105,9 +105,9 @@ fn held(rows: &Matrix<f64>, i: usize, missing: Missing) -> Holds {
         return Holds::Constant(first);
     }
     let whole = |value: f64| value.fract() == 0.0 && value >= 0.0;
-    let next = |one: f64, other: f64| if missing == Missing::Drop { other > one } else { other == one + 1.0 };
+    let next = |one: f64, other: f64| if incomplete == Incomplete::LeftOut { other > one } else { other == one + 1.0 };
     let ascends = values().zip(values().skip(1)).all(|(one, other)| whole(other) && next(one, other));
-    if rows.rows() > 2 && whole(first) && (first <= 1.0 || missing == Missing::Drop) && ascends {
+    if rows.rows() > 2 && whole(first) && (first <= 1.0 || incomplete == Incomplete::LeftOut) && ascends {
         return Holds::Index;
     }
     spacing(values().collect()).map_or(Holds::Numbers, Holds::Quantised)

@@ -2,17 +2,17 @@
 
 use polars::prelude::{DataType, Series};
 
-use super::{Columns, ReadOptions, Source, Table, typed};
+use super::{Columns, Incomplete, ReadOptions, Source, Table, typed};
 use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
-use crate::spec::{ColumnName, Missing};
+use crate::spec::ColumnName;
 
 /// A column of words.
 pub struct Words {
     /// Where it stands among those of the context.
     at: usize,
     name: String,
-    /// For every row the number of its word; NaN where there is none and such rows are to be dropped.
+    /// For every row the number of its word; NaN where there is none and such rows are not refused.
     numbers: Vec<f64>,
     /// The words, in the order in which they come.
     words: Vec<String>,
@@ -47,7 +47,7 @@ fn numbered(source: &Source, at: usize, name: &str, cells: &Series) -> Result<Wo
                 words.push(word.to_owned());
                 (words.len() - 1) as f64
             }),
-            None if source.options.missing == Missing::Drop => f64::NAN,
+            None if source.options.incomplete != Incomplete::Refused => f64::NAN,
             None => return Err(source.cell(row, name, CellProblem::Empty)),
         };
         numbers.push(number);

@@ -11,7 +11,7 @@ use super::pixels;
 use super::quote::quoted;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
-use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
+use crate::spec::{Decimal, Duplicates, FileFormat};
 
 mod cifar;
 mod classes;
@@ -32,7 +32,7 @@ mod signature;
 
 pub use csv::typed;
 pub use input::Input;
-pub use options::ReadOptions;
+pub use options::{Incomplete, ReadOptions};
 pub use selection::Selection;
 
 /// Named columns of finite numbers.
@@ -105,6 +105,9 @@ struct Source<'a> {
     watch: &'a Watch,
 }
 
+/// On which line of a text a row stands, both from 1.
+type Line = fn(&Source, usize) -> Result<Option<usize>, DataError>;
+
 /// Reads all columns of a file.
 type Columns = fn(&Source) -> Result<Vec<Series>, DataError>;
 
@@ -113,6 +116,8 @@ struct Reader {
     read: fn(&Source) -> Result<Table, DataError>,
     /// All columns as they are in the file; `None`: they are numbers, which `read` gives.
     columns: Option<Columns>,
+    /// `None`: it has no lines.
+    line: Option<Line>,
 }
 
 const READERS: &[Reader] = &[
@@ -120,18 +125,20 @@ const READERS: &[Reader] = &[
         format: FileFormat::Csv,
         read: |source| csv::read(source, b','),
         columns: Some(|source| csv::columns(source, b',')),
+        line: Some(|source, row| csv::line_of(source, b',', row)),
     },
     Reader {
         format: FileFormat::Tsv,
         read: |source| csv::read(source, b'\t'),
         columns: Some(|source| csv::columns(source, b'\t')),
+        line: Some(|source, row| csv::line_of(source, b'\t', row)),
     },
-    Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns) },
-    Reader { format: FileFormat::Npy, read: npy::read, columns: None },
-    Reader { format: FileFormat::Npz, read: npz::read, columns: None },
-    Reader { format: FileFormat::Idx, read: idx::read, columns: None },
-    Reader { format: FileFormat::Cifar, read: cifar::read, columns: None },
-    Reader { format: FileFormat::Images, read: images::read, columns: None },
+    Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns), line: None },
+    Reader { format: FileFormat::Npy, read: npy::read, columns: None, line: None },
+    Reader { format: FileFormat::Npz, read: npz::read, columns: None, line: None },
+    Reader { format: FileFormat::Idx, read: idx::read, columns: None, line: None },
+    Reader { format: FileFormat::Cifar, read: cifar::read, columns: None, line: None },
+    Reader { format: FileFormat::Images, read: images::read, columns: None, line: None },
 ];
 
 /// Reads the columns of `path` that `options` ask for; `watch` hears of it as it goes.
@@ -165,7 +172,7 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     }
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);
-    if options.missing == Missing::Drop {
+    if options.incomplete == Incomplete::LeftOut {
         rows::drop_missing(&mut table, path)?;
     }
     table.check_weights(path)?;
@@ -201,6 +208,12 @@ pub fn read_columns(input: &Input, options: &ReadOptions, watch: &Watch) -> Resu
     let table = (reader.read)(&Source { path, input, options, watch })?;
     let values = |column: usize| table.rows.iter_rows().map(|row| row[column]).collect::<Vec<f64>>();
     Ok(table.columns.iter().enumerate().map(|(i, name)| Series::new(name.into(), values(i))).collect())
+}
+
+/// On which line of `input` its data row `row` stands, both from 1; `None` where it has no lines, or they cannot be read.
+pub fn line_of(input: &Input, options: &ReadOptions, row: usize) -> Option<usize> {
+    let line = reader_of(input, options).ok()?.line?;
+    line(&Source { path: &input.path, input, options, watch: &|_, _, _| {} }, row).ok()?
 }
 
 /// Who reads `input`, once its first bytes are known to be of that format.
@@ -272,7 +285,7 @@ impl Source<'_> {
         Err(DataError::Refused { path: self.path.to_owned(), problem })
     }
 
-    /// A number as read: finite, or NaN for a missing one whose row is to be dropped.
+    /// A number as read: finite, or NaN for a missing one whose row is not refused.
     fn value(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         self.options.or_missing(value.and_then(finite))
     }
@@ -371,7 +384,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, "a,b\n1,2\n1,NA\n1,2\n-0,3\n0,3\n5,\n7,8\n").unwrap();
-        let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+        let options = ReadOptions { incomplete: Incomplete::LeftOut, ..ReadOptions::default() };
         let read = |options: &ReadOptions| read_table(&path, options, &|_, _, _| {}).unwrap();
         let table = read(&options);
         assert_eq!(table.rows.as_slice(), [1.0, 2.0, 1.0, 2.0, 0.0, 3.0, 0.0, 3.0, 7.0, 8.0]);

@@ -83,6 +83,21 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     })
 }
 
+/// On which line a data row stands, both from 1; `None`: the text ends before it.
+pub fn line_of(source: &Source, delimiter: u8, row: usize) -> Result<Option<usize>, DataError> {
+    let bytes = source.contents()?;
+    let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
+    let (rest, way) = way(&text.bytes, source.options, delimiter);
+    let top = header::read(rest, way, source.options.header).map_err(|problem| source.damaged("CSV", problem))?;
+    let mut rows = top.rows;
+    rows.skip_blank_lines();
+    for _ in 1..row {
+        rows.row();
+        rows.skip_blank_lines();
+    }
+    Ok((!rows.rest.is_empty()).then_some(rows.line))
+}
+
 /// What separates the cells of the file and stands before its decimals, as its first rows look; `delimiter`: where they do not
 /// speak against it.
 pub fn look(source: &Source, delimiter: u8) -> Result<(char, Decimal), DataError> {
@@ -117,8 +132,8 @@ fn excel_delimiter(text: &[u8]) -> Option<(&[u8], u8)> {
 mod tests {
     use super::pieces::PIECE;
     use super::*;
+    use crate::data::read::Incomplete;
     use crate::data::read::{Selection, read_table};
-    use crate::spec::Missing;
     use std::io::Write;
 
     fn parse_as(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table, String> {
@@ -217,7 +232,7 @@ mod tests {
         for text in ["NA,2\n3,4\n", ",2\n3,4\n", "nan,2\n3,4\n"] {
             let error = parse(text).unwrap_err();
             assert!(error.contains("row 1 (line 1), column `x1`"), "{text:?}: {error}");
-            let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+            let options = ReadOptions { incomplete: Incomplete::LeftOut, ..ReadOptions::default() };
             let table = parse_as("a.csv", text.as_bytes(), &options).unwrap();
             assert_eq!((table.columns, table.rows.as_slice()), (vec!["x1".into(), "x2".into()], &[3.0, 4.0][..]));
             let expected = ["no header", "1 of 2 rows have missing values"];
@@ -317,7 +332,7 @@ mod tests {
             assert!(message.contains(expected) && message.len() < 600, "{message}");
             assert!(!message.contains('\u{1b}'), "{message:?}");
         }
-        let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+        let options = ReadOptions { incomplete: Incomplete::LeftOut, ..ReadOptions::default() };
         let message = parse_as("a.csv", b"a,b\n1,\n2,NA\n", &options).unwrap_err();
         assert!(message.contains("nothing stands in `b`: leave out such columns with `drop = [\"b\"]`"), "{message}");
     }
