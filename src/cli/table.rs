@@ -8,8 +8,8 @@ use super::Failure;
 use super::output::tell;
 use super::reading::Reading;
 use crate::data::{
-    CellProblem, Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_columns,
-    read_input, typed,
+    CellProblem, Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_column,
+    read_columns, read_input, typed,
 };
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
@@ -29,18 +29,16 @@ pub(super) fn read(
     let watch = loading(ProgressMode::Auto);
     let given = context.columns.iter().map(|column| ColumnName::Name(column.name.clone())).collect();
     let named = Selection { columns: Some(columns.to_vec()), context: given, ..Selection::default() };
-    let mut table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
+    let table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
         // Words of a context need names to be found by.
-        Err(error @ DataError::UnknownColumn { .. }) if has_words(context) => return Err(Failure::usage(error)),
-        Err(error @ DataError::UnknownColumn { .. }) => {
-            let table = read_input(input, &options, &*watch).map_err(refused)?;
-            if table.named || table.columns.len() != columns.len() + context.columns.len() {
-                return Err(Failure::usage(error));
-            }
-            table
+        Err(DataError::UnknownColumn { nameless: Some(count), .. })
+            if count == columns.len() + context.columns.len() && !has_words(context) =>
+        {
+            read_input(input, &options, &*watch)
         }
-        table => table.map_err(refused)?,
+        table => table,
     };
+    let mut table = table.map_err(refused)?;
     table.warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
     let width = table.columns.len();
     for (i, column) in context.columns.iter().enumerate() {
@@ -128,8 +126,9 @@ pub(super) fn read_classes(
     of: &Given,
 ) -> Result<Option<Vec<Option<usize>>>, Failure> {
     let options = reading.options(&input.path, &run.spec.dataset);
-    let found = read_columns(input, &options, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
-    let cells = cells_of(of, &found).map_err(|why| Failure::Usage(format!("`{}`: {why}", input.path.display())))?;
+    let found = read_column(input, &options, &of.name, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
+    let cells =
+        cells_of(of, found.as_slice()).map_err(|why| Failure::Usage(format!("`{}`: {why}", input.path.display())))?;
     Ok(cells.map(|cells| cells.into_iter().map(|cell| cell.map(|class| class as usize)).collect()))
 }
 

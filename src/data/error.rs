@@ -48,7 +48,13 @@ pub enum DataError {
     #[error("`{}`: column {} holds {found}; {hint}", path.display(), quoted(column))]
     ColumnType { path: PathBuf, column: String, found: String, hint: String },
     #[error("`{}` has no column {}{hint}", path.display(), quoted(column))]
-    UnknownColumn { path: PathBuf, column: String, hint: String },
+    UnknownColumn {
+        path: PathBuf,
+        column: String,
+        hint: String,
+        /// How many columns it has, where it has no names for them.
+        nameless: Option<usize>,
+    },
     #[error("`{}` has {columns} columns, and no column {number}; columns count from 1, or from -1 backwards", path.display())]
     ColumnNumber { path: PathBuf, number: i64, columns: usize },
     #[error("`{}`: column {} appears twice; give every column a name of its own", path.display(), quoted(column))]
@@ -95,6 +101,19 @@ pub enum DataError {
     /// The model cannot be made for rows of this shape.
     #[error("`{key}`: {why}")]
     Unfit { key: &'static str, why: String },
+}
+
+impl DataError {
+    /// The same of a file that has so many columns and names for none; `hint`: what to say instead of names that are near.
+    pub(super) fn of_nameless(self, columns: usize, hint: Option<&str>) -> Self {
+        match self {
+            Self::UnknownColumn { path, column, hint: near, .. } => {
+                let hint = hint.map_or(near, str::to_owned);
+                Self::UnknownColumn { path, column, hint, nameless: Some(columns) }
+            }
+            error => error,
+        }
+    }
 }
 
 /// Where a value stands.

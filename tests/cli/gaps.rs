@@ -114,3 +114,25 @@ fn where_a_run_took_no_gaps_a_missing_value_is_an_error_with_what_helps_there() 
         here.runner(&score).expect(2).says(&[expected]);
     }
 }
+
+#[test]
+fn columns_that_a_run_needs_are_looked_for_by_name_and_no_others_are_read() {
+    let here = Workplace::new();
+    here.write("data.csv", data());
+    here.write(
+        "a.toml",
+        SPEC.replace("transform", "context = [\"kind\"]\ntransform").replace("label = \"kind\"\n", ""),
+    );
+    here.runner("a.toml --quiet").expect(0);
+    let run = here.run_folder("results/a", 0);
+    let score = |text: &str| {
+        here.write("some.csv", text);
+        here.runner(&format!("score {} --data some.csv -o p.csv", run.display()))
+    };
+    score("id,A,b,kind\nS1,1,2,cat\nS2,1,2,dog\n").expect(2).says(&["`some.csv` has no column `a`; did you mean `A`"]);
+    score("id,a,b,kind\nS1,1,2,cat\nS2,1,2,dog\n").expect(0);
+    score("1,2,cat\n1,2,dog\n1,3,dog\n")
+        .expect(2)
+        .says(&["`some.csv` has no column `a`: its first line names no columns", "put a line of names above its rows"]);
+    assert_eq!(lines(&here, "p.csv").len(), 2);
+}

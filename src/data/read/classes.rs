@@ -20,17 +20,17 @@ pub struct Words {
 
 /// Those of the context that hold words.
 pub fn words(source: &Source, columns: Columns) -> Result<Vec<Words>, DataError> {
-    let all = columns(source)?;
-    let names: Vec<String> = all.iter().map(|column| column.name().to_string()).collect();
     let selection = &source.options.selection;
-    let chosen = selection.resolve(source.path, &names)?;
-    let after = selection.context.len() + usize::from(selection.weight.is_some());
-    let context = &chosen[chosen.len() - after..][..selection.context.len()];
+    let of_context = |names: &[String]| {
+        let chosen = selection.resolve(source.path, names)?;
+        let after = selection.context.len() + usize::from(selection.weight.is_some());
+        Ok(chosen[chosen.len() - after..][..selection.context.len()].to_vec())
+    };
     let mut found = Vec::new();
-    for (at, &column) in context.iter().enumerate() {
-        let cells = typed(all[column].clone(), source.options.decimal);
+    for (at, cells) in columns(source, &of_context)?.into_iter().enumerate() {
+        let cells = typed(cells, source.options.decimal);
         if *cells.dtype() == DataType::String {
-            found.push(numbered(source, at, &names[column], &cells)?);
+            found.push(numbered(source, at, cells.name(), &cells)?);
         }
     }
     Ok(found)

@@ -108,13 +108,16 @@ struct Source<'a> {
 /// On which line of a text a row stands, both from 1.
 type Line = fn(&Source, usize) -> Result<Option<usize>, DataError>;
 
-/// Reads all columns of a file.
-type Columns = fn(&Source) -> Result<Vec<Series>, DataError>;
+/// Tells, by the names of all columns of a file, the places of those that are wanted.
+type Wanted<'a> = &'a dyn Fn(&[String]) -> Result<Vec<usize>, DataError>;
+
+/// Reads the columns of a file that are wanted, in that order; what others hold does not matter.
+type Columns = fn(&Source, Wanted) -> Result<Vec<Series>, DataError>;
 
 struct Reader {
     format: FileFormat,
     read: fn(&Source) -> Result<Table, DataError>,
-    /// All columns as they are in the file; `None`: they are numbers, which `read` gives.
+    /// Columns as they are in the file; `None`: they are numbers, which `read` gives.
     columns: Option<Columns>,
     /// `None`: it has no lines.
     line: Option<Line>,
@@ -124,13 +127,13 @@ const READERS: &[Reader] = &[
     Reader {
         format: FileFormat::Csv,
         read: |source| csv::read(source, b','),
-        columns: Some(|source| csv::columns(source, b',')),
+        columns: Some(|source, wanted| csv::columns(source, b',', wanted)),
         line: Some(|source, row| csv::line_of(source, b',', row)),
     },
     Reader {
         format: FileFormat::Tsv,
         read: |source| csv::read(source, b'\t'),
-        columns: Some(|source| csv::columns(source, b'\t')),
+        columns: Some(|source, wanted| csv::columns(source, b'\t', wanted)),
         line: Some(|source, row| csv::line_of(source, b'\t', row)),
     },
     Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns), line: None },
@@ -158,7 +161,11 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     let reader = reader_of(input, options)?;
     let source = Source { path, input, options, watch };
     let words = match reader.columns {
-        Some(columns) if !options.selection.context.is_empty() => classes::words(&source, columns)?,
+        Some(columns) if !options.selection.context.is_empty() => match classes::words(&source, columns) {
+            // The reader looks for the same columns, and knows whether the file names them.
+            Err(DataError::UnknownColumn { .. }) => Vec::new(),
+            words => words?,
+        },
         _ => Vec::new(),
     };
     let numbers = classes::without(options, &words);
@@ -200,14 +207,33 @@ pub fn look(path: &Path, usual: char) -> Result<(char, Decimal), DataError> {
 /// # Errors
 /// As [`read_table`], and columns of a type that is not read.
 pub fn read_columns(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Vec<Series>, DataError> {
+    read_wanted(input, options, watch, &|names| Ok((0..names.len()).collect()))
+}
+
+/// The column `name` of `input` as [`read_columns`] has it; `None` where no column has the name.
+///
+/// # Errors
+/// As [`read_columns`].
+pub fn read_column(
+    input: &Input,
+    options: &ReadOptions,
+    name: &str,
+    watch: &Watch,
+) -> Result<Option<Series>, DataError> {
+    let place = |names: &[String]| Ok(names.iter().position(|other| other == name).into_iter().collect());
+    Ok(read_wanted(input, options, watch, &place)?.pop())
+}
+
+fn read_wanted(input: &Input, options: &ReadOptions, watch: &Watch, wanted: Wanted) -> Result<Vec<Series>, DataError> {
     let path = &*input.path;
     let reader = reader_of(input, options)?;
     if let Some(columns) = reader.columns {
-        return columns(&Source { path, input, options, watch });
+        return columns(&Source { path, input, options, watch }, wanted);
     }
     let table = (reader.read)(&Source { path, input, options, watch })?;
     let values = |column: usize| table.rows.iter_rows().map(|row| row[column]).collect::<Vec<f64>>();
-    Ok(table.columns.iter().enumerate().map(|(i, name)| Series::new(name.into(), values(i))).collect())
+    let series = |i: usize| Series::new(table.columns[i].as_str().into(), values(i));
+    Ok(wanted(&table.columns)?.into_iter().map(series).collect())
 }
 
 /// On which line of `input` its data row `row` stands, both from 1; `None` where it has no lines, or they cannot be read.
@@ -303,7 +329,8 @@ impl Source<'_> {
         if rows == 0 || names.is_empty() {
             return Err(DataError::Empty { path: self.path.to_owned() });
         }
-        let chosen = self.options.selection.resolve(self.path, names)?;
+        let chosen = self.options.selection.resolve(self.path, names);
+        let chosen = chosen.map_err(|error| error.of_nameless(names.len(), None))?;
         let width = chosen.len();
         self.room_for(rows, width, 1)?;
         let mut matrix = Matrix::zeros(rows, width);

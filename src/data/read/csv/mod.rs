@@ -21,6 +21,10 @@ use crate::spec::{Decimal, FileFormat};
 
 pub use self::columns::{columns, typed};
 
+/// What to do about a file whose first line is a row.
+const NAMELESS: &str =
+    ": its first line names no columns, and they are looked for by name; put a line of names above its rows";
+
 /// Reads the chosen columns. `delimiter`: what separates cells where the options do not say. The first line is the header
 /// where they say so, or else unless it looks like a row.
 pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
@@ -44,7 +48,10 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     }
     let mut warnings: Vec<String> = text.warning.map(str::to_owned).into_iter().chain(top.warnings).collect();
     warnings.iter_mut().for_each(|warning| *warning = format!("`{}` {warning}", path.display()));
-    let chosen = options.selection.resolve(path, &names)?;
+    let chosen = options.selection.resolve(path, &names).map_err(|error| match top.named {
+        true => error,
+        false => error.of_nameless(names.len(), Some(NAMELESS)),
+    })?;
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
