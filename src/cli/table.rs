@@ -62,10 +62,10 @@ fn refused(error: DataError) -> Failure {
     let what = match &problem {
         CellProblem::Empty => "the cell is empty".to_owned(),
         CellProblem::Missing(cell) => format!("{} is a missing value", quoted(cell)),
-        CellProblem::Text(cell, _) => format!("{} is not a number", quoted(cell)),
+        CellProblem::Text { cell, .. } => format!("{} is not a number", quoted(cell)),
         _ => return Failure::usage(DataError::Cell { place, problem }),
     };
-    let is_missing = !matches!(problem, CellProblem::Text(..));
+    let is_missing = !matches!(problem, CellProblem::Text { .. });
     let other = if is_missing {
         "; of a run that was trained with `missing = \"drop\"` it would stay, its result empty"
     } else {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::quote::{as_toml, listed, quoted, sentence};
+use super::strays::Strays;
 use super::transform::Transform;
 use crate::toys::ToyError;
 
@@ -149,15 +150,22 @@ pub enum CellProblem {
     Missing(String),
     #[error("{} is not finite; remove the row", quoted(.0))]
     Infinite(String),
-    #[error("{} is not a number; {}", quoted(.0), .1)]
-    Text(String, &'static str),
+    #[error("{}", not_a_number(cell, remedy, strays.as_deref()))]
+    Text {
+        cell: String,
+        remedy: &'static str,
+        /// Where the whole column has been looked at.
+        strays: Option<Box<Strays>>,
+    },
     #[error("{} is not within `bounds` from {low} to {high}, the noise's width included; widen them", shown(*value))]
     OutOfBounds { value: f64, low: f64, high: f64 },
     #[error(
-        "{}{} is not {transform}, as the column's transform needs; move the ends of `dataset.transform`, remove the row, or use \
-         \"symlog\", which takes all numbers",
+        "{}{} is not {transform}, as the column's transform, {}, needs; where it stands for a missing value, empty the cell and set \
+         `missing = \"drop\"`, or remove the row; where it is one of the column, move the ends of the transform in \
+         `dataset.transform`, or use \"symlog\", which takes all numbers",
         shown(*value),
-        if *step > 0.0 { " with its noise" } else { "" }
+        if *step > 0.0 { " with its noise" } else { "" },
+        transform.name()
     )]
     OutsideSupport { value: f64, step: f64, transform: Transform },
     #[error(
@@ -169,6 +177,31 @@ pub enum CellProblem {
     TooLarge(String),
     #[error("{} is too far from the training rows for the 32-bit floats of a flow; correct the value or remove the row", shown(*.0))]
     TooFar(f64),
+}
+
+/// What to do about a cell that is no number where nothing in it tells.
+pub(super) const TEXT: &str = "if the column is text, leave it out with `drop`";
+
+/// `remedy`: by the look of the cell; the look of the column, where it is known, says more.
+fn not_a_number(cell: &str, remedy: &str, strays: Option<&Strays>) -> String {
+    let what = format!("{} is not a number", quoted(cell));
+    let is_told = remedy != TEXT;
+    match strays {
+        Some(strays) if strays.are_few() => {
+            let remedy = match is_told {
+                true => remedy,
+                false => {
+                    "correct such cells, or empty them and set `missing = \"drop\"`, or leave the column out with `drop`"
+                }
+            };
+            format!("{what}, as {} of {} cells of the column; {remedy}", strays.cells, strays.of)
+        }
+        Some(strays) if let (false, Some(classes)) = (is_told, strays.classes()) => format!(
+            "{what}; the column has {classes} different words: leave it out with `drop`, or name it in `dataset.context`, for a \
+             density given the class"
+        ),
+        _ => format!("{what}; {remedy}"),
+    }
 }
 
 /// As [`shown`], with a remark where a whole number of the file may have been rounded to this float.

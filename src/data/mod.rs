@@ -17,6 +17,7 @@ mod quote;
 mod read;
 mod review;
 mod split;
+mod strays;
 mod survey;
 mod transform;
 mod weights;
@@ -37,6 +38,7 @@ pub use read::{
     Incomplete, Input, ReadOptions, Selection, Table, Watch, line_of, read_column, read_columns, read_input,
     read_table, typed,
 };
+pub use strays::Strays;
 pub use survey::{Holds, Survey};
 pub use transform::Transform;
 pub use weights::{EffectiveRows, Weights};

@@ -87,7 +87,7 @@ pub fn columns(source: &Source, wanted: Wanted) -> Result<Vec<Series>, DataError
 fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
     use ArrowDataType::{
         Boolean, Decimal, Decimal32, Decimal64, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
-        Int128, UInt8, UInt16, UInt32, UInt64, UInt128,
+        Int128, LargeUtf8, UInt8, UInt16, UInt32, UInt64, UInt128, Utf8, Utf8View,
     };
     match dtype {
         Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => None,
@@ -95,6 +95,11 @@ fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
         Int128 | UInt128 | Decimal(..) | Decimal32(..) | Decimal64(..) | Decimal256(..) => {
             Some("store it as Float64: wider integers and decimals are not read".into())
         }
+        Utf8 | LargeUtf8 | Utf8View => Some(format!(
+            "only numbers can be learned: leave it out with `drop = [{0}]`, or, where its words are classes, name it in \
+             `dataset.context = [{0}]`, for a density given the class",
+            as_toml(column)
+        )),
         _ => Some(format!("only numbers can be learned: leave it out with `drop = [{}]`", as_toml(column))),
     }
 }

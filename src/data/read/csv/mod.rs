@@ -10,10 +10,12 @@ mod header;
 mod number;
 mod pieces;
 mod scanner;
+mod strays;
 mod text;
 
 use self::guess::Way;
 use self::pieces::{Layout, scan};
+use self::scanner::Scanner;
 use super::{ReadOptions, Source, Table, rounded, signature};
 use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
@@ -63,8 +65,18 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let layout = Layout { slots: &slots, width: chosen.len(), delimiter: way.delimiter, decimal: way.decimal };
     for piece in scan(top.rows.rest, &layout, source) {
         let piece = piece.map_err(|failure| {
-            let error = failure.at(path, &names, rows, lines);
-            if is_of_the_format(&error) { better().unwrap_or(error) } else { error }
+            let mut error = failure.at(path, &names, rows, lines);
+            if is_of_the_format(&error)
+                && let Some(better) = better()
+            {
+                return better;
+            }
+            if let DataError::Cell { place, problem: CellProblem::Text { strays, .. } } = &mut error
+                && let Some(column) = names.iter().position(|name| *name == place.column)
+            {
+                *strays = Some(Box::new(strays::count(Scanner { ..top.rows }, column, way.decimal)));
+            }
+            error
         })?;
         rows += piece.values.len() / chosen.len();
         lines += piece.lines;
@@ -125,7 +137,7 @@ fn way<'a>(text: &'a [u8], options: &ReadOptions, delimiter: u8) -> (&'a [u8], W
 
 /// Whether another delimiter or decimal sign may be the remedy.
 fn is_of_the_format(error: &DataError) -> bool {
-    matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text(..), .. })
+    matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text { .. }, .. })
 }
 
 /// The delimiter that a first line `sep=;` tells, as Excel writes and reads it, and the text below that line.
