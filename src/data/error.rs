@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::quote::{as_toml, listed, quoted, sentence};
 use super::strays::Strays;
 use super::transform::Transform;
+use crate::spec::near_file;
 use crate::toys::ToyError;
 
 /// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
@@ -23,7 +24,11 @@ pub enum DataError {
         if *part == "train" { ", or set `train = \"fresh\"`, which draws rows as they are needed" } else { "" }
     )]
     TooLarge { part: &'static str, rows: usize, needed: String, free: String },
-    #[error("found no file {}", tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "))]
+    #[error(
+        "found no file {}{}",
+        tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "),
+        tried.iter().find_map(|path| near_file(path)).map_or(String::new(), |near| format!("; did you mean `{}`?", near.display()))
+    )]
     NotFound { tried: Vec<PathBuf> },
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
@@ -263,5 +268,8 @@ fn blank_columns(columns: &[String]) -> String {
 
 /// `map_err` for reading `path`.
 pub(super) fn reading(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
-    |source| DataError::Read { path: path.to_owned(), source }
+    |source| match source.kind() {
+        std::io::ErrorKind::NotFound => DataError::NotFound { tried: vec![path.to_owned()] },
+        _ => DataError::Read { path: path.to_owned(), source },
+    }
 }
