@@ -85,7 +85,7 @@ impl Rows {
         let taken: Vec<usize> = (0..kinds.len()).filter(|&row| kinds[row] == Kind::Taken).collect();
         if taken.is_empty() {
             return Err(Failure::Usage(format!(
-                "`{}`: of its {} rows, {missing} have missing values and {} are outside the support of the run's data; none is left",
+                "`{}`: of its {} rows, {missing} have missing values and {} are outside the support of the data; none is left",
                 input.path.display(),
                 kinds.len(),
                 kinds.len() - missing
