@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::output::{print, quoted};
 use super::{Exit, Failure};
-use crate::data::{Holds, Survey};
+use crate::data::{Holds, Strays, Survey, quoted as word};
 use crate::progress::{ProgressMode, loading};
 use crate::spec::{Decimal, FileStart, starter};
 
@@ -67,7 +67,7 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
         return Err(Failure::Usage(format!("{}: no column of it holds numbers that vary", path.display())));
     }
     let mut start = FileStart { format: survey.format.name(), ..FileStart::default() };
-    let named = |columns: &[String]| columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let named = |columns: &[String]| columns.iter().map(|name| word(name)).collect::<Vec<_>>().join(", ");
     let mut see = |text: String| start.seen.push(text);
     let mut values = BTreeMap::new();
     values.insert("dataset.path", path.to_string_lossy().into_owned().into());
@@ -94,7 +94,7 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
     for (wanted, what) in [
         ((|holds| matches!(holds, Holds::Constant(_))) as fn(&Holds) -> bool, "the same value in every row"),
         (|holds| matches!(holds, Holds::Index), "the number of the row"),
-        (|holds| matches!(holds, Holds::Text), "text"),
+        (|holds| is_text(holds) && stray(holds).is_none(), "text"),
     ] {
         let columns = of(wanted);
         if !columns.is_empty() {
@@ -104,6 +104,30 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
         match &columns[..] {
             [label] if what == "text" => drop_label(&mut values, label),
             _ => drop.extend(columns),
+        }
+    }
+    for (name, holds) in &survey.columns {
+        if let Some(strays) = stray(holds) {
+            let line = strays.line.map_or(String::new(), |line| format!(" (line {line})"));
+            see(format!(
+                "{} is left out: {} of {} cells are no numbers, first {} in row {}{line}; correct or empty such cells to \
+                 learn it",
+                word(name),
+                strays.cells,
+                strays.of,
+                word(&strays.first),
+                strays.row
+            ));
+            drop.push(name.clone());
+        }
+        if let Holds::Text(Some(strays)) = holds
+            && let Some(classes) = strays.classes()
+        {
+            see(format!(
+                "{} has {classes} different words: named in `context`, instead of left out, it makes the density one given the \
+                 class",
+                word(name)
+            ));
         }
     }
     if drop.iter().any(String::is_empty) {
@@ -127,6 +151,18 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
     }
     start.values = values;
     Ok(start)
+}
+
+fn is_text(holds: &Holds) -> bool {
+    matches!(holds, Holds::Text(_))
+}
+
+/// The few cells of a column of numbers that are none.
+fn stray(holds: &Holds) -> Option<&Strays> {
+    match holds {
+        Holds::Text(Some(strays)) if strays.are_few() => Some(strays),
+        _ => None,
+    }
 }
 
 fn drop_label(values: &mut BTreeMap<&'static str, toml::Value>, label: &str) {

@@ -19,6 +19,7 @@ mod plot;
 mod prune;
 mod reading;
 mod report;
+mod rows;
 mod run;
 mod sample;
 mod schema;

@@ -8,8 +8,8 @@ use clap::{ArgAction, Args};
 
 use super::Failure;
 use super::target::is_stream;
-use crate::data::{Input, ReadOptions};
-use crate::spec::{Dataset, Decimal, FileFormat};
+use crate::data::{Incomplete, Input, ReadOptions};
+use crate::spec::{Dataset, Decimal, FileFormat, Missing};
 
 /// The options of a spec's `[dataset]` that say how a file is read. Where the file has the format of the run's data, those
 /// of the run's spec hold.
@@ -80,6 +80,11 @@ impl Reading {
             header: self.header.or(like_data.header),
             delimiter: self.delimiter.or(like_data.delimiter),
             decimal: self.decimal.unwrap_or(like_data.decimal),
+            // The rows that training left out stay here, so that those of the output are still those of the input.
+            incomplete: match spec.missing.unwrap_or_default() {
+                Missing::Error => Incomplete::Refused,
+                Missing::Drop => Incomplete::Kept,
+            },
             // A file of another format is of the same images; one that has the size already stays as it is.
             crop: spec.crop,
             ..ReadOptions::default()

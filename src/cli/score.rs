@@ -6,13 +6,14 @@ use clap::Args;
 
 use super::output::tell;
 use super::reading::{Reading, file_of};
+use super::rows::Rows;
 use super::spare::learned_from;
-use super::table::{copied, read_classes, read_data};
+use super::table::{copied, read, read_classes};
 use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::{Column, Context, Given, TableFormat, quoted};
+use crate::data::{Context, Given, TableFormat, quoted};
 use crate::train::not_finite;
-use crate::trial::{SavedRun, posterior};
+use crate::trial::{Posterior, SavedRun, posterior};
 
 /// Name of the column of results.
 const LOG_PROB: &str = "log_prob";
@@ -59,34 +60,46 @@ impl Score {
         let input = self.reading.open(&self.data, &run.spec.dataset)?;
         let class = if self.posterior { Some(class_of(&run)?) } else { None };
         let context = if self.posterior { Context::default() } else { run.context.clone() };
-        let rows = read_data(&input, &self.reading, &run, !self.continuous, &context)?;
+        let all = read(&input, &self.reading, &run, &run.columns, &context)?;
+        let told = [LOG_PROB, "their log_prob is -inf"];
+        let rows = Rows::within_support(all, (&input, &self.reading), &run, !self.continuous, told)?;
         let mut columns = match self.with_columns {
             true => copied(&input, &self.reading, &run, target.format(), LOG_PROB)?,
             false => Vec::new(),
         };
-        if columns.iter().any(|(_, column)| column.len() != rows.rows()) {
+        if columns.iter().any(|(_, column)| column.len() != rows.all.rows()) {
             return Err(Failure::Usage(format!("`{}` has changed while it was read", self.data.display())));
         }
         let noise = (!self.continuous).then_some(self.seed);
         let log_prob = match class {
-            None => run.score(&rows, noise).map_err(Failure::run)?,
+            None => run.score(rows.taken(), noise).map_err(Failure::run)?,
             Some(class) => {
-                let given = posterior(&mut run, &rows, noise).map_err(Failure::run)?;
+                let given = posterior(&mut run, rows.taken(), noise).map_err(Failure::run)?;
                 if let Some(classes) = read_classes(&input, &self.reading, &run, &class)? {
-                    tell(given.accuracy(&classes));
+                    tell(accuracy(&given, rows.places().map(|row| classes[row])));
                 }
                 let names = run.context.names().into_iter().map(|name| format!("p({name})"));
-                columns.extend(names.zip(given.probabilities).map(|(name, all)| (name, Column::F64(all))));
+                columns.extend(names.zip(given.probabilities).map(|(name, all)| (name, rows.column(all, None))));
                 given.log_prob
             }
         };
         let mean = log_prob.iter().sum::<f64>() / log_prob.len() as f64;
         let mean = if mean.abs() < 1e6 { format!("{mean:.6}") } else { format!("{mean:e}") };
-        tell(format_args!("mean log_prob {mean} nats over {} rows", log_prob.len()));
-        not_finite(&log_prob).into_iter().for_each(|text| tell(format_args!("warning: {text}")));
-        columns.push((LOG_PROB.to_owned(), Column::F64(log_prob)));
+        let within = if rows.have_outside() { " within the support, -inf over all" } else { "" };
+        tell(format_args!("mean log_prob {mean} nats over {} rows{within}", log_prob.len()));
+        not_finite(&log_prob, rows.places()).into_iter().for_each(|text| tell(format_args!("warning: {text}")));
+        columns.push((LOG_PROB.to_owned(), rows.column(log_prob, Some(f64::NEG_INFINITY))));
         target.write(columns)
     }
+}
+
+/// How often the likeliest class is that of the row, in words, among rows whose class is known; `classes`: that of every row.
+fn accuracy(given: &Posterior, classes: impl Iterator<Item = Option<usize>>) -> String {
+    let (rows, classes): (Vec<usize>, Vec<usize>) =
+        classes.enumerate().filter_map(|(row, class)| Some((row, class?))).unzip();
+    let select = |of: &Vec<f64>| rows.iter().map(|&row| of[row]).collect();
+    let probabilities = given.probabilities.iter().map(select).collect();
+    Posterior { probabilities, log_prob: select(&given.log_prob) }.accuracy(&classes)
 }
 
 /// The class that `run` is conditional on, with the training rows of every class.

@@ -8,39 +8,16 @@ use super::Failure;
 use super::output::tell;
 use super::reading::Reading;
 use crate::data::{
-    Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_columns, read_input,
-    typed,
+    CellProblem, Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_column,
+    read_columns, read_input, typed,
 };
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
 use crate::spec::ColumnName;
 use crate::trial::SavedRun;
 
-/// The rows of `input` in the data space of `run`: its columns, see [`read`], with values that it can take.
-/// `noise`: whether dequantisation noise is still to be added. `context`: what of the run's context the rows have behind the
-/// features.
-pub(super) fn read_data(
-    input: &Input,
-    reading: &Reading,
-    run: &SavedRun,
-    noise: bool,
-    context: &Context,
-) -> Result<Matrix<f64>, Failure> {
-    let rows = read(input, reading, run, &run.columns, context)?;
-    match run.preprocessing.out_of_bounds(&rows, noise) {
-        None => Ok(rows),
-        Some((row, column)) => Err(Failure::usage(format!(
-            "`{}`, row {}, column {}: {} is outside the bounds of the run's data; remove the row",
-            input.path.display(),
-            row + 1,
-            quoted(&run.columns[column]),
-            rows.row(row)[column]
-        ))),
-    }
-}
-
-/// The rows of `input`, its columns chosen by name in the order of `columns`, those of `context` behind them. A file without names (npy, a CSV without a
-/// header) must have just as many columns.
+/// The rows of `input`, its columns chosen by name in the order of `columns`, those of `context` behind them; NaN where a value is
+/// missing, if the run left out such rows. A file without names (npy, a CSV without a header) must have just as many columns.
 pub(super) fn read(
     input: &Input,
     reading: &Reading,
@@ -52,18 +29,16 @@ pub(super) fn read(
     let watch = loading(ProgressMode::Auto);
     let given = context.columns.iter().map(|column| ColumnName::Name(column.name.clone())).collect();
     let named = Selection { columns: Some(columns.to_vec()), context: given, ..Selection::default() };
-    let mut table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
+    let table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
         // Words of a context need names to be found by.
-        Err(error @ DataError::UnknownColumn { .. }) if has_words(context) => return Err(Failure::usage(error)),
-        Err(error @ DataError::UnknownColumn { .. }) => {
-            let table = read_input(input, &options, &*watch).map_err(Failure::usage)?;
-            if table.named || table.columns.len() != columns.len() + context.columns.len() {
-                return Err(Failure::usage(error));
-            }
-            table
+        Err(DataError::UnknownColumn { nameless: Some(count), .. })
+            if count == columns.len() + context.columns.len() && !has_words(context) =>
+        {
+            read_input(input, &options, &*watch)
         }
-        table => table.map_err(Failure::usage)?,
+        table => table,
     };
+    let mut table = table.map_err(refused)?;
     table.warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
     let width = table.columns.len();
     for (i, column) in context.columns.iter().enumerate() {
@@ -72,12 +47,31 @@ pub(super) fn read(
         if words.is_none() && column.classes.is_none() {
             continue;
         }
-        for cell in table.rows.as_mut_slice()[columns.len() + i..].iter_mut().step_by(width) {
+        let cells = table.rows.as_mut_slice()[columns.len() + i..].iter_mut().step_by(width);
+        for cell in cells.filter(|cell| !cell.is_nan()) {
             let text = words.as_ref().map_or_else(|| (*cell + 0.0).to_string(), |words| words[*cell as usize].clone());
             *cell = column.read(&text).map_err(wrong)?;
         }
     }
     Ok(context.spread(table.rows, columns.len()))
+}
+
+/// What is wrong with a file that a run of its own spec reads: the file alone can be changed.
+fn refused(error: DataError) -> Failure {
+    let DataError::Cell { place, problem } = error else { return Failure::usage(error) };
+    let what = match &problem {
+        CellProblem::Empty => "the cell is empty".to_owned(),
+        CellProblem::Missing(cell) => format!("{} is a missing value", quoted(cell)),
+        CellProblem::Text { cell, .. } => format!("{} is not a number", quoted(cell)),
+        _ => return Failure::usage(DataError::Cell { place, problem }),
+    };
+    let is_missing = !matches!(problem, CellProblem::Text { .. });
+    let other = if is_missing {
+        "; of a run that was trained with `missing = \"drop\"` it would stay, its result empty"
+    } else {
+        ""
+    };
+    Failure::Usage(format!("{place}: {what}; correct the cell, or remove the row{other}"))
 }
 
 /// Whether a column of the context holds words.
@@ -99,7 +93,9 @@ pub(super) fn read_contexts(path: &Path, run: &SavedRun) -> Result<Matrix<f64>, 
         let cells =
             cells.ok_or_else(|| wrong(format!("it has no column {}, which {}", quoted(&column.name), NEEDED)))?;
         let to = values.as_mut_slice()[i..].iter_mut().step_by(columns.len());
-        to.zip(cells).for_each(|(to, cell)| *to = cell);
+        for (row, (to, cell)) in to.zip(cells).enumerate() {
+            *to = cell.ok_or_else(|| wrong(format!("row {}: {} is missing", row + 1, quoted(&column.name))))?;
+        }
     }
     match rows {
         0 => Err(wrong("it holds no rows".to_owned())),
@@ -107,28 +103,33 @@ pub(super) fn read_contexts(path: &Path, run: &SavedRun) -> Result<Matrix<f64>, 
     }
 }
 
-/// What a file's column of this name says row by row, a number or that of a class; `None` where no column has the name.
-fn cells_of(column: &Given, file: &[Series]) -> Result<Option<Vec<f64>>, String> {
+/// What a file's column of this name says row by row, a number or that of a class; `None` in place of all where no column has the
+/// name, and of one that is missing.
+fn cells_of(column: &Given, file: &[Series]) -> Result<Option<Vec<Option<f64>>>, String> {
     let Some(series) = file.iter().find(|series| series.name().as_str() == column.name) else { return Ok(None) };
     let cell = |row: usize| {
         let value = series.get(row).map_err(|error| error.to_string())?;
+        if value.is_null() {
+            return Ok(None);
+        }
         let text = value.extract::<f64>().map_or_else(|| value.str_value().into_owned(), |number| number.to_string());
-        column.read(&text).map_err(|why| format!("row {}: {why}", row + 1))
+        column.read(&text).map(Some).map_err(|why| format!("row {}: {why}", row + 1))
     };
     (0..series.len()).map(cell).collect::<Result<_, _>>().map(Some)
 }
 
-/// The class of every row of `input` by its number, where the file has the column of classes `of`.
+/// The class of every row of `input` by its number, where the file has the column of classes `of`; `None`: the cell is empty.
 pub(super) fn read_classes(
     input: &Input,
     reading: &Reading,
     run: &SavedRun,
     of: &Given,
-) -> Result<Option<Vec<usize>>, Failure> {
+) -> Result<Option<Vec<Option<usize>>>, Failure> {
     let options = reading.options(&input.path, &run.spec.dataset);
-    let found = read_columns(input, &options, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
-    let cells = cells_of(of, &found).map_err(|why| Failure::Usage(format!("`{}`: {why}", input.path.display())))?;
-    Ok(cells.map(|cells| cells.into_iter().map(|class| class as usize).collect()))
+    let found = read_column(input, &options, &of.name, &*loading(ProgressMode::Auto)).map_err(Failure::usage)?;
+    let cells =
+        cells_of(of, found.as_slice()).map_err(|why| Failure::Usage(format!("`{}`: {why}", input.path.display())))?;
+    Ok(cells.map(|cells| cells.into_iter().map(|cell| cell.map(|class| class as usize)).collect()))
 }
 
 /// The context that `pairs` of names and values tell: shape `[1, context]`.

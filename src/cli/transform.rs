@@ -6,11 +6,12 @@ use clap::Args;
 
 use super::output::tell;
 use super::reading::{Reading, file_of};
+use super::rows::Rows;
 use super::spare::learned_from;
-use super::table::{read, read_data};
+use super::table::read;
 use super::target::Target;
 use super::{Exit, Failure};
-use crate::data::{Column, TableFormat, matrix_columns};
+use crate::data::{Column, TableFormat};
 use crate::matrix::Matrix;
 use crate::trial::SavedRun;
 
@@ -51,23 +52,35 @@ impl Transform {
         if self.inverse {
             let rows = read(&input, &self.reading, &run, &latent, &run.context)?;
             // A latent value is near 1, whatever the data.
-            let z = rows.iter_rows().flat_map(|row| &row[..latent.len()]).map(|&value| value as f32).collect();
+            let rows = Rows::whole(rows, &input, "row")?;
+            let z = rows.taken().iter_rows().flat_map(|row| &row[..latent.len()]).map(|&value| value as f32).collect();
             let z = Matrix::new(z, latent.len());
             let z = match run.context.is_empty() {
                 true => z,
-                false => z.beside(&run.context_to_model(&rows.columns_from(latent.len()))),
+                false => z.beside(&run.context_to_model(&rows.taken().columns_from(latent.len()))),
             };
             let x = run.inverse(&z).map_err(Failure::run)?;
-            warn_of_lost_rows(x.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
-            let x = x.columns_before(latent.len());
-            return target.write(beside(matrix_columns(&run.columns, &x), &run, &rows, target.format()));
+            warn_of_lost_rows(&rows, x.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
+            let columns = in_place(&rows, &run.columns, &x);
+            return target.write(beside(columns, &run, &rows.all, target.format()));
         }
-        let rows = read_data(&input, &self.reading, &run, !self.continuous, &run.context)?;
-        let z = run.forward(&rows, (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
-        warn_of_lost_rows(z.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
-        let columns = matrix_columns(&latent, &z.columns_before(latent.len()));
-        target.write(beside(columns, &run, &rows, target.format()))
+        let all = read(&input, &self.reading, &run, &run.columns, &run.context)?;
+        let told = ["z", "their z is empty"];
+        let rows = Rows::within_support(all, (&input, &self.reading), &run, !self.continuous, told)?;
+        let z = run.forward(rows.taken(), (!self.continuous).then_some(self.seed)).map_err(Failure::run)?;
+        warn_of_lost_rows(&rows, z.iter_rows().map(|row| row.iter().all(|value| value.is_finite())));
+        let columns = in_place(&rows, &latent, &z);
+        target.write(beside(columns, &run, &rows.all, target.format()))
     }
+}
+
+/// The first values of rows that were taken, a column for each of `names`, in the places of all rows.
+fn in_place<T: Copy + Default>(rows: &Rows, names: &[String], taken: &Matrix<T>) -> Vec<(String, Column)>
+where
+    Column: From<Vec<Option<T>>>,
+{
+    let column = |i: usize| rows.column(taken.iter_rows().map(|row| row[i]), None);
+    names.iter().enumerate().map(|(i, name)| (name.clone(), column(i))).collect()
 }
 
 /// `columns`, and where the format has names those of the context of `rows` (data space).
@@ -83,10 +96,11 @@ fn beside(
     columns
 }
 
-/// Tells of rows that came out infinite or as no number.
-fn warn_of_lost_rows(are_finite: impl ExactSizeIterator<Item = bool>) {
+/// Tells of rows that were taken and came out infinite or as no number.
+fn warn_of_lost_rows(all: &Rows, are_finite: impl ExactSizeIterator<Item = bool>) {
     let rows = are_finite.len();
-    let lost: Vec<usize> = are_finite.zip(1..).filter(|(is_finite, _)| !is_finite).map(|(_, row)| row).collect();
+    let lost = are_finite.zip(all.places()).filter(|(is_finite, _)| !is_finite).map(|(_, row)| row + 1);
+    let lost: Vec<usize> = lost.collect();
     if let Some(first) = lost.first() {
         tell(format_args!(
             "warning: {} of {rows} rows are not finite (row {first} is the first, counted from 1): they are farther out than the \

@@ -98,7 +98,8 @@ impl Context {
         self.columns.iter().flat_map(of).collect()
     }
 
-    /// Rows of `features` values followed by one value a column, a number or that of a class, with a value for every class instead.
+    /// Rows of `features` values followed by one value a column, a number or that of a class, with a value for every class instead;
+    /// all of them NaN where the class is.
     pub fn spread(&self, rows: Matrix<f64>, features: usize) -> Matrix<f64> {
         if self.is_empty() {
             return rows;
@@ -111,6 +112,7 @@ impl Context {
             for ((column, places), value) in self.places().zip(&row[features..]) {
                 match column.classes {
                     None => to[features + places.start] = *value,
+                    Some(_) if value.is_nan() => to[features..][places].fill(f64::NAN),
                     Some(_) => to[features + places.start + *value as usize] = 1.0,
                 }
             }
@@ -170,15 +172,16 @@ impl Context {
         table
     }
 
-    /// The columns of rows whose context begins at value `features`, to be written: numbers, and names of classes.
+    /// The columns of rows whose context begins at value `features`, to be written: numbers, and names of classes; none for NaN.
     pub fn written(&self, rows: &Matrix<f64>, features: usize) -> Vec<(String, Column)> {
         let of = |(column, places): (&Given, Range<usize>)| {
             let values = rows.iter_rows().map(|row| &row[features + places.start..features + places.end]);
             let cells = match &column.classes {
-                None => Column::F64(values.map(|value| value[0]).collect()),
+                None => values.map(|value| Some(value[0]).filter(|value| !value.is_nan())).collect::<Vec<_>>().into(),
                 Some(classes) => {
                     let largest = |of: &[f64]| (0..of.len()).max_by(|&a, &b| of[a].total_cmp(&of[b])).unwrap_or(0);
-                    let words: Vec<&str> = values.map(|of| classes[largest(of)].as_str()).collect();
+                    let word = |of: &[f64]| (!of[0].is_nan()).then(|| classes[largest(of)].as_str());
+                    let words: Vec<Option<&str>> = values.map(word).collect();
                     // Classes that are whole numbers are written as such.
                     Column::Copied(typed(Series::new(column.name.as_str().into(), words), Decimal::Point))
                 }

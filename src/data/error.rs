@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::quote::{as_toml, listed, quoted, sentence};
+use super::strays::Strays;
 use super::transform::Transform;
+use crate::spec::near_file;
 use crate::toys::ToyError;
 
 /// An error in the data or in what the spec asks of them. Its text names file, row and column, and the remedy.
@@ -22,7 +24,11 @@ pub enum DataError {
         if *part == "train" { ", or set `train = \"fresh\"`, which draws rows as they are needed" } else { "" }
     )]
     TooLarge { part: &'static str, rows: usize, needed: String, free: String },
-    #[error("found no file {}", tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "))]
+    #[error(
+        "found no file {}{}",
+        tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(" nor "),
+        tried.iter().find_map(|path| near_file(path)).map_or(String::new(), |near| format!("; did you mean `{}`?", near.display()))
+    )]
     NotFound { tried: Vec<PathBuf> },
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
@@ -48,7 +54,13 @@ pub enum DataError {
     #[error("`{}`: column {} holds {found}; {hint}", path.display(), quoted(column))]
     ColumnType { path: PathBuf, column: String, found: String, hint: String },
     #[error("`{}` has no column {}{hint}", path.display(), quoted(column))]
-    UnknownColumn { path: PathBuf, column: String, hint: String },
+    UnknownColumn {
+        path: PathBuf,
+        column: String,
+        hint: String,
+        /// How many columns it has, where it has no names for them.
+        nameless: Option<usize>,
+    },
     #[error("`{}` has {columns} columns, and no column {number}; columns count from 1, or from -1 backwards", path.display())]
     ColumnNumber { path: PathBuf, number: i64, columns: usize },
     #[error("`{}`: column {} appears twice; give every column a name of its own", path.display(), quoted(column))]
@@ -97,6 +109,19 @@ pub enum DataError {
     Unfit { key: &'static str, why: String },
 }
 
+impl DataError {
+    /// The same of a file that has so many columns and names for none; `hint`: what to say instead of names that are near.
+    pub(super) fn of_nameless(self, columns: usize, hint: Option<&str>) -> Self {
+        match self {
+            Self::UnknownColumn { path, column, hint: near, .. } => {
+                let hint = hint.map_or(near, str::to_owned);
+                Self::UnknownColumn { path, column, hint, nameless: Some(columns) }
+            }
+            error => error,
+        }
+    }
+}
+
 /// Where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -130,15 +155,22 @@ pub enum CellProblem {
     Missing(String),
     #[error("{} is not finite; remove the row", quoted(.0))]
     Infinite(String),
-    #[error("{} is not a number; {}", quoted(.0), .1)]
-    Text(String, &'static str),
+    #[error("{}", not_a_number(cell, remedy, strays.as_deref()))]
+    Text {
+        cell: String,
+        remedy: &'static str,
+        /// Where the whole column has been looked at.
+        strays: Option<Box<Strays>>,
+    },
     #[error("{} is not within `bounds` from {low} to {high}, the noise's width included; widen them", shown(*value))]
     OutOfBounds { value: f64, low: f64, high: f64 },
     #[error(
-        "{}{} is not {transform}, as the column's transform needs; move the ends of `dataset.transform`, remove the row, or use \
-         \"symlog\", which takes all numbers",
+        "{}{} is not {transform}, as the column's transform, {}, needs; where it stands for a missing value, empty the cell and set \
+         `missing = \"drop\"`, or remove the row; where it is one of the column, move the ends of the transform in \
+         `dataset.transform`, or use \"symlog\", which takes all numbers",
         shown(*value),
-        if *step > 0.0 { " with its noise" } else { "" }
+        if *step > 0.0 { " with its noise" } else { "" },
+        transform.name()
     )]
     OutsideSupport { value: f64, step: f64, transform: Transform },
     #[error(
@@ -152,6 +184,31 @@ pub enum CellProblem {
     TooFar(f64),
 }
 
+/// What to do about a cell that is no number where nothing in it tells.
+pub(super) const TEXT: &str = "if the column is text, leave it out with `drop`";
+
+/// `remedy`: by the look of the cell; the look of the column, where it is known, says more.
+fn not_a_number(cell: &str, remedy: &str, strays: Option<&Strays>) -> String {
+    let what = format!("{} is not a number", quoted(cell));
+    let is_told = remedy != TEXT;
+    match strays {
+        Some(strays) if strays.are_few() => {
+            let remedy = match is_told {
+                true => remedy,
+                false => {
+                    "correct such cells, or empty them and set `missing = \"drop\"`, or leave the column out with `drop`"
+                }
+            };
+            format!("{what}, as {} of {} cells of the column; {remedy}", strays.cells, strays.of)
+        }
+        Some(strays) if let (false, Some(classes)) = (is_told, strays.classes()) => format!(
+            "{what}; the column has {classes} different words: leave it out with `drop`, or name it in `dataset.context`, for a \
+             density given the class"
+        ),
+        _ => format!("{what}; {remedy}"),
+    }
+}
+
 /// As [`shown`], with a remark where a whole number of the file may have been rounded to this float.
 fn shown_as_held(value: f64) -> String {
     let rounded = if value.abs() >= 9_007_199_254_740_992.0 { " (rounded to 64-bit floats)" } else { "" };
@@ -159,7 +216,7 @@ fn shown_as_held(value: f64) -> String {
 }
 
 /// A number of a file as people write it, whatever its size.
-pub(super) fn shown(value: f64) -> String {
+pub(crate) fn shown(value: f64) -> String {
     match value.abs() {
         0.0 | 1e-4..1e15 => value.to_string(),
         _ => format!("{value:e}"),
@@ -211,5 +268,8 @@ fn blank_columns(columns: &[String]) -> String {
 
 /// `map_err` for reading `path`.
 pub(super) fn reading(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
-    |source| DataError::Read { path: path.to_owned(), source }
+    |source| match source.kind() {
+        std::io::ErrorKind::NotFound => DataError::NotFound { tried: vec![path.to_owned()] },
+        _ => DataError::Read { path: path.to_owned(), source },
+    }
 }

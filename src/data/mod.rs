@@ -17,6 +17,7 @@ mod quote;
 mod read;
 mod review;
 mod split;
+mod strays;
 mod survey;
 mod transform;
 mod weights;
@@ -25,6 +26,7 @@ mod write;
 pub use batches::Batches;
 pub use context::{Context, Given};
 pub use dataset::{Dataset, Part, Parts, Train, load};
+pub(crate) use error::shown;
 pub use error::{CellProblem, DataError, Place};
 pub use logit::Logit;
 pub use memory::free as free_memory;
@@ -32,7 +34,11 @@ pub use pixels::shape as shape_of;
 pub use preprocessing::Preprocessing;
 pub use provenance::{DataFile, Provenance};
 pub(crate) use quote::{printable, quoted};
-pub use read::{Input, ReadOptions, Selection, Table, Watch, read_columns, read_input, read_table, typed};
+pub use read::{
+    Incomplete, Input, ReadOptions, Selection, Table, Watch, line_of, read_column, read_columns, read_input,
+    read_table, typed,
+};
+pub use strays::Strays;
 pub use survey::{Holds, Survey};
 pub use transform::Transform;
 pub use weights::{EffectiveRows, Weights};

@@ -279,6 +279,11 @@ impl Preprocessing {
     /// added, so that the support must hold the value and its noise; without it the α of a logit of all columns lets values be a
     /// little beyond, as samples are now and then.
     pub fn out_of_bounds(&self, rows: &Matrix<f64>, noisy: bool) -> Option<(usize, usize)> {
+        rows.iter_rows().enumerate().find_map(|(i, row)| Some((i, self.outside(row, noisy)?)))
+    }
+
+    /// The first column of a row (data space) whose value no transform takes; `noisy`: as above.
+    pub fn outside(&self, row: &[f64], noisy: bool) -> Option<usize> {
         if self.logit.is_none() && !self.is_transformed() {
             return None;
         }
@@ -287,11 +292,13 @@ impl Preprocessing {
             (None, Some(transform), true) => !transform.holds(value, self.step(column)),
             _ => !self.bend(column, value).is_finite(),
         };
-        rows.iter_rows().enumerate().find_map(|(i, row)| {
-            let column =
-                row.iter().take(self.features()).enumerate().position(|(column, value)| outside(*value, column))?;
-            Some((i, column))
-        })
+        row.iter().take(self.features()).enumerate().position(|(column, value)| outside(*value, column))
+    }
+
+    /// Which values of a column are taken, in words: "above 0"; `None`: all numbers.
+    pub fn support(&self, column: usize) -> Option<String> {
+        let whole = self.logit.as_ref().map(|&Logit { low, high, .. }| Transform::Logit { low, high });
+        whole.or_else(|| self.transform(column)).map(|transform| transform.to_string())
     }
 }
 

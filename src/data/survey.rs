@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::error::{CellProblem, DataError};
-use super::read::{ReadOptions, Table, Watch, look, read_table};
+use super::read::{Incomplete, Input, ReadOptions, Table, Watch, look, read_column, read_table};
+use super::strays::Strays;
 use crate::matrix::Matrix;
-use crate::spec::{Decimal, FileFormat, Missing};
+use crate::spec::{Decimal, FileFormat};
 
 /// What was found in a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +28,7 @@ pub struct Survey {
 }
 
 /// What the values of a column are.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Holds {
     /// Numbers, of many different values.
     Numbers,
@@ -37,8 +38,8 @@ pub enum Holds {
     Constant(f64),
     /// The row's own number.
     Index,
-    /// At least one cell that is no number.
-    Text,
+    /// At least one cell that is no number: how many there are, where the file lets that be told.
+    Text(Option<Box<Strays>>),
 }
 
 impl Survey {
@@ -61,9 +62,9 @@ impl Survey {
         }
         let (table, texts) = read_numbers(path, &mut options, watch)?;
         // Bytes of images are dequantised by themselves.
-        let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.missing) };
+        let holds = |i| if table.levels.is_some() { Holds::Numbers } else { held(&table.rows, i, options.incomplete) };
         let numbers = table.columns.iter().enumerate().map(|(i, name)| (name.clone(), holds(i)));
-        let columns = numbers.chain(texts.into_iter().map(|name| (name, Holds::Text))).collect();
+        let columns = numbers.chain(texts.into_iter().map(|(name, strays)| (name, Holds::Text(strays)))).collect();
         Ok(Self {
             // A file was read, so its format is known.
             format: format.unwrap_or(FileFormat::Csv),
@@ -71,33 +72,52 @@ impl Survey {
             delimiter: options.delimiter,
             decimal: options.decimal,
             header: matches!(format, Some(FileFormat::Csv | FileFormat::Tsv)).then_some(table.named),
-            missing: options.missing == Missing::Drop,
+            missing: options.incomplete == Incomplete::LeftOut,
             columns,
         })
     }
 }
 
-/// Reads all columns that hold numbers; also returns the names of the others. `options` are told what it takes.
-fn read_numbers(path: &Path, options: &mut ReadOptions, watch: &Watch) -> Result<(Table, Vec<String>), DataError> {
+/// A column of text, and its cells that are no numbers, where they are known.
+type TextColumn = (String, Option<Box<Strays>>);
+
+/// Reads all columns that hold numbers; also returns the others. `options` are told what it takes.
+fn read_numbers(path: &Path, options: &mut ReadOptions, watch: &Watch) -> Result<(Table, Vec<TextColumn>), DataError> {
+    let mut texts: Vec<TextColumn> = Vec::new();
     loop {
+        options.selection.drop = texts.iter().map(|(name, _)| name.clone()).collect();
+        let is_new = |column: &String| texts.iter().all(|(name, _)| name != column);
         match read_table(path, options, watch) {
-            Ok(table) => return Ok((table, std::mem::take(&mut options.selection.drop))),
+            Ok(table) => return Ok((table, texts)),
             Err(DataError::Cell { problem: CellProblem::Empty | CellProblem::Missing(_), .. })
-                if options.missing == Missing::Error =>
+                if options.incomplete == Incomplete::Refused =>
             {
-                options.missing = Missing::Drop;
+                options.incomplete = Incomplete::LeftOut;
             }
-            Err(
-                DataError::Cell { place: super::error::Place { column, .. }, problem: CellProblem::Text(..) }
-                | DataError::ColumnType { column, .. },
-            ) if !options.selection.drop.contains(&column) => options.selection.drop.push(column),
+            Err(DataError::Cell { place, problem: CellProblem::Text { strays, .. } }) if is_new(&place.column) => {
+                texts.push((place.column, strays));
+            }
+            Err(DataError::ColumnType { column, .. }) if is_new(&column) => {
+                let words = words(path, options, &column);
+                texts.push((column, words));
+            }
             Err(error) => return Err(error),
         }
     }
 }
 
-/// What column `i` holds; where rows were left out for `missing` values, row numbers have gaps.
-fn held(rows: &Matrix<f64>, i: usize, missing: Missing) -> Holds {
+/// The words of a typed column, if that is what it holds.
+fn words(path: &Path, options: &ReadOptions, column: &str) -> Option<Box<Strays>> {
+    let column = read_column(&Input::file(path), options, column, &|_, _, _| {}).ok()??;
+    let mut strays = Strays::default();
+    for (row, word) in column.str().ok()?.iter().enumerate() {
+        word.into_iter().for_each(|word| strays.take(word, row + 1, None));
+    }
+    Some(Box::new(strays))
+}
+
+/// What column `i` holds; where `incomplete` rows were left out, row numbers have gaps.
+fn held(rows: &Matrix<f64>, i: usize, incomplete: Incomplete) -> Holds {
     let values = || rows.iter_rows().map(|row| row[i]);
     // There is at least one row.
     let first = rows.row(0)[i];
@@ -105,9 +125,9 @@ fn held(rows: &Matrix<f64>, i: usize, missing: Missing) -> Holds {
         return Holds::Constant(first);
     }
     let whole = |value: f64| value.fract() == 0.0 && value >= 0.0;
-    let next = |one: f64, other: f64| if missing == Missing::Drop { other > one } else { other == one + 1.0 };
+    let next = |one: f64, other: f64| if incomplete == Incomplete::LeftOut { other > one } else { other == one + 1.0 };
     let ascends = values().zip(values().skip(1)).all(|(one, other)| whole(other) && next(one, other));
-    if rows.rows() > 2 && whole(first) && (first <= 1.0 || missing == Missing::Drop) && ascends {
+    if rows.rows() > 2 && whole(first) && (first <= 1.0 || incomplete == Incomplete::LeftOut) && ascends {
         return Holds::Index;
     }
     spacing(values().collect()).map_or(Holds::Numbers, Holds::Quantised)
@@ -148,17 +168,19 @@ mod tests {
             text.push_str(&format!("{i};7;{};{};{};w{i}\n", ["a", "b"][i % 2], (i % 3) as f64 / 2.0, (i as f64).sin()));
         }
         let found = survey("a.csv", &text).unwrap();
-        let of = |name: &str| found.columns.iter().find(|(column, _)| column == name).unwrap().1;
+        let of = |name: &str| found.columns.iter().find(|(column, _)| column == name).unwrap().1.clone();
         let expected = [
             ("row", Holds::Index),
             ("one", Holds::Constant(7.0)),
-            ("kind", Holds::Text),
             ("half", Holds::Quantised(0.5)),
             ("x", Holds::Numbers),
-            ("word", Holds::Text),
         ];
         for (name, holds) in expected {
             assert_eq!(of(name), holds, "{name}");
+        }
+        for (name, classes) in [("kind", Some(2)), ("word", None)] {
+            let Holds::Text(Some(strays)) = of(name) else { panic!("{name}: {:?}", of(name)) };
+            assert_eq!((strays.cells, strays.of, strays.classes()), (60, 60, classes));
         }
         assert_eq!((found.rows, found.delimiter, found.header, found.missing), (60, Some(';'), Some(true), false));
     }
@@ -175,7 +197,7 @@ mod tests {
             let found = survey("a.csv", text).unwrap();
             assert_eq!((found.delimiter, found.decimal, found.header), (delimiter, decimal, Some(header)), "{text}");
             assert_eq!(found.columns[0].1, Holds::Numbers, "{text}");
-            assert!(found.columns.get(2).is_none_or(|(_, holds)| *holds == Holds::Text), "{text}");
+            assert!(found.columns.get(2).is_none_or(|(_, holds)| matches!(holds, Holds::Text(_))), "{text}");
         }
     }
 

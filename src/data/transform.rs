@@ -74,6 +74,15 @@ impl Transform {
         }
     }
 
+    /// What a spec calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log { .. } => "log",
+            Self::Logit { .. } => "logit",
+            Self::Symlog { .. } => "symlog",
+        }
+    }
+
     /// Whether all of [x, x + step) but its first point, or x itself where `step` is 0, is in the support.
     pub fn holds(self, x: f64, step: f64) -> bool {
         let inside = |low: f64, high: f64| match step {

@@ -6,7 +6,7 @@ use super::diagnostics::{Diagnostic, quoted};
 use super::keys;
 use super::kind::{Bound, Kind};
 use super::node::{Node, Value};
-use super::suggest::{choose, listed};
+use super::suggest::{choose, clip, listed};
 use super::transforms;
 use super::types::Device;
 use crate::toys::DEGENERATE;
@@ -150,6 +150,10 @@ impl Kind {
                 let word = truth(text).unwrap_or_default();
                 fail(self.wrong_type(path, node).help(format!("write it `{word}`")))
             }
+            (Self::Texts | Self::Words(_), Value::Text(text)) if !text.is_empty() => {
+                let key = path.rsplit('.').next().unwrap_or(path);
+                fail(self.wrong_type(path, node).help(format!("write it as a list: `{key} = {}`", as_list(text))))
+            }
             _ => {
                 let problem = self.wrong_type(path, node);
                 fail(match self.swept(path, node) {
@@ -220,6 +224,12 @@ impl Kind {
     fn out_of_range(&self, path: &str, node: &Node, value: &str) -> Diagnostic {
         Diagnostic::error(&node.place, format!("{value} is out of range: `{path}` takes {self}"))
     }
+}
+
+/// Words between commas, as a list of TOML.
+fn as_list(text: &str) -> String {
+    let words = text.split(',').map(|word| toml::Value::from(word.trim()).to_string());
+    format!("[{}]", clip(&words.collect::<Vec<_>>().join(", ")))
 }
 
 /// What other languages write for a boolean.

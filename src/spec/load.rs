@@ -9,6 +9,8 @@ use std::sync::Arc;
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
 use super::engine::{Engine, Pictures};
 use super::extends::{LONGEST_CHAIN, over_bases};
+use super::file_format::FileFormat;
+use super::near_file::near_file;
 use super::node::{self, Value};
 use super::overrides::{Layer, Overrides};
 use super::resolve::resolve;
@@ -99,13 +101,18 @@ pub(crate) fn read(path: &Path, order: usize) -> Result<SpecFile, Diagnostics> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(|error| {
         let help = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "check the path, which starts at the working directory; for a command, see `runner --help`"
-            }
+            std::io::ErrorKind::NotFound => match near_file(path) {
+                Some(near) => &*format!("did you mean `{}`?", near.display()),
+                None => "check the path, which starts at the working directory; for a command, see `runner --help`",
+            },
             _ => "name a TOML file that can be read",
         };
         fail(format!("cannot read the spec `{name}`: {error}"), help)
     })?;
+    if path.extension().is_some() && FileFormat::of(path).is_some() {
+        let help = format!("`runner init --data {name}` writes a spec for it");
+        return Err(fail(format!("`{name}` is a data file, not a spec"), &help));
+    }
     if bytes.len() as u64 > MAX_BYTES {
         return Err(fail(format!("`{name}` is longer than 1 MiB"), "a spec is a short TOML file; is this the data?"));
     }

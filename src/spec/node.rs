@@ -97,8 +97,33 @@ pub(crate) fn parse_value(source: &Arc<Source>, offset: usize, text: &str) -> Re
 pub(crate) fn report(source: &Arc<Source>, offset: usize, errors: &[toml::de::Error], problems: &mut Vec<Diagnostic>) {
     problems.extend(errors.iter().take(SYNTAX_ERRORS).map(|error| {
         let place = place(source, offset, error.span().unwrap_or(0..0));
-        Diagnostic::error(&place, format!("this is not valid TOML: {}", error.message()))
+        let problem = Diagnostic::error(&place, format!("this is not valid TOML: {}", error.message()));
+        match without_comma(&source.text, place.span.start) {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
     }));
+}
+
+/// How to write the number of which a comma stands at byte `at` of `text`, if there is one.
+fn without_comma(text: &str, at: usize) -> Option<String> {
+    let (before, behind) = (text.get(..at)?, text.get(at..)?.strip_prefix(',')?);
+    let is_digit = |c: char| c.is_ascii_digit();
+    let whole = &before[before.trim_end_matches(is_digit).len()..];
+    let end = behind.find(|c: char| !is_digit(c) && c != ',').unwrap_or(behind.len());
+    let groups: Vec<&str> = behind[..end].split(',').collect();
+    match &*groups {
+        _ if whole.is_empty() || groups.iter().any(|group| group.is_empty()) => None,
+        groups if whole.len() <= 3 && !whole.starts_with('0') && groups.iter().all(|group| group.len() == 3) => {
+            Some(format!(
+                "write `{whole}_{}` or `{whole}{}`: no comma stands in a number",
+                groups.join("_"),
+                groups.concat()
+            ))
+        }
+        [decimals] => Some(format!("write `{whole}.{decimals}`: decimals stand behind a point")),
+        _ => None,
+    }
 }
 
 fn place(source: &Arc<Source>, offset: usize, span: std::ops::Range<usize>) -> Place {

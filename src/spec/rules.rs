@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::file_format::FileFormat;
-
 use super::check::folder_name;
 use super::diagnostics::{Diagnostic, quoted};
+use super::file_format::FileFormat;
+use super::near_file::near_file;
 use super::resolve::Table;
 use super::settings::Settings;
 use super::source::Place;
@@ -96,7 +96,13 @@ impl Rules<'_> {
             if !found.exists() {
                 let here = if path.is_absolute() { String::new() } else { places_searched(&spec.folder) };
                 let message = format!("there is no file `{}`{here}", path.display());
-                let help = "a relative path starts at the spec's folder, or else at the working directory";
+                let help = match near_file(&found) {
+                    Some(near) => format!(
+                        "did you mean `{}`?",
+                        path.with_file_name(near.file_name().unwrap_or_default()).display()
+                    ),
+                    None => "a relative path starts at the spec's folder, or else at the working directory".to_owned(),
+                };
                 self.error(&[key], message, help);
             } else if found.is_dir() && !format.is_some_and(FileFormat::is_in_folders) {
                 let help = "name a file in it; a folder of images has `format = \"images\"`";
@@ -219,7 +225,36 @@ impl Rules<'_> {
         if sum > 1.0 + 1e-9 {
             let keys = ["dataset.train", "dataset.validation", "dataset.test"];
             let message = format!("training, validation and test fractions sum to {sum:.4}, more than the whole");
-            self.error(&keys, message, "defaults: train = 0.8, validation = 0.1, test = 0.1");
+            let help = self.smaller_parts(sum);
+            self.error(&keys, message, help);
+        }
+    }
+
+    /// What to do about fractions of a sum above 1: those that are left out give way, where there is room for them.
+    fn smaller_parts(&self, sum: f64) -> String {
+        let fractions = self.spec.dataset.parts().into_iter().filter_map(|(part, amount)| match amount {
+            Amount::Fraction(value) => Some((part, *value)),
+            Amount::Rows(_) | Amount::Fresh(_) | Amount::File(_) => None,
+        });
+        let (said, left_out): (Vec<_>, Vec<_>) =
+            fractions.partition(|(part, _)| self.settings.get(&format!("dataset.{part}")).is_some());
+        let listed = |parts: &[(&str, f64)], value: &dyn Fn(f64) -> f64| {
+            parts.iter().map(|(part, of)| format!("`{part} = {}`", value(*of))).collect::<Vec<_>>().join(", ")
+        };
+        // To a ten-thousandth, and never too much.
+        let rounded = |value: f64| (value * 1e4 + 1e-6).floor() / 1e4;
+        let room = 1.0 - said.iter().map(|(_, value)| value).sum::<f64>();
+        let share = rounded(room / left_out.len().max(1) as f64);
+        let excess = (1e4 * (sum - 1.0)).round() / 1e4;
+        let said: Vec<String> = said.iter().map(|(part, _)| format!("`{part}`")).collect();
+        let said = said.join(", ") + if said.len() > 1 { ", together," } else { "" };
+        let defaults = match left_out.is_empty() {
+            true => String::new(),
+            false => format!("what is left out counts as {}: ", listed(&left_out, &|value| value)),
+        };
+        match !left_out.is_empty() && share > 0.0 {
+            true => format!("{defaults}add {}, or lower {said} by {excess}", listed(&left_out, &|_| share)),
+            false => format!("{defaults}lower {said} by {excess}"),
         }
     }
 

@@ -30,10 +30,11 @@ pub fn log_prob(flow: &mut dyn Flow, rows: &Matrix, space: &Preprocessing) -> Re
     Ok(all)
 }
 
-/// What to say of rows whose `log_prob` is not finite: how many, and which come first.
-pub fn not_finite(log_prob: &[f64]) -> Option<String> {
+/// What to say of rows whose `log_prob` is not finite: how many, and which come first. `places`: which rows of their file they all
+/// are, from 0.
+pub fn not_finite(log_prob: &[f64], places: impl Iterator<Item = usize>) -> Option<String> {
     const SHOWN: usize = 5;
-    let rows = log_prob.iter().zip(1..).filter(|(value, _)| !value.is_finite()).map(|(_, row)| row);
+    let rows = log_prob.iter().zip(places).filter(|(value, _)| !value.is_finite()).map(|(_, row)| row + 1);
     let rows: Vec<usize> = rows.collect();
     let first = rows.iter().take(SHOWN).map(usize::to_string).collect::<Vec<_>>().join(", ");
     let (plural, more) = (if rows.len() > 1 { "s" } else { "" }, if rows.len() > SHOWN { ", …" } else { "" });
@@ -94,14 +95,14 @@ mod tests {
     #[test]
     fn rows_without_a_finite_score_are_counted_and_the_first_of_them_named() {
         let (nan, low) = (f64::NAN, f64::NEG_INFINITY);
-        assert_eq!(not_finite(&[0.5, -3.0]), None);
+        assert_eq!(not_finite(&[0.5, -3.0], 0..), None);
         let cases: [(&[f64], &str); 3] = [
             (&[0.5, nan], "in 1 of 2 rows (row 2, counted from 1)"),
             (&[0.5, nan, -3.0, low], "in 2 of 4 rows (rows 2, 4, counted from 1)"),
             (&[nan; 9], "in 9 of 9 rows (rows 1, 2, 3, 4, 5, …, counted from 1)"),
         ];
         for (log_prob, expected) in cases {
-            let text = not_finite(log_prob).expect("something to say");
+            let text = not_finite(log_prob, 0..).expect("something to say");
             assert!(text.contains(expected), "{text}");
         }
     }

@@ -132,3 +132,69 @@ fn a_file_to_score_is_read_as_the_command_line_says() {
     score("good.txt --format csv", "none.csv").expect(2).says(&["set `delimiter = ';'` and `decimal = ','`"]);
     score("good.csv --decimal x", "none.csv").expect(2).says(&["it is `.` or `,`"]);
 }
+
+/// 200 rows of numbers and words; of `turbidity` two cells are neither numbers nor missing.
+fn lakes() -> String {
+    let row = |i: usize| {
+        let depth = (i as f64 * 0.37).sin() + (i as f64 * 1.7).cos();
+        let turbidity = match i {
+            49 => "<0.5".to_owned(),
+            120 => "n.d.".to_owned(),
+            _ => (depth.exp() + 0.1).to_string(),
+        };
+        format!("S{i},{depth},{turbidity},{}\n", ["spring", "summer", "autumn", "winter"][i % 4])
+    };
+    (0..200).fold("sample_id,depth,turbidity,season\n".to_owned(), |text, i| text + &row(i))
+}
+
+#[test]
+fn a_few_cells_that_are_no_numbers_are_counted_and_few_words_are_known_for_classes() {
+    let here = Workplace::new();
+    here.write("lakes.csv", lakes());
+    let told = here.runner("init --data lakes.csv").expect(0).stdout;
+    for part in [
+        "`turbidity` is left out: 2 of 200 cells are no numbers, first `<0.5` in row 50 (line 51)",
+        "left out, for it is text: `sample_id`, `season`",
+        "`season` has 4 different words: named in `context`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("`sample_id` has"), "{told}");
+    here.runner("check lakes.toml").expect(0);
+}
+
+#[test]
+fn a_cell_is_told_by_what_its_column_holds() {
+    let here = Workplace::new();
+    here.write("lakes.csv", lakes());
+    let check = |drop: &str, more: &str| {
+        here.write("a.toml", format!("[dataset]\npath = \"lakes.csv\"\ndrop = [{drop}]\n{more}"));
+        here.runner("check a.toml").expect(2)
+    };
+    check("\"sample_id\", \"season\"", "").says(&[
+        "row 50 (line 51), column `turbidity`: `<0.5` is not a number, as 2 of 200 cells of the column",
+        "empty them and set `missing = \"drop\"`",
+    ]);
+    check("\"sample_id\", \"turbidity\"", "").says(&["the column has 4 different words", "`dataset.context`"]);
+    check("\"season\", \"turbidity\"", "").says(&["if the column is text, leave it out with `drop`"]);
+    here.write("lakes.csv", table(43, "-99,2,3").as_slice());
+    check("\"b\"", "transform = { a = { kind = \"log\", low = -1 } }").says(&[
+        "row 42 (line 43), column `a`: -99 is not above -1, as the column's transform, log, needs",
+        "set `missing = \"drop\"`",
+    ]);
+}
+
+#[test]
+fn a_data_file_in_place_of_a_spec_and_a_misspelt_path_are_told_once() {
+    let here = Workplace::new();
+    here.write("lakes.csv", lakes());
+    here.write("lakes.toml", "[dataset]\npath = \"lake.csv\"\n");
+    for command in ["check lakes.csv", "lakes.csv", "plan lakes.csv"] {
+        let told = here.runner(command).expect(2);
+        assert_eq!(told.stderr.matches("error").count(), 1, "{}", told.stderr);
+        told.says(&["`lakes.csv` is a data file, not a spec", "`runner init --data lakes.csv` writes a spec for it"]);
+    }
+    here.runner("check lake.toml").expect(2).says(&["did you mean `lakes.toml`?"]);
+    here.runner("check lakes.toml").expect(2).says(&["there is no file `lake.csv`", "did you mean `lakes.csv`?"]);
+    here.runner("init --data lake.csv other").expect(2).says(&["did you mean `lakes.csv`?"]);
+}

@@ -15,6 +15,7 @@ mod disk;
 mod earlier;
 mod editor;
 mod elsewhere;
+mod gaps;
 mod halving;
 mod images;
 mod names;

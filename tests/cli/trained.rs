@@ -239,7 +239,9 @@ fn dequantised_and_stretched_bytes_have_a_density_that_integrates_to_one_and_sam
     let test_nll = manifest(&folder)["summary"]["test_nll"].as_f64().expect("a number");
     assert!((mean + test_nll).abs() < 0.5, "{mean} against {test_nll}");
     here.write("beyond.csv", "pixel_0_0,pixel_0_1\n1,2\n300,1\n");
-    here.runner(&format!("score {run} --data beyond.csv -o no.parquet"))
-        .expect(2)
-        .says(&["row 2, column `pixel_0_0`: 300 is outside the bounds"]);
+    here.runner(&format!("score {run} --data beyond.csv -o beyond.parquet"))
+        .expect(0)
+        .says(&["1 of 2 rows", "row 2 (line 3), column `pixel_0_0`: 300 with its noise is not between 0 and 256"]);
+    let beyond = numbers(&parquet(here.path("beyond.parquet")), "log_prob");
+    assert!(beyond[0].is_finite() && beyond[1] == f64::NEG_INFINITY, "{beyond:?}");
 }

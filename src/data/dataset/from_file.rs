@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parts::{Part, Parts};
+use super::parts::{Part, Parts, options};
 use super::{Dataset, Train};
 use crate::data::context::{Context, Given};
 use crate::data::error::{CellProblem, DataError, Place, near_names};
@@ -10,7 +10,7 @@ use crate::data::logit::Logit;
 use crate::data::preprocessing::Preprocessing;
 use crate::data::provenance::{DataFile, Provenance};
 use crate::data::quote::quoted;
-use crate::data::read::Watch;
+use crate::data::read::{Input, Watch, line_of};
 use crate::data::review::review;
 use crate::data::transform::Transform;
 use crate::data::weights::EffectiveRows;
@@ -57,7 +57,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
                 Some(transform) => CellProblem::OutsideSupport { value, step: steps[column], transform },
                 None => CellProblem::OutOfBounds { value, low, high },
             };
-            return Err(part.fault(row, &columns[column], problem));
+            return Err(part.fault(spec, row, &columns[column], problem));
         }
     }
     let bent: Vec<bool> = transforms.iter().map(|transform| transform.is_some() || spec.logit.is_some()).collect();
@@ -97,7 +97,7 @@ pub fn load(spec: &spec::Dataset, folder: &Path, watch: &Watch) -> Result<(Datas
             Some(place) => {
                 let (row, column) = (place / names.len(), place % names.len());
                 let problem = CellProblem::TooFar(part.rows.row(row)[column]);
-                Err(part.fault(row, &names[column], problem))
+                Err(part.fault(spec, row, &names[column], problem))
             }
             None => Ok(model),
         }
@@ -139,8 +139,10 @@ fn told(name: &str, effective: EffectiveRows, of: &Provenance) -> String {
 
 impl Part {
     /// A value in row `row` of the part that cannot be learned from.
-    fn fault(&self, row: usize, column: &str, problem: CellProblem) -> DataError {
-        let place = Place { path: self.path.clone(), row: self.numbers[row], line: None, column: column.to_owned() };
+    fn fault(&self, spec: &spec::Dataset, row: usize, column: &str, problem: CellProblem) -> DataError {
+        let (path, row) = (self.path.clone(), self.numbers[row]);
+        let line = line_of(&Input::file(&path), &options(spec, &path), row);
+        let place = Place { path, row, line, column: column.to_owned() };
         DataError::Cell { place, problem }
     }
 }

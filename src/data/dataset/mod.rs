@@ -309,7 +309,7 @@ mod tests {
         assert!(load(&spec::Dataset { dequantize: counts, ..with("zero.csv", log("b")) }, folder.path(), 10).is_ok());
         let dropped = spec::Dataset { drop: vec!["b".into()], ..with("good.csv", log("b")) };
         for (spec, expected) in [
-            (with("zero.csv", log("b")), "zero.csv`, row 42, column `b`: 0 is not above 0"),
+            (with("zero.csv", log("b")), "zero.csv`, row 42 (line 43), column `b`: 0 is not above 0"),
             (with("good.csv", log("bb")), "names `bb`, which is no column learned from"),
             (dropped, "no column learned from"),
         ] {

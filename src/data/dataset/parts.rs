@@ -237,7 +237,7 @@ fn other_columns(path: &Path, expected: &[String], found: &[String]) -> DataErro
 }
 
 /// How to read the file of a part: as the spec says, but for the delimiter where the file is a text of another kind than the first.
-fn options(spec: &spec::Dataset, path: &Path) -> ReadOptions {
+pub(super) fn options(spec: &spec::Dataset, path: &Path) -> ReadOptions {
     let first = spec.files().first().and_then(|(_, first)| FileFormat::of(first));
     let options = ReadOptions::from(spec);
     match spec.format.is_none() && FileFormat::of(path) != first {

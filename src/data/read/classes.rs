@@ -2,17 +2,17 @@
 
 use polars::prelude::{DataType, Series};
 
-use super::{Columns, ReadOptions, Source, Table, typed};
+use super::{Columns, Incomplete, ReadOptions, Source, Table, typed};
 use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
-use crate::spec::{ColumnName, Missing};
+use crate::spec::ColumnName;
 
 /// A column of words.
 pub struct Words {
     /// Where it stands among those of the context.
     at: usize,
     name: String,
-    /// For every row the number of its word; NaN where there is none and such rows are to be dropped.
+    /// For every row the number of its word; NaN where there is none and such rows are not refused.
     numbers: Vec<f64>,
     /// The words, in the order in which they come.
     words: Vec<String>,
@@ -20,17 +20,17 @@ pub struct Words {
 
 /// Those of the context that hold words.
 pub fn words(source: &Source, columns: Columns) -> Result<Vec<Words>, DataError> {
-    let all = columns(source)?;
-    let names: Vec<String> = all.iter().map(|column| column.name().to_string()).collect();
     let selection = &source.options.selection;
-    let chosen = selection.resolve(source.path, &names)?;
-    let after = selection.context.len() + usize::from(selection.weight.is_some());
-    let context = &chosen[chosen.len() - after..][..selection.context.len()];
+    let of_context = |names: &[String]| {
+        let chosen = selection.resolve(source.path, names)?;
+        let after = selection.context.len() + usize::from(selection.weight.is_some());
+        Ok(chosen[chosen.len() - after..][..selection.context.len()].to_vec())
+    };
     let mut found = Vec::new();
-    for (at, &column) in context.iter().enumerate() {
-        let cells = typed(all[column].clone(), source.options.decimal);
+    for (at, cells) in columns(source, &of_context)?.into_iter().enumerate() {
+        let cells = typed(cells, source.options.decimal);
         if *cells.dtype() == DataType::String {
-            found.push(numbered(source, at, &names[column], &cells)?);
+            found.push(numbered(source, at, cells.name(), &cells)?);
         }
     }
     Ok(found)
@@ -47,7 +47,7 @@ fn numbered(source: &Source, at: usize, name: &str, cells: &Series) -> Result<Wo
                 words.push(word.to_owned());
                 (words.len() - 1) as f64
             }),
-            None if source.options.missing == Missing::Drop => f64::NAN,
+            None if source.options.incomplete != Incomplete::Refused => f64::NAN,
             None => return Err(source.cell(row, name, CellProblem::Empty)),
         };
         numbers.push(number);

@@ -11,7 +11,7 @@ use super::pixels;
 use super::quote::quoted;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
-use crate::spec::{Decimal, Duplicates, FileFormat, Missing};
+use crate::spec::{Decimal, Duplicates, FileFormat};
 
 mod cifar;
 mod classes;
@@ -32,7 +32,7 @@ mod signature;
 
 pub use csv::typed;
 pub use input::Input;
-pub use options::ReadOptions;
+pub use options::{Incomplete, ReadOptions};
 pub use selection::Selection;
 
 /// Named columns of finite numbers.
@@ -105,33 +105,43 @@ struct Source<'a> {
     watch: &'a Watch,
 }
 
-/// Reads all columns of a file.
-type Columns = fn(&Source) -> Result<Vec<Series>, DataError>;
+/// On which line of a text a row stands, both from 1.
+type Line = fn(&Source, usize) -> Result<Option<usize>, DataError>;
+
+/// Tells, by the names of all columns of a file, the places of those that are wanted.
+type Wanted<'a> = &'a dyn Fn(&[String]) -> Result<Vec<usize>, DataError>;
+
+/// Reads the columns of a file that are wanted, in that order; what others hold does not matter.
+type Columns = fn(&Source, Wanted) -> Result<Vec<Series>, DataError>;
 
 struct Reader {
     format: FileFormat,
     read: fn(&Source) -> Result<Table, DataError>,
-    /// All columns as they are in the file; `None`: they are numbers, which `read` gives.
+    /// Columns as they are in the file; `None`: they are numbers, which `read` gives.
     columns: Option<Columns>,
+    /// `None`: it has no lines.
+    line: Option<Line>,
 }
 
 const READERS: &[Reader] = &[
     Reader {
         format: FileFormat::Csv,
         read: |source| csv::read(source, b','),
-        columns: Some(|source| csv::columns(source, b',')),
+        columns: Some(|source, wanted| csv::columns(source, b',', wanted)),
+        line: Some(|source, row| csv::line_of(source, b',', row)),
     },
     Reader {
         format: FileFormat::Tsv,
         read: |source| csv::read(source, b'\t'),
-        columns: Some(|source| csv::columns(source, b'\t')),
+        columns: Some(|source, wanted| csv::columns(source, b'\t', wanted)),
+        line: Some(|source, row| csv::line_of(source, b'\t', row)),
     },
-    Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns) },
-    Reader { format: FileFormat::Npy, read: npy::read, columns: None },
-    Reader { format: FileFormat::Npz, read: npz::read, columns: None },
-    Reader { format: FileFormat::Idx, read: idx::read, columns: None },
-    Reader { format: FileFormat::Cifar, read: cifar::read, columns: None },
-    Reader { format: FileFormat::Images, read: images::read, columns: None },
+    Reader { format: FileFormat::Parquet, read: parquet::read, columns: Some(parquet::columns), line: None },
+    Reader { format: FileFormat::Npy, read: npy::read, columns: None, line: None },
+    Reader { format: FileFormat::Npz, read: npz::read, columns: None, line: None },
+    Reader { format: FileFormat::Idx, read: idx::read, columns: None, line: None },
+    Reader { format: FileFormat::Cifar, read: cifar::read, columns: None, line: None },
+    Reader { format: FileFormat::Images, read: images::read, columns: None, line: None },
 ];
 
 /// Reads the columns of `path` that `options` ask for; `watch` hears of it as it goes.
@@ -151,7 +161,11 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     let reader = reader_of(input, options)?;
     let source = Source { path, input, options, watch };
     let words = match reader.columns {
-        Some(columns) if !options.selection.context.is_empty() => classes::words(&source, columns)?,
+        Some(columns) if !options.selection.context.is_empty() => match classes::words(&source, columns) {
+            // The reader looks for the same columns, and knows whether the file names them.
+            Err(DataError::UnknownColumn { .. }) => Vec::new(),
+            words => words?,
+        },
         _ => Vec::new(),
     };
     let numbers = classes::without(options, &words);
@@ -165,7 +179,7 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
     }
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);
-    if options.missing == Missing::Drop {
+    if options.incomplete == Incomplete::LeftOut {
         rows::drop_missing(&mut table, path)?;
     }
     table.check_weights(path)?;
@@ -193,14 +207,39 @@ pub fn look(path: &Path, usual: char) -> Result<(char, Decimal), DataError> {
 /// # Errors
 /// As [`read_table`], and columns of a type that is not read.
 pub fn read_columns(input: &Input, options: &ReadOptions, watch: &Watch) -> Result<Vec<Series>, DataError> {
+    read_wanted(input, options, watch, &|names| Ok((0..names.len()).collect()))
+}
+
+/// The column `name` of `input` as [`read_columns`] has it; `None` where no column has the name.
+///
+/// # Errors
+/// As [`read_columns`].
+pub fn read_column(
+    input: &Input,
+    options: &ReadOptions,
+    name: &str,
+    watch: &Watch,
+) -> Result<Option<Series>, DataError> {
+    let place = |names: &[String]| Ok(names.iter().position(|other| other == name).into_iter().collect());
+    Ok(read_wanted(input, options, watch, &place)?.pop())
+}
+
+fn read_wanted(input: &Input, options: &ReadOptions, watch: &Watch, wanted: Wanted) -> Result<Vec<Series>, DataError> {
     let path = &*input.path;
     let reader = reader_of(input, options)?;
     if let Some(columns) = reader.columns {
-        return columns(&Source { path, input, options, watch });
+        return columns(&Source { path, input, options, watch }, wanted);
     }
     let table = (reader.read)(&Source { path, input, options, watch })?;
     let values = |column: usize| table.rows.iter_rows().map(|row| row[column]).collect::<Vec<f64>>();
-    Ok(table.columns.iter().enumerate().map(|(i, name)| Series::new(name.into(), values(i))).collect())
+    let series = |i: usize| Series::new(table.columns[i].as_str().into(), values(i));
+    Ok(wanted(&table.columns)?.into_iter().map(series).collect())
+}
+
+/// On which line of `input` its data row `row` stands, both from 1; `None` where it has no lines, or they cannot be read.
+pub fn line_of(input: &Input, options: &ReadOptions, row: usize) -> Option<usize> {
+    let line = reader_of(input, options).ok()?.line?;
+    line(&Source { path: &input.path, input, options, watch: &|_, _, _| {} }, row).ok()?
 }
 
 /// Who reads `input`, once its first bytes are known to be of that format.
@@ -272,7 +311,7 @@ impl Source<'_> {
         Err(DataError::Refused { path: self.path.to_owned(), problem })
     }
 
-    /// A number as read: finite, or NaN for a missing one whose row is to be dropped.
+    /// A number as read: finite, or NaN for a missing one whose row is not refused.
     fn value(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         self.options.or_missing(value.and_then(finite))
     }
@@ -290,7 +329,8 @@ impl Source<'_> {
         if rows == 0 || names.is_empty() {
             return Err(DataError::Empty { path: self.path.to_owned() });
         }
-        let chosen = self.options.selection.resolve(self.path, names)?;
+        let chosen = self.options.selection.resolve(self.path, names);
+        let chosen = chosen.map_err(|error| error.of_nameless(names.len(), None))?;
         let width = chosen.len();
         self.room_for(rows, width, 1)?;
         let mut matrix = Matrix::zeros(rows, width);
@@ -371,7 +411,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, "a,b\n1,2\n1,NA\n1,2\n-0,3\n0,3\n5,\n7,8\n").unwrap();
-        let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+        let options = ReadOptions { incomplete: Incomplete::LeftOut, ..ReadOptions::default() };
         let read = |options: &ReadOptions| read_table(&path, options, &|_, _, _| {}).unwrap();
         let table = read(&options);
         assert_eq!(table.rows.as_slice(), [1.0, 2.0, 1.0, 2.0, 0.0, 3.0, 0.0, 3.0, 7.0, 8.0]);

@@ -4,6 +4,27 @@ use super::Selection;
 use crate::data::error::CellProblem;
 use crate::spec::{self, Decimal, Duplicates, FileFormat, Missing};
 
+/// What becomes of rows with missing values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Incomplete {
+    /// The first one is an error.
+    #[default]
+    Refused,
+    /// They are left out.
+    LeftOut,
+    /// They stay in their places, NaN where a value is missing.
+    Kept,
+}
+
+impl From<Missing> for Incomplete {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Error => Self::Refused,
+            Missing::Drop => Self::LeftOut,
+        }
+    }
+}
+
 /// How to read a file. The default takes everything and guesses the rest.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReadOptions {
@@ -20,7 +41,7 @@ pub struct ReadOptions {
     /// What stands before the decimals of a number in a text.
     pub decimal: Decimal,
     /// What becomes of rows with missing values.
-    pub missing: Missing,
+    pub incomplete: Incomplete,
     /// What becomes of rows that equal an earlier one.
     pub duplicates: Duplicates,
     /// Most rows; `None`: all.
@@ -44,7 +65,7 @@ impl From<&spec::Dataset> for ReadOptions {
             header: spec.header,
             delimiter: spec.delimiter,
             decimal: spec.decimal.unwrap_or_default(),
-            missing: spec.missing.unwrap_or_default(),
+            incomplete: spec.missing.unwrap_or_default().into(),
             duplicates: spec.duplicates.unwrap_or_default(),
             rows: spec.rows,
             crop: spec.crop,
@@ -53,13 +74,13 @@ impl From<&spec::Dataset> for ReadOptions {
 }
 
 impl ReadOptions {
-    /// NaN in place of a missing value where its row is to be dropped.
+    /// NaN in place of a missing value where its row is not refused.
     ///
     /// # Errors
-    /// That of `value`, where it is another one or such rows are not dropped.
+    /// That of `value`, where it is another one or such rows are refused.
     pub fn or_missing(&self, value: Result<f64, CellProblem>) -> Result<f64, CellProblem> {
         match value {
-            Err(CellProblem::Empty | CellProblem::Missing(_)) if self.missing == Missing::Drop => Ok(f64::NAN),
+            Err(CellProblem::Empty | CellProblem::Missing(_)) if self.incomplete != Incomplete::Refused => Ok(f64::NAN),
             value => value,
         }
     }

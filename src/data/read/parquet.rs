@@ -2,7 +2,7 @@
 
 use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader, Series};
 
-use super::{Source, Table, rounded};
+use super::{Source, Table, Wanted, rounded};
 use crate::data::error::{CellProblem, DataError};
 use crate::data::quote::{as_toml, quoted};
 use crate::matrix::Matrix;
@@ -58,12 +58,17 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     Ok(Table { columns, rows, numbers: None, weights: None, context: Vec::new(), named: true, levels: None, warnings })
 }
 
-/// All columns as they are: numbers, booleans and text.
-pub fn columns(source: &Source) -> Result<Vec<Series>, DataError> {
+/// The columns `wanted` as they are: numbers, booleans and text.
+pub fn columns(source: &Source, wanted: Wanted) -> Result<Vec<Series>, DataError> {
     let damaged = |error: PolarsError| source.damaged("Parquet", error);
     let mut reader = ParquetReader::new(source.input.open()?);
     let schema = reader.schema().map_err(damaged)?;
-    for (name, field) in schema.iter() {
+    let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
+    let wanted: Vec<String> = wanted(&names)?.into_iter().map(|place| names[place].clone()).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    for (name, field) in wanted.iter().filter_map(|name| Some((name, schema.get(name)?))) {
         use ArrowDataType::{LargeUtf8, Utf8, Utf8View};
         if refusal(&field.dtype, name).is_some() && !matches!(field.dtype, Utf8 | LargeUtf8 | Utf8View) {
             let (path, column, found) = (source.path.to_owned(), name.to_string(), format!("{:?} values", field.dtype));
@@ -72,8 +77,9 @@ pub fn columns(source: &Source) -> Result<Vec<Series>, DataError> {
             return Err(DataError::ColumnType { path, column, found, hint: hint.to_owned() });
         }
     }
-    let frame = reader.finish().map_err(damaged)?;
-    Ok(frame.columns().iter().map(|column| column.as_materialized_series().clone()).collect())
+    let frame = reader.with_columns(Some(wanted.clone())).finish().map_err(damaged)?;
+    let column = |name: &String| Ok(frame.column(name).map_err(damaged)?.as_materialized_series().clone());
+    wanted.iter().map(column).collect()
 }
 
 /// What to do about a column that cannot be read; `None` if it can. Asked before reading, because polars panics on some
@@ -81,7 +87,7 @@ pub fn columns(source: &Source) -> Result<Vec<Series>, DataError> {
 fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
     use ArrowDataType::{
         Boolean, Decimal, Decimal32, Decimal64, Decimal256, Float16, Float32, Float64, Int8, Int16, Int32, Int64,
-        Int128, UInt8, UInt16, UInt32, UInt64, UInt128,
+        Int128, LargeUtf8, UInt8, UInt16, UInt32, UInt64, UInt128, Utf8, Utf8View,
     };
     match dtype {
         Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 => None,
@@ -89,6 +95,11 @@ fn refusal(dtype: &ArrowDataType, column: &str) -> Option<String> {
         Int128 | UInt128 | Decimal(..) | Decimal32(..) | Decimal64(..) | Decimal256(..) => {
             Some("store it as Float64: wider integers and decimals are not read".into())
         }
+        Utf8 | LargeUtf8 | Utf8View => Some(format!(
+            "only numbers can be learned: leave it out with `drop = [{0}]`, or, where its words are classes, name it in \
+             `dataset.context = [{0}]`, for a density given the class",
+            as_toml(column)
+        )),
         _ => Some(format!("only numbers can be learned: leave it out with `drop = [{}]`", as_toml(column))),
     }
 }

@@ -48,6 +48,7 @@ impl Selection {
                 path: path.to_owned(),
                 column: column.clone(),
                 hint: near_names(column, names.iter().map(String::as_str)),
+                nameless: None,
             })
         };
         twice(names)?;

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::str::FromStr;
 
-use polars::prelude::Series;
+use polars::prelude::{NamedFrom, Series};
 
 use super::error::DataError;
 use crate::atomic::{WriteError, write_view};
@@ -21,7 +21,7 @@ pub enum Column {
     F32(Vec<f32>),
     /// 64-bit floats.
     F64(Vec<f64>),
-    /// Values of any type, copied from another file.
+    /// Values of any type, copied from another file, or some of them missing.
     Copied(Series),
 }
 
@@ -44,6 +44,22 @@ impl Column {
 impl From<Vec<f32>> for Column {
     fn from(values: Vec<f32>) -> Self {
         Self::F32(values)
+    }
+}
+
+/// Values some of which may be missing: empty cells, nulls or NaN, as the format has it.
+impl From<Vec<Option<f32>>> for Column {
+    fn from(values: Vec<Option<f32>>) -> Self {
+        let whole: Option<Vec<f32>> = values.iter().copied().collect();
+        whole.map_or_else(|| Self::Copied(Series::new("".into(), values)), Self::F32)
+    }
+}
+
+/// Values some of which may be missing: empty cells, nulls or NaN, as the format has it.
+impl From<Vec<Option<f64>>> for Column {
+    fn from(values: Vec<Option<f64>>) -> Self {
+        let whole: Option<Vec<f64>> = values.iter().copied().collect();
+        whole.map_or_else(|| Self::Copied(Series::new("".into(), values)), Self::F64)
     }
 }
 

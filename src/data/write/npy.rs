@@ -4,7 +4,7 @@
 use std::io;
 
 use npyz::{AutoSerialize, WriterBuilder};
-use polars::prelude::Series;
+use polars::prelude::{DataType, Series};
 
 use super::{Blocks, Column, Sink};
 use crate::data::pixels;
@@ -12,7 +12,11 @@ use crate::shape::Shape;
 
 pub fn write(sink: Sink, table: Blocks) -> io::Result<()> {
     let mut blocks = table.blocks.peekable();
-    let is_single = |column: &Column| matches!(column, Column::F32(_));
+    let is_single = |column: &Column| match column {
+        Column::F32(_) => true,
+        Column::F64(_) => false,
+        Column::Copied(values) => *values.dtype() == DataType::Float32,
+    };
     let single = matches!(blocks.peek(), Some(Ok(columns)) if columns.iter().all(is_single));
     let shape = match pixels::shape(table.names) {
         Shape { height, width, channels: 1 } if height * width > 1 => vec![table.rows, height, width],

@@ -7,25 +7,27 @@ use polars::prelude::{NamedFrom, Series};
 use super::number::{is_missing, number};
 use super::{header, text, way};
 use crate::data::error::DataError;
-use crate::data::read::Source;
+use crate::data::read::{Source, Wanted};
 use crate::spec::Decimal;
 
-/// Every column of the file, cell by cell as it stands there, those of words too.
-pub fn columns(source: &Source, delimiter: u8) -> Result<Vec<Series>, DataError> {
+/// The columns `wanted`, cell by cell as they stand there, those of words too.
+pub fn columns(source: &Source, delimiter: u8, wanted: Wanted) -> Result<Vec<Series>, DataError> {
     let bytes = source.contents()?;
     let damaged = |problem: String| source.damaged("CSV", problem);
     let text = text::decode(&bytes).map_err(|problem| damaged(problem.to_owned()))?;
     let (rest, way) = way(&text.bytes, source.options, delimiter);
     let header::Top { names, mut rows, .. } = header::read(rest, way, source.options.header).map_err(damaged)?;
-    let mut cells: Vec<Vec<Option<String>>> = vec![Vec::new(); names.len()];
+    let wanted = wanted(&names)?;
+    let mut cells: Vec<Vec<Option<String>>> = vec![Vec::new(); wanted.len()];
     rows.skip_blank_lines();
     while !rows.rest.is_empty() {
         let row = rows.row();
-        let mut row = row.iter().map(|cell| (!cell.is_empty()).then(|| String::from_utf8_lossy(cell).into_owned()));
-        cells.iter_mut().for_each(|column| column.push(row.next().flatten()));
+        let cell = |place: usize| row.get(place).filter(|cell| !cell.is_empty());
+        let word = |place: usize| cell(place).map(|cell| String::from_utf8_lossy(cell).into_owned());
+        cells.iter_mut().zip(&wanted).for_each(|(column, &place)| column.push(word(place)));
         rows.skip_blank_lines();
     }
-    Ok(names.iter().zip(cells).map(|(name, cells)| Series::new(name.into(), cells)).collect())
+    Ok(wanted.iter().zip(cells).map(|(&place, cells)| Series::new(names[place].as_str().into(), cells)).collect())
 }
 
 /// A column of words as numbers, where it holds nothing else and no digit is lost: `007` and names of 20 digits stay words.

@@ -10,16 +10,22 @@ mod header;
 mod number;
 mod pieces;
 mod scanner;
+mod strays;
 mod text;
 
 use self::guess::Way;
 use self::pieces::{Layout, scan};
+use self::scanner::Scanner;
 use super::{ReadOptions, Source, Table, rounded, signature};
 use crate::data::error::{CellProblem, DataError};
 use crate::matrix::Matrix;
 use crate::spec::{Decimal, FileFormat};
 
 pub use self::columns::{columns, typed};
+
+/// What to do about a file whose first line is a row.
+const NAMELESS: &str =
+    ": its first line names no columns, and they are looked for by name; put a line of names above its rows";
 
 /// Reads the chosen columns. `delimiter`: what separates cells where the options do not say. The first line is the header
 /// where they say so, or else unless it looks like a row.
@@ -44,7 +50,10 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     }
     let mut warnings: Vec<String> = text.warning.map(str::to_owned).into_iter().chain(top.warnings).collect();
     warnings.iter_mut().for_each(|warning| *warning = format!("`{}` {warning}", path.display()));
-    let chosen = options.selection.resolve(path, &names)?;
+    let chosen = options.selection.resolve(path, &names).map_err(|error| match top.named {
+        true => error,
+        false => error.of_nameless(names.len(), Some(NAMELESS)),
+    })?;
     let mut slots = vec![None; names.len()];
     chosen.iter().enumerate().for_each(|(slot, &column)| slots[column] = Some(slot));
 
@@ -56,8 +65,18 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     let layout = Layout { slots: &slots, width: chosen.len(), delimiter: way.delimiter, decimal: way.decimal };
     for piece in scan(top.rows.rest, &layout, source) {
         let piece = piece.map_err(|failure| {
-            let error = failure.at(path, &names, rows, lines);
-            if is_of_the_format(&error) { better().unwrap_or(error) } else { error }
+            let mut error = failure.at(path, &names, rows, lines);
+            if is_of_the_format(&error)
+                && let Some(better) = better()
+            {
+                return better;
+            }
+            if let DataError::Cell { place, problem: CellProblem::Text { strays, .. } } = &mut error
+                && let Some(column) = names.iter().position(|name| *name == place.column)
+            {
+                *strays = Some(Box::new(strays::count(Scanner { ..top.rows }, column, way.decimal)));
+            }
+            error
         })?;
         rows += piece.values.len() / chosen.len();
         lines += piece.lines;
@@ -83,6 +102,21 @@ pub fn read(source: &Source, delimiter: u8) -> Result<Table, DataError> {
     })
 }
 
+/// On which line a data row stands, both from 1; `None`: the text ends before it.
+pub fn line_of(source: &Source, delimiter: u8, row: usize) -> Result<Option<usize>, DataError> {
+    let bytes = source.contents()?;
+    let text = text::decode(&bytes).map_err(|problem| source.damaged("CSV", problem))?;
+    let (rest, way) = way(&text.bytes, source.options, delimiter);
+    let top = header::read(rest, way, source.options.header).map_err(|problem| source.damaged("CSV", problem))?;
+    let mut rows = top.rows;
+    rows.skip_blank_lines();
+    for _ in 1..row {
+        rows.row();
+        rows.skip_blank_lines();
+    }
+    Ok((!rows.rest.is_empty()).then_some(rows.line))
+}
+
 /// What separates the cells of the file and stands before its decimals, as its first rows look; `delimiter`: where they do not
 /// speak against it.
 pub fn look(source: &Source, delimiter: u8) -> Result<(char, Decimal), DataError> {
@@ -103,7 +137,7 @@ fn way<'a>(text: &'a [u8], options: &ReadOptions, delimiter: u8) -> (&'a [u8], W
 
 /// Whether another delimiter or decimal sign may be the remedy.
 fn is_of_the_format(error: &DataError) -> bool {
-    matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text(..), .. })
+    matches!(error, DataError::Ragged { .. } | DataError::Cell { problem: CellProblem::Text { .. }, .. })
 }
 
 /// The delimiter that a first line `sep=;` tells, as Excel writes and reads it, and the text below that line.
@@ -117,8 +151,8 @@ fn excel_delimiter(text: &[u8]) -> Option<(&[u8], u8)> {
 mod tests {
     use super::pieces::PIECE;
     use super::*;
+    use crate::data::read::Incomplete;
     use crate::data::read::{Selection, read_table};
-    use crate::spec::Missing;
     use std::io::Write;
 
     fn parse_as(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Table, String> {
@@ -217,7 +251,7 @@ mod tests {
         for text in ["NA,2\n3,4\n", ",2\n3,4\n", "nan,2\n3,4\n"] {
             let error = parse(text).unwrap_err();
             assert!(error.contains("row 1 (line 1), column `x1`"), "{text:?}: {error}");
-            let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+            let options = ReadOptions { incomplete: Incomplete::LeftOut, ..ReadOptions::default() };
             let table = parse_as("a.csv", text.as_bytes(), &options).unwrap();
             assert_eq!((table.columns, table.rows.as_slice()), (vec!["x1".into(), "x2".into()], &[3.0, 4.0][..]));
             let expected = ["no header", "1 of 2 rows have missing values"];
@@ -317,7 +351,7 @@ mod tests {
             assert!(message.contains(expected) && message.len() < 600, "{message}");
             assert!(!message.contains('\u{1b}'), "{message:?}");
         }
-        let options = ReadOptions { missing: Missing::Drop, ..ReadOptions::default() };
+        let options = ReadOptions { incomplete: Incomplete::LeftOut, ..ReadOptions::default() };
         let message = parse_as("a.csv", b"a,b\n1,\n2,NA\n", &options).unwrap_err();
         assert!(message.contains("nothing stands in `b`: leave out such columns with `drop = [\"b\"]`"), "{message}");
     }

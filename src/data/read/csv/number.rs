@@ -1,6 +1,6 @@
 //! From a cell to a number, or what it is instead.
 
-use crate::data::error::CellProblem;
+use crate::data::error::{CellProblem, TEXT};
 use crate::spec::Decimal;
 
 /// What stands for a missing value, in lower case.
@@ -18,7 +18,7 @@ pub fn value(cell: &[u8], decimal: Decimal) -> Result<f64, CellProblem> {
         Some(value) if value.is_infinite() => Err(CellProblem::Infinite(text())),
         _ if cell.is_empty() => Err(CellProblem::Empty),
         _ if is_missing(cell) => Err(CellProblem::Missing(text())),
-        _ => Err(CellProblem::Text(text(), remedy(&text(), decimal))),
+        _ => Err(CellProblem::Text { cell: text(), remedy: remedy(&text(), decimal), strays: None }),
     }
 }
 
@@ -50,7 +50,7 @@ fn remedy(text: &str, decimal: Decimal) -> &'static str {
     let is_made_of = |more: &str| text.chars().all(|c| c.is_ascii_digit() || more.contains(c));
     let is_separator = |c: char| matches!(c, '_' | '\'' | '’') || c.is_whitespace();
     match decimal {
-        _ if !has_digits => "if the column is text, leave it out with `drop`",
+        _ if !has_digits => TEXT,
         Decimal::Point if text.contains(',') && is_made_of("+-.,eE") => {
             "if its comma is a decimal one, set `decimal = ','`; thousands are written without separators"
         }
@@ -69,7 +69,7 @@ fn remedy(text: &str, decimal: Decimal) -> &'static str {
         _ if is_made_of("-/.:+TZ ") && text.contains(['-', '/', ':', '.']) => {
             "if it is a date or a time, write it as a number, or leave the column out with `drop`"
         }
-        _ => "if the column is text, leave it out with `drop`",
+        _ => TEXT,
     }
 }
 
