@@ -29,7 +29,7 @@ pub(super) fn section(id: &'static str, head: &'static str, body: Option<Markup>
 }
 
 /// The whole document; `data`: what the script reads.
-pub(super) fn page(report: &Report, summary: Markup, sections: &[Section], data: &serde_json::Value) -> String {
+pub(super) fn page(report: &Report, summary: Markup, sections: &[&Section], data: &serde_json::Value) -> String {
     let style = format!("{UPLOT_STYLE}\n{STYLE}");
     let script = format!("/* uPlot\n{UPLOT_LICENCE}*/\n{UPLOT}\n{SCRIPT}");
     // No text in JSON can end the element it stands in.

@@ -102,7 +102,7 @@ impl Report<'_> {
         ];
         let data = serde_json::json!({ "curves": curves.data(), "axes": parallel.map(|it| it.data()) });
         let page = |sections: &[Option<_>]| {
-            let there: Vec<_> = sections.iter().flatten().cloned().collect();
+            let there: Vec<_> = sections.iter().flatten().collect();
             document::page(self, summary::summary(self, &names), &there, &data)
         };
         // Pictures take what the rest leaves.
