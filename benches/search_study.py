@@ -38,7 +38,8 @@ METHODS = {
     "TPE": ["sweep.method=tpe"],
     "halving, 27 candidates": halving(27, "sobol"),
     "halving, 81 candidates": halving(81, "sobol"),
-    "halving + TPE, 81 candidates": halving(81, "tpe"),
+    # Three rounds of 27, each halved by itself.
+    "halving + TPE, 81 candidates": [*halving(81, "tpe"), "sweep.startup=27", "sweep.round=27"],
     "Optuna TPE": None,
     "Optuna TPE + median pruner": None,
     "halving, 243 candidates": halving(243, "sobol"),

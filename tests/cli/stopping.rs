@@ -119,6 +119,25 @@ fn a_signal_saves_and_the_same_command_goes_on_to_the_same_numbers() {
     }
 }
 
+/// Averaged weights, running statistics, the noise of dropout, and what the density is given.
+#[test]
+fn a_conditional_run_with_all_that_a_flow_keeps_goes_on_to_the_same_numbers() {
+    let here = workplace();
+    let given = LONG.replace("name = \"moons\"", "name = \"moons\"\ncondition = true");
+    let kept = "network = \"residual\"\ndropout = 0.1\nmixing = \"lu\"\nnormalization = \"batch\"\nwidth = 16";
+    here.write("long.toml", given.replace("width = 16", kept).replace("steps = 4_000", "steps = 1_000\nema = 0.9"));
+    undisturbed(&here, "0");
+    let mut running = Running::start(&here, "long.toml");
+    running.until(0, 5);
+    send("-TERM", &running.child);
+    assert_eq!(running.end().0, Some(75));
+    here.runner("long.toml").expect(0).says(&["resumed at step"]);
+    let [run, expected] = ["results/long", "undisturbed/long"].map(|results| here.run_folder(results, 0));
+    assert_same_numbers(&run, &expected);
+    let weights = |run: &Path| fs::read(run.join("checkpoints/best.safetensors")).expect("weights");
+    assert!(weights(&run) == weights(&expected), "other weights");
+}
+
 #[test]
 fn a_killed_run_goes_on_from_its_checkpoint_or_starts_over_to_the_same_numbers() {
     let here = workplace();
