@@ -9,7 +9,8 @@ use super::chart::{BEHIND, Chart, Series};
 use super::scale::{Scale, number, scale, word_of};
 
 /// One chart for every key that differs between the trials of `comparison`: each trial's mean with its standard error,
-/// and a line through the best trial at each value; words have no line, for nothing lies between them.
+/// and a line through the best trial at each value. Words have no line, for nothing lies between them; nor have values drawn from a
+/// range, of which each has a trial of its own.
 pub fn swept_charts(title: &str, comparison: &Comparison) -> Vec<Chart> {
     let keys: BTreeSet<&String> = comparison.groups.iter().flat_map(|group| group.keys.keys()).collect();
     keys.into_iter().filter_map(|key| swept_chart(title, comparison, key)).collect()
@@ -42,8 +43,12 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
     best.dots.sort_by(|a, b| a.0.total_cmp(&b.0));
     // Groups come best first.
     let y = limits_of_best(&known.iter().map(|(_, group)| group.estimates[metric.name]).collect::<Vec<_>>());
+    let marked = marked(known.iter().map(|(value, _)| *value));
     if !matches!(scale, Scale::Words(_)) {
-        best.line = best.dots.clone();
+        match marked.is_empty() {
+            true => best.name = "trials".into(),
+            false => best.line = best.dots.clone(),
+        }
     }
     let mut notes = Vec::new();
     if !others.dots.is_empty() {
@@ -59,7 +64,6 @@ fn swept_chart(title: &str, comparison: &Comparison, key: &str) -> Option<Chart>
         let values = lost.into_iter().collect::<Vec<_>>().join(", ");
         notes.push(format!("not drawn, for want of a finished run: {values}"));
     }
-    let marked = marked(known.iter().map(|(value, _)| *value));
     Some(Chart {
         stem: key.to_owned(),
         title: title.to_owned(),
@@ -110,6 +114,26 @@ mod tests {
         assert_eq!(marked(values.iter()), expected);
         let many: Vec<toml::Value> = (0..13).map(|i| i.into()).collect();
         assert_eq!(marked(many.iter()), []);
+    }
+
+    #[test]
+    fn a_few_numbers_are_joined_and_many_are_not() {
+        let row = |depth: i64| Row {
+            experiment: "e".into(),
+            trial: format!("depth={depth}"),
+            seed: 0,
+            status: Status::Finished,
+            metrics: BTreeMap::from([("test_nll", 1.0 / depth as f64)]),
+            keys: BTreeMap::from([("model.depth".into(), depth.into())]),
+            data: None,
+            spec_hash: None,
+        };
+        for (values, name) in [(12, "best at each value"), (13, "trials")] {
+            let rows: Vec<Row> = (1..=values).map(row).collect();
+            let charts = swept_charts("e", &Comparison::new(&rows, &By::Trial, test_nll()));
+            assert_eq!(charts[0].series[0].name, name);
+            assert_eq!(charts[0].series[0].line.len(), if values == 12 { 12 } else { 0 });
+        }
     }
 
     #[test]
