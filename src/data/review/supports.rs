@@ -1,7 +1,7 @@
 //! Columns that a flow would learn more easily through a transform of their own.
 
 use super::Look;
-use crate::data::quote::as_toml_key;
+use crate::data::quote::{as_toml_key, quoted};
 use crate::data::transform::Transform;
 use crate::spec::TransformKind;
 
@@ -34,12 +34,12 @@ impl Look<'_> {
             true => format!("\"{}\"", word(found[0].1)),
             false => format!("{{ {} }}", found.iter().map(pair).collect::<Vec<_>>().join(", ")),
         };
-        let which = if found.len() == 1 { "a column" } else { "columns" };
+        let names = found.iter().map(|(column, ..)| quoted(&self.columns[*column])).collect::<Vec<_>>().join(", ");
+        let are = if found.len() == 1 { "is" } else { "are" };
         Some(format!(
-            "a normal fits {which} better by up to {most:.1} nats a row through a transform (for \
-             what is positive and skewed, near the \
-             ends of [0, 1], or of heavy tails), so a flow has less to learn, and its samples keep to their support: \
-             `transform = {asked}`"
+            "{names} {are} skewed, of heavy tails, or crowded at a bound: through a transform nearer to a normal, by up to {most:.1} \
+             nats a row, so that a flow has less to learn, and samples keep to what is possible; add `transform = {asked}` to \
+             `[dataset]`"
         ))
     }
 
@@ -91,7 +91,7 @@ mod tests {
             let heavy = (3.0 * normal(i, 2)).sinh() + 0.1;
             [normal(i, 3), (2.0 * normal(i, 0)).exp(), share, heavy]
         });
-        let line = "`transform = { x1 = \"log\", x2 = \"logit\", x3 = \"symlog\" }`";
+        let line = "add `transform = { x1 = \"log\", x2 = \"logit\", x3 = \"symlog\" }`";
         assert!(found.iter().any(|text| text.contains(line)), "{found:?}");
     }
 
