@@ -153,7 +153,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::data::read::{ReadOptions, Selection, read_table};
+    use crate::data::read::{ReadOptions, Selection, read_column, read_table};
     use crate::spec::ColumnName;
 
     fn parse(name: &str, bytes: &[u8]) -> Result<Table, String> {
@@ -193,6 +193,11 @@ mod tests {
             let options = ReadOptions { selection, ..ReadOptions::default() };
             read_table(&of_name(name), &options, &|_, _, _| {}).map_err(|error| error.to_string())
         };
+        let column = |name: &str| {
+            let input = Input::file(&of_name("t-images-idx3-ubyte"));
+            read_column(&input, &ReadOptions::default(), name, &|_, _, _| {}).unwrap()
+        };
+        assert_eq!(column(LABEL), None);
         let text = read("t-images-idx3-ubyte", &[]).unwrap_err();
         assert!(text.contains("t-labels-idx1-ubyte`, which is not there"), "{text}");
         let text = read("odd.idx", &[]).unwrap_err();
@@ -205,6 +210,9 @@ mod tests {
                 (Ok(table), None) => {
                     assert_eq!(table.weights.as_ref().unwrap(), &(LABEL.to_owned(), vec![3.0, 5.0]));
                     assert_eq!(table.rows.as_slice()[..7], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0]);
+                    let classes = column(LABEL).unwrap();
+                    assert_eq!(classes.f64().unwrap().into_no_null_iter().collect::<Vec<_>>(), [3.0, 5.0]);
+                    assert_eq!((column("pixel_0_1").unwrap().len(), column("lable")), (2, None));
                 }
                 (Err(text), Some(problem)) => assert!(text.contains(problem), "{text}"),
                 (read, _) => panic!("{read:?}"),

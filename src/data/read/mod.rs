@@ -11,7 +11,7 @@ use super::pixels;
 use super::quote::quoted;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
-use crate::spec::{Decimal, Duplicates, FileFormat};
+use crate::spec::{ColumnName, Decimal, Duplicates, FileFormat};
 
 mod cifar;
 mod classes;
@@ -221,7 +221,16 @@ pub fn read_column(
     watch: &Watch,
 ) -> Result<Option<Series>, DataError> {
     let place = |names: &[String]| Ok(names.iter().position(|other| other == name).into_iter().collect());
-    Ok(read_wanted(input, options, watch, &place)?.pop())
+    let mut options = options.clone();
+    let is_asked_by_name = reader_of(input, &options)?.columns.is_none();
+    if is_asked_by_name {
+        // Formats whose classes lie apart from the images look for those that are asked for.
+        options.selection = Selection { context: vec![ColumnName::Name(name.to_owned())], ..Selection::default() };
+    }
+    match read_wanted(input, &options, watch, &place) {
+        Err(DataError::UnknownColumn { .. } | DataError::Refused { .. }) if is_asked_by_name => Ok(None),
+        columns => Ok(columns?.pop()),
+    }
 }
 
 fn read_wanted(input: &Input, options: &ReadOptions, watch: &Watch, wanted: Wanted) -> Result<Vec<Series>, DataError> {
