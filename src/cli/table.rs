@@ -9,11 +9,11 @@ use super::output::tell;
 use super::reading::Reading;
 use crate::data::{
     CellProblem, Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_column,
-    read_columns, read_input, typed,
+    read_columns, read_columns_named, read_input, typed,
 };
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
-use crate::spec::ColumnName;
+use crate::spec::{ColumnName, FileFormat, counted};
 use crate::trial::SavedRun;
 
 /// The rows of `input`, its columns chosen by name in the order of `columns`, those of `context` behind them; NaN where a value is
@@ -80,13 +80,32 @@ fn has_words(context: &Context) -> bool {
     classes.any(|class| class.parse::<f64>().is_err())
 }
 
-/// The contexts in `path`, its columns found by name, a row each: shape `[rows, context]`.
+/// The contexts in `path`, a row each: shape `[rows, context]`. Its columns are found by name; those of an array, which has no names,
+/// stand in the run's order.
 pub(super) fn read_contexts(path: &Path, run: &SavedRun) -> Result<Matrix<f64>, Failure> {
     let wrong = |why: String| Failure::Usage(format!("`{}`: {why}", path.display()));
-    let found = read_columns(&Input::file(path), &ReadOptions::default(), &*loading(ProgressMode::Auto));
-    let found = found.map_err(Failure::usage)?;
-    let rows = found.first().map_or(0, |column| column.len());
     let columns = &run.context.columns;
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let (input, options, watch) = (Input::file(path), ReadOptions::default(), loading(ProgressMode::Auto));
+    let found = if FileFormat::of(path).is_none_or(FileFormat::has_names) {
+        read_columns_named(&input, &options, &names, &*watch).map_err(Failure::usage)?
+    } else {
+        let mut array = read_columns(&input, &options, &*watch).map_err(Failure::usage)?;
+        if array.len() != names.len() {
+            let (names, count) = (names.iter().map(|name| quoted(name)).collect::<Vec<_>>(), array.len());
+            return Err(wrong(format!(
+                "it has {} without names, and the run's density is conditional on {}: {}, in this order",
+                counted(count, "column"),
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        array.iter_mut().zip(&names).for_each(|(column, name)| {
+            column.rename((*name).into());
+        });
+        array
+    };
+    let rows = found.first().map_or(0, |column| column.len());
     let mut values = Matrix::zeros(rows, columns.len());
     for (i, column) in columns.iter().enumerate() {
         let cells = cells_of(column, &found).map_err(wrong)?;

@@ -35,8 +35,8 @@ pub use preprocessing::Preprocessing;
 pub use provenance::{DataFile, Provenance};
 pub(crate) use quote::{printable, quoted};
 pub use read::{
-    Incomplete, Input, ReadOptions, Selection, Table, Watch, line_of, read_column, read_columns, read_input,
-    read_table, typed,
+    Incomplete, Input, ReadOptions, Selection, Table, Watch, line_of, read_column, read_columns, read_columns_named,
+    read_input, read_table, typed,
 };
 pub use strays::Strays;
 pub use survey::{Holds, Survey};

@@ -59,6 +59,7 @@ fn stack(model: &Model, layout: Layout, seed: u64, scope: &mut Scope<'_>) -> Vec
         Some(steps) => stack.image(shape, &steps),
         None => stack.plain(shape.values()),
     }
+    stack.conditional_base(shape.values());
     stack.layers
 }
 
@@ -148,23 +149,33 @@ impl Stack<'_, '_> {
         }
     }
 
+    /// A base whose location and scale are functions of the context, if asked: an affine map of its points onto those of the base
+    /// that is the same for all, whose networks read the context alone.
+    fn conditional_base(&mut self, features: usize) {
+        let model = self.model;
+        if model.conditional_base && !self.context.is_empty() {
+            let mask = Mask::unconditional((0..features).collect()).given(self.context.clone());
+            let networks = match model.network {
+                // A context is no image.
+                NetworkKind::Conv => Networks {
+                    kind: NetworkKind::Mlp,
+                    depth: 2,
+                    batch_norm: false,
+                    weight_norm: false,
+                    ..networks(model, model.width)
+                },
+                NetworkKind::Mlp | NetworkKind::Residual => networks(model, model.width),
+            };
+            let scale = model.scale.unwrap_or_default();
+            self.add(|scope| Layer::Coupling(Coupling::affine(scope, mask, networks, true, scale)));
+        }
+    }
+
     /// A coupling whose networks have this width and read the context too, and one of what it keeps, if asked.
     fn coupling(&mut self, mask: Mask, width: usize) {
         let model = self.model;
         let spline = Spline { bins: model.bins.unwrap_or(8), bound: model.tail_bound.unwrap_or(5.0) as f32 };
-        let inner = match model.network {
-            NetworkKind::Mlp => model.hidden_layers,
-            NetworkKind::Residual | NetworkKind::Conv => model.blocks,
-        };
-        let networks = Networks {
-            kind: model.network,
-            width,
-            depth: inner.unwrap_or(2),
-            activation: model.activation,
-            dropout: Dropout { rate: model.dropout as f32 },
-            batch_norm: model.network_batch_norm.unwrap_or(false),
-            weight_norm: model.network_weight_norm.unwrap_or(false),
-        };
+        let networks = networks(model, width);
         let (kept, mask) = (mask.kept.clone(), mask.given(self.context.clone()));
         self.add(|scope| {
             Layer::Coupling(match model.coupling {
@@ -181,6 +192,23 @@ impl Stack<'_, '_> {
             let alone = Mask::unconditional(kept).given(self.context.clone());
             self.add(|scope| Layer::Coupling(Coupling::spline(scope, alone, networks, spline)));
         }
+    }
+}
+
+/// What the networks of `model` are like where they have this width.
+fn networks(model: &Model, width: usize) -> Networks {
+    let inner = match model.network {
+        NetworkKind::Mlp => model.hidden_layers,
+        NetworkKind::Residual | NetworkKind::Conv => model.blocks,
+    };
+    Networks {
+        kind: model.network,
+        width,
+        depth: inner.unwrap_or(2),
+        activation: model.activation,
+        dropout: Dropout { rate: model.dropout as f32 },
+        batch_norm: model.network_batch_norm.unwrap_or(false),
+        weight_norm: model.network_weight_norm.unwrap_or(false),
     }
 }
 

@@ -65,6 +65,11 @@ impl FileFormat {
         matches!(self, Self::Cifar | Self::Images)
     }
 
+    /// Whether files have names for their columns; a text may have none nevertheless.
+    pub fn has_names(self) -> bool {
+        !matches!(self, Self::Npy | Self::Npz)
+    }
+
     /// All extensions, for messages.
     pub fn extensions() -> Vec<&'static str> {
         FORMATS.iter().flat_map(|(.., ends)| *ends).copied().collect()

@@ -12,6 +12,7 @@ use super::source::Place;
 use super::suggest::{counted, listed};
 use super::types::{Amount, Dataset, Device, Duplicates, KernelChoice, Normalization, ScheduleName, Spec};
 use super::variant::names_a_file;
+use crate::toys::toy;
 
 /// The names a spec cannot do without: its own, by default the file's stem, and that of its data.
 pub(crate) fn names(settings: &Settings, home: &Place, stem: &str, values: &mut Table, problems: &mut Vec<Diagnostic>) {
@@ -49,6 +50,7 @@ pub(crate) fn check(spec: &Spec, settings: &Settings, home: &Place, conflicts: &
     rules.length();
     rules.early_stopping();
     rules.batch_norm();
+    rules.conditional_base();
 }
 
 struct Rules<'a> {
@@ -316,6 +318,20 @@ impl Rules<'_> {
                 "batch normalisation takes batches of 2 rows or more: one row alone has no variance".to_owned();
             let help = "raise `training.batch_size`, or set `model.normalization = \"none\"`";
             self.error(&["training.batch_size", "model.normalization"], message, help);
+        }
+    }
+
+    /// A base that depends on the context needs one.
+    fn conditional_base(&mut self) {
+        let Dataset { name, condition, affine, context, .. } = &self.spec.dataset;
+        // A toy that cannot be made is another problem.
+        let of_toy =
+            |name: &String| toy(name, &self.spec.dataset.toy_parameters()).is_ok_and(|toy| toy.context().is_empty());
+        let unconditional = name.as_ref().is_none_or(of_toy) && !condition && !affine && context.is_empty();
+        if self.spec.model.conditional_base && unconditional {
+            let message = "`model.conditional_base` has no effect: the density is conditional on nothing".to_owned();
+            let help = "name columns in `dataset.context`, set `dataset.condition = true`, or leave it out";
+            self.error(&["model.conditional_base"], message, help);
         }
     }
 

@@ -124,6 +124,9 @@ pub struct Dataset {
     /// Whether the density is conditional on the classes in `label`, or on the component of a toy.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub condition: bool,
+    /// Toys only: whether the density is conditional on an affine map of its rows. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub affine: bool,
     /// Files only: rows with missing values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<Missing>,
@@ -407,6 +410,9 @@ pub struct Model {
     /// student-t: ν.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degrees_of_freedom: Option<DegreesOfFreedom>,
+    /// Whether location and scale of the base depend on the context. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub conditional_base: bool,
 }
 
 /// The base density.

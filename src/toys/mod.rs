@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 
+mod affine;
 mod arc;
 mod cached;
 mod checkerboard;
@@ -35,6 +36,7 @@ mod tests;
 mod two_moons;
 mod two_spirals;
 
+pub use affine::UnderAffineMap;
 pub use components::COMPONENT;
 pub use degenerate::{DEGENERATE, Degenerate};
 pub use entry::{Parameter, ToyEntry};

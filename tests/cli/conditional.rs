@@ -18,6 +18,19 @@ fn data() -> String {
     (0..3000).fold("y,age,kind,level\n".to_owned(), |text, i| text + &row(i))
 }
 
+/// An NPY file of rows of so many numbers.
+fn npy(columns: usize, values: &[f64]) -> Vec<u8> {
+    let shape = format!("({}, {columns})", values.len() / columns);
+    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+    header += &" ".repeat(63 - (10 + header.len()) % 64);
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
 const SPEC: &str = "[dataset]\npath = \"data.csv\"\ncontext = [\"age\", \"kind\", \"level\"]\ncategories = [\"level\"]\n\
                     [model]\nwidth = 32\ncoupling = \"spline\"\n[training]\nsteps = 600\nbatch_size = 128\n";
 
@@ -72,6 +85,12 @@ fn a_conditional_flow_scores_samples_and_transforms_what_it_is_given() {
         assert_eq!(cells(&given), cells(&age_kind_level));
     }
 
+    // Without names, in the order of the context; the numbers of an array name no `cat`.
+    here.write("two.npy", npy(2, &[40.0, 1.0, 20.0, 0.0]));
+    here.runner(&format!("sample {run} -n 2 --context two.npy -o no.csv")).expect(2).says(&[
+        "`two.npy`: it has 2 columns without names, and the run's density is conditional on 3: `age`, `kind`, `level`",
+    ]);
+
     let without: String = few.lines().map(|line| line.rsplit_once(',').expect("cells").0.to_owned() + "\n").collect();
     here.write("without.csv", without);
     here.write("unknown.csv", few.replace("cat", "cow"));
@@ -87,6 +106,45 @@ fn a_conditional_flow_scores_samples_and_transforms_what_it_is_given() {
         here.runner(&command.replace("RUN", &run.to_string())).expect(2).says(&[expected]);
         assert!(!here.path("no.csv").exists());
     }
+}
+
+/// A Gaussian moved to 30 and halved, so that its mean and deviation are known.
+#[test]
+fn a_toy_under_an_affine_map_is_drawn_at_the_contexts_of_an_array() {
+    let here = Workplace::new();
+    here.write(
+        "moved.toml",
+        "[dataset]\nname = \"gaussian\"\naffine = true\ntest = 2000\n[model]\nwidth = 32\nconditional_base = true\n\
+         [training]\nsteps = 600\nbatch_size = 128\n",
+    );
+    here.runner("moved.toml --quiet").expect(0);
+    let gap = numbers(&parquet(here.path("results/moved/trials.parquet")), "gap")[0];
+    assert!((0.0..0.3).contains(&gap), "{gap}");
+    let folder = here.run_folder("results/moved", 0);
+    let run = folder.display();
+    // turn, log_scale, shift1, shift2
+    here.write("two.npy", npy(4, &[0.0, -0.4, 0.9, -0.9, 0.0, 0.4, -0.9, 0.9]));
+    here.runner(&format!("sample {run} -n 1000 --context two.npy -o s.parquet")).expect(0);
+    let samples = parquet(here.path("s.parquet"));
+    let names: Vec<String> = columns(&samples).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["x1", "x2", "turn", "log_scale", "shift1", "shift2"]);
+    let x1 = numbers(&samples, "x1");
+    for (rows, (shift, scale)) in x1.chunks_exact(1000).zip([(0.9, 0.67), (-0.9, 1.49)]) {
+        let mean = rows.iter().sum::<f64>() / 1000.0;
+        let deviation = (rows.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 1000.0).sqrt();
+        assert!((mean - shift).abs() < 0.3 && (deviation / scale - 1.0).abs() < 0.3, "{mean} ± {deviation}");
+    }
+}
+
+#[test]
+fn a_base_that_depends_on_a_context_needs_one() {
+    let here = Workplace::new();
+    here.write("a.toml", "[dataset]\nname = \"moons\"\n[model]\nconditional_base = true\n");
+    here.runner("check a.toml").expect(2).says(&[
+        "a.toml:4",
+        "the density is conditional on nothing",
+        "`dataset.context`",
+    ]);
 }
 
 #[test]

@@ -94,6 +94,11 @@ fn heavy(case: Case, degrees: DegreesOfFreedom) -> Case {
     case.with(|model| (model.base, model.degrees_of_freedom) = (BaseKind::StudentT, Some(degrees)))
 }
 
+/// The same with a base that depends on the context.
+fn based(case: Case) -> Case {
+    case.with(|model| model.conditional_base = true)
+}
+
 /// Convolutional networks on images of this height, width and channels: couplings, maps, blocks.
 fn image([height, width, channels]: [usize; 3], mask: MaskScheme, [depth, maps, blocks]: [usize; 3]) -> Case {
     let model =
@@ -180,6 +185,10 @@ fn table() -> Vec<Case> {
         residual(additive(1, [3, 16, 2])).given(3),
         heavy(batch_norm(4, [3, 12, 1]).mixed(Lu), LEARNED).given(2),
         dropping(act_norm(3, [3, 20, 2])).given(1),
+        based(joint(3, [3, 20, 2])).given(2),
+        based(spline(2, [2, 16, 1], 4)).given(1).mixed(Lu),
+        based(heavy(residual(affine(4, [2, 16, 1])), LEARNED)).given(3).normalised(Batch),
+        based(image([4, 4, 1], Multiscale, [1, 7, 1])).given(3),
         image([4, 4, 1], Checkerboard, [2, 8, 1]).given(2),
         image([6, 4, 3], Multiscale, [1, 8, 1]).scaled(2).normalised(Act).mixed(Lu).given(3),
         image([4, 4, 1], Multiscale, [1, 7, 1]).mixed(Permutation).given(10),

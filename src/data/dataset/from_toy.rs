@@ -9,15 +9,16 @@ use crate::data::provenance::Provenance;
 use crate::matrix::Matrix;
 use crate::random::{Purpose, stream};
 use crate::spec::{self, Amount};
-use crate::toys::{Toy, toy, toy_given_component};
+use crate::toys::{Toy, UnderAffineMap, toy, toy_given_component};
 
 /// Rows drawn to find the mean and variance of a toy whose training rows are always fresh.
 const ROWS_FOR_SCALE: usize = 20_000;
 
-/// The toy that `spec` asks for by this name, given its component where the spec says so.
+/// The toy that `spec` asks for by this name, given its component and under an affine map where the spec says so.
 pub fn toy_of(spec: &spec::Dataset, name: &str) -> Result<Box<dyn Toy>, DataError> {
     let make = if spec.condition { toy_given_component } else { toy };
-    Ok(make(name, &spec.toy_parameters())?)
+    let toy = make(name, &spec.toy_parameters())?;
+    Ok(if spec.affine { Box::new(UnderAffineMap::new(toy)) } else { toy })
 }
 
 /// Validation and test rows.

@@ -162,6 +162,7 @@ mod tests {
             context: Vec::new(),
             categories: Vec::new(),
             condition: false,
+            affine: false,
             weight: None,
             missing: None,
             duplicates: None,

@@ -210,6 +210,20 @@ pub fn read_columns(input: &Input, options: &ReadOptions, watch: &Watch) -> Resu
     read_wanted(input, options, watch, &|names| Ok((0..names.len()).collect()))
 }
 
+/// As [`read_columns`], those alone that are called one of `names`.
+///
+/// # Errors
+/// As [`read_columns`].
+pub fn read_columns_named(
+    input: &Input,
+    options: &ReadOptions,
+    names: &[&str],
+    watch: &Watch,
+) -> Result<Vec<Series>, DataError> {
+    let of_them = |all: &[String]| (0..all.len()).filter(|&i| names.contains(&all[i].as_str())).collect();
+    read_wanted(input, options, watch, &|all| Ok(of_them(all)))
+}
+
 /// The column `name` of `input` as [`read_columns`] has it; `None` where no column has the name.
 ///
 /// # Errors

@@ -81,6 +81,9 @@ static ROWS: &[Row] = &[
         "Those of `context` whose numbers name classes, such as 0, 1 and 2.").when(When::File).since(Later),
     row(CONDITION, Kind::Bool, Value("false"), "",
         "Whether the density is conditional on the classes in `label`.").when(When::File).since(Later),
+    row("dataset.affine", Kind::Bool, Value("false"), "",
+        "Whether the density is conditional on an affine map of the toy, drawn for every row: columns `turn` (radians, of the first \
+         two features), `log_scale` and a `shift` a feature.").when(When::Toy).since(Later),
     row("dataset.missing", choice(&["error", "drop"]), Value("'error'"), "",
         "What becomes of rows with missing values.").when(When::File),
     row("dataset.duplicates", choice(&["keep", "drop"]), Value("'keep'"), "",

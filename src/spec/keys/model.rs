@@ -93,4 +93,7 @@ pub(super) static ROWS: &[Row] = &[
         "ν of the Student-t base, whose tails have power ν + 1; `\"learned\"`: one a coordinate, trained from 4 on.")
         .when(When::Is("model.base", &["student-t"])).since(Since::Later)
         .because("with less, single draws leave the range of 32-bit floats; with more, it is a normal"),
+    row("model.conditional_base", Kind::Bool, Value("false"), "",
+        "Whether location and scale of the base are functions of the context, learned by a network of their own.")
+        .since(Since::Later),
 ];

@@ -36,6 +36,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("in `dataset.context` and in", "names in two lists"),
     ("`dataset.context` names", "names in two lists"),
     ("`dataset.condition` has no", "a word that needs another key"),
+    ("the density is conditional on nothing", "one key against others, and what toys are conditional on"),
     ("no effect beside `dataset.columns`", "one key against another"),
     ("is empty: nothing to learn", "an empty list is fine for `drop`, which is of the same kind"),
     ("fresh rows every step make no epochs", "one key against another"),
