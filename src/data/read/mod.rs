@@ -26,6 +26,7 @@ mod npy;
 mod npz;
 mod options;
 mod parquet;
+mod picture;
 mod rows;
 mod selection;
 mod signature;
