@@ -103,6 +103,10 @@ static ROWS: &[Row] = &[
          stay those of the data.").when(When::File).since(Later),
     row("dataset.crop", Kind::Size, Absent, "pixels",
         "Height and width of the middle that is left of images; all of them where left out.").when(When::File).since(Later),
+    row("dataset.resize", Kind::Size, Absent, "pixels",
+        "Height and width that images are brought to, after `crop`: by means over areas where they become smaller, linearly between \
+         pixels where larger; whole numbers stay whole, rounded, so that `dequantize` holds as before. Their own where left out.")
+        .when(When::File).since(Later),
     row("dataset.augment", Kind::Words(&["flip"]), Value("[]"), "",
         "What is done to images at random, in training alone: `flip` mirrors every other one, left to right.")
         .when(When::File).since(Later),
