@@ -59,7 +59,8 @@ static ROWS: &[Row] = &[
          and of `standardize`.").when(When::File),
     row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "cifar", "images"]), Absent, "",
         "Format of the files; told by the extension where left out. `cifar`: the binary files of CIFAR-10 and CIFAR-100, or a \
-         folder of those of training. `parquet`: columns of numbers, or one of images, each cell a PNG or JPEG file.").when(When::File),
+         folder of those of training. `parquet`: columns of numbers, or one of images, each cell a PNG or JPEG file.")
+        .when(When::File),
     row("dataset.key", Kind::Text("the name of an array"), Absent, "",
         "The array of the archive; the only one where left out.").when(When::Format(&["npz"])),
     row("dataset.header", Kind::Bool, Absent, "",
@@ -104,8 +105,8 @@ static ROWS: &[Row] = &[
     row("dataset.crop", Kind::Size, Absent, "pixels",
         "Height and width of the middle that is left of images; all of them where left out.").when(When::File).since(Later),
     row("dataset.resize", Kind::Size, Absent, "pixels",
-        "Height and width that images are brought to, after `crop`: by means over areas where they become smaller, linearly between \
-         pixels where larger; whole numbers stay whole, rounded, so that `dequantize` holds as before. Their own where left out.")
+        "Height and width that images are brought to, after `crop`: by means over areas where they become smaller, linearly \
+         between pixels where larger; whole numbers stay whole, rounded, so that `dequantize` holds as before. Their own where left out.")
         .when(When::File).since(Later),
     row("dataset.augment", Kind::Words(&["flip"]), Value("[]"), "",
         "What is done to images at random, in training alone: `flip` mirrors every other one, left to right.")
