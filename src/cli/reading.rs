@@ -87,6 +87,7 @@ impl Reading {
             },
             // A file of another format is of the same images; one that has the size already stays as it is.
             crop: spec.crop,
+            resize: spec.resize,
             ..ReadOptions::default()
         }
     }

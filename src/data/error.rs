@@ -155,6 +155,9 @@ pub enum CellProblem {
     Missing(String),
     #[error("{} is not finite; remove the row", quoted(.0))]
     Infinite(String),
+    /// A cell of a column of images holds none, or one that differs from the others.
+    #[error("{}", sentence(.0))]
+    Image(String),
     #[error("{}", not_a_number(cell, remedy, strays.as_deref()))]
     Text {
         cell: String,

@@ -1,9 +1,10 @@
 //! Images as views of a row (Dinh et al. 2017, sections 3.4 and 3.6): which values an image of a scale has, which of them a coupling
 //! keeps, and how images are squeezed. A row never changes its order: what is factored out is simply not looked at again.
 
-use crate::layers::{Channels, Mask, Pixels};
+use super::Architecture;
+use crate::layers::{Channels, Layer, Mask, Pixels};
 use crate::shape::Shape;
-use crate::spec::{MaskScheme, Model, NetworkKind, counted};
+use crate::spec::{Kept, MaskScheme, Model, NetworkKind, counted};
 
 /// An image whose values stand somewhere in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,11 +135,33 @@ fn scales(model: &Model) -> usize {
     model.scales.unwrap_or(2)
 }
 
+/// Which coupling of `model` each of its layers goes with: what mixes comes before it; what it keeps goes through a coupling behind
+/// it, and what normalizes comes last.
+fn couplings_of(layers: &[Layer], model: &Model) -> Vec<usize> {
+    let each = if model.kept == Some(Kept::Spline) { 2 } else { 1 };
+    let mut seen = 0;
+    let coupling = |layer: &Layer| match layer {
+        Layer::Permutation(_) | Layer::Lu(_) => seen / each,
+        Layer::Coupling(_) => {
+            seen += 1;
+            (seen - 1) / each
+        }
+        Layer::BatchNorm(_) | Layer::ActNorm(_) => (seen - 1) / each,
+    };
+    layers.iter().map(coupling).collect()
+}
+
 /// What a model does with images of `shape`, a line for each view that its couplings work on; nothing where it knows no images.
+/// Layers have the numbers that messages and the names of parameters call them by.
 pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
-    let steps = steps(model, shape).unwrap_or_default();
-    let mut lines = Vec::new();
+    let Some(steps) = steps(model, shape) else { return Vec::new() };
+    // Neither widths nor the seed change which layers there are.
+    let layers = Architecture::new(&Model { width: 1, ..model.clone() }, shape, 0).0.layers;
+    let couplings = couplings_of(&layers, model);
+    let (mut lines, mut done, mut first) = (Vec::new(), 0, 0);
     for group in steps.chunk_by(|a, b| a.view == b.view) {
+        done += group.len();
+        let end = if done == steps.len() { layers.len() } else { couplings.partition_point(|&of| of < done) };
         let Step { view, division, squeezed, .. } = &group[0];
         let View { height, width, channels, places } = view;
         let by = match division {
@@ -155,7 +178,20 @@ pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
             0 => String::new(),
             out => format!("; {out} of {all} values are factored out"),
         };
-        lines.push(format!("{} of {height} × {width} × {channels}, {by}{maps}{out}", counted(group.len(), "coupling")));
+        let numbers = match end - 1 {
+            last if last == first => format!("layer {first}"),
+            last => format!("layers {first} to {last}"),
+        };
+        let place = match model.mask {
+            // Half of the channels are changed behind the squeeze, still in the scale before it.
+            MaskScheme::Multiscale => {
+                format!("scale {}, {numbers}", squeezed + usize::from(*division == Division::Checkerboard))
+            }
+            _ => numbers,
+        };
+        let work = counted(group.len(), "coupling");
+        lines.push(format!("{place}: {work} of {height} × {width} × {channels}, {by}{maps}{out}"));
+        first = end;
     }
     lines
 }
@@ -219,6 +255,7 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{Mixing, Normalization};
 
     fn model(mask: MaskScheme, depth: usize, scales: usize) -> Model {
         Model { mask, depth, scales: Some(scales), network: NetworkKind::Conv, ..Model::default() }
@@ -261,11 +298,43 @@ mod tests {
     fn the_outline_has_a_line_for_every_view() {
         let model = Model { widen: Some(true), width: 32, ..model(MaskScheme::Multiscale, 3, 2) };
         let expected = [
-            "3 couplings of 28 × 28 × 1, checkerboard, 32 maps",
-            "3 couplings of 14 × 14 × 4, half of the channels, 64 maps",
-            "4 couplings of 14 × 14 × 2, checkerboard, 64 maps; 392 of 784 values are factored out",
+            "scale 1, layers 0 to 2: 3 couplings of 28 × 28 × 1, checkerboard, 32 maps",
+            "scale 1, layers 3 to 5: 3 couplings of 14 × 14 × 4, half of the channels, 64 maps",
+            "scale 2, layers 6 to 9: 4 couplings of 14 × 14 × 2, checkerboard, 64 maps; 392 of 784 values are factored out",
         ];
         assert_eq!(outline(&model, shape(28, 28, 1)), expected);
+    }
+
+    #[test]
+    fn the_outline_counts_every_layer_once_and_finds_those_of_its_view() {
+        for (mixing, normalization, kept) in [
+            (Mixing::None, Normalization::Act, None),
+            (Mixing::Reverse, Normalization::Batch, None),
+            (Mixing::Lu, Normalization::None, None),
+            (Mixing::Lu, Normalization::Act, Some(Kept::Spline)),
+        ] {
+            let network = NetworkKind::Mlp;
+            let model = Model { network, mixing, normalization, kept, ..model(MaskScheme::Multiscale, 1, 2) };
+            let (images, layers) = (shape(8, 8, 1), Architecture::new(&model, shape(8, 8, 1), 0).0.layers);
+            let mut next = 0;
+            for (line, values) in outline(&model, images).iter().zip([64, 64, 32]) {
+                let numbers = line.split_once("layer").expect("layers").1.split_once(':').expect("numbers").0;
+                let mut numbers =
+                    numbers.trim_start_matches('s').split(" to ").map(|n| n.trim().parse().expect("a number"));
+                let first: usize = numbers.next().expect("a first layer");
+                let last = numbers.next().unwrap_or(first);
+                assert_eq!(first, next, "{line}");
+                next = last + 1;
+                let norms = layers[first..=last].iter().filter_map(|layer| match layer {
+                    Layer::ActNorm(norm) => Some(norm.channels.places.len()),
+                    Layer::BatchNorm(norm) => Some(norm.channels.places.len()),
+                    Layer::Lu(lu) => Some(lu.channels.places.len()),
+                    _ => None,
+                });
+                assert!(norms.into_iter().all(|places| places == values), "{line}");
+            }
+            assert_eq!(next, layers.len());
+        }
     }
 
     #[test]

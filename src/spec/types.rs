@@ -153,6 +153,9 @@ pub struct Dataset {
     /// Images only: height and width of what is left of them. Not in specs of earlier releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<[usize; 2]>,
+    /// Images only: height and width that they are brought to, after `crop`. Not in specs of earlier releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<[usize; 2]>,
     /// Images only: what is done to training rows at random. Not in specs of earlier releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub augment: Vec<Augment>,

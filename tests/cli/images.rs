@@ -71,7 +71,7 @@ fn plain_features_make_no_pictures_and_are_not_cropped() {
     }
     let rows: String = (0..40).map(|i| format!("{},{}\n", f64::from(i).sin(), f64::from(i).cos())).collect();
     here.write("a.csv", format!("a,b\n{rows}"));
-    for key in ["crop = [4, 4]", "augment = [\"flip\"]"] {
+    for key in ["crop = [4, 4]", "resize = [4, 4]", "augment = [\"flip\"]"] {
         here.write("a.toml", format!("[dataset]\npath = \"a.csv\"\n{key}\n"));
         here.runner("a.toml --quiet").expect(2).says(&["has 2 plain features", "is for images; leave it out"]);
     }

@@ -172,6 +172,7 @@ mod tests {
             bounds: None,
             transform: None,
             crop: None,
+            resize: None,
             augment: Vec::new(),
             train: Amount::Rows(3000),
             validation: Amount::Rows(500),

@@ -1,16 +1,15 @@
 //! A folder of PNG files, an image a row: grey or RGB, 8 or 16 bits, all of one size and kind.
 
 use std::ffi::OsStr;
-use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use image::DynamicImage;
+use image::ImageFormat;
 
+use super::picture::Picture;
 use super::{Source, Table};
 use crate::data::error::{DataError, reading};
 use crate::data::pixels;
 use crate::data::quote::listed;
-use crate::shape::Shape;
 
 /// Reads the images in the order of their names; columns are called `pixel_<row>_<column>`, for colours with `_red`,
 /// `_green` and `_blue` behind.
@@ -19,15 +18,15 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     let Some(first) = paths.first() else {
         return Err(source.damaged("images", "the folder holds no .png files"));
     };
-    let kind = Pixels::of(first)?.kind;
+    let kind = picture(first)?.kind;
     let mut values = Vec::with_capacity(paths.len() * kind.shape.values());
     for (i, path) in paths.iter().enumerate() {
-        let pixels = Pixels::of(path)?;
-        if pixels.kind != kind {
-            let problem = format!("it is {}, but `{}` is {}", pixels.kind.shown(), first.display(), kind.shown());
+        let picture = picture(path)?;
+        if picture.kind != kind {
+            let problem = format!("it is {}, but `{}` is {}", picture.kind.shown(), first.display(), kind.shown());
             return Err(DataError::Damaged { path: path.clone(), format: "image of this folder", problem });
         }
-        values.extend(pixels.values);
+        values.extend(picture.values);
         // A file counts as a byte here: no more is known of their sizes.
         (source.watch)(source.path, i as u64 + 1, paths.len() as u64);
     }
@@ -89,54 +88,18 @@ fn files(source: &Source) -> Result<Files, DataError> {
     Ok(Files { images, warnings })
 }
 
-/// What all images of a folder share.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Kind {
-    shape: Shape,
-    /// Values of a channel.
-    levels: u32,
-}
-
-impl Kind {
-    fn shown(&self) -> String {
-        let Shape { height, width, channels } = self.shape;
-        let colour = if channels == 3 { "RGB" } else { "grey" };
-        format!("{width} × {height} pixels, {colour}, {} levels", self.levels)
+/// The image in the PNG file at `path`.
+fn picture(path: &Path) -> Result<Picture, DataError> {
+    let damaged = |problem: String| DataError::Damaged { path: path.to_owned(), format: "PNG", problem };
+    let bytes = std::fs::read(path).map_err(reading(path))?;
+    if bytes.starts_with(b"\xff\xd8\xff") {
+        return Err(damaged("it is a JPEG image, whatever its name says; convert it".to_owned()));
     }
-}
-
-struct Pixels {
-    kind: Kind,
-    values: Vec<u16>,
-}
-
-impl Pixels {
-    fn of(path: &PathBuf) -> Result<Self, DataError> {
-        let damaged = |problem: String| DataError::Damaged { path: path.clone(), format: "PNG", problem };
-        let bytes = std::fs::read(path).map_err(reading(path))?;
-        if bytes.starts_with(b"\xff\xd8\xff") {
-            return Err(damaged("it is a JPEG image, whatever its name says; convert it".to_owned()));
-        }
-        // Unlike `image::load_from_memory`, a reader takes no more memory than its limits allow.
-        let image = image::io::Reader::with_format(Cursor::new(bytes), image::ImageFormat::Png);
-        let image = image.decode().map_err(|error| damaged(error.to_string()))?;
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let wide = |bytes: Vec<u8>| bytes.into_iter().map(u16::from).collect();
-        let (channels, levels, values) = match image {
-            DynamicImage::ImageLuma8(grey) => (1, 1 << 8, wide(grey.into_raw())),
-            DynamicImage::ImageRgb8(rgb) => (3, 1 << 8, wide(rgb.into_raw())),
-            DynamicImage::ImageLuma16(grey) => (1, 1 << 16, grey.into_raw()),
-            DynamicImage::ImageRgb16(rgb) => (3, 1 << 16, rgb.into_raw()),
-            _ => return Err(damaged("it has a transparency channel; save it as plain grey or RGB".into())),
-        };
-        Ok(Self { kind: Kind { shape: Shape { height, width, channels }, levels }, values })
-    }
+    Picture::decode(&bytes, ImageFormat::Png).map_err(damaged)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use image::{GrayImage, RgbImage, RgbaImage};
 
     use super::*;

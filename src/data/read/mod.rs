@@ -26,6 +26,8 @@ mod npy;
 mod npz;
 mod options;
 mod parquet;
+mod picture;
+mod resize;
 mod rows;
 mod selection;
 mod signature;
@@ -174,8 +176,12 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
         table.split_off_weights();
     }
     classes::put(&mut table, options.selection.context.len(), words);
-    if let Some(size) = options.crop {
-        crop::crop(&mut table, size, path)?;
+    // Images too small for the crop that have the size of what is learned, such as samples, have gone through both.
+    let Shape { height, width, .. } = table.shape();
+    let is_smaller = options.crop.is_some_and(|[rows, columns]| height < rows || width < columns);
+    if !(is_smaller && options.resize == Some([height, width])) {
+        options.crop.map_or(Ok(()), |size| crop::crop(&mut table, size, path))?;
+        options.resize.map_or(Ok(()), |size| resize::resize(&mut table, size, path))?;
     }
     let counting = counting::warnings(&table).into_iter().map(|warning| format!("`{}`: {warning}", path.display()));
     table.warnings.extend(counting);

@@ -48,6 +48,8 @@ pub struct ReadOptions {
     pub rows: Option<usize>,
     /// Height and width of what is left of images; `None`: all.
     pub crop: Option<[usize; 2]>,
+    /// Height and width that images are brought to, after that; `None`: those they have.
+    pub resize: Option<[usize; 2]>,
 }
 
 impl From<&spec::Dataset> for ReadOptions {
@@ -69,6 +71,7 @@ impl From<&spec::Dataset> for ReadOptions {
             duplicates: spec.duplicates.unwrap_or_default(),
             rows: spec.rows,
             crop: spec.crop,
+            resize: spec.resize,
         }
     }
 }

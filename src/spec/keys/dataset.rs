@@ -59,7 +59,8 @@ static ROWS: &[Row] = &[
          and of `standardize`.").when(When::File),
     row("dataset.format", choice(&["csv", "tsv", "parquet", "npy", "npz", "idx", "cifar", "images"]), Absent, "",
         "Format of the files; told by the extension where left out. `cifar`: the binary files of CIFAR-10 and CIFAR-100, or a \
-         folder of those of training.").when(When::File),
+         folder of those of training. `parquet`: columns of numbers, or one of images, each cell a PNG or JPEG file.")
+        .when(When::File),
     row("dataset.key", Kind::Text("the name of an array"), Absent, "",
         "The array of the archive; the only one where left out.").when(When::Format(&["npz"])),
     row("dataset.header", Kind::Bool, Absent, "",
@@ -92,12 +93,12 @@ static ROWS: &[Row] = &[
         "Use at most so many rows of every file, its first after `missing` and `duplicates`; all where left out.").when(When::File),
     row("dataset.dequantize", Kind::Steps, Absent, "data units",
         "Width of the uniform noise added to quantised values, for all columns or one a column, 0 for none; where left out: 1 for \
-         bytes of images, idx and cifar files, none for others.").when(When::File),
+         images of bytes and idx files of them, none for others.").when(When::File),
     row("dataset.logit", float(Exclusive(0.0), Exclusive(0.5)), Absent, "",
         "α of logit(α + (1 − 2α)u), where u is the value (its noise included) within `bounds`, from 0 to 1.").when(When::File),
     row("dataset.bounds", Kind::Pair { min: Open, max: Open }, Absent, "data units",
-        "Least and greatest value, noise included; where left out: 0 and 256 for bytes of images, idx and cifar files, 0 and 1 for \
-         others.").when(When::With("dataset.logit")),
+        "Least and greatest value, noise included; where left out: 0 and 256 for images of bytes and idx files of them, 0 and 1 \
+         for others.").when(When::With("dataset.logit")),
     row("dataset.transform", Kind::Transforms, Absent, "",
         "What columns go through before they are scaled, so that samples keep to their support: a word for all, or a table by \
          name. \
@@ -106,6 +107,10 @@ static ROWS: &[Row] = &[
          stay those of the data.").when(When::File).since(Later),
     row("dataset.crop", Kind::Size, Absent, "pixels",
         "Height and width of the middle that is left of images; all of them where left out.").when(When::File).since(Later),
+    row("dataset.resize", Kind::Size, Absent, "pixels",
+        "Height and width that images are brought to, after `crop`: by means over areas where they become smaller, linearly \
+         between pixels where larger; whole numbers stay whole, rounded, so that `dequantize` holds as before. Their own where left out.")
+        .when(When::File).since(Later),
     row("dataset.augment", Kind::Words(&["flip"]), Value("[]"), "",
         "What is done to images at random, in training alone: `flip` mirrors every other one, left to right.")
         .when(When::File).since(Later),

@@ -124,6 +124,7 @@ const OTHER_VALUES: &[(&str, &[&str], &str)] = &[
     ("dataset.logit", &["dataset.path=data.csv"], "1e-6"),
     ("dataset.bounds", &["dataset.path=data.csv", "dataset.logit=0.1"], "[0, 2]"),
     ("dataset.crop", &["dataset.path=data.csv"], "[3, 4]"),
+    ("dataset.resize", &["dataset.path=data.csv"], "[3, 4]"),
     ("dataset.standardize_by", &["dataset.path=data.csv"], "'channel'"),
     ("dataset.augment", &["dataset.path=data.csv"], "['flip']"),
     ("dataset.transform", &["dataset.path=data.csv"], "{ a = 'log' }"),

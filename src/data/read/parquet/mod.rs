@@ -1,50 +1,77 @@
-//! Parquet, through polars.
+//! Parquet, through polars: columns of numbers, or one of images.
 
 use polars::prelude::{ArrowDataType, DataType, ParquetReader, PolarsError, SerReader, Series};
 
 use super::{Source, Table, Wanted, rounded};
 use crate::data::error::{CellProblem, DataError};
+use crate::data::pixels;
 use crate::data::quote::{as_toml, quoted};
 use crate::matrix::Matrix;
 
-/// Reads the chosen columns, which must be booleans or numbers.
+mod images;
+
+/// Reads the chosen columns, which must be booleans or numbers; or images alone, whose columns are then called as those of a folder
+/// of images.
 pub fn read(source: &Source) -> Result<Table, DataError> {
     let path = source.path;
     let damaged = |error: PolarsError| source.damaged("Parquet", error);
     let mut reader = ParquetReader::new(source.input.open()?);
     let schema = reader.schema().map_err(damaged)?;
     let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
-    let chosen = source.options.selection.resolve(path, &names)?;
+    let selection = &source.options.selection;
+    let chosen = selection.resolve(path, &names)?;
     let columns: Vec<String> = chosen.into_iter().map(|column| names[column].clone()).collect();
-    for column in &columns {
-        let dtype = schema.get(column).map(|field| &field.dtype);
-        if let Some((dtype, hint)) = dtype.and_then(|dtype| Some((dtype, refusal(dtype, column)?))) {
+    let type_of = |column: &String| schema.get(column).map(|field| &field.dtype);
+    let features = columns.len() - selection.context.len() - usize::from(selection.weight.is_some());
+    let images = columns[..features].iter().find(|column| type_of(column).is_some_and(images::can_be));
+    for column in columns.iter().filter(|column| Some(*column) != images) {
+        if let Some((dtype, hint)) = type_of(column).and_then(|dtype| Some((dtype, refusal(dtype, column)?))) {
             let found = format!("{dtype:?} values");
             return Err(DataError::ColumnType { path: path.to_owned(), column: column.clone(), found, hint });
         }
+    }
+    if let Some(images) = images
+        && let Some(other) = columns[..features].iter().find(|column| *column != images)
+    {
+        let problem = format!(
+            "has column {} beside the images of {}, which are learned alone: set `label = {}` to leave it out, or name it in \
+             `dataset.context`, for a density given its value",
+            quoted(other),
+            quoted(images),
+            as_toml(other)
+        );
+        return Err(DataError::Refused { path: path.to_owned(), problem });
     }
     // A column of one value takes next to nothing in the file, however many rows it has.
     let rows = reader.num_rows().map_err(damaged)?;
     source.room_for(rows, columns.len(), 1)?;
     let frame = reader.with_columns(Some(columns.clone())).finish().map_err(damaged)?;
 
-    let mut rows = Matrix::zeros(frame.height(), columns.len());
-    for (slot, name) in columns.iter().enumerate() {
+    let (mut rows, numbers, mut named, levels) = match images {
+        Some(images) => {
+            let numbers = &columns[1..];
+            let cells = frame.column(images).map_err(damaged)?.as_materialized_series();
+            let (kind, rows) = images::read(source, cells, numbers.len())?;
+            (rows, numbers, pixels::names(kind.shape), Some(kind.levels))
+        }
+        None => (Matrix::zeros(frame.height(), columns.len()), &columns[..], Vec::new(), None),
+    };
+    let (first, width) = (named.len(), rows.columns());
+    for (slot, name) in numbers.iter().enumerate() {
         let column = frame.column(name).map_err(damaged)?;
-        let numbers = column.cast(&DataType::Float64).map_err(damaged)?;
-        let numbers = numbers.f64().map_err(damaged)?;
-        let cells = rows.as_mut_slice()[slot..].iter_mut().step_by(columns.len());
-        for (row, (cell, value)) in cells.zip(numbers.iter()).enumerate() {
+        let values = column.cast(&DataType::Float64).map_err(damaged)?;
+        let values = values.f64().map_err(damaged)?;
+        let cells = rows.as_mut_slice()[first + slot..].iter_mut().step_by(width);
+        for (row, (cell, value)) in cells.zip(values.iter()).enumerate() {
             let value = value.ok_or(CellProblem::Missing("null".into()));
             *cell = source.value(value).map_err(|problem| source.cell(row, name, problem))?;
         }
         // A column counts as a byte here: no more is known of their sizes.
-        (source.watch)(path, slot as u64 + 1, columns.len() as u64);
+        (source.watch)(path, slot as u64 + 1, numbers.len() as u64);
     }
-    let whole = |column: usize| {
-        let dtype = schema.get(&columns[column]).map(|field| &field.dtype);
-        matches!(dtype, Some(ArrowDataType::Int64 | ArrowDataType::UInt64))
-    };
+    named.extend_from_slice(numbers);
+    let columns = named;
+    let whole = |column: usize| matches!(type_of(&columns[column]), Some(ArrowDataType::Int64 | ArrowDataType::UInt64));
     let mut warnings: Vec<String> = rounded(path, &columns, &rows, whole).into_iter().collect();
     // As pandas stores the numbers of rows that no longer count from 0.
     for name in columns.iter().filter(|name| name.starts_with("__index_level_")) {
@@ -55,7 +82,7 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
             as_toml(name)
         ));
     }
-    Ok(Table { columns, rows, numbers: None, weights: None, context: Vec::new(), named: true, levels: None, warnings })
+    Ok(Table { columns, rows, numbers: None, weights: None, context: Vec::new(), named: true, levels, warnings })
 }
 
 /// The columns `wanted` as they are: numbers, booleans and text.
