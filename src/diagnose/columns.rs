@@ -15,8 +15,8 @@ pub struct ColumnDifference {
     pub column: String,
     /// Quantiles of the samples minus those of the test rows at [`SHARES`], in standard deviations of the test rows.
     pub quantiles: [f64; 5],
-    /// Between which differences each of [`Self::quantiles`] lies by chance alone in 95 of 100 cases; zeros in files of releases that
-    /// did not tell.
+    /// Between which differences each of [`Self::quantiles`] lies by chance alone in 95 of 100 cases; zeros in files of releases
+    /// that did not tell.
     #[serde(default)]
     pub chance: [[f64; 2]; 5],
     /// Largest distance of the distribution functions.
@@ -82,10 +82,10 @@ fn ranges(material: &Material<'_>) -> Vec<(f64, f64)> {
     ranges
 }
 
-/// Between which quantiles of the first sample the quantile at `share` of a second lies by chance in 95 of 100 cases, where both are
-/// of one distribution: what two samples of these sizes have below a fixed value are shares that differ by less than 1.96 times the
-/// standard error √(q(1 − q)(1/n + 1/m)), each count being binomial, and one quantile is below another where its share is.
-/// Nothing is assumed of the density, so that this holds of values with ties too.
+/// Between which quantiles of the first sample the quantile at `share` of a second lies by chance in 95 of 100 cases, where both
+/// are of one distribution: what two samples of these sizes have below a fixed value are shares that differ by less than 1.96
+/// times the standard error √(q(1 − q)(1/n + 1/m)), each count being binomial, and one quantile is below another where its share
+/// is. Nothing is assumed of the density, so that this holds of values with ties too.
 fn shares_by_chance(share: f64, sizes: [usize; 2]) -> [f64; 2] {
     let variance: f64 = sizes.iter().map(|&size| share * (1.0 - share) / size as f64).sum();
     [-1.96, 1.96].map(|errors: f64| (share + errors * variance.sqrt()).clamp(0.0, 1.0))
