@@ -4,7 +4,7 @@ use super::super::columns::differences;
 use super::super::distributions::*;
 use super::super::latents::Latents;
 use super::super::mixture::Mixture;
-use super::super::{Energy, Material, Part};
+use super::super::{ColumnDifference, Energy, Material, Part, SHARES};
 use super::table;
 use crate::matrix::Matrix;
 
@@ -148,30 +148,66 @@ fn the_largest_correlation_is_that_of_scipy() {
     assert!(found.r.abs() >= single.r && found.p <= 1.0);
 }
 
-#[test]
-fn quantiles_of_columns_are_those_of_numpy() {
-    let one = normals(30, 1);
-    let other: Vec<f64> = normals(20, 500).iter().map(|value| value + 1.0).collect();
+/// Of one column, samples against test rows.
+fn difference(test: &[f64], samples: &[f64]) -> ColumnDifference {
     let part = |values: &[f64]| Part { data: table(&[values.to_vec()]), ..Part::default() };
-    let most = one.iter().copied().fold(f64::MIN, f64::max);
     let columns = ["x".to_owned()];
     let material = Material {
         columns: &columns,
         coordinates: &columns,
         train: part(&[-10.0]),
         validation: Part::default(),
-        test: part(&one),
-        counted_test: part(&one),
+        test: part(test),
+        counted_test: part(test),
         scores: table(&[vec![0.0]]),
         samples: table(&[vec![0.0]]),
-        sample_data: table(std::slice::from_ref(&other)),
+        sample_data: table(&[samples.to_vec()]),
         draws: None,
     };
-    let found = &differences(&material)[0];
+    differences(&material).remove(0)
+}
+
+#[test]
+fn quantiles_of_columns_are_those_of_numpy() {
+    let one = normals(30, 1);
+    let other: Vec<f64> = normals(20, 500).iter().map(|value| value + 1.0).collect();
+    let most = one.iter().copied().fold(f64::MIN, f64::max);
+    let found = difference(&one, &other);
     for (found, expected) in
         found.quantiles.into_iter().zip([0.823_834_28, 0.943_516_47, 1.031_596_39, 1.078_185_13, 0.884_110_68])
     {
         close(found, expected, 1e-7);
     }
     close(found.outside, other.iter().filter(|&&value| value > most).count() as f64 / 20.0, 1e-12);
+}
+
+/// To first order a quantile of n normal rows has the standard error √(q(1 − q)/n)/φ(z), with z the quantile of N(0, 1).
+#[test]
+fn chance_moves_quantiles_of_normal_rows_by_their_standard_error() {
+    let (n, m) = (40_000, 160_000);
+    let found = difference(&normals(n, 1), &normals(m, 500));
+    for (share, [low, high]) in SHARES.into_iter().zip(found.chance) {
+        let z = normal_quantile(share);
+        let density = (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        let error = (share * (1.0 - share) * (1.0 / n as f64 + 1.0 / m as f64)).sqrt() / density;
+        assert!(
+            (high / error - 1.96).abs() < 0.05 && (low / error + 1.96).abs() < 0.05,
+            "{share}: {low} {high} {error}"
+        );
+    }
+}
+
+#[test]
+fn chance_moves_quantiles_of_values_with_ties_from_one_value_to_the_next() {
+    let coins = |heads: usize| -> Vec<f64> { (0..100).map(|i| if i < heads { 1.0 } else { 0.0 }).collect() };
+    let found = difference(&coins(52), &coins(48));
+    // The deviation of such rows is √(0.52 · 0.48); both other quartiles and the tails stay where they are.
+    let step = 1.0 / 0.499_599_84;
+    close(found.quantiles[2], -step, 1e-7);
+    close(found.chance[2][0], -step, 1e-7);
+    assert_eq!(found.chance[2][1], 0.0);
+    assert!([0, 1, 3, 4].iter().all(|&share| found.chance[share] == [0.0, 0.0]), "{:?}", found.chance);
+    // Heads in 80 of 100 are more than chance: its first quartile leaves the band.
+    let more = difference(&coins(52), &coins(80));
+    assert!(more.quantiles[1] > more.chance[1][1], "{more:?}");
 }

@@ -12,6 +12,8 @@ use crate::report::limits::axis_limits;
 const NAMED: usize = 5;
 /// Columns that are shown at all: more would stand on top of each other.
 const COLUMNS: usize = 24;
+/// Share of a column's room over which its quantiles are spread.
+const WITHIN: f64 = 0.7;
 
 /// Every coordinate of the latents as a P-P plot whose diagonal lies flat: the share of rows below a quantile of N(0, 1), less what
 /// it should be. Chance alone stays within the grey band in 95 of 100 coordinates. The worst have a colour and a name.
@@ -98,37 +100,42 @@ pub fn lengths_chart(title: &str, scores: &Matrix<f64>) -> Chart {
     }
 }
 
-/// Quantiles of the samples less those of the test rows, in standard deviations, for the columns that differ most.
+/// Quantiles of the samples less those of the test rows, in standard deviations, for the columns that differ most: the lower to the
+/// left, within the grey band in 95 of 100 where there is only chance.
 pub fn quantiles_chart(title: &str, columns: &[ColumnDifference]) -> Chart {
     let mut order: Vec<usize> = (0..columns.len()).collect();
     order.sort_by(|&a, &b| columns[b].distance.total_cmp(&columns[a].distance));
     order.truncate(COLUMNS);
     order.sort_unstable();
-    let names: Vec<String> = order.iter().map(|&column| columns[column].column.clone()).collect();
-    let values = |share: usize| -> Vec<(f64, f64)> {
-        order.iter().enumerate().map(|(place, &column)| (place as f64, columns[column].quantiles[share])).collect()
-    };
+    let shown: Vec<(f64, &ColumnDifference)> =
+        order.iter().enumerate().map(|(place, &column)| (place as f64, &columns[column])).collect();
+    let along = |place: f64, share: usize| place + WITHIN * (SHARES[share] - 0.5);
     let series = SHARES.iter().enumerate().map(|(share, quantile)| Series {
         name: format!("{:.0} % quantile", 100.0 * quantile),
         color: COLORS[share],
-        dots: values(share),
+        dots: shown.iter().map(|&(place, it)| (along(place, share), it.quantiles[share])).collect(),
         ..Series::default()
     });
-    let most = (0..SHARES.len()).flat_map(values).map(|(_, value)| value.abs()).fold(0.05, f64::max);
-    let last = (order.len().max(1) - 1) as f64;
+    let bands = shown.iter().map(|&(place, it)| {
+        let band = it.chance.iter().enumerate().map(|(share, &[low, high])| (along(place, share), low, high));
+        Series { color: INK, band: band.collect(), ..Series::default() }
+    });
+    let values = shown.iter().flat_map(|(_, it)| it.quantiles.iter().chain(it.chance.as_flattened()));
+    let most = values.map(|value| value.abs()).fold(0.05, f64::max);
+    let last = (shown.len().max(1) - 1) as f64;
     let zero = Series { color: BEHIND, line: vec![(-0.5, 0.0), (last + 0.5, 0.0)], ..Series::default() };
-    let left_out = columns.len() - order.len();
-    let notes = (left_out > 0).then(|| format!("{left_out} columns that differ less are left out"));
+    let left_out = columns.len() - shown.len();
+    let left_out = (left_out > 0).then(|| format!("{left_out} columns that differ less are left out"));
     Chart {
         stem: "quantiles".into(),
         title: title.to_owned(),
         x_name: "column".into(),
         y_name: "samples − test rows (deviations)".into(),
-        scale: Scale::Words(names),
+        scale: Scale::Words(shown.iter().map(|(_, it)| it.column.clone()).collect()),
         marked: Vec::new(),
         begins: None,
         y: [-1.15 * most, 1.15 * most],
-        series: series.chain([zero]).collect(),
-        notes: notes.into_iter().collect(),
+        series: series.chain([zero]).chain(bands).collect(),
+        notes: ["grey bands: chance, 95 of 100".into()].into_iter().chain(left_out).collect(),
     }
 }

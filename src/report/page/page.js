@@ -74,12 +74,16 @@
     box.checked = on;
     row.querySelector("svg")?.remove();
     if (on) box.after(swatch(colors.get(trial)));
-    const line = document.querySelector(`#coordinates [data-trial="${trial}"]`);
-    if (line) {
+    for (const line of linesOf(trial)) {
       line.classList.toggle("chosen", on);
       line.style.stroke = on ? colors.get(trial) : "";
       if (on) line.parentNode.append(line);
     }
+  }
+
+  // One in each drawing of the parallel axes.
+  function linesOf(trial) {
+    return document.querySelectorAll(`.coordinates [data-trial="${trial}"]`);
   }
 
   function filter() {
@@ -102,7 +106,7 @@
       const shown = within(trial) && words.every((word) => matches(row, word));
       if (shown) passing.add(trial);
       row.hidden = !shown;
-      document.querySelector(`#coordinates [data-trial="${trial}"]`)?.toggleAttribute("hidden", !shown);
+      linesOf(trial).forEach((line) => line.toggleAttribute("hidden", !shown));
     }
     byId("count").textContent = `${passing.size} of ${rows.length} trials`;
     draw();
@@ -122,11 +126,13 @@
   function setRange(i, low, high) {
     ranges[i] = low <= high ? [low, high] : [high, low];
     const [from, to] = ranges[i];
-    const brush = document.querySelector(`[data-axis="${i}"] .brush`);
-    const { top, height } = data.axes;
     const whole = from <= 0 && to >= 1;
-    brush.setAttribute("y", top + (1 - to) * height);
-    brush.setAttribute("height", whole ? 0 : Math.max((to - from) * height, 1));
+    for (const { id, upright, ends: [start, end] } of data.axes.layouts) {
+      const brush = byId(id).querySelector(`[data-axis="${i}"] .brush`);
+      const places = [from, to].map((share) => start + share * (end - start));
+      brush.setAttribute(upright ? "y" : "x", Math.min(...places));
+      brush.setAttribute(upright ? "height" : "width", whole ? 0 : Math.max(Math.abs(places[1] - places[0]), 1));
+    }
     sliders[i].forEach((slider, end) => {
       slider.value = Math.round(1000 * ranges[i][end]);
       slider.setAttribute("aria-valuetext", reading(axes[i], ranges[i][end]));
@@ -156,11 +162,16 @@
     sliders[i].told = told;
     byId("ranges").append(group);
 
-    const svg = byId("coordinates");
-    const reach = document.querySelector(`[data-axis="${i}"] .reach`);
+    data.axes.layouts.forEach((layout) => dragging(layout, i));
+    setRange(i, 0, 1);
+  }
+
+  function dragging({ id, upright, ends: [first, last] }, i) {
+    const svg = byId(id);
+    const reach = svg.querySelector(`[data-axis="${i}"] .reach`);
     const shareAt = (event) => {
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      return Math.min(1, Math.max(0, 1 - (point.y - data.axes.top) / data.axes.height));
+      return Math.min(1, Math.max(0, ((upright ? point.y : point.x) - first) / (last - first)));
     };
     let start = null;
     reach.addEventListener("pointerdown", (event) => {
@@ -181,7 +192,8 @@
       }
       start = null;
     });
-    setRange(i, 0, 1);
+    // The page scrolls instead.
+    reach.addEventListener("pointercancel", () => { start = null; });
   }
 
   // Curves.

@@ -9,20 +9,83 @@ use crate::report::Comparison;
 use crate::report::charts::scale::{Scale, number, scale, word_of};
 use crate::report::ticks::{log_ticks, ticks as round_ticks};
 
-const WIDTH: f64 = 1000.0;
-const HEIGHT: f64 = 320.0;
-/// Room above and below the axes, and beside the outer ones.
-const ABOVE: f64 = 50.0;
-const BELOW: f64 = 14.0;
-const BESIDE: f64 = 70.0;
 /// Width of a letter of a number and of a head, on average.
 const LETTER: f64 = 6.4;
 const HEAD_LETTER: f64 = 7.2;
 /// Lines of heads, taken in turn, so that each may be as wide as that many axes.
 const HEAD_LINES: usize = 2;
+/// How far an axis can be touched, to each side of it and beyond its ends.
+const REACH: f64 = 14.0;
 
 /// Numbers along an axis, at most.
 const TICKS: usize = 6;
+
+/// How the axes lie; the page has both drawings, and its style shows the one that the screen has room for.
+#[derive(Clone, Copy, PartialEq)]
+enum Layout {
+    /// Side by side, each from below to above.
+    Upright,
+    /// One below the other, each from left to right: for the screens of phones.
+    Flat,
+}
+
+const LAYOUTS: [Layout; 2] = [Layout::Upright, Layout::Flat];
+
+impl Layout {
+    fn id(self) -> &'static str {
+        match self {
+            Self::Upright => "coordinates",
+            Self::Flat => "coordinates-flat",
+        }
+    }
+
+    /// Width and height of a drawing of so many axes.
+    fn size(self, axes: usize) -> [f64; 2] {
+        match self {
+            Self::Upright => [1000.0, 320.0],
+            Self::Flat => [360.0, self.across(axes - 1, axes) + 24.0],
+        }
+    }
+
+    /// Where an axis begins and ends, along its direction.
+    fn ends(self) -> [f64; 2] {
+        match self {
+            Self::Upright => [306.0, 50.0],
+            Self::Flat => [24.0, 336.0],
+        }
+    }
+
+    /// Where axis `i` stands, across its direction.
+    fn across(self, i: usize, axes: usize) -> f64 {
+        match self {
+            Self::Upright => 70.0 + self.step(axes) * i as f64,
+            Self::Flat => 34.0 + self.step(axes) * i as f64,
+        }
+    }
+
+    /// From axis to axis.
+    fn step(self, axes: usize) -> f64 {
+        match self {
+            Self::Upright => 860.0 / (axes - 1).max(1) as f64,
+            Self::Flat => 58.0,
+        }
+    }
+
+    /// Where `at`, from 0 to 1, lies along an axis.
+    fn along(self, at: f64) -> f64 {
+        let [start, end] = self.ends();
+        start + at * (end - start)
+    }
+
+    /// x and y of a place of axis `i`.
+    fn point(self, i: usize, axes: usize, at: f64) -> [f64; 2] {
+        let (along, across) = (self.along(at), self.across(i, axes));
+        match self {
+            Self::Upright => [across, along],
+            Self::Flat => [along, across],
+        }
+    }
+}
 
 struct Axis {
     name: String,
@@ -61,29 +124,6 @@ impl Parallel {
     }
 
     pub fn markup(&self, names: &[String]) -> Markup {
-        let step = (WIDTH - 2.0 * BESIDE) / (self.axes.len() - 1).max(1) as f64;
-        let x = |i: usize| BESIDE + step * i as f64;
-        let y = |at: f64| ABOVE + (1.0 - at) * (HEIGHT - ABOVE - BELOW);
-        // The last ones are the metrics, whose names are all the reader has.
-        let head = |axis: &Axis| {
-            let name = axis.name.rsplit_once('.').map_or(axis.name.as_str(), |(_, name)| name);
-            shortened(name, (HEAD_LINES as f64 * step / HEAD_LETTER) as usize)
-        };
-        let trials = names.len();
-        // A gap where a trial does not have the setting.
-        let path = |trial: usize| -> String {
-            let mut pen = 'M';
-            let mut path = String::new();
-            for (i, axis) in self.axes.iter().enumerate() {
-                if let Some(at) = axis.at[trial] {
-                    path += &format!("{pen}{:.1} {:.1}", x(i), y(at));
-                }
-                pen = if axis.at[trial].is_some() { 'L' } else { 'M' };
-            }
-            path
-        };
-        // The better, the stronger; the best are drawn last.
-        let strength = |trial: usize| 1.0 - 0.85 * (trial as f64 / trials.max(2) as f64).sqrt();
         html! {
             p.muted {
                 "One line a trial, the stronger the better."
@@ -92,36 +132,58 @@ impl Parallel {
                 }
             }
             div.scroll tabindex="0" role="region" aria-label="Parallel coordinates" {
-                svg #coordinates viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img"
-                    aria-label={ "Parallel coordinates of " (trials) " trials; the table has the same numbers" } {
-                    g.lines { @for trial in (0..trials).rev() {
-                        path data-trial=(trial) d=(path(trial)) stroke-opacity=(format!("{:.2}", strength(trial))) {
-                            title { (names[trial]) }
-                        }
-                    } }
-                    @for (i, axis) in self.axes.iter().enumerate() {
-                        g.axis data-axis=(i) {
-                            line x1=(x(i)) x2=(x(i)) y1=(y(1.0)) y2=(y(0.0)) {}
-                            text.head x=(x(i)) y=(14 + 16 * (i % HEAD_LINES)) text-anchor=(anchor(i, self.axes.len())) {
-                                title { (axis.name) }
-                                (head(axis))
-                            }
-                            @for (at, label) in &axis.ticks {
-                                @let width = LETTER * label.chars().count() as f64 + 4.0;
-                                rect.plate x=(format!("{:.1}", x(i) + if i == 0 { -4.0 - width } else { 4.0 }))
-                                    y=(format!("{:.1}", y(*at) - 7.0)) width=(format!("{width:.1}")) height="14" {}
-                                text x=(x(i) + if i == 0 { -6.0 } else { 6.0 }) y=(format!("{:.1}", y(*at) + 4.0))
-                                    text-anchor=(if i == 0 { "end" } else { "start" }) { (label) }
-                            }
-                            rect.brush x=(x(i) - 8.0) width="16" y=(y(1.0)) height="0" {}
-                            rect.reach x=(x(i) - 14.0) width="28" y=(y(1.0) - BELOW) height=(y(0.0) - y(1.0) + 2.0 * BELOW) {}
-                        }
-                    }
-                }
+                @for layout in LAYOUTS { (self.drawing(layout, names)) }
             }
             details.scripted {
                 summary { "Choose by numbers" }
                 div.ranges #ranges {}
+            }
+        }
+    }
+
+    fn drawing(&self, layout: Layout, names: &[String]) -> Markup {
+        let (axes, trials) = (self.axes.len(), names.len());
+        let [width, height] = layout.size(axes);
+        // A gap where a trial does not have the setting.
+        let path = |trial: usize| -> String {
+            let mut pen = 'M';
+            let mut path = String::new();
+            for (i, axis) in self.axes.iter().enumerate() {
+                if let Some(at) = axis.at[trial] {
+                    let [x, y] = layout.point(i, axes, at);
+                    path += &format!("{pen}{x:.1} {y:.1}");
+                }
+                pen = if axis.at[trial].is_some() { 'L' } else { 'M' };
+            }
+            path
+        };
+        // The better, the stronger; the best are drawn last.
+        let strength = |trial: usize| 1.0 - 0.85 * (trial as f64 / trials.max(2) as f64).sqrt();
+        html! {
+            svg.coordinates id=(layout.id()) viewBox={ "0 0 " (width) " " (height) } role="img"
+                aria-label={ "Parallel coordinates of " (trials) " trials; the table has the same numbers" } {
+                g.lines { @for trial in (0..trials).rev() {
+                    path data-trial=(trial) d=(path(trial)) stroke-opacity=(format!("{:.2}", strength(trial))) {
+                        title { (names[trial]) }
+                    }
+                } }
+                @for (i, axis) in self.axes.iter().enumerate() {
+                    @let [[x1, y1], [x2, y2]] = [0.0, 1.0].map(|at| layout.point(i, axes, at));
+                    g.axis data-axis=(i) {
+                        line x1=(x1) x2=(x2) y1=(y1) y2=(y2) {}
+                        @match layout {
+                            Layout::Upright => (axis.upright_labels(i, axes)),
+                            Layout::Flat => (axis.flat_labels(i, axes)),
+                        }
+                        @let (left, top) = (x1.min(x2), y1.min(y2));
+                        @match layout {
+                            Layout::Upright => rect.brush x=(left - 8.0) width="16" y=(top) height="0" {},
+                            Layout::Flat => rect.brush x=(left) width="0" y=(top - 8.0) height="16" {},
+                        }
+                        rect.reach x=(left - REACH) y=(top - REACH)
+                            width=((x2 - x1).abs() + 2.0 * REACH) height=((y2 - y1).abs() + 2.0 * REACH) {}
+                    }
+                }
             }
         }
     }
@@ -134,9 +196,63 @@ impl Parallel {
             json!({ "name": axis.name, "at": at, "ends": axis.ends, "log": axis.scale == Scale::Log, "words": words })
         };
         json!({
-            "top": ABOVE, "height": HEIGHT - ABOVE - BELOW,
+            "layouts": LAYOUTS.map(|it| json!({ "id": it.id(), "upright": it == Layout::Upright, "ends": it.ends() })),
             "list": self.axes.iter().map(axis).collect::<Vec<_>>(),
         })
+    }
+}
+
+impl Axis {
+    /// Its name, shortened to a width. The last axes are the metrics, whose names are all the reader has.
+    fn head(&self, width: f64) -> String {
+        let name = self.name.rsplit_once('.').map_or(self.name.as_str(), |(_, name)| name);
+        shortened(name, (width / HEAD_LETTER) as usize)
+    }
+
+    /// Its name above it and numbers beside it.
+    fn upright_labels(&self, i: usize, axes: usize) -> Markup {
+        let layout = Layout::Upright;
+        let x = layout.across(i, axes);
+        html! {
+            text.head x=(x) y=(14 + 16 * (i % HEAD_LINES)) text-anchor=(anchor(i, axes)) {
+                title { (self.name) }
+                (self.head(HEAD_LINES as f64 * layout.step(axes)))
+            }
+            @for (at, label) in &self.ticks {
+                @let width = LETTER * label.chars().count() as f64 + 4.0;
+                @let y = layout.along(*at);
+                rect.plate x=(format!("{:.1}", x + if i == 0 { -4.0 - width } else { 4.0 }))
+                    y=(format!("{:.1}", y - 7.0)) width=(format!("{width:.1}")) height="14" {}
+                text x=(x + if i == 0 { -6.0 } else { 6.0 }) y=(format!("{:.1}", y + 4.0))
+                    text-anchor=(if i == 0 { "end" } else { "start" }) { (label) }
+            }
+        }
+    }
+
+    /// Its name above its beginning and numbers below it, of those that would stand on each other the lower.
+    fn flat_labels(&self, i: usize, axes: usize) -> Markup {
+        let layout = Layout::Flat;
+        let (y, [left, right]) = (layout.across(i, axes), layout.ends());
+        let mut taken = f64::NEG_INFINITY;
+        let placed = self.ticks.iter().filter_map(|(at, label)| {
+            let half = 0.5 * LETTER * label.chars().count() as f64;
+            let x = layout.along(*at).clamp(half, (left + right - half).max(half));
+            let free = x - half >= taken + LETTER;
+            if free {
+                taken = x + half;
+            }
+            free.then_some((x, label))
+        });
+        let placed: Vec<(f64, &String)> = placed.collect();
+        html! {
+            text.head x=(left - REACH) y=(y - 12.0) {
+                title { (self.name) }
+                (self.head(right - left))
+            }
+            @for (x, label) in placed {
+                text x=(format!("{x:.1}")) y=(y + 15.0) text-anchor="middle" { (label) }
+            }
+        }
     }
 }
 
@@ -204,5 +320,28 @@ mod tests {
         let page = Parallel { axes: (0..9).map(axis).collect() }.markup(&["a".into(), "b".into()]).into_string();
         assert!(page.contains("y=\"14\"") && page.contains("y=\"30\""), "{page}");
         assert!(page.contains("<title>optimizer.a_rather_long_name_4</title>a_rather_long_name_4<"), "{page}");
+    }
+
+    #[test]
+    fn flat_axes_fit_a_phone_and_their_numbers_do_not_overlap() {
+        let tick = |i: usize| (i as f64 / 15.0, format!("{}.125", 100 + i));
+        let axis = |_| Axis {
+            name: "model.depth".into(),
+            at: vec![Some(0.0), Some(1.0)],
+            ticks: (0..16).map(tick).collect(),
+            scale: Scale::Linear,
+            ends: [0.0, 1.0],
+        };
+        let page = Parallel { axes: (0..9).map(axis).collect() }.drawing(Layout::Flat, &["a".into(), "b".into()]);
+        let page = page.into_string();
+        assert!(page.contains("viewBox=\"0 0 360 522\""), "{page}");
+        // The first trial goes straight down where axes begin, from one to the next.
+        assert!(page.contains("d=\"M24.0 34.0L24.0 92.0L24.0 150.0"), "{page}");
+        let numbers = page.split("text-anchor=\"middle\">").skip(1).map(|it| &it[..it.find('<').expect("an end")]);
+        // A number is 45 wide, with 6.4 to the next, and ticks lie 20.8 apart: every third has room.
+        assert_eq!(
+            numbers.take(6).collect::<Vec<_>>(),
+            ["100.125", "103.125", "106.125", "109.125", "112.125", "115.125"]
+        );
     }
 }
