@@ -115,6 +115,9 @@ with tempfile.TemporaryDirectory() as folder:
             network = words if inner == "hidden_layers" else f'network = "residual"\n{words}'
             model = {"words": network, "normalization": normalization, "inner": inner}
             worst.append(compare(f"given-{name}-{normalization}", rows(5), 'context = ["x4", "x5"]', **model))
+    for name, words in [("affine", 'network = "residual"'), ("additive", 'coupling = "additive"'), ("spline", 'coupling = "spline"\nbins = 5\ntail_bound = 2.5\nmixing = "lu"')]:
+        model = {"words": f"{words}\nconditional_base = true", "inner": "blocks" if name == "affine" else "hidden_layers"}
+        worst.append(compare(f"base-given-{name}", rows(5), 'context = ["x4", "x5"]', **model))
     levels = np.clip(np.round(rows(4) * 3.0 + 100.0), 0, 255)
     noise = np.random.default_rng(0).uniform(size=levels.shape)
     for name, extra in [("noise", ""), ("logit", "\nlogit = 1e-3\nbounds = [0, 256]")]:

@@ -139,18 +139,18 @@ class Checkpoint:
             return x[:, own["order"]], np.zeros(len(x))
         if "kept" in own:
             kept, changed = own["kept"], own["changed"]
-            if self.model["coupling"] == "spline":
+            networks = {name.split(".")[0] for name in own if "." in name}
+            if "spline" in networks:
                 said = self.network(f"layers.{i}.spline", x[:, kept], own).reshape(len(x), -1, len(changed))
                 z[:, changed], slopes = self.spline(x[:, changed], said)
                 return z, slopes.sum(axis=1)
-            if any(name.startswith("st.") for name in own):
+            if networks == {"t"}:
+                z[:, changed] += self.network(f"layers.{i}.t", x[:, kept], own)
+                return z, np.zeros(len(x))
+            if "st" in networks:
                 a, t = np.split(self.network(f"layers.{i}.st", x[:, kept], own), 2, axis=1)
             else:
-                t = self.network(f"layers.{i}.t", x[:, kept], own)
-                a = self.network(f"layers.{i}.s", x[:, kept], own) if self.model["coupling"] == "affine" else None
-            if self.model["coupling"] == "additive":
-                z[:, changed] += t
-                return z, np.zeros(len(x))
+                a, t = (self.network(f"layers.{i}.{name}", x[:, kept], own) for name in "st")
             # Earlier releases had one bound, and did not name it.
             bound = BOUNDS[self.model.get("scale", "tanh")]
             s = own.get("scale", 1.0) * bound(a)

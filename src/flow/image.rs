@@ -96,6 +96,14 @@ pub(super) struct Step {
     pub squeezed: usize,
 }
 
+impl Step {
+    /// The scale of a multi-scale flow that it is of, from 0. Half of the channels are changed behind the squeeze, still in the scale
+    /// before it.
+    fn scale(&self) -> usize {
+        self.squeezed - usize::from(self.division == Division::Channel)
+    }
+}
+
 /// The couplings of `model` on images of `shape`, if it has a mask of images; x-side first.
 pub(super) fn steps(model: &Model, shape: Shape) -> Option<Vec<Step>> {
     let depth = model.depth;
@@ -151,6 +159,36 @@ fn couplings_of(layers: &[Layer], model: &Model) -> Vec<usize> {
     layers.iter().map(coupling).collect()
 }
 
+/// Which scale of a multi-scale flow its layers and latents are of, from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scales {
+    /// How many there are.
+    pub count: usize,
+    /// That of every layer, shape `[layers]`.
+    pub layers: Vec<usize>,
+    /// That at which every latent is factored out, shape `[features]`; of the last, what is left.
+    pub latents: Vec<usize>,
+}
+
+impl Scales {
+    /// Those of a flow of `layers` on images of `shape`; `None` where `model` has no scales.
+    pub fn of(model: &Model, shape: Shape, layers: &[Layer]) -> Option<Self> {
+        let steps = steps(model, shape).filter(|_| model.mask == MaskScheme::Multiscale)?;
+        let last = steps.len() - 1;
+        // What follows the last coupling, a base that depends on a context too, is of its scale.
+        let scale = |coupling: usize| steps[coupling.min(last)].scale();
+        let mut latents = vec![0; shape.values()];
+        for step in &steps {
+            step.view.places.iter().for_each(|&place| latents[place] = step.scale());
+        }
+        Some(Self {
+            count: scales(model),
+            layers: couplings_of(layers, model).into_iter().map(scale).collect(),
+            latents,
+        })
+    }
+}
+
 /// What a model does with images of `shape`, a line for each view that its couplings work on; nothing where it knows no images.
 /// Layers have the numbers that messages and the names of parameters call them by.
 pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
@@ -183,10 +221,7 @@ pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
             last => format!("layers {first} to {last}"),
         };
         let place = match model.mask {
-            // Half of the channels are changed behind the squeeze, still in the scale before it.
-            MaskScheme::Multiscale => {
-                format!("scale {}, {numbers}", squeezed + usize::from(*division == Division::Checkerboard))
-            }
+            MaskScheme::Multiscale => format!("scale {}, {numbers}", group[0].scale() + 1),
             _ => numbers,
         };
         let work = counted(group.len(), "coupling");
@@ -203,7 +238,12 @@ pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
 pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
     let plain = |key| {
         let why = format!("needs images, and these data have {} plain features", shape.values());
-        Err((key, format!("{why}; images are IDX files, folders, and NPY arrays of three or four dimensions")))
+        Err((
+            key,
+            format!(
+                "{why}; images are IDX and CIFAR files, folders or Parquet columns of PNG files, and NPY arrays of three or four dimensions"
+            ),
+        ))
     };
     let image = shape.is_image();
     match model.mask {
@@ -292,6 +332,20 @@ mod tests {
         // Next to each other they complement each other.
         assert_eq!(steps[0].mask.kept, steps[1].mask.changed);
         assert_eq!(steps[3].mask.kept, steps[4].mask.changed);
+    }
+
+    /// Two scales of a 4 × 4 image: half of the squeezed channels, the lower two pixels of every square, stay with the first.
+    #[test]
+    fn every_layer_and_latent_is_of_a_scale() {
+        let model =
+            Model { mask: MaskScheme::Multiscale, depth: 2, mixing: crate::spec::Mixing::Lu, ..Model::default() };
+        let shape = Shape { height: 4, width: 4, channels: 1 };
+        let layers = Architecture::new(&model, shape, 0).0.layers;
+        let scales = Scales::of(&model, shape, &layers).expect("scales");
+        // Four couplings, three, each behind an LU map, and the last map.
+        assert_eq!((scales.count, &scales.layers[..]), (2, &[[0; 8].as_slice(), &[1; 7]].concat()[..]));
+        assert_eq!(scales.latents, [[1; 4], [0; 4], [1; 4], [0; 4]].concat());
+        assert_eq!(Scales::of(&Model { mask: MaskScheme::Checkerboard, ..model }, shape, &layers), None);
     }
 
     #[test]

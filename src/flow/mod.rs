@@ -19,7 +19,7 @@ pub use crate::layers::{
 pub use architecture::Architecture;
 pub(crate) use base::composed as composed_base;
 pub use base::{Base, Degrees, Density, HALF_LN_TAU};
-pub use image::{fits, outline};
+pub use image::{Scales, fits, outline};
 pub use mask::masks;
 pub use work::{Rows, Work};
 pub(crate) use work::{shares, times};

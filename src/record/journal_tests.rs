@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use polars::prelude::*;
 
 use super::*;
-use crate::train::Summary;
+use crate::train::{ScaleHealth, Summary};
 
 fn journal(directory: &Path) -> MetricsJournal {
     MetricsJournal::new(directory, Arc::new(|warning| panic!("{warning}")))
@@ -186,6 +186,24 @@ fn table_has_the_named_columns_their_types_and_nulls() {
     assert_eq!(values("validation_nll"), [None, Some(-1.5)]);
     assert_eq!(values("gradient_norm"), [None, None]);
     assert_eq!(values("scale_max"), [None, Some(0.25)]);
+}
+
+#[test]
+fn the_health_of_scales_has_columns_of_its_own_and_comes_back() {
+    let folder = tempfile::tempdir().expect("folder");
+    let of = |scale_max, latent_rms| ScaleHealth { scale_max: Some(scale_max), latent_rms: Some(latent_rms) };
+    let rows = [row(1), Metrics { scales: vec![of(0.5, 1.25), of(0.0, 0.75)], ..row(2) }];
+    let mut sink = journal(folder.path());
+    let events = rows.clone().map(Event::Metrics);
+    for event in [started(None)].into_iter().chain(events).chain([ended(Status::Finished)]) {
+        sink.record(&event).expect("recorded");
+    }
+    let table = ParquetReader::new(File::open(folder.path().join(TABLE)).expect("opened")).finish().expect("read");
+    let names: Vec<_> = table.columns().iter().skip(10).map(|column| column.name().as_str()).collect();
+    assert_eq!(names, ["scale_max_1", "latent_rms_1", "scale_max_2", "latent_rms_2"]);
+    let values = |name: &str| table.column(name).expect("column").f64().expect("f64").iter().collect::<Vec<_>>();
+    assert_eq!(values("latent_rms_2"), [None, Some(0.75)]);
+    assert_eq!(read_metrics(folder.path()).expect("rows"), rows);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use polars::prelude::*;
 
 use super::RecordError;
 use crate::atomic::write_atomically;
-use crate::train::Metrics;
+use crate::train::{Metrics, ScaleHealth};
 
 /// A column of type f64: how it is taken from a row and put back.
 struct Curve {
@@ -43,6 +43,15 @@ const CURVES: [Curve; 9] = [
     curve!(scale_max),
 ];
 
+/// The columns of one scale, whose names end in its number, from 1; and how they are taken from a row and put back.
+type OfScale = (&'static str, fn(&ScaleHealth) -> Option<f64>, fn(&mut ScaleHealth, Option<f64>));
+
+/// They follow the others in the table of a multi-scale flow, scale after scale.
+const OF_SCALES: [OfScale; 2] = [
+    ("scale_max_", |of| of.scale_max, |of, value| of.scale_max = value),
+    ("latent_rms_", |of| of.latent_rms, |of, value| of.latent_rms = value),
+];
+
 /// Writes the table, atomically.
 pub(super) fn write(path: &Path, rows: &[Metrics]) -> Result<(), RecordError> {
     let steps: Vec<i64> = rows.iter().map(|row| row.step).collect();
@@ -50,6 +59,12 @@ pub(super) fn write(path: &Path, rows: &[Metrics]) -> Result<(), RecordError> {
     for curve in &CURVES {
         let values: Vec<Option<f64>> = rows.iter().map(curve.get).collect();
         columns.push(Column::new(curve.name.into(), values));
+    }
+    for scale in 0..rows.iter().map(|row| row.scales.len()).max().unwrap_or(0) {
+        for (name, get, _) in OF_SCALES {
+            let values: Vec<Option<f64>> = rows.iter().map(|row| row.scales.get(scale).and_then(get)).collect();
+            columns.push(Column::new(format!("{name}{}", scale + 1).into(), values));
+        }
     }
     Ok(write_atomically(path, |file| encode(file, columns))?)
 }
@@ -78,6 +93,15 @@ fn rows(file: File) -> PolarsResult<Vec<Metrics>> {
     for curve in &CURVES {
         for (row, value) in rows.iter_mut().zip(table.column(curve.name)?.f64()?.iter()) {
             (curve.set)(row, value);
+        }
+    }
+    for scale in 0.. {
+        for (name, _, set) in OF_SCALES {
+            let Ok(column) = table.column(&format!("{name}{}", scale + 1)) else { return Ok(rows) };
+            for (row, value) in rows.iter_mut().zip(column.f64()?.iter()).filter(|(_, value)| value.is_some()) {
+                row.scales.resize(row.scales.len().max(scale + 1), ScaleHealth::default());
+                set(&mut row.scales[scale], value);
+            }
         }
     }
     Ok(rows)

@@ -89,6 +89,7 @@ mod tests {
                 samples_per_second: Some(1e4),
                 inverse_error: evaluated,
                 scale_max: evaluated,
+                scales: Vec::new(),
             }));
             if evaluated.is_some() {
                 events.push(Event::Saved { step });

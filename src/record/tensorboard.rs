@@ -12,7 +12,7 @@ use tensorboard_proto::summary::Summary_Value;
 use super::events_file::{EventsFile, events_files, restart, summary};
 use super::{hparams, summaries};
 use crate::plan::Trial;
-use crate::train::{Event, Metrics, Sink, Status, Summary};
+use crate::train::{Event, Metrics, ScaleHealth, Sink, Status, Summary};
 
 /// A tag, what it shows, and where its value is found, if known.
 type Tag<T> = (&'static str, &'static str, fn(&T) -> Option<f64>);
@@ -34,6 +34,16 @@ const CURVES: [Tag<Metrics>; 7] = [
         |row| row.scale_max,
     ),
     ("speed/samples_per_second", "Rows trained on a second, since the point before.", |row| row.samples_per_second),
+];
+
+/// Tags of a multi-scale flow, `<tag>/scale_<number>`, from 1.
+const OF_SCALES: [Tag<ScaleHealth>; 2] = [
+    ("health/scale_max", "Largest |s| of any coupling of this scale over some validation rows.", |of| of.scale_max),
+    (
+        "health/latent_rms",
+        "Root mean square of the latents of this scale over some validation rows: 1 where they follow the normal.",
+        |of| of.latent_rms,
+    ),
 ];
 
 /// Tags of what is known once, at the end.
@@ -66,7 +76,7 @@ pub struct TensorBoard {
     warn: Warn,
     state: State,
     /// Tags whose description was written already.
-    described: BTreeSet<&'static str>,
+    described: BTreeSet<String>,
 }
 
 enum State {
@@ -120,7 +130,10 @@ impl TensorBoard {
         match event {
             Event::Started { resumed_at, parameters, .. } => self.start(*resumed_at, *parameters),
             Event::Metrics(row) => {
-                let points = self.points(&CURVES, row);
+                let mut points = self.points(&CURVES, "", row);
+                for (scale, number) in row.scales.iter().zip(1..) {
+                    points.extend(self.points(&OF_SCALES, &format!("/scale_{number}"), scale));
+                }
                 self.append(&summary(row.step, points))
             }
             Event::Saved { .. } => Ok(()),
@@ -131,7 +144,7 @@ impl TensorBoard {
 
     fn end(&mut self, status: Status, results: &Summary) -> io::Result<()> {
         if let Some(end) = hparams::session_end(status)? {
-            let points = self.points(&RESULTS, results);
+            let points = self.points(&RESULTS, "", results);
             self.append(&summary(results.steps, points))?;
             let mut file = EventsFile::create_marked(&self.directory, END)?;
             file.append(&[summary(results.steps, vec![end])])?;
@@ -143,13 +156,18 @@ impl TensorBoard {
         Ok(())
     }
 
-    /// The known values of `tags`, each with its description where it is the first of this process.
-    fn points<T>(&mut self, tags: &[Tag<T>], from: &T) -> Vec<Summary_Value> {
-        let known = tags.iter().filter_map(|&(tag, description, get)| Some((tag, description, get(from)?)));
+    /// The known values of `tags`, which end in `end`, each with its description where it is the first of this process.
+    fn points<T>(&mut self, tags: &[Tag<T>], end: &str, from: &T) -> Vec<Summary_Value> {
+        let known =
+            tags.iter().filter_map(|&(tag, description, get)| Some((format!("{tag}{end}"), description, get(from)?)));
         known
-            .flat_map(|(tag, description, value)| match self.described.insert(tag) {
-                true => summaries::described_scalar(tag, value, description).to_vec(),
-                false => vec![summaries::scalar(tag, value)],
+            .flat_map(|(tag, description, value)| match self.described.contains(&tag) {
+                true => vec![summaries::scalar(&tag, value)],
+                false => {
+                    let point = summaries::described_scalar(&tag, value, description).to_vec();
+                    self.described.insert(tag);
+                    point
+                }
             })
             .collect()
     }

@@ -34,6 +34,10 @@ fn row(step: i64) -> Event {
         samples_per_second: Some(1e4),
         inverse_error: evaluated.map(|_| 1e-6),
         scale_max: evaluated,
+        scales: evaluated
+            .iter()
+            .flat_map(|value| [1.0, 2.0].map(|by| ScaleHealth { scale_max: Some(by * value), latent_rms: Some(by) }))
+            .collect(),
         ..Metrics::default()
     })
 }
@@ -96,13 +100,15 @@ fn finished_run_has_every_tag_at_its_steps() {
     send(&mut sink, [picture("density"), picture("samples"), ended(Status::Finished)]);
 
     assert_eq!(starts(&directory), [0]);
-    let curves: [(&str, &[(i64, f32)]); 11] = [
+    let curves: [(&str, &[(i64, f32)]); 13] = [
         ("nll/train", &[(10, 0.1), (20, 0.05), (30, 1.0 / 30.0), (40, 0.025)]),
         ("nll/validation", &[(20, 0.5), (40, 0.5)]),
         ("optim/learning_rate", &[(10, 1e-3), (20, 1e-3), (30, 1e-3), (40, 1e-3)]),
         ("optim/gradient_norm", &[(10, 2.0), (20, 2.0), (30, 2.0), (40, 2.0)]),
         ("health/inverse_error", &[(20, 1e-6), (40, 1e-6)]),
         ("health/scale_max", &[(20, 0.5), (40, 0.5)]),
+        ("health/scale_max/scale_2", &[(20, 1.0), (40, 1.0)]),
+        ("health/latent_rms/scale_1", &[(20, 1.0), (40, 1.0)]),
         ("speed/samples_per_second", &[(10, 1e4), (20, 1e4), (30, 1e4), (40, 1e4)]),
         ("nll/test", &[(40, 0.25)]),
         ("nll/gap", &[(40, 0.125)]),

@@ -25,6 +25,18 @@ pub struct Metrics {
     pub inverse_error: Option<f64>,
     /// max |s| over validation rows and layers.
     pub scale_max: Option<f64>,
+    /// Of a multi-scale flow: the health of every scale, the first first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scales: Vec<ScaleHealth>,
+}
+
+/// The health of one scale of a multi-scale flow, over validation rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScaleHealth {
+    /// max |s| over the layers of the scale; 0 for splines, which have no s.
+    pub scale_max: Option<f64>,
+    /// Root mean square of the latents that are factored out there: 1 where they follow the standard normal.
+    pub latent_rms: Option<f64>,
 }
 
 /// The numbers of one ended run, as `trials.parquet` has them. Units: nats, seconds, rows.

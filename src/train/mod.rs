@@ -9,6 +9,7 @@ mod gap;
 mod onlooker;
 mod restore;
 mod running;
+mod scales;
 mod seal;
 mod training;
 

@@ -11,10 +11,10 @@ use super::event::{Event, Metrics, Sink, Status, Summary};
 use super::gap::{gap, impossible};
 use super::onlooker::Onlooker;
 use super::restore::Checkpoint;
-use super::running;
+use super::{running, scales};
 use crate::atomic::sync;
 use crate::data::Dataset;
-use crate::flow::{DeviceError, Flow, Parameters};
+use crate::flow::{DeviceError, Flow, Parameters, Scales};
 use crate::matrix::Matrix;
 use crate::optimizer::Optimizer;
 use crate::spec::Spec;
@@ -126,6 +126,8 @@ struct Run<'a> {
     last_saved: Instant,
     /// Where the curve's last row was written, for the speed.
     logged: (u64, f64),
+    /// Those of a multi-scale flow.
+    scales: Option<Scales>,
 }
 
 /// Training time, resumed parts included.
@@ -187,7 +189,8 @@ impl<'a> Run<'a> {
         let before = state.seconds.unwrap_or(if resumed { setup.seconds_so_far } else { 0.0 });
         let logged = (state.step, before);
         let clock = Clock { before, since: now };
-        Ok(Self { setup, optimizer, state, about, best, dealer, clock, last_saved: now, logged })
+        let scales = Scales::of(&spec.model, setup.dataset.shape, &about.architecture.layers);
+        Ok(Self { setup, optimizer, state, about, best, dealer, clock, last_saved: now, logged, scales })
     }
 
     fn run(mut self) -> Result<Ended, TrainError> {
@@ -329,7 +332,9 @@ impl<'a> Run<'a> {
         let back = self.setup.flow.inverse(&z)?;
         let errors = back.as_slice().iter().zip(some_rows.as_slice()).map(|(a, b)| f64::from((a - b).abs()));
         row.inverse_error = Some(errors.fold(0.0, f64::max));
-        row.scale_max = Some(self.setup.flow.health(&some_rows)?.iter().map(|h| h.scale_max).fold(0.0, f64::max));
+        let layers = self.setup.flow.health(&some_rows)?;
+        row.scale_max = Some(layers.iter().map(|layer| layer.scale_max).fold(0.0, f64::max));
+        row.scales = self.scales.as_ref().map_or_else(Vec::new, |all| scales::health(all, &layers, &z));
         let state = &mut self.state;
         if nll.is_finite() && state.best_validation_nll.is_none_or(|best| nll < best) {
             self.setup.flow.settle(None)?;
