@@ -1,7 +1,7 @@
 //! How the rows that one thread computes lie in memory.
 //!
-//! Rows stand side by side in registers: a panel is two registers of rows (the last may be one), and holds them value by
-//! value: `[values, rows of the panel]`. Panels follow each other. So a weight meets many rows at once, no sum runs across
+//! Rows stand side by side in registers: a panel is two registers of rows (the last may be one), or of images one of sixteen, and holds
+//! them value by value: `[values, rows of the panel]`. Panels follow each other. So a weight meets many rows at once, no sum runs across
 //! a register, and weights are used where they are.
 
 use super::simd::{Level, Simd};
@@ -11,6 +11,8 @@ use super::simd::{Level, Simd};
 pub(crate) struct Panels {
     pub rows: usize,
     lanes: usize,
+    /// Rows of a panel but for the last.
+    width: usize,
 }
 
 /// Rows `first .. first + width`, of which `used` are real and the others padding.
@@ -28,12 +30,17 @@ impl Panels {
             Level::Avx512 => super::simd::Avx512::LANES,
             _ => super::simd::Portable::LANES,
         };
-        Self { rows, lanes }
+        Self { rows, lanes, width: 2 * lanes }
     }
 
-    /// As many rows of the same registers.
+    /// The same for convolutions: sixteen rows a panel, so that what a layer knows of one stays in the near caches.
+    pub fn of_images(level: Level, rows: usize) -> Self {
+        Self { width: 16, ..Self::new(level, rows) }
+    }
+
+    /// So many other rows, in panels of two registers.
     pub fn of_rows(self, rows: usize) -> Self {
-        Self { rows, ..self }
+        Self { rows, width: 2 * self.lanes, ..self }
     }
 
     /// Rows of a register.
@@ -47,9 +54,9 @@ impl Panels {
     }
 
     pub fn iter(self) -> impl Iterator<Item = Panel> {
-        let Self { rows, lanes } = self;
-        (0..rows).step_by(2 * lanes).map(move |first| {
-            let width = (2 * lanes).min(self.padded() - first);
+        let Self { rows, width, .. } = self;
+        (0..rows).step_by(width).map(move |first| {
+            let width = width.min(self.padded() - first);
             Panel { first, width, used: width.min(rows - first) }
         })
     }

@@ -105,6 +105,10 @@ pub(crate) trait Simd: Copy {
     #[inline(always)]
     fn prefetch_for_write(_at: *const f32, _values: usize) {}
 
+    /// Asks for the cache lines of `values` values at `at` to come as near as the second cache. Any address will do.
+    #[inline(always)]
+    fn prefetch(_at: *const f32, _values: usize) {}
+
     /// Transposes a square block of [`LANES`](Simd::LANES) rows; rows are `from_stride` and `to_stride` values apart, and
     /// all of them must be valid.
     #[inline(always)]
@@ -207,6 +211,15 @@ mod x86 {
     use super::Simd;
     use std::arch::x86_64::*;
 
+    /// As [`Simd::prefetch`].
+    #[inline(always)]
+    fn prefetch(at: *const f32, values: usize) {
+        for line in (0..values).step_by(16) {
+            // SAFETY: a prefetch reads nothing and faults nowhere.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.wrapping_add(line).cast()) };
+        }
+    }
+
     #[derive(Clone, Copy)]
     pub(crate) struct Avx2;
 
@@ -297,6 +310,10 @@ mod x86 {
                 let one = _mm256_or_si256(mantissa, _mm256_set1_epi32(127 << 23));
                 [_mm256_castsi256_ps(one), _mm256_cvtepi32_ps(exponent)]
             }
+        }
+        #[inline(always)]
+        fn prefetch(at: *const f32, values: usize) {
+            prefetch(at, values);
         }
         /// Three rounds of exchanges: single values, pairs, then halves of registers.
         #[inline(always)]
@@ -413,6 +430,10 @@ mod x86 {
                 // SAFETY: a prefetch reads nothing and faults nowhere.
                 unsafe { _mm_prefetch::<_MM_HINT_ET0>(at.wrapping_add(line).cast()) };
             }
+        }
+        #[inline(always)]
+        fn prefetch(at: *const f32, values: usize) {
+            prefetch(at, values);
         }
         /// Four rounds of exchanges: single values, pairs, then quarters of registers twice.
         #[inline(always)]

@@ -20,8 +20,8 @@ const IN: usize = 6;
 const POINTS: usize = IN * IN;
 /// Values between what belongs to two points, so that their addresses are no power of two apart.
 const APART: usize = 32;
-/// Tiles whose parts of a filter's gradient are summed in registers.
-const TOGETHER: usize = 2;
+/// Registers of tiles whose parts of a filter's gradient are summed in registers.
+const TOGETHER: usize = 4;
 
 /// Values of one point of a tile, or of a filter, that has so many.
 fn stride(values: usize) -> usize {
@@ -186,6 +186,18 @@ fn tile_of<const SIDE: usize>(
                 *at = from.wrapping_add((y * grid.width + x) * pixel);
             }
         }
+    }
+    at
+}
+
+/// What of the tile behind that at `[y, x]` was not read for it: of every place, where its pixel stands, or nowhere.
+#[inline(always)]
+fn tile_behind(grid: Grid, [y, x]: [usize; 2], pixel: usize, from: *const f32) -> [[*const f32; IN]; IN] {
+    let is_last = x + OUT >= grid.width;
+    let next = if is_last { [y + OUT, 0] } else { [y, x + OUT] };
+    let mut at = tile_of::<IN>(grid, next, pixel, from, std::ptr::null());
+    if !is_last {
+        at.iter_mut().for_each(|row| row[..IN - OUT].fill(std::ptr::null()));
     }
     at
 }
@@ -364,17 +376,33 @@ unsafe fn tiles<S: Simd, const N: usize, const RELU: bool>(
             // SAFETY: handed on to the caller.
             unsafe {
                 transform_inputs::<S, N, RELU>(&pixels, inputs, v);
+                let behind = tile_behind(grid, [y, x], pitch(inputs) * row, from.as_ptr());
                 for point in 0..POINTS {
+                    // Meanwhile the next tile comes nearer, and what this one is stored to.
+                    let [i, j] = [point / IN, point % IN];
+                    if !behind[i][j].is_null() {
+                        S::prefetch(behind[i][j], inputs * row);
+                    }
+                    if i < OUT.min(grid.height - y) && j < OUT.min(grid.width - x) {
+                        let place = at + ((y + i) * grid.width + x + j) * pitch(outputs) * row;
+                        S::prefetch(to.wrapping_add(place), outputs * row);
+                        if let Then::Plus(other) | Then::WherePositive(other) | Then::AddWherePositive(other) = then {
+                            S::prefetch(other.as_ptr().wrapping_add(place), outputs * row);
+                        }
+                    }
                     let (v, m) = (v.add(point * apart[1]), m.add(point * apart[2]));
                     let filters = filters.as_ptr().add(point * apart[0]);
                     let mut i = 0;
                     macro_rules! strips {
                         ($($outputs:literal),*) => {$(
-                            while outputs - i >= $outputs && $outputs <= S::ROWS {
+                            while outputs - i >= $outputs && $outputs * N <= 2 * S::ROWS {
                                 multiply::<S, $outputs, N>(filters.add(i), padded, inputs, v, m.add(i * row));
                                 i += $outputs;
                             }
                         )*};
+                    }
+                    if N == 1 {
+                        strips!(16);
                     }
                     strips!(8, 6, 4, 2, 1);
                 }
@@ -423,9 +451,10 @@ fn winograd_weights_generic<S: Simd>(
         POINTS * stride(inputs * padded),
         padded,
         inputs.max(padded) * rows,
-        TOGETHER * POINTS * stride(inputs * rows),
+        // All tiles together have so many registers of rows.
+        TOGETHER * POINTS * stride(inputs * S::LANES),
         OUT * OUT * stride(rows * padded),
-        TOGETHER * POINTS * stride(rows * padded),
+        TOGETHER * POINTS * stride(S::LANES * padded),
     ];
     scratch.at_least(lengths.iter().sum());
     let [sums, of_bias, outside, v, turned, e] = pieces_mut(scratch, lengths);
@@ -517,10 +546,11 @@ unsafe fn gather<S: Simd, const N: usize, const RELU: bool>(
     let columns = grid.width.div_ceil(OUT);
     let tiles = columns * grid.height.div_ceil(OUT);
     let (v_tile, e_tile) = (POINTS * apart[1], POINTS * apart[2]);
-    for first in (0..tiles).step_by(TOGETHER) {
-        let together = TOGETHER.min(tiles - first);
+    let place = |tile: usize| [tile / columns * OUT, tile % columns * OUT];
+    for first in (0..tiles).step_by(TOGETHER / N) {
+        let together = (TOGETHER / N).min(tiles - first);
         for tile in 0..together {
-            let at = [(first + tile) / columns * OUT, (first + tile) % columns * OUT];
+            let at = place(first + tile);
             let pixels = tile_of::<IN>(grid, at, pitch(inputs) * rows, from.as_ptr(), outside.as_ptr());
             let gradients = tile_of::<OUT>(grid, at, pitch(outputs) * rows, d.as_ptr(), std::ptr::null());
             // SAFETY: handed on to the caller.
@@ -554,7 +584,23 @@ unsafe fn gather<S: Simd, const N: usize, const RELU: bool>(
                 }
             }
         }
+        // Where those stand that come next.
+        let mut ahead = [([[std::ptr::null(); IN]; IN], [[std::ptr::null(); OUT]; OUT]); TOGETHER];
+        for (tile, (inputs_ahead, gradients_ahead)) in ahead.iter_mut().enumerate().take(TOGETHER / N) {
+            let [before, at] = [first + together + tile - 1, first + together + tile].map(place);
+            *inputs_ahead = tile_behind(grid, before, pitch(inputs) * rows, from.as_ptr());
+            *gradients_ahead = tile_of::<OUT>(grid, at, pitch(outputs) * rows, d.as_ptr(), std::ptr::null());
+        }
         for point in 0..POINTS {
+            for (inputs_ahead, gradients_ahead) in &ahead[..TOGETHER / N] {
+                let [i, j] = [point / IN, point % IN];
+                if !inputs_ahead[i][j].is_null() {
+                    S::prefetch(inputs_ahead[i][j], inputs * rows);
+                }
+                if i < OUT && j < OUT && !gradients_ahead[i][j].is_null() {
+                    S::prefetch(gradients_ahead[i][j], outputs * rows);
+                }
+            }
             // SAFETY: handed on to the caller.
             unsafe {
                 let (v, e) = (v.add(point * apart[1]), e.add(point * apart[2]));

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::lane::{Lane, split};
 use crate::compute::{Buffer, Level, Panels};
 use crate::flow::{Architecture, DeviceError, Flow, Latent, Layer, LayerHealth, Loss, Parameters, shares, times};
+use crate::layers::Network;
 use crate::layers::cpu::{AcrossRows, Backward, ByRow, Context, Forward, Noise, Totals, Training};
 use crate::matrix::Matrix;
 use crate::optimizer::{CHUNK, square_sum};
@@ -33,6 +34,8 @@ pub struct Fused {
     architecture: Architecture,
     parameters: Parameters,
     level: Level,
+    /// Whether all networks are convolutional; products of other networks take panels of two registers.
+    of_images: bool,
     /// See [`Flow::draw_from`].
     noise: u64,
     training: Vec<Lane>,
@@ -48,14 +51,28 @@ impl Fused {
     /// A flow with a chosen instruction set, which must be one of [`Level::available`].
     pub fn with_level(architecture: Architecture, parameters: Parameters, level: Level) -> Self {
         assert!(Level::available().contains(&level), "this processor has no {}", level.as_str());
-        Self { architecture, parameters, level, noise: 0, training: Vec::new(), evaluation: Vec::new() }
+        let couplings = architecture.layers.iter().filter_map(|layer| match layer {
+            Layer::Coupling(coupling) => Some(&coupling.networks),
+            Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Permutation(_) | Layer::Lu(_) => None,
+        });
+        let mut networks = couplings.flatten().peekable();
+        let of_images = networks.peek().is_some() && networks.all(|network| matches!(network, Network::Conv(_)));
+        Self { architecture, parameters, level, of_images, noise: 0, training: Vec::new(), evaluation: Vec::new() }
+    }
+
+    /// How so many rows of a lane lie in memory.
+    fn panels(&self, rows: usize) -> Panels {
+        match self.of_images {
+            true => Panels::of_images(self.level, rows),
+            false => Panels::new(self.level, rows),
+        }
     }
 
     /// Makes lanes of the sizes `rows`, which take rows through layers as `mode` says.
     fn prepare(&self, lanes: &mut Vec<Lane>, rows: &[usize], mode: Mode) {
         lanes.resize_with(rows.len(), Lane::default);
         for (lane, &rows) in lanes.iter_mut().zip(rows) {
-            let padded = Panels::new(self.level, rows).padded();
+            let padded = self.panels(rows).padded();
             for (at, layer) in self.architecture.layers.iter().enumerate() {
                 let at = match mode {
                     Mode::Training => at,
@@ -110,7 +127,7 @@ impl Fused {
             let blocks = from.chunks(at_once * features);
             let outputs = to.chunks_mut(at_once * features).zip(log_det.chunks_mut(at_once));
             for (block, (to, log_det)) in blocks.zip(outputs) {
-                lane.start(this.level, block, features);
+                lane.start(this.panels(block.len() / features), block, features);
                 work(this, lane);
                 lane.panels.read(&lane.x, features, to);
                 log_det.copy_from_slice(&lane.log_det[..lane.panels.rows]);
@@ -184,7 +201,7 @@ impl Fused {
         let (mut rest, mut of_rest, mut first) = (x.as_slice(), shares, 0);
         for (lane, rows) in lanes.iter_mut().zip(sizes) {
             let (mine, others) = rest.split_at(rows * features);
-            lane.start(self.level, mine, features);
+            lane.start(self.panels(rows), mine, features);
             lane.first = first;
             first += rows;
             lane.gradient.resize(count, 0.0);
@@ -359,7 +376,7 @@ impl Flow for Fused {
         let lane = &mut lanes[0];
         let mut health = vec![LayerHealth { finite: true, scale_max: 0.0 }; self.architecture.layers.len()];
         for block in x.as_slice().chunks(at_once * features) {
-            lane.start(self.level, block, features);
+            lane.start(self.panels(block.len() / features), block, features);
             for (layer, health) in self.architecture.layers.iter().zip(&mut health) {
                 self.forward_layer(layer, lane);
                 let scale_max = layer.on_cpu().scale_max(&self.context(lane.panels), &lane.caches[0]);

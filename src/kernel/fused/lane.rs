@@ -1,7 +1,6 @@
 //! A group of rows on its way through the flow: what one thread works on.
 
 use crate::compute::Buffer;
-use crate::compute::Level;
 use crate::compute::Panels;
 use crate::flow::Density;
 use crate::layers::cpu::Scratch;
@@ -54,9 +53,9 @@ pub(crate) fn split(batch: usize, width: usize, kept: usize) -> Vec<usize> {
 }
 
 impl Lane {
-    /// Starts dense `rows` at the x side.
-    pub fn start(&mut self, level: Level, rows: &[f32], features: usize) {
-        self.panels = Panels::new(level, rows.len() / features);
+    /// Starts dense `rows` at the x side, laid out as `panels` say.
+    pub fn start(&mut self, panels: Panels, rows: &[f32], features: usize) {
+        self.panels = panels;
         let padded = self.panels.padded();
         self.x.resize(padded * features);
         self.panels.fill(rows, features, &mut self.x);
