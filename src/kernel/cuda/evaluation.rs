@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::layers::{Layer, NetworkMemory};
+use super::layers::Layer;
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
-use crate::layers::cuda::{LuMemory, Passage, Reader};
+use crate::layers::cuda::{LuMemory, NetworkMemory, Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl<D: Device> Evaluation<D> {
                     let (group, out) = (&layout.groups[coupling.group], self.out);
                     let kept = self.kept[coupling.group];
                     let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out };
-                    coupling.networks(&mut commands, group, values, &memory, rows, architecture.activation);
+                    coupling.networks(&mut commands, group, values, rows, &memory);
                     coupling.couple(&mut commands, group, values, out, &passage, next);
                 }
                 Layer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),

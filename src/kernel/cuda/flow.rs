@@ -382,7 +382,7 @@ impl<D: Device> Flow for OnDevice<D> {
             }
             let mut scale_max = 0.0;
             if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.form.has_scale())
-                && let Some(group) = layout.group(&coupling)
+                && let Some(group) = layout.group(coupling)
             {
                 let said = layout.groups[group].said;
                 let mut squashed = vec![0.0f32; rows * said];

@@ -19,7 +19,9 @@ mod transformer;
 
 pub use affine::{Affine, Bound};
 pub use conv::Conv;
-pub(crate) use cuda::{CouplingForm, NetworkForm, NetworkOnCuda};
+pub(crate) use cuda::{
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkForm, NetworkGradients, NetworkMemory, PlacedCoupling,
+};
 pub use dropout::Dropout;
 pub use mask::{Mask, Pixels};
 pub use mlp::Mlp;
@@ -30,7 +32,7 @@ pub use transformer::Transformer;
 
 use additive::Additive;
 
-use super::cuda::{CouplingOnCuda, OnCuda};
+use super::cuda::OnCuda;
 use super::{Cost, Kind, Places, Scope};
 use crate::spec::{Activation, NetworkKind, ScaleBound};
 

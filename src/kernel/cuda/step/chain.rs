@@ -7,11 +7,14 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
-use crate::flow::{Architecture, Base, Degrees, DeviceError, HALF_LN_TAU};
+use crate::flow::{Base, Degrees, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{Coupling, Layer, NetworkGradients, NetworkMemory};
-use crate::kernel::cuda::layout::{Group, Layout, Maps};
-use crate::layers::cuda::{Backward, Forward, LuMemory, LuScratch, NormMemory, Passage, Reader};
+use crate::kernel::cuda::layers::Layer;
+use crate::kernel::cuda::layout::Layout;
+use crate::layers::cuda::{
+    Backward, CouplingMemory, Forward, Group, LuMemory, LuScratch, Maps, NetworkGradients, NetworkMemory, NormMemory,
+    Passage, PlacedCoupling, Reader,
+};
 use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
@@ -257,7 +260,7 @@ impl Chain {
     }
 
     /// The memory of one coupling.
-    fn of(&self, layout: &Layout, coupling: &Coupling, rows: usize) -> Own {
+    fn of(&self, layout: &Layout, coupling: &PlacedCoupling, rows: usize) -> Own {
         let group = &layout.groups[coupling.group];
         let GroupMemory { kept, hidden, d_hidden, out, product } = &self.groups[coupling.group];
         let own = |start: Address, floats: usize| of_coupling(start, coupling.number, rows * floats);
@@ -285,7 +288,7 @@ impl Chain {
 
     fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: Source, desk: &Desk) {
         let Placed { architecture, layout, layers, weights, .. } = placed;
-        let Architecture { features, activation, .. } = *architecture;
+        let features = architecture.features;
         let ([_, control], values) = (desk.control, weights.values);
         let (from, places) = match source {
             Source::Given => (desk.rows, NULL),
@@ -317,7 +320,7 @@ impl Chain {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { kept, ref hidden, out, .. } = own;
                     let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
-                    coupling.networks(commands, group, values, &memory, rows, activation);
+                    coupling.networks(commands, group, values, rows, &memory);
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
                     coupling.couple(commands, group, values, out, &passage, next);
                 }
@@ -371,12 +374,12 @@ impl Chain {
                 Layer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { ref hidden, ref d_hidden, out, product, .. } = own;
-                    let above = (above, d_kept);
-                    coupling.couple_back(commands, group, values, [out, product], [self.x[at], d], rows, above);
+                    let memory = CouplingMemory { x: self.x[at], out, product };
+                    coupling.couple_back(commands, group, &back(above), memory);
                     // Nobody asks for the kept features of the first layer.
                     let d_kept = if at == 0 { NULL } else { d_kept };
                     let gradients = NetworkGradients { hidden, d_hidden, d_out: out, d_kept };
-                    coupling.networks_back(commands, group, values, &gradients, rows, architecture.activation);
+                    coupling.networks_back(commands, group, values, rows, &gradients);
                 }
                 Layer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };

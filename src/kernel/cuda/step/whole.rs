@@ -7,7 +7,7 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::layers::NetworkForm;
+use crate::layers::cuda::NetworkForm;
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 

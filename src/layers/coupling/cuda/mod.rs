@@ -1,14 +1,33 @@
-//! Networks and transformers as the kernels of `compute/cuda` know them.
+//! Couplings on a GPU: what the kernels of `compute/cuda` know of them, here; where those of like shape stand there, `group`; what
+//! one commands, `placed`, and its networks, `networks`.
 
-use super::affine::{Affine, Bound};
-use super::network::Network;
-use super::spline::Spline;
-use super::transformer::Transformer;
+mod group;
+mod networks;
+mod placed;
+
+pub(crate) use group::{Group, Maps};
+pub(crate) use networks::{NetworkGradients, NetworkMemory};
+pub(super) use placed::Call;
+pub(crate) use placed::{CouplingMemory, PlacedCoupling};
+
+use super::{Affine, Bound, Mask, Network, Spline, Transformer};
 use crate::layers::Linear;
+use crate::spec::Activation;
+
+/// A coupling.
+pub(crate) struct CouplingOnCuda<'a> {
+    pub mask: &'a Mask,
+    /// One for each list of what the form asks for, or one for all.
+    pub networks: Vec<NetworkOnCuda<'a>>,
+    /// What it does with what they say.
+    pub form: CouplingForm,
+    /// Offset of the learned bound of s, shape `[changed]`, where there is one.
+    pub scale: Option<usize>,
+}
 
 /// What a coupling does with what its networks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CouplingForm {
+pub(crate) enum CouplingForm {
     /// [`Bound::Tanh`]
     Tanh,
     /// [`Bound::Atan`]
@@ -58,20 +77,22 @@ pub(crate) enum NetworkForm {
 }
 
 /// A network: its maps, input to output.
-#[derive(Clone)]
 pub(crate) struct NetworkOnCuda<'a> {
     pub kind: NetworkForm,
+    /// What stands between maps.
+    pub activation: Activation,
     pub maps: Vec<&'a Linear>,
 }
 
 impl Network {
     /// `None` where they know no such network.
     pub(super) fn on_cuda(&self) -> Option<NetworkOnCuda<'_>> {
-        Some(match self {
-            Self::Mlp(network) => NetworkOnCuda { kind: NetworkForm::Mlp, maps: network.maps.iter().collect() },
-            Self::Residual(network) => NetworkOnCuda { kind: NetworkForm::Residual, maps: network.maps().collect() },
+        let (kind, activation, maps) = match self {
+            Self::Mlp(network) => (NetworkForm::Mlp, network.activation, network.maps.iter().collect()),
+            Self::Residual(network) => (NetworkForm::Residual, network.activation, network.maps().collect()),
             Self::Conv(_) => return None,
-        })
+        };
+        Some(NetworkOnCuda { kind, activation, maps })
     }
 }
 
