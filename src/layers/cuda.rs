@@ -6,7 +6,7 @@ use crate::compute::cuda::{Address, NULL};
 pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
 pub(crate) use super::coupling::{
-    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkForm, NetworkGradients, NetworkMemory, PlacedCoupling,
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
 };
 pub(crate) use super::lu::{LuMemory, LuScratch, PlacedLu};
 

@@ -381,7 +381,7 @@ impl<D: Device> Flow for OnDevice<D> {
                 self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
             }
             let mut scale_max = 0.0;
-            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.form.has_scale())
+            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.transformer.has_scale())
                 && let Some(group) = layout.group(coupling)
             {
                 let said = layout.groups[group].said;

@@ -20,7 +20,7 @@ mod transformer;
 pub use affine::{Affine, Bound};
 pub use conv::Conv;
 pub(crate) use cuda::{
-    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkForm, NetworkGradients, NetworkMemory, PlacedCoupling,
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
 };
 pub use dropout::Dropout;
 pub use mask::{Mask, Pixels};
@@ -134,7 +134,8 @@ impl Kind for Coupling {
         if networks.iter().any(|network| network.dropout().is_on()) {
             return None;
         }
-        let (form, networks) = (transformer.form(), networks.iter().map(Network::on_cuda).collect::<Option<_>>()?);
-        Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
+        let networks = networks.iter().map(Network::on_cuda).collect::<Option<_>>()?;
+        let (transformer, scale) = (transformer.on_cuda(), transformer.scale());
+        Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, transformer, scale }))
     }
 }

@@ -7,7 +7,7 @@ use super::{Desk, Moments, Source};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::layers::cuda::NetworkForm;
+use crate::layers::cuda::Wiring;
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 
@@ -84,7 +84,7 @@ impl Whole {
         // The kernels count in 32 bits.
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(*features);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
-        let known = group.has_networks() && group.is_separate() && group.kind() == NetworkForm::Mlp;
+        let known = group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp;
         let fits = layout.norms.is_empty()
             && layout.lus.is_empty()
             && *base == Base::Normal
@@ -145,7 +145,7 @@ impl Whole {
             width: group.width as i32,
             changed: group.said as i32,
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
-            form: group.form().number() as i32,
+            form: group.transformer().number() as i32,
         };
         let of_depth = |start: Address| -> Vec<Address> {
             (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()

@@ -10,7 +10,7 @@ pub fn couple(group: &Group, coupling: usize, values: Address, out: Address, row
     Call {
         kernel: Kernel::Couple,
         before: arguments![out, values, first, second, group.scale(coupling).unwrap_or(0)],
-        behind: arguments![group.to_second(rows), group.has_networks(), group.form().number()],
+        behind: arguments![group.to_second(rows), group.has_networks(), group.transformer().number()],
     }
 }
 
@@ -21,6 +21,6 @@ pub fn couple_back(group: &Group, coupling: usize, backward: &Backward, memory: 
     Call {
         kernel: Kernel::CoupleBack,
         before: arguments![out, values, group.scale(coupling).unwrap_or(0), x, d, product],
-        behind: arguments![group.to_second(rows), group.changed(), group.form().number()],
+        behind: arguments![group.to_second(rows), group.changed(), group.transformer().number()],
     }
 }

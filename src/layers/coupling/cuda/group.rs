@@ -1,6 +1,6 @@
 //! Couplings of like shape, whose values stand together on a device: whatever is done to all of them is one launch.
 
-use super::{CouplingForm, CouplingOnCuda, NetworkForm};
+use super::{CouplingOnCuda, NetworkOnCuda, TransformerOnCuda, Wiring};
 use crate::layers::Linear;
 use crate::layers::cuda::{ALIGNED, Piece};
 use crate::spec::Activation;
@@ -71,8 +71,8 @@ pub(crate) struct Group {
 /// What couplings of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Likeness {
-    form: CouplingForm,
-    kind: NetworkForm,
+    transformer: TransformerOnCuda,
+    wiring: Wiring,
     activation: Activation,
     /// Networks of a coupling.
     networks: usize,
@@ -84,9 +84,16 @@ struct Likeness {
 
 impl Likeness {
     fn of(coupling: &CouplingOnCuda<'_>) -> Self {
-        let CouplingOnCuda { mask, networks, form, .. } = coupling;
-        let (kind, activation, depth) = (networks[0].kind, networks[0].activation, networks[0].maps.len());
-        Self { form: *form, kind, activation, networks: networks.len(), depth, reads: !mask.kept.is_empty() }
+        let CouplingOnCuda { mask, networks, transformer, .. } = coupling;
+        let NetworkOnCuda { wiring, activation, ref maps } = networks[0];
+        Self {
+            transformer: *transformer,
+            wiring,
+            activation,
+            networks: networks.len(),
+            depth: maps.len(),
+            reads: !mask.kept.is_empty(),
+        }
     }
 }
 
@@ -95,7 +102,7 @@ impl Group {
     pub fn lay_out(start: usize, width: usize, first: &CouplingOnCuda<'_>, among: &[&CouplingOnCuda<'_>]) -> Self {
         let likeness = Likeness::of(first);
         let couplings = || among.iter().filter(|coupling| Likeness::of(coupling) == likeness);
-        let Likeness { form, networks, depth, .. } = likeness;
+        let Likeness { transformer, networks, depth, .. } = likeness;
         let list = couplings().map(|coupling| coupling.mask.changed.len()).max().unwrap_or(0);
         let kept = couplings().map(|coupling| coupling.mask.kept.len()).max().unwrap_or(0);
         let mut group = Self {
@@ -104,7 +111,7 @@ impl Group {
             kept: kept.next_multiple_of(ALIGNED),
             width: width.next_multiple_of(ALIGNED),
             list,
-            said: (form.lists() / networks * list).next_multiple_of(ALIGNED),
+            said: (transformer.lists() / networks * list).next_multiple_of(ALIGNED),
             maps: Vec::new(),
             scale: None,
         };
@@ -156,13 +163,13 @@ impl Group {
     }
 
     /// What its couplings do with what their networks say.
-    pub fn form(&self) -> CouplingForm {
-        self.likeness.form
+    pub fn transformer(&self) -> TransformerOnCuda {
+        self.likeness.transformer
     }
 
-    /// The kind of its networks.
-    pub fn kind(&self) -> NetworkForm {
-        self.likeness.kind
+    /// How the maps of its networks stand behind each other.
+    pub fn wiring(&self) -> Wiring {
+        self.likeness.wiring
     }
 
     /// What stands between the maps of its networks.
@@ -170,7 +177,7 @@ impl Group {
         self.likeness.activation
     }
 
-    /// Networks of a coupling: one for each list that the form asks for, or one for all.
+    /// Networks of a coupling: one for each list that the transformer asks for, or one for all.
     pub fn networks(&self) -> usize {
         self.likeness.networks
     }
@@ -182,7 +189,7 @@ impl Group {
 
     /// Whether every network says one list.
     pub fn is_separate(&self) -> bool {
-        self.networks() == self.form().lists()
+        self.networks() == self.transformer().lists()
     }
 
     /// Room for a number a changed feature, rounded up.
@@ -192,7 +199,7 @@ impl Group {
 
     /// Floats from what is said of s to what is said of t, of so many rows.
     pub fn to_second(&self, rows: usize) -> usize {
-        match (self.form().lists(), self.networks()) {
+        match (self.transformer().lists(), self.networks()) {
             (1, _) => 0,
             (_, 1) => self.list,
             _ => rows * self.said,
@@ -202,7 +209,7 @@ impl Group {
     /// Offsets of the biases of the first two lists, which are the same where there is one.
     pub fn biases(&self, coupling: usize) -> [usize; 2] {
         let Some(maps) = self.maps.last() else { return [0; 2] };
-        let between = match (self.form().lists(), self.networks()) {
+        let between = match (self.transformer().lists(), self.networks()) {
             (1, _) => 0,
             (_, 1) => self.list,
             _ => maps.stride(),

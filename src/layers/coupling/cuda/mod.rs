@@ -17,17 +17,17 @@ use crate::spec::Activation;
 /// A coupling.
 pub(crate) struct CouplingOnCuda<'a> {
     pub mask: &'a Mask,
-    /// One for each list of what the form asks for, or one for all.
+    /// One for each list of what the transformer asks for, or one for all.
     pub networks: Vec<NetworkOnCuda<'a>>,
     /// What it does with what they say.
-    pub form: CouplingForm,
+    pub transformer: TransformerOnCuda,
     /// Offset of the learned bound of s, shape `[changed]`, where there is one.
     pub scale: Option<usize>,
 }
 
 /// What a coupling does with what its networks say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CouplingForm {
+pub(crate) enum TransformerOnCuda {
     /// [`Bound::Tanh`]
     Tanh,
     /// [`Bound::Atan`]
@@ -40,7 +40,7 @@ pub(crate) enum CouplingForm {
     Spline(Spline),
 }
 
-impl CouplingForm {
+impl TransformerOnCuda {
     /// Its number in `kernels.cu`. Splines have kernels of their own.
     pub(crate) fn number(self) -> usize {
         match self {
@@ -67,9 +67,9 @@ impl CouplingForm {
     }
 }
 
-/// The kinds of networks that the kernels know.
+/// How the maps of a network stand behind each other, of the ways that the kernels know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum NetworkForm {
+pub(crate) enum Wiring {
     /// [`Network::Mlp`]
     Mlp,
     /// [`Network::Residual`]
@@ -78,7 +78,7 @@ pub(crate) enum NetworkForm {
 
 /// A network: its maps, input to output.
 pub(crate) struct NetworkOnCuda<'a> {
-    pub kind: NetworkForm,
+    pub wiring: Wiring,
     /// What stands between maps.
     pub activation: Activation,
     pub maps: Vec<&'a Linear>,
@@ -87,23 +87,23 @@ pub(crate) struct NetworkOnCuda<'a> {
 impl Network {
     /// `None` where they know no such network.
     pub(super) fn on_cuda(&self) -> Option<NetworkOnCuda<'_>> {
-        let (kind, activation, maps) = match self {
-            Self::Mlp(network) => (NetworkForm::Mlp, network.activation, network.maps.iter().collect()),
-            Self::Residual(network) => (NetworkForm::Residual, network.activation, network.maps().collect()),
+        let (wiring, activation, maps) = match self {
+            Self::Mlp(network) => (Wiring::Mlp, network.activation, network.maps.iter().collect()),
+            Self::Residual(network) => (Wiring::Residual, network.activation, network.maps().collect()),
             Self::Conv(_) => return None,
         };
-        Some(NetworkOnCuda { kind, activation, maps })
+        Some(NetworkOnCuda { wiring, activation, maps })
     }
 }
 
 impl Transformer {
-    pub(super) fn form(&self) -> CouplingForm {
+    pub(super) fn on_cuda(&self) -> TransformerOnCuda {
         match self {
-            Self::Affine(Affine { bound: Bound::Tanh { .. } }) => CouplingForm::Tanh,
-            Self::Affine(Affine { bound: Bound::Atan { .. } }) => CouplingForm::Atan,
-            Self::Affine(Affine { bound: Bound::Sigmoid }) => CouplingForm::Sigmoid,
-            Self::Additive(_) => CouplingForm::Additive,
-            Self::Spline(spline) => CouplingForm::Spline(*spline),
+            Self::Affine(Affine { bound: Bound::Tanh { .. } }) => TransformerOnCuda::Tanh,
+            Self::Affine(Affine { bound: Bound::Atan { .. } }) => TransformerOnCuda::Atan,
+            Self::Affine(Affine { bound: Bound::Sigmoid }) => TransformerOnCuda::Sigmoid,
+            Self::Additive(_) => TransformerOnCuda::Additive,
+            Self::Spline(spline) => TransformerOnCuda::Spline(*spline),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The networks of a coupling on a GPU: all of them go through one launch a map.
 
-use super::{Group, Maps, NetworkForm, PlacedCoupling};
+use super::{Group, Maps, PlacedCoupling, Wiring};
 use crate::compute::cuda::{
     Address, Behind, Commands, FLOAT, Factor, Kernel, NULL, Product, Then, arguments, is_small,
 };
@@ -49,10 +49,10 @@ impl PlacedCoupling {
         let mut input = Factor { address: kept, transposed: false, stride: 0 };
         for (at, maps) in group.maps.iter().enumerate() {
             let output = if at == last { out } else { hidden[at % hidden.len()] };
-            let behind = match group.kind() {
+            let behind = match group.wiring() {
                 _ if at == last => Behind::NOTHING,
-                NetworkForm::Mlp => mlp::behind(group.activation()),
-                NetworkForm::Residual => residual::behind(group.activation(), at, last, stream),
+                Wiring::Mlp => mlp::behind(group.activation()),
+                Wiring::Residual => residual::behind(group.activation(), at, last, stream),
             };
             self.map(maps, values, rows).forward(commands, input, output, behind);
             input = Factor { address: output, transposed: false, stride: rows * maps.outputs };
@@ -81,9 +81,9 @@ impl PlacedCoupling {
                 }
                 continue;
             }
-            let behind = match group.kind() {
-                NetworkForm::Mlp => mlp::behind_back(group.activation(), hidden[at - 1]),
-                NetworkForm::Residual => residual::behind_back(group.activation(), at, hidden, d_hidden),
+            let behind = match group.wiring() {
+                Wiring::Mlp => mlp::behind_back(group.activation(), hidden[at - 1]),
+                Wiring::Residual => residual::behind_back(group.activation(), at, hidden, d_hidden),
             };
             map.backward(commands, d, d_hidden[at - 1], behind);
         }

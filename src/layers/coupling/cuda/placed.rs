@@ -1,6 +1,6 @@
 //! The commands of one coupling, once its networks have spoken.
 
-use super::{CouplingForm, Group};
+use super::{Group, TransformerOnCuda};
 use crate::compute::cuda::{Address, Argument, Commands, Kernel, arguments, lanes};
 use crate::layers::coupling::affine;
 use crate::layers::cuda::{Backward, Passage, Reader};
@@ -53,11 +53,12 @@ impl PlacedCoupling {
         reader: Reader,
     ) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
-        let Call { kernel, before, behind } = match group.form() {
-            CouplingForm::Tanh | CouplingForm::Atan | CouplingForm::Sigmoid | CouplingForm::Additive => {
-                affine::couple(group, self.number, values, out, rows)
-            }
-            CouplingForm::Spline(spline) => spline.couple(group, self.number, values, out),
+        let Call { kernel, before, behind } = match group.transformer() {
+            TransformerOnCuda::Tanh
+            | TransformerOnCuda::Atan
+            | TransformerOnCuda::Sigmoid
+            | TransformerOnCuda::Additive => affine::couple(group, self.number, values, out, rows),
+            TransformerOnCuda::Spline(spline) => spline.couple(group, self.number, values, out),
         };
         let moved = arguments![
             x,
@@ -79,11 +80,12 @@ impl PlacedCoupling {
     /// the networks add.
     pub fn couple_back(&self, commands: &mut Commands, group: &Group, backward: &Backward, memory: CouplingMemory) {
         let &Backward { rows, above, d_kept, .. } = backward;
-        let Call { kernel, before, behind } = match group.form() {
-            CouplingForm::Tanh | CouplingForm::Atan | CouplingForm::Sigmoid | CouplingForm::Additive => {
-                affine::couple_back(group, self.number, backward, memory)
-            }
-            CouplingForm::Spline(spline) => spline.couple_back(group, backward, memory),
+        let Call { kernel, before, behind } = match group.transformer() {
+            TransformerOnCuda::Tanh
+            | TransformerOnCuda::Atan
+            | TransformerOnCuda::Sigmoid
+            | TransformerOnCuda::Additive => affine::couple_back(group, self.number, backward, memory),
+            TransformerOnCuda::Spline(spline) => spline.couple_back(group, backward, memory),
         };
         let moved = arguments![
             self.role,
