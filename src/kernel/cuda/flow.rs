@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytemuck::{cast_slice, cast_slice_mut};
 
 use super::evaluation::{Evaluation, Way};
-use super::layers::{Layer, Tables};
+use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
 use super::step::{Brought, Moments, Source, Step};
@@ -43,7 +43,7 @@ pub struct OnDevice<D: Device> {
 pub(super) struct Placed {
     pub architecture: Architecture,
     pub layout: Layout,
-    pub layers: Vec<Layer>,
+    pub layers: Vec<PlacedLayer>,
     pub tables: Tables,
     pub weights: Weights,
 }
@@ -105,7 +105,7 @@ impl<D: Device> OnDevice<D> {
         let device = Rc::new(device);
         let mut memory = Memory::new(&device);
         let layout = Layout::new(&architecture);
-        let (layers, tables) = Layer::place(&architecture, &layout, &mut memory)?;
+        let (layers, tables) = PlacedLayer::place(&architecture, &layout, &mut memory)?;
         let weights = Weights {
             values: memory.room::<f32>(layout.len)?,
             gradient: memory.holding(&vec![0.0f32; layout.trainable])?,
@@ -161,7 +161,7 @@ impl<D: Device> OnDevice<D> {
         let mut latent = Latent { z: Matrix::zeros(rows.rows(), features), log_det: vec![0.0; rows.rows()] };
         let Some(evaluation) = &self.evaluation else { return Ok(latent) };
         let Placed { architecture, layout, layers, weights, .. } = &self.placed;
-        let mut layers: Vec<&Layer> = layers.iter().collect();
+        let mut layers: Vec<&PlacedLayer> = layers.iter().collect();
         if way == Way::Inverse {
             layers.reverse();
         }
@@ -367,7 +367,7 @@ impl<D: Device> Flow for OnDevice<D> {
         let Some(evaluation) = &self.evaluation else { return Ok(Vec::new()) };
         self.device.write(evaluation.x, cast_slice(x.as_slice()))?;
         let Placed { architecture, layout, layers, weights, .. } = &self.placed;
-        let layers: Vec<&Layer> = layers.iter().collect();
+        let layers: Vec<&PlacedLayer> = layers.iter().collect();
         let lists = evaluation.commands(architecture, layout, &layers, weights.values, rows, Way::Forward);
         let mut lists = lists.iter();
         let mut next = || lists.next().map_or(Ok(()), |commands| self.device.run(commands));

@@ -6,14 +6,15 @@ use crate::compute::cuda::{Address, Device, Memory, NULL};
 use crate::flow::{Architecture, DeviceError, Mask};
 use crate::layers::cuda::{OnCuda, PlacedActNorm, PlacedBatchNorm, PlacedCoupling, PlacedLu};
 
-pub(super) enum Layer {
+/// A layer on a device.
+pub(super) enum PlacedLayer {
     Coupling(PlacedCoupling),
     BatchNorm(PlacedBatchNorm),
     ActNorm(PlacedActNorm),
     Lu(PlacedLu),
 }
 
-impl Layer {
+impl PlacedLayer {
     /// The layers of `architecture` but for permutations, which are in the tables of the others; those lie in `memory`.
     pub fn place<D: Device>(
         architecture: &Architecture,

@@ -9,7 +9,7 @@ use crate::compute::cuda::{
 };
 use crate::flow::{Base, Degrees, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::Layer;
+use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
     Backward, CouplingMemory, Forward, Group, LuMemory, LuScratch, Maps, NetworkGradients, NetworkMemory, NormMemory,
@@ -278,11 +278,11 @@ impl Chain {
     /// Who reads what layer `at` gives out.
     fn reader(&self, placed: &Placed, at: usize, rows: usize) -> Reader {
         match placed.layers.get(at) {
-            Some(Layer::Coupling(coupling)) => {
+            Some(PlacedLayer::Coupling(coupling)) => {
                 let kept = self.of(&placed.layout, coupling, rows).kept;
                 coupling.reader(&placed.layout.groups[coupling.group], kept)
             }
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
+            Some(PlacedLayer::BatchNorm(_) | PlacedLayer::ActNorm(_) | PlacedLayer::Lu(_)) | None => Reader::NOBODY,
         }
     }
 
@@ -316,7 +316,7 @@ impl Chain {
             let next = self.reader(placed, at + 1, rows);
             let [x, z] = [self.x[at], self.x[at + 1]];
             match layer {
-                Layer::Coupling(coupling) => {
+                PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { kept, ref hidden, out, .. } = own;
                     let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
@@ -324,15 +324,15 @@ impl Chain {
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
                     coupling.couple(commands, group, values, out, &passage, next);
                 }
-                Layer::BatchNorm(norm) => {
+                PlacedLayer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
-                Layer::ActNorm(norm) => {
+                PlacedLayer::ActNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
-                Layer::Lu(lu) => {
+                PlacedLayer::Lu(lu) => {
                     let Some(&memory) = lus.next() else { return };
                     let forward = Forward { x, z, rows, values, control, reader: next };
                     lu.forward(commands, &forward, self.log_det, memory);
@@ -371,7 +371,7 @@ impl Chain {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);
             match layer {
-                Layer::Coupling(coupling) => {
+                PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { ref hidden, ref d_hidden, out, product, .. } = own;
                     let memory = CouplingMemory { x: self.x[at], out, product };
@@ -381,15 +381,15 @@ impl Chain {
                     let gradients = NetworkGradients { hidden, d_hidden, d_out: out, d_kept };
                     coupling.networks_back(commands, group, values, rows, &gradients);
                 }
-                Layer::BatchNorm(norm) => {
+                PlacedLayer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.backward(commands, &back(above), memory);
                 }
-                Layer::ActNorm(norm) => {
+                PlacedLayer::ActNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.backward(commands, &back(above), memory);
                 }
-                Layer::Lu(lu) => {
+                PlacedLayer::Lu(lu) => {
                     let Some(&memory) = lus.next() else { return };
                     lu.backward(commands, &back(above), self.x[at], memory, self.lu_scratch);
                 }
