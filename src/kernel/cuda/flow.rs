@@ -8,7 +8,7 @@ use super::evaluation::{Evaluation, Way};
 use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
-use super::step::{Brought, Moments, Source, Step};
+use super::step::{Brought, PlacedMoments, Source, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::cuda::OnCuda;
@@ -45,7 +45,7 @@ pub(super) struct Placed {
     pub layout: Layout,
     pub layers: Vec<PlacedLayer>,
     pub tables: Tables,
-    pub weights: Weights,
+    pub weights: PlacedWeights,
 }
 
 impl Placed {
@@ -60,7 +60,7 @@ impl Placed {
 
 /// The weights of a flow on its device.
 #[derive(Clone, Copy)]
-pub(super) struct Weights {
+pub(super) struct PlacedWeights {
     /// All values, trainable first.
     pub values: Address,
     /// Shape `[count]`.
@@ -87,7 +87,7 @@ struct Held<D: Device> {
 struct Training<D: Device> {
     step: Step<D>,
     graph: D::Graph,
-    moments: Moments,
+    moments: PlacedMoments,
     /// Whether the moments here are those to go on from.
     has_moments: bool,
     _memory: Memory<D>,
@@ -106,7 +106,7 @@ impl<D: Device> OnDevice<D> {
         let mut memory = Memory::new(&device);
         let layout = Layout::new(&architecture);
         let (layers, tables) = PlacedLayer::place(&architecture, &layout, &mut memory)?;
-        let weights = Weights {
+        let weights = PlacedWeights {
             values: memory.room::<f32>(layout.len)?,
             gradient: memory.holding(&vec![0.0f32; layout.trainable])?,
             count: layout.trainable,
@@ -193,7 +193,7 @@ impl<D: Device> OnDevice<D> {
             for (address, _) in moments.iter_mut().zip(optimizer.moments()) {
                 *address = memory.room::<f32>(self.placed.layout.trainable)?;
             }
-            let moments = Moments { first: moments[0], second: moments[1] };
+            let moments = PlacedMoments { first: moments[0], second: moments[1] };
             let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.features)).clamp(1, STEPS);
             let step = Step::new(&self.device, &self.placed, rows, source, steps)?;
             let commands = step.commands(&self.placed, Some((optimizer, moments)));
@@ -202,7 +202,7 @@ impl<D: Device> OnDevice<D> {
         }
         let Some(training) = &mut self.training else { return Ok(()) };
         if !training.has_moments {
-            let Moments { first, second } = training.moments;
+            let PlacedMoments { first, second } = training.moments;
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments()) {
                 self.device.write(address, cast_slice(&self.placed.layout.to_device(moment)))?;
             }
@@ -331,7 +331,7 @@ impl<D: Device> Flow for OnDevice<D> {
         if let (Some(optimizer), Some(training)) = (optimizer, &mut self.training)
             && std::mem::take(&mut training.has_moments)
         {
-            let Moments { first, second } = training.moments;
+            let PlacedMoments { first, second } = training.moments;
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments_mut()) {
                 let mut found = vec![0.0f32; self.placed.layout.trainable];
                 self.device.read(address, cast_slice_mut(&mut found))?;

@@ -3,12 +3,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, Moments, Source};
+use super::{Desk, PlacedMoments, Source};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
 use crate::flow::{Base, Degrees, DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::flow::{Placed, Weights};
+use crate::kernel::cuda::flow::{Placed, PlacedWeights};
 use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
@@ -204,7 +204,7 @@ impl Chain {
         rows: usize,
         source: Source,
         desk: &Desk,
-        update: Option<(&Optimizer, Moments)>,
+        update: Option<(&Optimizer, PlacedMoments)>,
     ) {
         let [_, control] = desk.control;
         self.forward(commands, placed, rows, source, desk);
@@ -248,8 +248,8 @@ impl Chain {
         );
         if let Some((optimizer, moments)) = update {
             let DeviceRule { number: rule, constants: [a, b, c] } = optimizer.on_device();
-            let Weights { values, gradient, count } = *weights;
-            let Moments { first, second } = moments;
+            let PlacedWeights { values, gradient, count } = *weights;
+            let PlacedMoments { first, second } = moments;
             let decay = optimizer.weight_decay();
             commands.launch(
                 Kernel::Update,
@@ -346,7 +346,7 @@ impl Chain {
         let Placed { architecture, layout, layers, weights, .. } = placed;
         let features = architecture.features;
         let per_row = 1.0 / rows as f32;
-        let Weights { values, gradient, .. } = *weights;
+        let PlacedWeights { values, gradient, .. } = *weights;
         let lanes = lanes(features);
         let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, lanes]);
         let found = arguments![z, self.log_det, self.d, self.row_loss];
@@ -406,7 +406,7 @@ impl Chain {
 }
 
 impl GroupMemory {
-    fn weights_back(&self, commands: &mut Commands, group: &Group, weights: Weights, rows: usize) {
+    fn weights_back(&self, commands: &mut Commands, group: &Group, weights: PlacedWeights, rows: usize) {
         let Self { kept, hidden, d_hidden, out, .. } = self;
         for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = d_hidden.get(at).copied().unwrap_or(*out);
@@ -450,7 +450,7 @@ struct Own {
 }
 
 /// Rows of `width` columns at `from` that are summed to the gradient at `offset`.
-fn sums(from: Address, offset: usize, width: usize, weights: Weights) -> impl Iterator<Item = Columns> {
+fn sums(from: Address, offset: usize, width: usize, weights: PlacedWeights) -> impl Iterator<Item = Columns> {
     (0..width).step_by(COLUMNS).map(move |start| Columns {
         from: from + FLOAT * start as u64,
         to: weights.gradient + FLOAT * (offset + start) as u64,
@@ -460,7 +460,7 @@ fn sums(from: Address, offset: usize, width: usize, weights: Weights) -> impl It
 }
 
 /// What is summed over rows after the way back, beside tiles: gradients of biases, from those of their layers' outputs.
-fn columns(layout: &Layout, groups: &[GroupMemory], weights: Weights, rows: usize) -> Vec<Columns> {
+fn columns(layout: &Layout, groups: &[GroupMemory], weights: PlacedWeights, rows: usize) -> Vec<Columns> {
     let mut all = Vec::new();
     for (group, memory) in layout.groups.iter().zip(groups) {
         for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {

@@ -31,7 +31,7 @@ pub(super) struct Control {
 
 /// Where an optimizer's numbers are.
 #[derive(Clone, Copy)]
-pub(super) struct Moments {
+pub(super) struct PlacedMoments {
     pub first: Address,
     /// Null where the rule keeps one.
     pub second: Address,
@@ -138,7 +138,7 @@ impl<D: Device> Step<D> {
     }
 
     /// One step: the gradient and the loss; with an optimizer, the update too.
-    pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, Moments)>) -> Vec<Command> {
+    pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, PlacedMoments)>) -> Vec<Command> {
         let mut commands = Commands::default();
         match &self.path {
             Path::Chain(chain) => chain.commands(&mut commands, placed, self.rows, self.source, &self.desk, update),

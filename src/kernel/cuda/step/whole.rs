@@ -3,10 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, Moments, Source};
+use super::{Desk, PlacedMoments, Source};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::flow::{Placed, Weights};
+use crate::kernel::cuda::flow::{Placed, PlacedWeights};
 use crate::layers::cuda::Wiring;
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
@@ -177,9 +177,9 @@ impl Whole {
         placed: &Placed,
         rows: usize,
         desk: &Desk,
-        update: Option<(&Optimizer, Moments)>,
+        update: Option<(&Optimizer, PlacedMoments)>,
     ) {
-        let Weights { values, gradient, count } = placed.weights;
+        let PlacedWeights { values, gradient, count } = placed.weights;
         let [control, _] = desk.control;
         commands.launch_blocks(self.kernel, rows.div_ceil(self.rows_a_block), arguments![self.pass]);
         let sums = arguments![self.tiles, rows, self.partial, control];
@@ -188,7 +188,8 @@ impl Whole {
         let none = DeviceRule { number: 0, constants: [0.0; 3] };
         let DeviceRule { number: rule, constants: [a, b, c] } =
             update.map_or(none, |(optimizer, _)| optimizer.on_device());
-        let Moments { first, second } = update.map_or(Moments { first: NULL, second: NULL }, |(_, moments)| moments);
+        let PlacedMoments { first, second } =
+            update.map_or(PlacedMoments { first: NULL, second: NULL }, |(_, moments)| moments);
         let [clip_norm, decay] =
             update.map_or([0.0; 2], |(optimizer, _)| [optimizer.clip_norm(), f64::from(optimizer.weight_decay())]);
         let count = if update.is_some() { count } else { 0 };
