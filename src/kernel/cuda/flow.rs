@@ -8,7 +8,7 @@ use super::evaluation::{Evaluation, Way};
 use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
-use super::step::{Brought, PlacedMoments, Source, Step};
+use super::step::{Brought, PlacedMoments, RowSource, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::cuda::OnCuda;
@@ -185,7 +185,7 @@ impl<D: Device> OnDevice<D> {
     }
 
     /// Makes a step for batches of `rows` rows ready, with the moments of `optimizer` on the device.
-    fn prepare(&mut self, rows: usize, source: Source, optimizer: &Optimizer) -> Result<(), DeviceError> {
+    fn prepare(&mut self, rows: usize, source: RowSource, optimizer: &Optimizer) -> Result<(), DeviceError> {
         if self.training.as_ref().is_none_or(|training| !training.step.is_for(rows, source)) {
             self.training = None;
             let mut memory = Memory::new(&self.device);
@@ -275,13 +275,13 @@ impl<D: Device> Flow for OnDevice<D> {
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
         self.upload()?;
-        if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), Source::Given)) {
+        if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), RowSource::Given)) {
             self.single = None;
         }
         let Self { placed, device, .. } = self;
         let step = match self.single.take() {
             Some(step) => step,
-            None => Step::new(device, placed, x.rows(), Source::Given, 1)?,
+            None => Step::new(device, placed, x.rows(), RowSource::Given, 1)?,
         };
         step.begin(device, &[[0.0; 3]], &Brought::Rows(vec![x.as_slice()]))?;
         device.run(&step.commands(placed, None))?;
@@ -308,10 +308,10 @@ impl<D: Device> Flow for OnDevice<D> {
             return Err(DeviceError("the kernels for GPUs know no weights of rows".to_owned()));
         }
         let (rows, source) = match &work.rows {
-            Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), Source::Given),
+            Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), RowSource::Given),
             Rows::Held(places) => {
                 let Some(held) = &self.held else { return Err(DeviceError("it holds no rows".to_owned())) };
-                (places.len() / work.rates.len().max(1), Source::Held(held.rows))
+                (places.len() / work.rates.len().max(1), RowSource::Held(held.rows))
             }
         };
         self.upload()?;

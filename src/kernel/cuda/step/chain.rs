@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, PlacedMoments, Source};
+use super::{Desk, PlacedMoments, RowSource};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
@@ -202,7 +202,7 @@ impl Chain {
         commands: &mut Commands,
         placed: &Placed,
         rows: usize,
-        source: Source,
+        source: RowSource,
         desk: &Desk,
         update: Option<(&Optimizer, PlacedMoments)>,
     ) {
@@ -286,13 +286,13 @@ impl Chain {
         }
     }
 
-    fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: Source, desk: &Desk) {
+    fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: RowSource, desk: &Desk) {
         let Placed { architecture, layout, layers, weights, .. } = placed;
         let features = architecture.features;
         let ([_, control], values) = (desk.control, weights.values);
         let (from, places) = match source {
-            Source::Given => (desk.rows, NULL),
-            Source::Held(held) => (held, desk.rows),
+            RowSource::Given => (desk.rows, NULL),
+            RowSource::Held(held) => (held, desk.rows),
         };
         let first = self.reader(placed, 0, rows);
         commands.launch(

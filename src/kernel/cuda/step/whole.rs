@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, PlacedMoments, Source};
+use super::{Desk, PlacedMoments, RowSource};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, PlacedWeights};
@@ -106,7 +106,7 @@ impl Whole {
         placed: &Placed,
         rows: usize,
         rows_a_block: usize,
-        source: Source,
+        source: RowSource,
         desk: &Desk,
     ) -> Result<Self, DeviceError> {
         let Placed { architecture, layout, tables, weights, .. } = placed;
@@ -114,8 +114,8 @@ impl Whole {
         let (features, couplings) = (architecture.features, group.couplings);
         let hidden_layers = group.maps.len() - 1;
         let (from, places) = match source {
-            Source::Given => (desk.rows, NULL),
-            Source::Held(held) => (held, desk.rows),
+            RowSource::Given => (desk.rows, NULL),
+            RowSource::Held(held) => (held, desk.rows),
         };
         let networks = group.networks();
         let hidden = networks * couplings * rows * group.width;
