@@ -109,17 +109,17 @@ impl GroupMemory {
     }
 }
 
-/// Neighbouring columns to be summed over rows, as in `kernels.cu`.
+/// Neighbouring columns to be summed over rows: `Columns` in `kernels.cu`.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Columns {
+struct ColumnSum {
     from: Address,
     to: Address,
     stride: u32,
     count: u32,
 }
 
-/// The largest [`Columns::count`].
+/// The largest [`ColumnSum::count`].
 const COLUMNS: usize = 32;
 
 /// Whether the gradients of maps of these sizes are summed tile by tile, with their biases, rather than by one batched product:
@@ -450,8 +450,8 @@ struct Own {
 }
 
 /// Rows of `width` columns at `from` that are summed to the gradient at `offset`.
-fn sums(from: Address, offset: usize, width: usize, weights: PlacedWeights) -> impl Iterator<Item = Columns> {
-    (0..width).step_by(COLUMNS).map(move |start| Columns {
+fn sums(from: Address, offset: usize, width: usize, weights: PlacedWeights) -> impl Iterator<Item = ColumnSum> {
+    (0..width).step_by(COLUMNS).map(move |start| ColumnSum {
         from: from + FLOAT * start as u64,
         to: weights.gradient + FLOAT * (offset + start) as u64,
         stride: width as u32,
@@ -460,7 +460,7 @@ fn sums(from: Address, offset: usize, width: usize, weights: PlacedWeights) -> i
 }
 
 /// What is summed over rows after the way back, beside tiles: gradients of biases, from those of their layers' outputs.
-fn columns(layout: &Layout, groups: &[GroupMemory], weights: PlacedWeights, rows: usize) -> Vec<Columns> {
+fn columns(layout: &Layout, groups: &[GroupMemory], weights: PlacedWeights, rows: usize) -> Vec<ColumnSum> {
     let mut all = Vec::new();
     for (group, memory) in layout.groups.iter().zip(groups) {
         for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
