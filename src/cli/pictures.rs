@@ -16,12 +16,12 @@ const MOST: usize = 10_000;
 
 /// Where images go, found to be possible before the work for it begins.
 pub(super) struct Pictures {
-    place: Place,
+    destination: Destination,
     rows: usize,
     shape: Shape,
 }
 
-enum Place {
+enum Destination {
     Folder(PathBuf),
     Grid(PathBuf),
 }
@@ -35,10 +35,10 @@ impl Pictures {
     pub fn of(output: &Path, rows: usize, shape: Shape, read: &[&Path]) -> Result<Option<Self>, Failure> {
         let extension = output.extension().map(|it| it.to_string_lossy().to_lowercase());
         let is_folder = output.is_dir() || output.to_string_lossy().ends_with('/') || extension.is_none();
-        let place = match extension.as_deref() {
+        let destination = match extension.as_deref() {
             _ if is_stream(output) => return Ok(None),
-            _ if is_folder => Place::Folder(output.to_owned()),
-            Some("png") => Place::Grid(output.to_owned()),
+            _ if is_folder => Destination::Folder(output.to_owned()),
+            Some("png") => Destination::Grid(output.to_owned()),
             _ => return Ok(None),
         };
         let refused = |problem: String| Err(Failure::Usage(format!("-o {}: {problem}", output.display())));
@@ -49,16 +49,16 @@ impl Pictures {
                 shape.values()
             ));
         }
-        let pictures = Self { place, rows, shape };
-        match &pictures.place {
-            Place::Grid(path) if rows > MOST => {
+        let pictures = Self { destination, rows, shape };
+        match &pictures.destination {
+            Destination::Grid(path) if rows > MOST => {
                 return refused(format!(
                     "{rows} images make no grid; draw at most {MOST}, or name a folder instead of {}",
                     path.display()
                 ));
             }
-            Place::Grid(path) => spare(path, read)?,
-            Place::Folder(folder) => {
+            Destination::Grid(path) => spare(path, read)?,
+            Destination::Folder(folder) => {
                 spare(&pictures.file(folder, 0), read)?;
                 if let Some(other) = pictures.stranger(folder) {
                     return refused(format!(
@@ -100,8 +100,8 @@ impl Pictures {
     ) -> Result<String, Failure> {
         let mut tones = range.map(|[low, high]| Tones { shape: self.shape, low, high });
         let save = |path: &Path, png: Vec<u8>| write_view(path, |file| file.write_all(&png)).map_err(Failure::usage);
-        match &self.place {
-            Place::Grid(path) => {
+        match &self.destination {
+            Destination::Grid(path) => {
                 let mut values = Vec::new();
                 for block in blocks {
                     values.extend(block.map_err(Failure::run)?.into_vec());
@@ -111,7 +111,7 @@ impl Pictures {
                 save(path, tones.grid(&images).map_err(Failure::run)?)?;
                 Ok(path.display().to_string())
             }
-            Place::Folder(folder) => {
+            Destination::Folder(folder) => {
                 std::fs::create_dir_all(folder)
                     .map_err(|error| Failure::Usage(format!("{}: cannot be made: {error}", folder.display())))?;
                 let mut image = 0;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::datasets::Datasets;
-use super::growing::{Rows, score};
+use super::growing::{EndedRuns, score};
 use crate::plan::{Plan, Trial};
 use crate::record::read_runs;
 use crate::spec::{Pictures, Score};
@@ -17,7 +17,7 @@ pub(super) fn draw_best(plan: &Plan, metric: Score, results: &Path, datasets: &D
         return;
     }
     let runs = read_runs(&results.join(&plan.experiment)).manifests;
-    let rows: Rows = runs.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
+    let rows: EndedRuns = runs.into_iter().map(|run| ((run.spec_hash.clone(), run.seed), run)).collect();
     let has_ended = |trial: &Trial| {
         let run = rows.get(&(trial.spec_hash.clone(), trial.seed));
         run.is_some_and(|run| !matches!(run.status, Status::Running | Status::Interrupted))

@@ -39,7 +39,7 @@ impl From<WriteError> for EngineError {
 }
 
 /// Runs as they have ended, by hash and seed.
-pub(super) type Rows = BTreeMap<(String, u64), Manifest>;
+pub(super) type EndedRuns = BTreeMap<(String, u64), Manifest>;
 
 /// A plan that grows where the experiment has a search that learns.
 pub struct Growing<'a> {
@@ -182,12 +182,12 @@ impl LaidOut<'_> {
     ///
     /// # Errors
     /// As [`Growing::lay_out`].
-    pub fn grow(&mut self, results: &Path, rows: &mut Rows, tell: impl Fn(String)) -> Result<Grown, EngineError> {
+    pub fn grow(&mut self, results: &Path, rows: &mut EndedRuns, tell: impl Fn(String)) -> Result<Grown, EngineError> {
         let goes_on = self.next_stage(results, rows, &tell)?;
         Ok(Grown { goes_on, stopped: self.end_left_behind(results, rows)? })
     }
 
-    fn next_stage(&mut self, results: &Path, rows: &Rows, tell: impl Fn(String)) -> Result<bool, EngineError> {
+    fn next_stage(&mut self, results: &Path, rows: &EndedRuns, tell: impl Fn(String)) -> Result<bool, EngineError> {
         let Some(search) = &self.growing.search else { return Ok(false) };
         let plan = &self.growing.plan;
         let (metric, without) = (search.rounds.metric, RefCell::new(None::<&Trial>));
@@ -220,7 +220,7 @@ impl LaidOut<'_> {
     }
 
     /// Ends the runs that are paused and do not go on; a line about each.
-    fn end_left_behind(&self, results: &Path, rows: &mut Rows) -> Result<Vec<String>, EngineError> {
+    fn end_left_behind(&self, results: &Path, rows: &mut EndedRuns) -> Result<Vec<String>, EngineError> {
         let Some(halving) = self.growing.search.as_ref().and_then(Search::halving) else { return Ok(Vec::new()) };
         let mut stopped = Vec::new();
         // Nothing is lost with a warning of a curve: its copy is told of by the run itself.
@@ -305,7 +305,7 @@ fn full_length(run: &Trial, results: &Path) -> Option<usize> {
 }
 
 /// The score of a trial of so many `seeds`; `None` where one of them has not ended, `Some(None)` where one has none.
-pub(super) fn score(seeds: &[&Trial], rows: &Rows, metric: Score) -> Option<Option<f64>> {
+pub(super) fn score(seeds: &[&Trial], rows: &EndedRuns, metric: Score) -> Option<Option<f64>> {
     let ended = |run: &&Manifest| matches!(run.status, Status::Finished | Status::Diverged | Status::Failed);
     let runs: Vec<&Manifest> = seeds.iter().map(|trial| rows.get(&key(trial)).filter(ended)).collect::<Option<_>>()?;
     let value = |run: &&Manifest| {
@@ -317,7 +317,7 @@ pub(super) fn score(seeds: &[&Trial], rows: &Rows, metric: Score) -> Option<Opti
 }
 
 /// Whether it has finished and has no such number.
-fn lacks(run: &Trial, rows: &Rows, metric: Score) -> bool {
+fn lacks(run: &Trial, rows: &EndedRuns, metric: Score) -> bool {
     let run = rows.get(&key(run)).filter(|run| run.status == Status::Finished);
     run.and_then(|run| run.summary.as_ref()).is_some_and(|summary| of_summary(summary, metric).is_none())
 }
@@ -329,7 +329,7 @@ fn of_plan<'a>(plan: &'a Plan, run: &Trial) -> Option<&'a Trial> {
 
 /// The score at its rung of a trial of so many `seeds`: the mean of the best validation NLL up to there; `None` where one of them
 /// has neither come there nor ended, `Some(None)` where one has none. It is read from curves, which stay when runs go on.
-fn score_at_rung(seeds: &[&Trial], rows: &Rows, results: &Path) -> Option<Option<f64>> {
+fn score_at_rung(seeds: &[&Trial], rows: &EndedRuns, results: &Path) -> Option<Option<f64>> {
     let values: Vec<Option<f64>> =
         seeds.iter().map(|seed| value_at_rung(seed, rows.get(&key(seed))?, results)).collect::<Option<_>>()?;
     let values: Option<Vec<f64>> = values.into_iter().collect();

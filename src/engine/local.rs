@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::datasets::Datasets;
-use super::growing::{EngineError, Growing, LaidOut, Rows};
+use super::growing::{EndedRuns, EngineError, Growing, LaidOut};
 use super::known_names::{tell_overrides, under_known_names};
 use super::memory::Memory;
 use super::slots::{Slot, Slots};
@@ -81,7 +81,7 @@ impl Report {
     }
 
     /// Brings its runs up to date with `rows`, in the order of the plan.
-    fn refresh(&mut self, rows: &Rows, plan: &Plan) {
+    fn refresh(&mut self, rows: &EndedRuns, plan: &Plan) {
         for run in self.runs.iter_mut().filter(|run| run.status == Status::Interrupted) {
             if let Some(row) = rows.get(&(run.spec_hash.clone(), run.seed)).filter(|row| row.status == Status::Stopped)
             {
@@ -108,7 +108,7 @@ enum Ended {
 struct Table<'a> {
     experiment: String,
     /// A run may be in the plan under another name than in its folder.
-    rows: Mutex<Rows>,
+    rows: Mutex<EndedRuns>,
     /// Number of seeds of each trial that this process has not yet seen end.
     awaited: Mutex<BTreeMap<String, usize>>,
     progress: &'a Progress,

@@ -1,12 +1,35 @@
 //! Layers on NVIDIA's GPUs: the forms there are, and where their values stand on the host; what a kind commands is in its folder.
 
-use super::coupling::{CouplingForm, NetworkOnCuda};
-use super::{ActNorm, BatchNorm, Lu, Mask, Permutation};
+use super::{ActNorm, BatchNorm, Lu, Permutation};
 use crate::compute::cuda::{Address, NULL};
 
 pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
+pub(crate) use super::coupling::{
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
+};
 pub(crate) use super::lu::{LuMemory, LuScratch, PlacedLu};
+
+/// Floats that a device reads at once: sizes there are rounded up to whole pieces of as many.
+pub(crate) const ALIGNED: usize = 4;
+
+/// A part of a matrix, or of a vector, on the host and on the device. Offsets and sizes in floats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub host: usize,
+    pub device: usize,
+    pub rows: usize,
+    pub columns: usize,
+    /// From row to row on the host and on the device.
+    pub strides: [usize; 2],
+}
+
+impl Piece {
+    /// Neighbouring values.
+    pub fn row(host: usize, device: usize, columns: usize) -> Self {
+        Self { host, device, rows: 1, columns, strides: [columns; 2] }
+    }
+}
 
 /// A layer that the kernels of `compute/cuda` have a form of.
 pub(crate) enum OnCuda<'a> {
@@ -15,18 +38,6 @@ pub(crate) enum OnCuda<'a> {
     ActNorm(&'a ActNorm),
     Permutation(&'a Permutation),
     Lu(&'a Lu),
-}
-
-/// A coupling.
-#[derive(Clone)]
-pub(crate) struct CouplingOnCuda<'a> {
-    pub mask: &'a Mask,
-    /// One for each list of what the form asks for, or one for all.
-    pub networks: Vec<NetworkOnCuda<'a>>,
-    /// What it does with what they say.
-    pub form: CouplingForm,
-    /// Offset of the learned bound of s, shape `[changed]`, where there is one.
-    pub scale: Option<usize>,
 }
 
 /// Who reads the rows that a layer writes: where the next layer is a coupling, its kept features are put aside at once.
@@ -52,7 +63,7 @@ pub(crate) struct Passage {
     pub inverse: bool,
 }
 
-/// Rows that a normalisation takes from `x` to `z` in training.
+/// Rows that a layer takes from `x` to `z` in training.
 pub(crate) struct Forward {
     pub x: Address,
     pub z: Address,
@@ -64,7 +75,7 @@ pub(crate) struct Forward {
     pub reader: Reader,
 }
 
-/// The way back through a normalisation.
+/// The way back through a layer.
 pub(crate) struct Backward {
     /// The gradient with respect to z, which becomes that with respect to x, shape `[rows, features]`.
     pub d: Address,

@@ -1,5 +1,5 @@
 //! The kinds of layers, one folder a kind: its parameters laid out in one walk (`mod.rs`), its kernels for the CPU (`cpu.rs`),
-//! and its composed form (`composed.rs`). The table of kinds is at the end of this file.
+//! its composed form (`composed.rs`), and what it commands on a GPU (`cuda.rs`). The table of kinds is at the end of this file.
 //!
 //! Knows nothing of optimizers, files or specs of whole flows.
 
@@ -28,7 +28,6 @@ pub use cost::Cost;
 pub use coupling::{
     Affine, Bound, Conv, Coupling, Dropout, Mask, Mlp, Network, Networks, Pixels, Residual, Spline, Transformer,
 };
-pub(crate) use coupling::{CouplingForm, NetworkForm};
 pub use lu::Lu;
 pub use parameters::{Entry, Parameters, Role};
 pub use permutation::Permutation;

@@ -3,7 +3,7 @@
 use super::ReportError;
 use super::axes::{NAME, TITLE, draw_title};
 use super::canvas::{Across, Along, Canvas, FLOW, INK, Lettering};
-use super::strips::{self, Place, Strip, strips_picture};
+use super::strips::{self, Strip, Tiling, strips_picture};
 use super::tones::{BETWEEN, Tones};
 use crate::matrix::Matrix;
 use crate::shape::Shape;
@@ -45,7 +45,7 @@ pub fn images_picture(
     let mut canvas = Canvas::new(total, head + height + MARGIN)?;
     for ((name, images, color), left) in both.into_iter().zip([MARGIN, MARGIN + width + GAP]) {
         let shown = images.blocks(ALONG * ALONG).next().unwrap_or_default();
-        canvas.images(&shown, &tones, Place { left, top: head, along: ALONG, down: ALONG, zoom });
+        canvas.images(&shown, &tones, Tiling { left, top: head, along: ALONG, down: ALONG, zoom });
         let lettering = Lettering { color, ..Lettering::new(NAME, Along::Start, Across::Middle) };
         canvas.text(name, lettering, (left, head - 18.0));
     }

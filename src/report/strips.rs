@@ -50,7 +50,7 @@ pub fn strips_picture(tag: &'static str, strips: &[Strip], tones: &Tones, title:
         let lettering = Lettering { color: INK, ..Lettering::new(NUMBER, Along::Start, Across::Middle) };
         canvas.text(&strip.label, lettering, (MARGIN, top + LABEL / 2.0));
         top += LABEL;
-        canvas.images(&strip.images, tones, Place { left: MARGIN, top, along, down: 0, zoom });
+        canvas.images(&strip.images, tones, Tiling { left: MARGIN, top, along, down: 0, zoom });
         top += height(strip) + GAP;
     }
     draw_title(&mut canvas, title, (MARGIN, 26.0), width);
@@ -59,7 +59,7 @@ pub fn strips_picture(tag: &'static str, strips: &[Strip], tones: &Tones, title:
 
 /// Where images are drawn, and how.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct Tiling {
     pub left: f64,
     pub top: f64,
     /// Images of a row.
@@ -72,8 +72,8 @@ pub(super) struct Place {
 
 impl Canvas {
     /// Draws `images` row by row, with white between them.
-    pub(super) fn images(&mut self, images: &Matrix<f64>, tones: &Tones, place: Place) {
-        let Place { left, top, along, down, zoom } = place;
+    pub(super) fn images(&mut self, images: &Matrix<f64>, tones: &Tones, tiling: Tiling) {
+        let Tiling { left, top, along, down, zoom } = tiling;
         let down = down.max(images.rows().div_ceil(along)).max(1);
         let (rows, columns) = (tones.shape.height, tones.shape.width);
         let step = [columns, rows].map(|pixels| pixels * zoom + BETWEEN);

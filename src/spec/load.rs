@@ -12,7 +12,7 @@ use super::extends::{LONGEST_CHAIN, over_bases};
 use super::file_format::FileFormat;
 use super::near_file::near_file;
 use super::node::{self, Value};
-use super::overrides::{Layer, Overrides};
+use super::overrides::{OverrideLayer, Overrides};
 use super::resolve::resolve;
 use super::settings::Settings;
 use super::source::{Place, Source};
@@ -170,7 +170,12 @@ pub fn load_each(paths: &[PathBuf], overrides: impl Into<Overrides>) -> (Vec<Res
     (experiments, Diagnostics::new(problems))
 }
 
-fn load_one(file: SpecFile, order: usize, layer: &Layer, problems: &mut Vec<Diagnostic>) -> Option<ResolvedExperiment> {
+fn load_one(
+    file: SpecFile,
+    order: usize,
+    layer: &OverrideLayer,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<ResolvedExperiment> {
     let source: Arc<Source> = Source::new(file.path.display().to_string(), file.text, order);
     let home = Place::start_of(&source);
     let mut found = Vec::new();

@@ -43,8 +43,8 @@ impl Overrides {
     }
 
     /// The settings of all overrides, laid over each other, and which keys tell trials apart.
-    pub(crate) fn read(&self, first_order: usize, problems: &mut Vec<Diagnostic>) -> Layer {
-        let mut layer = Layer::default();
+    pub(crate) fn read(&self, first_order: usize, problems: &mut Vec<Diagnostic>) -> OverrideLayer {
+        let mut layer = OverrideLayer::default();
         for (i, text) in self.texts.iter().enumerate() {
             let source = Source::new("--set", text.as_str(), first_order + i);
             let mut settings = read_set(&source, problems);
@@ -86,13 +86,13 @@ impl From<&Vec<String>> for Overrides {
 
 /// What the overrides of a command say.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Layer {
+pub(crate) struct OverrideLayer {
     pub settings: Settings,
     /// Overridden keys that stand in the identity of a trial.
     pub keys: BTreeSet<&'static str>,
 }
 
-impl Layer {
+impl OverrideLayer {
     fn replace(
         &mut self,
         path: &'static str,

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::layers::{Layer, NetworkMemory};
+use super::layers::PlacedLayer;
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
-use crate::layers::cuda::{LuMemory, Passage, Reader};
+use crate::layers::cuda::{LuMemory, NetworkMemory, Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,16 +57,16 @@ impl<D: Device> Evaluation<D> {
         &self,
         architecture: &Architecture,
         layout: &Layout,
-        layers: &[&Layer],
+        layers: &[&PlacedLayer],
         values: Address,
         rows: usize,
         way: Way,
     ) -> Vec<Vec<Command>> {
-        let reader = |layer: Option<&&Layer>| match layer {
-            Some(Layer::Coupling(coupling)) => {
+        let reader = |layer: Option<&&PlacedLayer>| match layer {
+            Some(PlacedLayer::Coupling(coupling)) => {
                 coupling.reader(&layout.groups[coupling.group], self.kept[coupling.group])
             }
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
+            Some(PlacedLayer::BatchNorm(_) | PlacedLayer::ActNorm(_) | PlacedLayer::Lu(_)) | None => Reader::NOBODY,
         };
         let mut start = Commands::default();
         let first = reader(layers.first());
@@ -93,16 +93,16 @@ impl<D: Device> Evaluation<D> {
             let next = reader(layers.get(at + 1));
             let mut commands = Commands::default();
             match layer {
-                Layer::Coupling(coupling) => {
+                PlacedLayer::Coupling(coupling) => {
                     let (group, out) = (&layout.groups[coupling.group], self.out);
                     let kept = self.kept[coupling.group];
                     let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out };
-                    coupling.networks(&mut commands, group, values, &memory, rows, architecture.activation);
+                    coupling.networks(&mut commands, group, values, rows, &memory);
                     coupling.couple(&mut commands, group, values, out, &passage, next);
                 }
-                Layer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
-                Layer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
-                Layer::Lu(lu) => lu.evaluate(&mut commands, values, &passage, next, self.lu),
+                PlacedLayer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
+                PlacedLayer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
+                PlacedLayer::Lu(lu) => lu.evaluate(&mut commands, values, &passage, next, self.lu),
             }
             lists.push(commands.0);
         }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use bytemuck::{cast_slice, cast_slice_mut};
 
 use super::evaluation::{Evaluation, Way};
-use super::layers::{Layer, Tables};
+use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
-use super::step::{Brought, Moments, Source, Step};
+use super::step::{Brought, PlacedMoments, RowSource, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::cuda::OnCuda;
@@ -43,9 +43,9 @@ pub struct OnDevice<D: Device> {
 pub(super) struct Placed {
     pub architecture: Architecture,
     pub layout: Layout,
-    pub layers: Vec<Layer>,
+    pub layers: Vec<PlacedLayer>,
     pub tables: Tables,
-    pub weights: Weights,
+    pub weights: PlacedWeights,
 }
 
 impl Placed {
@@ -60,7 +60,7 @@ impl Placed {
 
 /// The weights of a flow on its device.
 #[derive(Clone, Copy)]
-pub(super) struct Weights {
+pub(super) struct PlacedWeights {
     /// All values, trainable first.
     pub values: Address,
     /// Shape `[count]`.
@@ -87,7 +87,7 @@ struct Held<D: Device> {
 struct Training<D: Device> {
     step: Step<D>,
     graph: D::Graph,
-    moments: Moments,
+    moments: PlacedMoments,
     /// Whether the moments here are those to go on from.
     has_moments: bool,
     _memory: Memory<D>,
@@ -105,8 +105,8 @@ impl<D: Device> OnDevice<D> {
         let device = Rc::new(device);
         let mut memory = Memory::new(&device);
         let layout = Layout::new(&architecture);
-        let (layers, tables) = Layer::place(&architecture, &layout, &mut memory)?;
-        let weights = Weights {
+        let (layers, tables) = PlacedLayer::place(&architecture, &layout, &mut memory)?;
+        let weights = PlacedWeights {
             values: memory.room::<f32>(layout.len)?,
             gradient: memory.holding(&vec![0.0f32; layout.trainable])?,
             count: layout.trainable,
@@ -161,7 +161,7 @@ impl<D: Device> OnDevice<D> {
         let mut latent = Latent { z: Matrix::zeros(rows.rows(), features), log_det: vec![0.0; rows.rows()] };
         let Some(evaluation) = &self.evaluation else { return Ok(latent) };
         let Placed { architecture, layout, layers, weights, .. } = &self.placed;
-        let mut layers: Vec<&Layer> = layers.iter().collect();
+        let mut layers: Vec<&PlacedLayer> = layers.iter().collect();
         if way == Way::Inverse {
             layers.reverse();
         }
@@ -185,7 +185,7 @@ impl<D: Device> OnDevice<D> {
     }
 
     /// Makes a step for batches of `rows` rows ready, with the moments of `optimizer` on the device.
-    fn prepare(&mut self, rows: usize, source: Source, optimizer: &Optimizer) -> Result<(), DeviceError> {
+    fn prepare(&mut self, rows: usize, source: RowSource, optimizer: &Optimizer) -> Result<(), DeviceError> {
         if self.training.as_ref().is_none_or(|training| !training.step.is_for(rows, source)) {
             self.training = None;
             let mut memory = Memory::new(&self.device);
@@ -193,7 +193,7 @@ impl<D: Device> OnDevice<D> {
             for (address, _) in moments.iter_mut().zip(optimizer.moments()) {
                 *address = memory.room::<f32>(self.placed.layout.trainable)?;
             }
-            let moments = Moments { first: moments[0], second: moments[1] };
+            let moments = PlacedMoments { first: moments[0], second: moments[1] };
             let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.features)).clamp(1, STEPS);
             let step = Step::new(&self.device, &self.placed, rows, source, steps)?;
             let commands = step.commands(&self.placed, Some((optimizer, moments)));
@@ -202,7 +202,7 @@ impl<D: Device> OnDevice<D> {
         }
         let Some(training) = &mut self.training else { return Ok(()) };
         if !training.has_moments {
-            let Moments { first, second } = training.moments;
+            let PlacedMoments { first, second } = training.moments;
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments()) {
                 self.device.write(address, cast_slice(&self.placed.layout.to_device(moment)))?;
             }
@@ -275,13 +275,13 @@ impl<D: Device> Flow for OnDevice<D> {
 
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
         self.upload()?;
-        if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), Source::Given)) {
+        if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), RowSource::Given)) {
             self.single = None;
         }
         let Self { placed, device, .. } = self;
         let step = match self.single.take() {
             Some(step) => step,
-            None => Step::new(device, placed, x.rows(), Source::Given, 1)?,
+            None => Step::new(device, placed, x.rows(), RowSource::Given, 1)?,
         };
         step.begin(device, &[[0.0; 3]], &Brought::Rows(vec![x.as_slice()]))?;
         device.run(&step.commands(placed, None))?;
@@ -308,10 +308,10 @@ impl<D: Device> Flow for OnDevice<D> {
             return Err(DeviceError("the kernels for GPUs know no weights of rows".to_owned()));
         }
         let (rows, source) = match &work.rows {
-            Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), Source::Given),
+            Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), RowSource::Given),
             Rows::Held(places) => {
                 let Some(held) = &self.held else { return Err(DeviceError("it holds no rows".to_owned())) };
-                (places.len() / work.rates.len().max(1), Source::Held(held.rows))
+                (places.len() / work.rates.len().max(1), RowSource::Held(held.rows))
             }
         };
         self.upload()?;
@@ -331,7 +331,7 @@ impl<D: Device> Flow for OnDevice<D> {
         if let (Some(optimizer), Some(training)) = (optimizer, &mut self.training)
             && std::mem::take(&mut training.has_moments)
         {
-            let Moments { first, second } = training.moments;
+            let PlacedMoments { first, second } = training.moments;
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments_mut()) {
                 let mut found = vec![0.0f32; self.placed.layout.trainable];
                 self.device.read(address, cast_slice_mut(&mut found))?;
@@ -367,7 +367,7 @@ impl<D: Device> Flow for OnDevice<D> {
         let Some(evaluation) = &self.evaluation else { return Ok(Vec::new()) };
         self.device.write(evaluation.x, cast_slice(x.as_slice()))?;
         let Placed { architecture, layout, layers, weights, .. } = &self.placed;
-        let layers: Vec<&Layer> = layers.iter().collect();
+        let layers: Vec<&PlacedLayer> = layers.iter().collect();
         let lists = evaluation.commands(architecture, layout, &layers, weights.values, rows, Way::Forward);
         let mut lists = lists.iter();
         let mut next = || lists.next().map_or(Ok(()), |commands| self.device.run(commands));
@@ -381,8 +381,8 @@ impl<D: Device> Flow for OnDevice<D> {
                 self.device.read(evaluation.x, cast_slice_mut(&mut z))?;
             }
             let mut scale_max = 0.0;
-            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.form.has_scale())
-                && let Some(group) = layout.group(&coupling)
+            if let Some(coupling) = layout::coupling(&layer).filter(|coupling| coupling.transformer.has_scale())
+                && let Some(group) = layout.group(coupling)
             {
                 let said = layout.groups[group].said;
                 let mut squashed = vec![0.0f32; rows * said];

@@ -8,42 +8,9 @@
 //! 0 moves no weight.
 
 use super::order::{self, Columns};
-use crate::flow::{Architecture, Base, BatchNorm, Linear};
-use crate::layers::NetworkForm;
-use crate::layers::cuda::{CouplingOnCuda, OnCuda, PlacedActNorm, PlacedBatchNorm};
-use crate::layers::{ActNorm, CouplingForm};
-
-/// Floats that a device reads at once.
-const ALIGNED: usize = 4;
-
-/// The affine maps of one depth, of the networks of every coupling of a group: map number networks·coupling + network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Maps {
-    /// Offset of the first weight, shape `[inputs, outputs]`; its bias stands behind it as one more row.
-    pub offset: usize,
-    pub inputs: usize,
-    pub outputs: usize,
-    /// Networks of a coupling.
-    pub networks: usize,
-}
-
-impl Maps {
-    /// Floats from one map to the next.
-    pub fn stride(&self) -> usize {
-        (self.inputs + 1) * self.outputs
-    }
-
-    /// Offset of the weight of a coupling's first network; the next one's is a stride further.
-    pub fn weight(&self, coupling: usize) -> usize {
-        self.offset + self.networks * coupling * self.stride()
-    }
-
-    /// Offsets of the networks' biases.
-    pub fn biases(&self, coupling: usize) -> impl Iterator<Item = usize> {
-        let first = self.weight(coupling) + self.inputs * self.outputs;
-        (0..self.networks).map(move |network| first + network * self.stride())
-    }
-}
+use crate::flow::{Architecture, Base, BatchNorm};
+use crate::layers::ActNorm;
+use crate::layers::cuda::{ALIGNED, CouplingOnCuda, Group, OnCuda, Piece, PlacedActNorm, PlacedBatchNorm};
 
 /// A normalisation where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,141 +27,6 @@ pub(super) struct LuPlace {
     /// Shape `[features]`, by columns.
     pub bias: usize,
     pub columns: Columns,
-}
-
-/// Couplings of like shape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Group {
-    shape: Shape,
-    pub couplings: usize,
-    /// Features that a coupling's networks read, at most; rounded up. 0: there are no networks, biases stand alone.
-    pub kept: usize,
-    /// Width of hidden layers, rounded up.
-    pub width: usize,
-    /// Floats from one list of what a network says to the next: features that a coupling changes, at most.
-    pub list: usize,
-    /// What a network says, list behind list; rounded up.
-    pub said: usize,
-    /// The maps of the networks, input to output.
-    pub maps: Vec<Maps>,
-    /// Offset of the first coupling's learned bound of s, where they have one; each has room for [`changed`](Self::changed).
-    scale: Option<usize>,
-}
-
-/// What couplings of a group have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// What they do with what their networks say.
-    pub form: CouplingForm,
-    /// The kind of their networks.
-    pub kind: NetworkForm,
-    /// Networks of a coupling: one for each list that the form asks for, or one for all.
-    pub networks: usize,
-    /// Maps of a network.
-    depth: usize,
-    /// Whether they read anything.
-    reads: bool,
-}
-
-impl Shape {
-    fn of(coupling: &CouplingOnCuda<'_>) -> Self {
-        let CouplingOnCuda { mask, networks, form, .. } = coupling;
-        let (kind, depth) = (networks[0].kind, networks[0].maps.len());
-        Self { form: *form, kind, networks: networks.len(), depth, reads: !mask.kept.is_empty() }
-    }
-}
-
-impl Group {
-    /// Lays out the couplings of one shape, but for their learned bounds.
-    fn lay_out(layout: &mut Layout, shape: Shape, width: usize, couplings: &[&CouplingOnCuda<'_>]) -> Self {
-        let most = |of: fn(&CouplingOnCuda<'_>) -> usize| couplings.iter().map(|c| of(c)).max().unwrap_or(0);
-        let Shape { form, networks, depth, .. } = shape;
-        let list = most(|c| c.mask.changed.len());
-        let mut group = Self {
-            shape,
-            couplings: couplings.len(),
-            kept: most(|c| c.mask.kept.len()).next_multiple_of(ALIGNED),
-            width: width.next_multiple_of(ALIGNED),
-            list,
-            said: (form.lists() / networks * list).next_multiple_of(ALIGNED),
-            maps: Vec::new(),
-            scale: None,
-        };
-        for at in 0..depth {
-            let inputs = if at == 0 { group.kept } else { group.width };
-            let outputs = if at + 1 == depth { group.said } else { group.width };
-            let maps = Maps { offset: layout.len, inputs, outputs, networks };
-            for (number, coupling) in couplings.iter().enumerate() {
-                // The last map says lists.
-                let [own, room] = match at + 1 == depth {
-                    true => [coupling.mask.changed.len(), list],
-                    false => [group.width; 2],
-                };
-                for (net, network) in coupling.networks.iter().enumerate() {
-                    layout.place_map(network.maps[at], maps.weight(number) + net * maps.stride(), &maps, [own, room]);
-                }
-            }
-            layout.len += networks * couplings.len() * maps.stride();
-            group.maps.push(maps);
-        }
-        group
-    }
-
-    /// What its couplings do with what their networks say.
-    pub fn form(&self) -> CouplingForm {
-        self.shape.form
-    }
-
-    /// The kind of its networks.
-    pub fn kind(&self) -> NetworkForm {
-        self.shape.kind
-    }
-
-    /// Networks of a coupling.
-    pub fn networks(&self) -> usize {
-        self.shape.networks
-    }
-
-    /// Whether couplings have networks: with nothing kept, biases stand alone.
-    pub fn has_networks(&self) -> bool {
-        self.shape.reads
-    }
-
-    /// Whether every network says one list.
-    pub fn is_separate(&self) -> bool {
-        self.networks() == self.form().lists()
-    }
-
-    /// Room for a number a changed feature, rounded up.
-    pub fn changed(&self) -> usize {
-        self.list.next_multiple_of(ALIGNED)
-    }
-
-    /// Floats from what is said of s to what is said of t, of so many rows.
-    pub fn to_second(&self, rows: usize) -> usize {
-        match (self.form().lists(), self.networks()) {
-            (1, _) => 0,
-            (_, 1) => self.list,
-            _ => rows * self.said,
-        }
-    }
-
-    /// Offsets of the biases of the first two lists, which are the same where there is one.
-    pub fn biases(&self, coupling: usize) -> [usize; 2] {
-        let Some(maps) = self.maps.last() else { return [0; 2] };
-        let between = match (self.form().lists(), self.networks()) {
-            (1, _) => 0,
-            (_, 1) => self.list,
-            _ => maps.stride(),
-        };
-        let first = maps.weight(coupling) + maps.inputs * maps.outputs;
-        [first, first + between]
-    }
-
-    /// Offset of a coupling's learned bound of s, where couplings have one.
-    pub fn scale(&self, coupling: usize) -> Option<usize> {
-        Some(self.scale? + coupling * self.changed())
-    }
 }
 
 /// The sizes and offsets of a flow on a device, in floats.
@@ -215,21 +47,10 @@ pub(super) struct Layout {
     pieces: Vec<Piece>,
 }
 
-/// A part of a matrix, or of a vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Piece {
-    host: usize,
-    device: usize,
-    rows: usize,
-    columns: usize,
-    /// Floats from row to row on the host and on the device.
-    strides: [usize; 2],
-}
-
 impl Layout {
     pub fn new(architecture: &Architecture) -> Self {
         let layers: Vec<(OnCuda<'_>, Columns)> = order::layers(architecture).collect();
-        let couplings: Vec<CouplingOnCuda<'_>> = layers.iter().filter_map(|(layer, _)| coupling(layer)).collect();
+        let couplings: Vec<&CouplingOnCuda<'_>> = layers.iter().filter_map(|(layer, _)| coupling(layer)).collect();
         let mut layout = Self {
             groups: Vec::new(),
             norms: Vec::new(),
@@ -240,23 +61,13 @@ impl Layout {
             len: 0,
             pieces: Vec::new(),
         };
-        let mut shapes: Vec<Shape> = Vec::new();
-        for shape in couplings.iter().map(Shape::of) {
-            if !shapes.contains(&shape) {
-                shapes.push(shape);
+        for coupling in &couplings {
+            if layout.group(coupling).is_none() {
+                let group = Group::lay_out(layout.len, architecture.width, coupling, &couplings);
+                layout.pieces.extend(group.pieces(&couplings));
+                layout.len = group.end();
+                layout.groups.push(group);
             }
-        }
-        for shape in shapes {
-            let alike: Vec<_> = couplings.iter().filter(|coupling| Shape::of(coupling) == shape).collect();
-            let mut group = Group::lay_out(&mut layout, shape, architecture.width, &alike);
-            for coupling in alike {
-                if let Some(scale) = coupling.scale {
-                    let own: Vec<usize> = (0..coupling.mask.changed.len()).collect();
-                    let device = layout.place_vector(scale, &own, group.changed());
-                    group.scale.get_or_insert(device);
-                }
-            }
-            layout.groups.push(group);
         }
         let features = architecture.features;
         let room = features.next_multiple_of(ALIGNED);
@@ -301,28 +112,13 @@ impl Layout {
         layout
     }
 
-    /// The place of a map and its bias among maps of these sizes. Its outputs are lists of `own` numbers, each with room for
-    /// `room`.
-    fn place_map(&mut self, linear: &Linear, device: usize, maps: &Maps, [own, room]: [usize; 2]) {
-        let &Linear { inputs, outputs, weight, bias } = linear;
-        let own = own.min(outputs);
-        for list in 0..outputs / own.max(1) {
-            let columns = own;
-            let strides = [outputs, maps.outputs];
-            let (host, device) = (list * own, device + list * room);
-            let biases = device + maps.inputs * maps.outputs;
-            self.pieces.push(Piece { host: weight + host, device, rows: inputs, columns, strides });
-            self.pieces.push(Piece { host: bias + host, device: biases, rows: 1, columns, strides });
-        }
-    }
-
     /// The next place for a vector, with room for `room` floats; its values go to these columns.
     fn place_vector(&mut self, host: usize, columns: &[usize], room: usize) -> usize {
         let (start, mut host) = (self.len, host);
         // Those that go to neighbouring columns are one piece.
         for run in columns.chunk_by(|a, b| a + 1 == *b) {
             let columns = run.len();
-            self.pieces.push(Piece { host, device: start + run[0], rows: 1, columns, strides: [columns; 2] });
+            self.pieces.push(Piece::row(host, start + run[0], columns));
             host += columns;
         }
         self.len += room;
@@ -332,15 +128,14 @@ impl Layout {
     /// The next place for `count` copies of a value, with room for `room` floats.
     fn place_copies(&mut self, host: usize, count: usize, room: usize) -> usize {
         let start = self.len;
-        let piece = |device| Piece { host, device, rows: 1, columns: 1, strides: [1; 2] };
-        self.pieces.extend((start..start + count).map(piece));
+        self.pieces.extend((start..start + count).map(|device| Piece::row(host, device, 1)));
         self.len += room;
         start
     }
 
     /// The number of the group that a coupling belongs to.
     pub fn group(&self, coupling: &CouplingOnCuda<'_>) -> Option<usize> {
-        self.groups.iter().position(|group| group.shape == Shape::of(coupling))
+        self.groups.iter().position(|group| group.holds(coupling))
     }
 
     /// The features of LU maps, where there are any.
@@ -383,9 +178,9 @@ impl Layout {
     }
 }
 
-pub(super) fn coupling<'a>(layer: &OnCuda<'a>) -> Option<CouplingOnCuda<'a>> {
+pub(super) fn coupling<'a, 'b>(layer: &'b OnCuda<'a>) -> Option<&'b CouplingOnCuda<'a>> {
     match layer {
-        OnCuda::Coupling(coupling) => Some(coupling.clone()),
+        OnCuda::Coupling(coupling) => Some(coupling),
         OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) | OnCuda::Permutation(_) | OnCuda::Lu(_) => None,
     }
 }

@@ -5,8 +5,9 @@
 //! whole, so that no launch waits for the host. The networks of a coupling go through one batched product a layer.
 //! What is logged comes back after a stretch of steps.
 //!
-//! The rooms: `layout` and `order` where values stand there, `layers`, `step` and `evaluation` the commands, `flow` the whole. What
-//! works them off is in [`compute::cuda`](crate::compute::cuda).
+//! The rooms: `layout` and `order` where values stand there, `layers` what the layers are there, `step` and `evaluation` the
+//! commands that take rows through all of them, `flow` the whole. What one layer commands is in its folder in `layers/`; what works
+//! commands off is in [`compute::cuda`](crate::compute::cuda).
 
 mod evaluation;
 mod flow;

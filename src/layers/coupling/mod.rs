@@ -19,7 +19,9 @@ mod transformer;
 
 pub use affine::{Affine, Bound};
 pub use conv::Conv;
-pub(crate) use cuda::{CouplingForm, NetworkForm, NetworkOnCuda};
+pub(crate) use cuda::{
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
+};
 pub use dropout::Dropout;
 pub use mask::{Mask, Pixels};
 pub use mlp::Mlp;
@@ -30,7 +32,7 @@ pub use transformer::Transformer;
 
 use additive::Additive;
 
-use super::cuda::{CouplingOnCuda, OnCuda};
+use super::cuda::OnCuda;
 use super::{Cost, Kind, Places, Scope};
 use crate::spec::{Activation, NetworkKind, ScaleBound};
 
@@ -132,7 +134,8 @@ impl Kind for Coupling {
         if networks.iter().any(|network| network.dropout().is_on()) {
             return None;
         }
-        let (form, networks) = (transformer.form(), networks.iter().map(Network::on_cuda).collect::<Option<_>>()?);
-        Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, form, scale: transformer.scale() }))
+        let networks = networks.iter().map(Network::on_cuda).collect::<Option<_>>()?;
+        let (transformer, scale) = (transformer.on_cuda(), transformer.scale());
+        Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, transformer, scale }))
     }
 }

@@ -3,15 +3,18 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, Moments, Source};
+use super::{Desk, PlacedMoments, RowSource};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
-use crate::flow::{Architecture, Base, Degrees, DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::kernel::cuda::layers::{Coupling, Layer, NetworkGradients, NetworkMemory};
-use crate::kernel::cuda::layout::{Group, Layout, Maps};
-use crate::layers::cuda::{Backward, Forward, LuMemory, LuScratch, NormMemory, Passage, Reader};
+use crate::flow::{Base, Degrees, DeviceError, HALF_LN_TAU};
+use crate::kernel::cuda::flow::{Placed, PlacedWeights};
+use crate::kernel::cuda::layers::PlacedLayer;
+use crate::kernel::cuda::layout::Layout;
+use crate::layers::cuda::{
+    Backward, CouplingMemory, Forward, Group, LuMemory, LuScratch, Maps, NetworkGradients, NetworkMemory, NormMemory,
+    Passage, PlacedCoupling, Reader,
+};
 use crate::optimizer::{DeviceRule, Optimizer};
 
 /// Memory of a step for batches of `rows` rows.
@@ -106,17 +109,17 @@ impl GroupMemory {
     }
 }
 
-/// Neighbouring columns to be summed over rows, as in `kernels.cu`.
+/// Neighbouring columns to be summed over rows: `Columns` in `kernels.cu`.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Columns {
+struct ColumnSum {
     from: Address,
     to: Address,
     stride: u32,
     count: u32,
 }
 
-/// The largest [`Columns::count`].
+/// The largest [`ColumnSum::count`].
 const COLUMNS: usize = 32;
 
 /// Whether the gradients of maps of these sizes are summed tile by tile, with their biases, rather than by one batched product:
@@ -199,9 +202,9 @@ impl Chain {
         commands: &mut Commands,
         placed: &Placed,
         rows: usize,
-        source: Source,
+        source: RowSource,
         desk: &Desk,
-        update: Option<(&Optimizer, Moments)>,
+        update: Option<(&Optimizer, PlacedMoments)>,
     ) {
         let [_, control] = desk.control;
         self.forward(commands, placed, rows, source, desk);
@@ -245,8 +248,8 @@ impl Chain {
         );
         if let Some((optimizer, moments)) = update {
             let DeviceRule { number: rule, constants: [a, b, c] } = optimizer.on_device();
-            let Weights { values, gradient, count } = *weights;
-            let Moments { first, second } = moments;
+            let PlacedWeights { values, gradient, count } = *weights;
+            let PlacedMoments { first, second } = moments;
             let decay = optimizer.weight_decay();
             commands.launch(
                 Kernel::Update,
@@ -257,7 +260,7 @@ impl Chain {
     }
 
     /// The memory of one coupling.
-    fn of(&self, layout: &Layout, coupling: &Coupling, rows: usize) -> Own {
+    fn of(&self, layout: &Layout, coupling: &PlacedCoupling, rows: usize) -> Own {
         let group = &layout.groups[coupling.group];
         let GroupMemory { kept, hidden, d_hidden, out, product } = &self.groups[coupling.group];
         let own = |start: Address, floats: usize| of_coupling(start, coupling.number, rows * floats);
@@ -275,21 +278,21 @@ impl Chain {
     /// Who reads what layer `at` gives out.
     fn reader(&self, placed: &Placed, at: usize, rows: usize) -> Reader {
         match placed.layers.get(at) {
-            Some(Layer::Coupling(coupling)) => {
+            Some(PlacedLayer::Coupling(coupling)) => {
                 let kept = self.of(&placed.layout, coupling, rows).kept;
                 coupling.reader(&placed.layout.groups[coupling.group], kept)
             }
-            Some(Layer::BatchNorm(_) | Layer::ActNorm(_) | Layer::Lu(_)) | None => Reader::NOBODY,
+            Some(PlacedLayer::BatchNorm(_) | PlacedLayer::ActNorm(_) | PlacedLayer::Lu(_)) | None => Reader::NOBODY,
         }
     }
 
-    fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: Source, desk: &Desk) {
+    fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: RowSource, desk: &Desk) {
         let Placed { architecture, layout, layers, weights, .. } = placed;
-        let Architecture { features, activation, .. } = *architecture;
+        let features = architecture.features;
         let ([_, control], values) = (desk.control, weights.values);
         let (from, places) = match source {
-            Source::Given => (desk.rows, NULL),
-            Source::Held(held) => (held, desk.rows),
+            RowSource::Given => (desk.rows, NULL),
+            RowSource::Held(held) => (held, desk.rows),
         };
         let first = self.reader(placed, 0, rows);
         commands.launch(
@@ -313,23 +316,23 @@ impl Chain {
             let next = self.reader(placed, at + 1, rows);
             let [x, z] = [self.x[at], self.x[at + 1]];
             match layer {
-                Layer::Coupling(coupling) => {
+                PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { kept, ref hidden, out, .. } = own;
                     let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
-                    coupling.networks(commands, group, values, &memory, rows, activation);
+                    coupling.networks(commands, group, values, rows, &memory);
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
                     coupling.couple(commands, group, values, out, &passage, next);
                 }
-                Layer::BatchNorm(norm) => {
+                PlacedLayer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
-                Layer::ActNorm(norm) => {
+                PlacedLayer::ActNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
                 }
-                Layer::Lu(lu) => {
+                PlacedLayer::Lu(lu) => {
                     let Some(&memory) = lus.next() else { return };
                     let forward = Forward { x, z, rows, values, control, reader: next };
                     lu.forward(commands, &forward, self.log_det, memory);
@@ -343,7 +346,7 @@ impl Chain {
         let Placed { architecture, layout, layers, weights, .. } = placed;
         let features = architecture.features;
         let per_row = 1.0 / rows as f32;
-        let Weights { values, gradient, .. } = *weights;
+        let PlacedWeights { values, gradient, .. } = *weights;
         let lanes = lanes(features);
         let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, lanes]);
         let found = arguments![z, self.log_det, self.d, self.row_loss];
@@ -368,25 +371,25 @@ impl Chain {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);
             match layer {
-                Layer::Coupling(coupling) => {
+                PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { ref hidden, ref d_hidden, out, product, .. } = own;
-                    let above = (above, d_kept);
-                    coupling.couple_back(commands, group, values, [out, product], [self.x[at], d], rows, above);
+                    let memory = CouplingMemory { x: self.x[at], out, product };
+                    coupling.couple_back(commands, group, &back(above), memory);
                     // Nobody asks for the kept features of the first layer.
                     let d_kept = if at == 0 { NULL } else { d_kept };
                     let gradients = NetworkGradients { hidden, d_hidden, d_out: out, d_kept };
-                    coupling.networks_back(commands, group, values, &gradients, rows, architecture.activation);
+                    coupling.networks_back(commands, group, values, rows, &gradients);
                 }
-                Layer::BatchNorm(norm) => {
+                PlacedLayer::BatchNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.backward(commands, &back(above), memory);
                 }
-                Layer::ActNorm(norm) => {
+                PlacedLayer::ActNorm(norm) => {
                     let Some(&memory) = norms.next() else { return };
                     norm.backward(commands, &back(above), memory);
                 }
-                Layer::Lu(lu) => {
+                PlacedLayer::Lu(lu) => {
                     let Some(&memory) = lus.next() else { return };
                     lu.backward(commands, &back(above), self.x[at], memory, self.lu_scratch);
                 }
@@ -403,7 +406,7 @@ impl Chain {
 }
 
 impl GroupMemory {
-    fn weights_back(&self, commands: &mut Commands, group: &Group, weights: Weights, rows: usize) {
+    fn weights_back(&self, commands: &mut Commands, group: &Group, weights: PlacedWeights, rows: usize) {
         let Self { kept, hidden, d_hidden, out, .. } = self;
         for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {
             let d = d_hidden.get(at).copied().unwrap_or(*out);
@@ -447,8 +450,8 @@ struct Own {
 }
 
 /// Rows of `width` columns at `from` that are summed to the gradient at `offset`.
-fn sums(from: Address, offset: usize, width: usize, weights: Weights) -> impl Iterator<Item = Columns> {
-    (0..width).step_by(COLUMNS).map(move |start| Columns {
+fn sums(from: Address, offset: usize, width: usize, weights: PlacedWeights) -> impl Iterator<Item = ColumnSum> {
+    (0..width).step_by(COLUMNS).map(move |start| ColumnSum {
         from: from + FLOAT * start as u64,
         to: weights.gradient + FLOAT * (offset + start) as u64,
         stride: width as u32,
@@ -457,7 +460,7 @@ fn sums(from: Address, offset: usize, width: usize, weights: Weights) -> impl It
 }
 
 /// What is summed over rows after the way back, beside tiles: gradients of biases, from those of their layers' outputs.
-fn columns(layout: &Layout, groups: &[GroupMemory], weights: Weights, rows: usize) -> Vec<Columns> {
+fn columns(layout: &Layout, groups: &[GroupMemory], weights: PlacedWeights, rows: usize) -> Vec<ColumnSum> {
     let mut all = Vec::new();
     for (group, memory) in layout.groups.iter().zip(groups) {
         for (at, maps) in group.maps.iter().enumerate().filter(|(_, maps)| !by_tiles(maps, rows)) {

@@ -31,7 +31,7 @@ pub(super) struct Control {
 
 /// Where an optimizer's numbers are.
 #[derive(Clone, Copy)]
-pub(super) struct Moments {
+pub(super) struct PlacedMoments {
     pub first: Address,
     /// Null where the rule keeps one.
     pub second: Address,
@@ -39,7 +39,7 @@ pub(super) struct Moments {
 
 /// Where the rows of a step come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum RowSource {
     /// They are written to the device, batch after batch.
     Given,
     /// Their places among rows that are there.
@@ -49,7 +49,7 @@ pub(super) enum Source {
 /// Memory for batches of `rows` rows.
 pub(super) struct Step<D: Device> {
     pub rows: usize,
-    source: Source,
+    source: RowSource,
     /// Steps that there is room for at a time.
     pub steps: usize,
     desk: Desk,
@@ -88,11 +88,11 @@ impl<D: Device> Step<D> {
         device: &Rc<D>,
         placed: &Placed,
         rows: usize,
-        source: Source,
+        source: RowSource,
         steps: usize,
     ) -> Result<Self, DeviceError> {
         let mut memory = Memory::new(device);
-        let row = if source == Source::Given { placed.architecture.features } else { 1 };
+        let row = if source == RowSource::Given { placed.architecture.features } else { 1 };
         let sizes = [steps * size_of::<[f64; 2]>(), size_of::<[Control; 2]>(), steps * 12, steps * rows * row * 4];
         let start = memory.room::<u8>(sizes.iter().sum())?;
         let after = |pieces: usize| start + sizes[..pieces].iter().sum::<usize>() as u64;
@@ -106,7 +106,7 @@ impl<D: Device> Step<D> {
     }
 
     /// Whether batches of `rows` rows from `source` fit.
-    pub fn is_for(&self, rows: usize, source: Source) -> bool {
+    pub fn is_for(&self, rows: usize, source: RowSource) -> bool {
         (self.rows, self.source) == (rows, source)
     }
 
@@ -138,7 +138,7 @@ impl<D: Device> Step<D> {
     }
 
     /// One step: the gradient and the loss; with an optimizer, the update too.
-    pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, Moments)>) -> Vec<Command> {
+    pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, PlacedMoments)>) -> Vec<Command> {
         let mut commands = Commands::default();
         match &self.path {
             Path::Chain(chain) => chain.commands(&mut commands, placed, self.rows, self.source, &self.desk, update),

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::compute::cuda::{Address, FLOAT, NULL};
 use crate::kernel::cuda::flow::Placed;
-use crate::kernel::cuda::layout::Group;
+use crate::layers::cuda::Group;
 
 /// Inputs and outputs of a tile.
 const SIDE: usize = 32;

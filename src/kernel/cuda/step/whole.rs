@@ -3,11 +3,11 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, Moments, Source};
+use super::{Desk, PlacedMoments, RowSource};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
-use crate::kernel::cuda::flow::{Placed, Weights};
-use crate::layers::NetworkForm;
+use crate::kernel::cuda::flow::{Placed, PlacedWeights};
+use crate::layers::cuda::Wiring;
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 
@@ -84,7 +84,7 @@ impl Whole {
         // The kernels count in 32 bits.
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(*features);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
-        let known = group.has_networks() && group.is_separate() && group.kind() == NetworkForm::Mlp;
+        let known = group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp;
         let fits = layout.norms.is_empty()
             && layout.lus.is_empty()
             && *base == Base::Normal
@@ -106,7 +106,7 @@ impl Whole {
         placed: &Placed,
         rows: usize,
         rows_a_block: usize,
-        source: Source,
+        source: RowSource,
         desk: &Desk,
     ) -> Result<Self, DeviceError> {
         let Placed { architecture, layout, tables, weights, .. } = placed;
@@ -114,8 +114,8 @@ impl Whole {
         let (features, couplings) = (architecture.features, group.couplings);
         let hidden_layers = group.maps.len() - 1;
         let (from, places) = match source {
-            Source::Given => (desk.rows, NULL),
-            Source::Held(held) => (held, desk.rows),
+            RowSource::Given => (desk.rows, NULL),
+            RowSource::Held(held) => (held, desk.rows),
         };
         let networks = group.networks();
         let hidden = networks * couplings * rows * group.width;
@@ -145,7 +145,7 @@ impl Whole {
             width: group.width as i32,
             changed: group.said as i32,
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
-            form: group.form().number() as i32,
+            form: group.transformer().number() as i32,
         };
         let of_depth = |start: Address| -> Vec<Address> {
             (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()
@@ -177,9 +177,9 @@ impl Whole {
         placed: &Placed,
         rows: usize,
         desk: &Desk,
-        update: Option<(&Optimizer, Moments)>,
+        update: Option<(&Optimizer, PlacedMoments)>,
     ) {
-        let Weights { values, gradient, count } = placed.weights;
+        let PlacedWeights { values, gradient, count } = placed.weights;
         let [control, _] = desk.control;
         commands.launch_blocks(self.kernel, rows.div_ceil(self.rows_a_block), arguments![self.pass]);
         let sums = arguments![self.tiles, rows, self.partial, control];
@@ -188,7 +188,8 @@ impl Whole {
         let none = DeviceRule { number: 0, constants: [0.0; 3] };
         let DeviceRule { number: rule, constants: [a, b, c] } =
             update.map_or(none, |(optimizer, _)| optimizer.on_device());
-        let Moments { first, second } = update.map_or(Moments { first: NULL, second: NULL }, |(_, moments)| moments);
+        let PlacedMoments { first, second } =
+            update.map_or(PlacedMoments { first: NULL, second: NULL }, |(_, moments)| moments);
         let [clip_norm, decay] =
             update.map_or([0.0; 2], |(optimizer, _)| [optimizer.clip_norm(), f64::from(optimizer.weight_decay())]);
         let count = if update.is_some() { count } else { 0 };

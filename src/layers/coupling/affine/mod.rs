@@ -2,8 +2,10 @@
 
 mod composed;
 mod cpu;
+mod cuda;
 
 pub(super) use composed::AffineForm;
+pub(super) use cuda::{couple, couple_back};
 
 use crate::layers::{Role, Scope};
 use crate::spec::ScaleBound;

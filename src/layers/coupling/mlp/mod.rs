@@ -2,8 +2,10 @@
 
 mod composed;
 mod cpu;
+mod cuda;
 
 pub(super) use composed::MlpForm;
+pub(super) use cuda::{behind, behind_back};
 
 use super::Dropout;
 use crate::layers::{Linear, Scope, Start};
