@@ -342,8 +342,8 @@ mod tests {
         let shape = Shape { height: 4, width: 4, channels: 1 };
         let layers = Architecture::new(&model, shape, 0).0.layers;
         let scales = Scales::of(&model, shape, &layers).expect("scales");
-        // Four couplings, three, each behind an LU map, and the last map.
-        assert_eq!((scales.count, &scales.layers[..]), (2, &[[0; 8].as_slice(), &[1; 7]].concat()[..]));
+        // Each coupling is behind an LU map, and a permutation where there are channels; one more map is behind the last.
+        assert_eq!((scales.count, &scales.layers[..]), (2, &[[0; 10], [1; 10]].concat()[..]));
         assert_eq!(scales.latents, [[1; 4], [0; 4], [1; 4], [0; 4]].concat());
         assert_eq!(Scales::of(&Model { mask: MaskScheme::Checkerboard, ..model }, shape, &layers), None);
     }
