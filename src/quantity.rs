@@ -41,6 +41,20 @@ pub fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Three digits, none of them a last zero; all of those before the point: `40`, `-1.31`, `12345`; an exponent from a million on.
+pub fn short(value: f64) -> String {
+    if value.abs() >= LARGE {
+        return format!("{value:.2e}");
+    }
+    let value = value + 0.0;
+    let digits = if value == 0.0 { 0 } else { value.abs().log10().floor() as i32 };
+    let shown = format!("{value:.*}", (2 - digits).clamp(0, 6) as usize);
+    match shown.contains('.') {
+        true => shown.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => shown,
+    }
+}
+
 /// A count or rate with three digits and a metric suffix: `950`, `12.3k`, `1.20M`.
 pub fn count(value: f64) -> String {
     const SUFFIXES: [&str; 5] = ["", "k", "M", "G", "T"];
@@ -105,6 +119,16 @@ pub fn shortened(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn three_digits_are_short() {
+        let cases =
+            [(40.0, "40"), (-1.3076, "-1.31"), (0.0, "0"), (0.02149, "0.0215"), (12345.6, "12346"), (1e-9, "0")];
+        for (value, expected) in cases {
+            assert_eq!(short(value), expected);
+        }
+        assert_eq!(short(2.5e7), "2.50e7");
+    }
 
     #[test]
     fn the_error_decides_how_many_digits_stand() {

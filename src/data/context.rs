@@ -10,7 +10,7 @@ use super::quote::quoted;
 use super::read::typed;
 use super::write::{Column, matrix_columns};
 use crate::matrix::Matrix;
-use crate::quantity::number;
+use crate::quantity::short;
 use crate::spec::Decimal;
 use crate::toys::{Condition, Toy};
 
@@ -132,7 +132,7 @@ impl Context {
     /// What the values of a row's context (data space) say, of at most `most` columns: `kind = cat, age = 40`.
     pub fn told(&self, values: &[f64], most: usize) -> String {
         let of = |(column, places): (&Given, Range<usize>)| match &column.classes {
-            None => format!("{} = {}", column.name, number(values[places.start])),
+            None => format!("{} = {}", column.name, short(values[places.start])),
             Some(classes) => {
                 let known = classes.iter().zip(&values[places]).find(|(_, value)| **value == 1.0);
                 format!("{} = {}", column.name, known.map_or("", |(class, _)| class))
@@ -206,8 +206,8 @@ mod tests {
         assert_eq!((context.values(), context.names()[3].as_str()), (4, "kind=emu"));
         let rows = context.spread(Matrix::new(vec![0.5, 40.0, 2.0, 1.5, 50.0, 0.0], 3), 1);
         assert_eq!(rows.as_slice(), [0.5, 40.0, 0.0, 0.0, 1.0, 1.5, 50.0, 1.0, 0.0, 0.0]);
-        assert_eq!(context.told(&rows.row(0)[1..], 3), "age = 40.0000, kind = emu");
-        assert!(context.told(&rows.row(0)[1..], 1).ends_with("40.0000, …"));
+        assert_eq!(context.told(&rows.row(0)[1..], 3), "age = 40, kind = emu");
+        assert!(context.told(&rows.row(0)[1..], 1).ends_with("40, …"));
         context.count(&rows, 1);
         assert_eq!((&context.columns[0].rows[..], &context.columns[1].rows[..]), (&[][..], &[1, 0, 1][..]));
         match &context.written(&rows, 1)[..] {

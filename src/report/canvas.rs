@@ -18,7 +18,7 @@ use crate::train::Picture;
 const FINE: u32 = 2;
 
 pub(super) const INK: RGBColor = RGBColor(38, 40, 46);
-pub(super) const FAINT: RGBColor = RGBColor(150, 152, 158);
+pub(super) const FAINT: RGBColor = RGBColor(108, 110, 116);
 /// Colour of the histogram of the data.
 pub(super) const BARS: RGBColor = RGBColor(206, 208, 212);
 /// Colour of what comes from the flow: samples, density.

@@ -17,7 +17,7 @@ const STRIPS: usize = 12;
 /// Contexts shown where they are no classes.
 const SHOWN: usize = 6;
 /// Names and values in the line above a panel, at most.
-const NAMED: usize = 3;
+const NAMED: usize = 2;
 /// Rows of data that the limits of axes and tones come from.
 const ROWS_FOR_LIMITS: usize = 2_000;
 /// Longer side of a panel, pixels.
