@@ -153,13 +153,20 @@ impl Run {
             error => Failure::run(error),
         };
         let (results, retry_failed) = (self.results.as_path(), self.retry_failed);
+        let heard = |text: String| {
+            if !self.quiet {
+                tell(text);
+            }
+        };
+        // The jobs are the result of a submission, and a way to it where it is waited for.
+        let shown = |text: String| if self.quiet && self.wait { Ok(()) } else { print(text) };
         let mut submitted = Vec::new();
         for ((experiment, _), growing) in experiments.iter().zip(growing) {
             let cluster = Cluster { slurm: &experiment.engine.slurm, results, retry_failed };
-            let (laid_out, submission) = slurm::submit(growing, cluster, tell).map_err(failed)?;
+            let (laid_out, submission) = slurm::submit(growing, cluster, heard).map_err(failed)?;
             let name = &laid_out.plan().experiment;
-            print(format_args!("{name}: {submission}"))?;
-            print(format_args!("progress     runner list {}", quoted(&self.results.join(name))))?;
+            shown(format!("{name}: {submission}"))?;
+            shown(format!("progress     runner list {}", quoted(&self.results.join(name))))?;
             submitted.push((laid_out, cluster, submission));
         }
         if !self.wait {
@@ -168,14 +175,14 @@ impl Run {
         let mut exit = Exit::Success;
         for (laid_out, cluster, submission) in &mut submitted {
             loop {
-                slurm::wait(submission.earlier_jobs.iter().chain(&submission.jobs), tell).map_err(failed)?;
-                let Some(next) = slurm::submit_next(laid_out, *cluster, submission, tell).map_err(failed)? else {
+                slurm::wait(submission.earlier_jobs.iter().chain(&submission.jobs), heard).map_err(failed)?;
+                let Some(next) = slurm::submit_next(laid_out, *cluster, submission, heard).map_err(failed)? else {
                     break;
                 };
-                print(format_args!("{}: {next}", laid_out.plan().experiment))?;
+                shown(format!("{}: {next}", laid_out.plan().experiment))?;
                 *submission = next;
             }
-            laid_out.draw_best(&self.results, datasets, tell);
+            laid_out.draw_best(&self.results, datasets, heard);
             let report = slurm::report(laid_out.plan(), &self.results);
             if report.not_started > 0
                 || report.runs.iter().any(|run| !matches!(run.status, Status::Finished | Status::Stopped))
