@@ -89,10 +89,10 @@ pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], jso
         // Of flows of images, the first trial of each: what its couplings work on.
         let mut outlines: Vec<(String, Vec<String>)> = Vec::new();
         for trial in plan.trials.iter().filter(|trial| is_first_seed(plan, trial)) {
-            let dataset = datasets.of(&trial.spec).map_err(Failure::usage)?;
+            let dataset = datasets.fitting(trial).map_err(Failure::usage)?;
             let Estimate { static_shape, parameters, steps, seconds, memory } =
                 estimate(trial, &dataset).map_err(Failure::run)?;
-            let outline = outline(&trial.spec.model, dataset.shape);
+            let outline = outline(&trial.spec.model, dataset.layout());
             if !outline.is_empty() && outlines.last().is_none_or(|(_, last)| *last != outline) {
                 outlines.push((trial.id.clone(), outline));
             }

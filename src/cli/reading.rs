@@ -85,7 +85,7 @@ impl Reading {
                 Missing::Error => Incomplete::Refused,
                 Missing::Drop => Incomplete::Kept,
             },
-            // A file of another format is of the same images; one that has the size already stays as it is.
+            // A file of another format is of the same images.
             crop: spec.crop,
             resize: spec.resize,
             ..ReadOptions::default()

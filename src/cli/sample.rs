@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::output::tell;
 use super::pictures::Pictures;
+use super::reading::file_of;
 use super::spare::learned_from;
 use super::table::{context_of, read_contexts};
 use super::target::Target;
@@ -66,11 +67,12 @@ impl Sample {
     pub fn execute(&self) -> Result<Exit, Failure> {
         let mut run = SavedRun::open(&self.run).map_err(Failure::usage)?;
         let learned_from = learned_from(&self.run);
-        let learned_from: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).collect();
+        let context = self.context.as_deref().map(file_of);
+        let reads: Vec<&Path> = learned_from.iter().map(PathBuf::as_path).chain(context).collect();
         let given = self.contexts(&run)?;
         let rows = self.n as usize * given.rows().max(1);
         let pictures = match self.format {
-            None => Pictures::of(&self.output, rows, run.shape, &learned_from)?,
+            None => Pictures::of(&self.output, rows, run.shape, &reads)?,
             Some(_) => None,
         };
         let (columns, mut context) = (run.columns.clone(), run.context.clone());
@@ -83,7 +85,7 @@ impl Sample {
             tell(format_args!("wrote {written}"));
             return Ok(Exit::Success);
         }
-        let target = Target::new(&self.output, self.format, &learned_from)?;
+        let target = Target::new(&self.output, self.format, &reads)?;
         if target.format() == TableFormat::Npy {
             // It has no names of columns and of classes.
             context.columns.clear();

@@ -8,8 +8,8 @@ use super::Failure;
 use super::output::tell;
 use super::reading::Reading;
 use crate::data::{
-    CellProblem, Column, Context, DataError, Given, Input, ReadOptions, Selection, TableFormat, quoted, read_column,
-    read_columns, read_columns_named, read_input, typed,
+    CellProblem, Column, Context, DataError, Given, Input, ReadOptions, Selection, Table, TableFormat, quoted,
+    read_column, read_columns, read_columns_named, read_input, typed,
 };
 use crate::matrix::Matrix;
 use crate::progress::{ProgressMode, loading};
@@ -29,14 +29,25 @@ pub(super) fn read(
     let watch = loading(ProgressMode::Auto);
     let given = context.columns.iter().map(|column| ColumnName::Name(column.name.clone())).collect();
     let named = Selection { columns: Some(columns.to_vec()), context: given, ..Selection::default() };
-    let table = match read_input(input, &ReadOptions { selection: named, ..options.clone() }, &*watch) {
-        // Words of a context need names to be found by.
-        Err(DataError::UnknownColumn { nameless: Some(count), .. })
-            if count == columns.len() + context.columns.len() && !has_words(context) =>
-        {
-            read_input(input, &options, &*watch)
+    let images = || read_images(input, &options, run, columns, &named.context);
+    let is_sized = run.spec.dataset.crop.or(run.spec.dataset.resize).is_some();
+    let table = if is_sized && columns == run.columns {
+        images()
+    } else {
+        match read_input(input, &ReadOptions { selection: named.clone(), ..options.clone() }, &*watch) {
+            // Words of a context need names to be found by.
+            Err(DataError::UnknownColumn { nameless: Some(count), .. })
+                if count == columns.len() + context.columns.len() && !has_words(context) =>
+            {
+                read_input(input, &options, &*watch)
+            }
+            // A column of images is no pixel by name.
+            Err(error @ DataError::UnknownColumn { nameless: None, .. }) if run.shape.is_image() => match images() {
+                Err(DataError::UnknownColumn { .. } | DataError::OtherImages { .. }) => Err(error),
+                table => table,
+            },
+            table => table,
         }
-        table => table,
     };
     let mut table = table.map_err(refused)?;
     table.warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
@@ -54,6 +65,31 @@ pub(super) fn read(
         }
     }
     Ok(context.spread(table.rows, columns.len()))
+}
+
+/// The images of `input`, brought to the size that the run learned, which has these `columns`, and what they are `given`.
+fn read_images(
+    input: &Input,
+    options: &ReadOptions,
+    run: &SavedRun,
+    columns: &[String],
+    given: &[ColumnName],
+) -> Result<Table, DataError> {
+    let dataset = &run.spec.dataset;
+    let selection = Selection {
+        pixels: true,
+        drop: dataset.drop.clone(),
+        label: dataset.label.clone().filter(|label| !given.contains(label)),
+        context: given.to_vec(),
+        ..Selection::default()
+    };
+    let options = ReadOptions { selection, processed: Some(run.shape), ..options.clone() };
+    let table = read_input(input, &options, &*loading(ProgressMode::Auto))?;
+    let is_flat = !table.named && !table.shape().is_image() && table.features() == columns.len();
+    if is_flat || table.columns[..table.features()] == *columns {
+        return Ok(table);
+    }
+    Err(DataError::OtherImages { path: input.path.clone(), found: table.shape(), learned: run.shape })
 }
 
 /// What is wrong with a file that a run of its own spec reads: the file alone can be changed.

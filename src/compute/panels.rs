@@ -43,6 +43,11 @@ impl Panels {
         Self { rows, width: 2 * self.lanes, ..self }
     }
 
+    /// Whether rows lie in memory as those of `other` do.
+    pub fn lie_as(self, other: Self) -> bool {
+        self.width == other.width
+    }
+
     /// Rows of a register.
     pub fn lanes(self) -> usize {
         self.lanes
@@ -111,15 +116,16 @@ mod tests {
     fn rows_come_back_as_they_went_in() {
         for level in Level::available() {
             for rows in [1, 7, 8, 16, 17, 40, 64, 100] {
-                let panels = Panels::new(level, rows);
-                let dense: Vec<f32> = (0..rows * 3).map(|i| i as f32).collect();
-                let mut laid = vec![f32::NAN; panels.padded() * 3];
-                panels.fill(&dense, 3, &mut laid);
-                assert!(laid.iter().all(|v| v.is_finite()));
-                let mut back = vec![0.0; rows * 3];
-                panels.read(&laid, 3, &mut back);
-                assert_eq!(dense, back);
-                assert_eq!(panels.iter().map(|panel| panel.used).sum::<usize>(), rows);
+                for panels in [Panels::new(level, rows), Panels::of_images(level, rows)] {
+                    let dense: Vec<f32> = (0..rows * 3).map(|i| i as f32).collect();
+                    let mut laid = vec![f32::NAN; panels.padded() * 3];
+                    panels.fill(&dense, 3, &mut laid);
+                    assert!(laid.iter().all(|v| v.is_finite()));
+                    let mut back = vec![0.0; rows * 3];
+                    panels.read(&laid, 3, &mut back);
+                    assert_eq!(dense, back);
+                    assert_eq!(panels.iter().map(|panel| panel.used).sum::<usize>(), rows);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::quote::{as_toml, listed, quoted, sentence};
 use super::strays::Strays;
 use super::transform::Transform;
+use crate::shape::Shape;
 use crate::spec::near_file;
 use crate::toys::ToyError;
 
@@ -61,6 +62,8 @@ pub enum DataError {
         /// How many columns it has, where it has no names for them.
         nameless: Option<usize>,
     },
+    #[error("`{}` has images of {found}, and the run learned images of {learned}", path.display())]
+    OtherImages { path: PathBuf, found: Shape, learned: Shape },
     #[error("`{}` has {columns} columns, and no column {number}; columns count from 1, or from -1 backwards", path.display())]
     ColumnNumber { path: PathBuf, number: i64, columns: usize },
     #[error("`{}`: column {} appears twice; give every column a name of its own", path.display(), quoted(column))]

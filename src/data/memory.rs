@@ -11,6 +11,15 @@ pub fn free() -> u64 {
     left.map_or(u64::MAX, |bytes| bytes as u64)
 }
 
+/// Checks that there is room for `rows` × `columns` numbers.
+///
+/// # Errors
+/// What they take, and what is free, as messages tell it.
+pub fn room_for(rows: usize, columns: usize) -> Result<(), (String, String)> {
+    let (needed, free) = ((rows as u64).saturating_mul((columns as u64).saturating_mul(8)), free());
+    if needed <= free { Ok(()) } else { Err((shown(needed), shown(free))) }
+}
+
 fn free_of_machine() -> Option<f64> {
     kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
 }

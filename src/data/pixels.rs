@@ -23,6 +23,13 @@ pub fn names(shape: Shape) -> Vec<String> {
         .collect()
 }
 
+/// Whether a column is called as a value of an image is.
+pub fn is_pixel(name: &str) -> bool {
+    let mut parts = name.strip_prefix("pixel_").into_iter().flat_map(|place| place.split('_'));
+    let mut is_number = || parts.next().is_some_and(|part| part.parse::<usize>().is_ok());
+    is_number() && is_number()
+}
+
 /// The shape that names of pixels tell, all of them and in order; that of plain features for others.
 pub fn shape(columns: &[String]) -> Shape {
     image(columns).unwrap_or(Shape::from(columns.len()))

@@ -37,6 +37,16 @@ impl Datasets {
         Ok(dataset)
     }
 
+    /// The data of `trial`, for which its model can be made.
+    ///
+    /// # Errors
+    /// As [`load`], or where it cannot.
+    pub fn fitting(&self, trial: &Trial) -> Result<Arc<Dataset>, DataError> {
+        let dataset = self.of(&trial.spec)?;
+        fits(&trial.spec.model, dataset.shape).map_err(|(key, why)| DataError::Unfit { key, why })?;
+        Ok(dataset)
+    }
+
     /// Loads the data of all `trials`, so that bad data are known before anything starts. A dataset's warnings come once.
     ///
     /// # Errors
@@ -44,8 +54,7 @@ impl Datasets {
     pub fn load_all<'a>(&self, trials: impl IntoIterator<Item = &'a Trial>) -> Result<Vec<String>, DataError> {
         let mut warnings = Vec::new();
         for trial in trials {
-            let dataset = self.of(&trial.spec)?;
-            fits(&trial.spec.model, dataset.shape).map_err(|(key, why)| DataError::Unfit { key, why })?;
+            let dataset = self.fitting(trial)?;
             let alone =
                 (dataset.features() == 1 && dataset.context.is_empty()).then(|| one_feature(trial, &dataset)).flatten();
             for warning in dataset.warnings.iter().chain(&alone) {

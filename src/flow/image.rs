@@ -3,7 +3,7 @@
 
 use super::Architecture;
 use crate::layers::{Channels, Layer, Mask, Pixels};
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::spec::{Kept, MaskScheme, Model, NetworkKind, counted};
 
 /// An image whose values stand somewhere in a row.
@@ -191,10 +191,12 @@ impl Scales {
 
 /// What a model does with images of `shape`, a line for each view that its couplings work on; nothing where it knows no images.
 /// Layers have the numbers that messages and the names of parameters call them by.
-pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
+pub fn outline(model: &Model, layout: impl Into<Layout>) -> Vec<String> {
+    let layout = layout.into();
+    let shape = layout.features;
     let Some(steps) = steps(model, shape) else { return Vec::new() };
-    // Neither widths nor the seed change which layers there are.
-    let layers = Architecture::new(&Model { width: 1, ..model.clone() }, shape, 0).0.layers;
+    let mut layers = Architecture::layers(model, layout);
+    let of_base = if model.conditional_base && layout.context > 0 { layers.pop() } else { None };
     let couplings = couplings_of(&layers, model);
     let (mut lines, mut done, mut first) = (Vec::new(), 0, 0);
     for group in steps.chunk_by(|a, b| a.view == b.view) {
@@ -228,6 +230,9 @@ pub fn outline(model: &Model, shape: Shape) -> Vec<String> {
         lines.push(format!("{place}: {work} of {height} × {width} × {channels}, {by}{maps}{out}"));
         first = end;
     }
+    if of_base.is_some() {
+        lines.push(format!("layer {first}: the base, given its context"));
+    }
     lines
 }
 
@@ -241,7 +246,7 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
         Err((
             key,
             format!(
-                "{why}; images are IDX and CIFAR files, folders or Parquet columns of PNG files, and NPY arrays of three or four dimensions"
+                "{why}; images are IDX and CIFAR files, folders of PNG files, Parquet columns of PNG or JPEG files, and NPY arrays of three or four dimensions"
             ),
         ))
     };
@@ -275,7 +280,9 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
             let other = match crop {
                 [0, _] | [_, 0] => String::new(),
                 whole if whole == [shape.height, shape.width] => String::new(),
-                [height, width] => format!(", or `dataset.crop = [{height}, {width}]`, which {halves} divides"),
+                [height, width] => format!(
+                    ", or bring the images to {height} × {width}, which {halves} divides, by `dataset.crop` or `dataset.resize`"
+                ),
             };
             Err((
                 "model.scales",
@@ -397,7 +404,7 @@ mod tests {
         let (key, text) = why(MaskScheme::Multiscale, 3, shape(28, 30, 1));
         assert_eq!(key, "model.scales");
         assert!(
-            text.contains("28 × 30 can be halved 1 time: use at most `scales = 2`, or `dataset.crop = [28, 28]`"),
+            text.contains("28 × 30 can be halved 1 time: use at most `scales = 2`, or bring the images to 28 × 28, which 4 divides"),
             "{text}"
         );
         assert!(why(MaskScheme::Channel, 1, shape(8, 8, 1)).1.contains("needs two of them"));

@@ -20,6 +20,11 @@ impl Architecture {
         layers::count(|scope| recipe(model, layout.into(), seed, scope)).1
     }
 
+    /// The layers of a model for rows of `layout`, counted without making any values.
+    pub(super) fn layers(model: &Model, layout: Layout) -> Vec<Layer> {
+        layers::count(|scope| recipe(model, layout, 0, scope)).0.0
+    }
+
     /// What a row costs on its way through a model, which is not made.
     pub fn cost(model: &Model, layout: impl Into<Layout>, seed: u64) -> Cost {
         let layout = layout.into();

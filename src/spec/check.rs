@@ -83,7 +83,7 @@ impl Kind {
             (Self::Texts, Value::List(items)) => texts(path, items, problems),
             (Self::Words(of), Value::List(items)) => words(path, of, items, problems),
             (Self::Size, Value::List(items)) if items.len() == 2 => {
-                let kind = Self::Integer { min: 2, max: i64::MAX };
+                let kind = Self::Integer { min: 2, max: Self::MAX_SIDE };
                 let sides = items.iter().map(|item| kind.check(path, item, problems));
                 sides.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>().map(toml::Value::from)
             }

@@ -116,6 +116,8 @@ impl Bound {
 impl Kind {
     /// Most rows of a part of the data.
     pub const MAX_ROWS: i64 = 1_000_000_000;
+    /// Most pixels of a side of an image.
+    pub const MAX_SIDE: i64 = 65_536;
     /// Most strings in a list.
     pub const MAX_TEXTS: usize = 10_000;
     /// Most seeds of an experiment.
@@ -173,7 +175,7 @@ impl fmt::Display for Kind {
             Self::Words(of) => {
                 write!(f, "a list of {}", of.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" and "))
             }
-            Self::Size => f.write_str("a list of two integers of at least 2, height and width"),
+            Self::Size => f.write_str("a list of two integers from 2 to 65536, height and width"),
             Self::Amount { file, fresh } => {
                 f.write_str("a number of rows")?;
                 f.write_str(if *file { " or a fraction between 0 and 1 or the path to a file" } else { "" })?;

@@ -91,6 +91,11 @@ fn a_conditional_flow_scores_samples_and_transforms_what_it_is_given() {
         "`two.npy`: it has 2 columns without names, and the run's density is conditional on 3: `age`, `kind`, `level`",
     ]);
 
+    here.runner(&format!("sample {run} -n 3 --context few.csv -o few.csv"))
+        .expect(2)
+        .says(&["would write over `few.csv`"]);
+    assert_eq!(fs::read_to_string(here.path("few.csv")).expect("text"), few);
+
     let without: String = few.lines().map(|line| line.rsplit_once(',').expect("cells").0.to_owned() + "\n").collect();
     here.write("without.csv", without);
     here.write("unknown.csv", few.replace("cat", "cow"));

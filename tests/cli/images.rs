@@ -45,8 +45,9 @@ fn a_run_on_images_ends_with_pictures_and_its_samples_can_be_pictures() {
     here.runner(&format!("sample {run} -n 12 -o drawn.parquet")).expect(0);
     let drawn = numbers(&parquet(here.path("drawn.parquet")), "pixel_0_0_green")[0];
     assert_eq!(first.to_rgb8().get_pixel(0, 0).0[1], drawn.clamp(0.0, 255.0) as u8);
-    for (data, options) in [("drawn.npy", ""), ("drawn", "--format images"), ("colours.npy", "")] {
-        here.runner(&format!("score {run} --data {data} {options} -o scored.csv")).expect(0);
+    for (data, options) in [("drawn.npy", ""), ("drawn", "--format images")] {
+        let says = ["have the size that was learned, and are taken as they are"];
+        here.runner(&format!("score {run} --data {data} {options} -o scored.csv")).expect(0).says(&says);
     }
 
     here.runner(&format!("sample {run} -n 12 -o grid.png --temperature 0.7")).expect(0).says(&["wrote grid.png"]);
@@ -57,6 +58,27 @@ fn a_run_on_images_ends_with_pictures_and_its_samples_can_be_pictures() {
     assert_ne!(image::open(here.path("grid.png")).expect("a PNG"), cool);
     here.runner(&format!("sample {run} -n 3 -o drawn")).expect(2).says(&["is there already", "name a new folder"]);
     here.runner(&format!("sample {run} -n 3 -o a.csv --temperature 0")).expect(2).says(&["a number above 0"]);
+}
+
+/// Of what a run was tested on, whole images score as its own test rows do, from an array and from a table; their corner does not.
+#[test]
+fn images_are_scored_as_they_were_learned() {
+    let here = Workplace::new();
+    here.write("colours.npy", colours());
+    for size in ["crop = [4, 4]", "resize = [3, 3]", "crop = [4, 4]\nresize = [2, 2]"] {
+        let spec = SPEC.replace("crop = [4, 4]", size).replace("multiscale\"\ndepth = 1", "alternating\"\ndepth = 2");
+        here.write("a.toml", spec.replace("augment = [\"flip\"]", "train = 60\nvalidation = 20\ntest = 40"));
+        here.runner("a.toml --quiet --fresh").expect(0);
+        let run = here.run_folders("results/a", 0).pop().expect("a run").display().to_string();
+        here.runner(&format!("score {run} --data colours.npy -o scored.parquet")).expect(0);
+        let scores = numbers(&parquet(here.path("scored.parquet")), "log_prob");
+        here.runner(&format!("split {run} -o parts")).expect(0);
+        here.runner(&format!("score {run} --data parts/test.csv --continuous -o own.parquet")).expect(0);
+        let own = numbers(&parquet(here.path("own.parquet")), "log_prob");
+        let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
+        // Noise and the choice of rows apart: corners have other values, which lie hundreds of nats away.
+        assert!((mean(&scores) - mean(&own)).abs() < 12.0, "{size}: {} {}", mean(&scores), mean(&own));
+    }
 }
 
 #[test]

@@ -79,7 +79,10 @@ fn a_search_on_slurm_and_back_has_the_trials_of_one_that_stays_here() {
     for (sweep, arrays) in sweeps {
         let here = workplace(sweep);
         here.runner("search.toml --results here").expect(0);
-        Ended::of(&mut on_slurm(&here, "search.toml --engine slurm --wait --results slurm-alone", "")).expect(0);
+        let quiet = "search.toml --engine slurm --wait --quiet --results slurm-alone";
+        let ended = Ended::of(&mut on_slurm(&here, quiet, "")).expect(0);
+        assert!(ended.stdout.contains("table        ") && !ended.stdout.contains("progress  "), "{ended:?}");
+        assert_eq!(ended.stderr, "");
         assert_eq!(table(&here, "slurm-alone"), table(&here, "here"), "{sweep}");
         let submitted = fs::read_dir(here.path("slurm-alone/search/slurm")).expect("listed").count();
         assert_eq!(submitted, arrays, "{sweep}");

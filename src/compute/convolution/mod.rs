@@ -230,12 +230,18 @@ mod tests {
         (16, [11, 3], [6, 50]),
     ];
 
+    /// In panels of two registers, and in those of images.
+    fn sizes(level: Level) -> impl Iterator<Item = (Panels, [usize; 2], [usize; 2])> {
+        let both = move |rows| [Panels::new(level, rows), Panels::of_images(level, rows)];
+        SIZES.into_iter().flat_map(move |(rows, grid, maps)| both(rows).map(|panels| (panels, grid, maps)))
+    }
+
     #[test]
     fn convolutions_of_maps_agree_with_f64_sums() {
         for level in Level::available() {
-            for (rows, [height, width], maps) in SIZES {
+            for (panels, [height, width], maps) in sizes(level) {
                 let (grid, [inputs, outputs]) = (Grid { height, width }, maps);
-                let (panels, pixels) = (Panels::new(level, rows), grid.pixels());
+                let (rows, pixels) = (panels.rows, grid.pixels());
                 let weights = numbers(9 * inputs * outputs, 1);
                 let bias = numbers(outputs, 2);
                 let (x, y) = (numbers(rows * pixels * inputs, 3), numbers(rows * pixels * outputs, 4));
@@ -297,9 +303,9 @@ mod tests {
     #[test]
     fn convolutions_of_few_channels_agree_with_f64_sums_where_pixels_are_missing() {
         for level in Level::available() {
-            for (rows, [height, width], [channels, outputs]) in SIZES {
+            for (panels, [height, width], [channels, outputs]) in sizes(level) {
                 let (grid, channels) = (Grid { height, width }, channels.min(6));
-                let (panels, pixels) = (Panels::new(level, rows), grid.pixels());
+                let (rows, pixels) = (panels.rows, grid.pixels());
                 for missing in [0, 2] {
                     let is_there =
                         |pixel: usize| missing == 0 || (pixel / width + pixel % width).is_multiple_of(missing);
@@ -355,7 +361,7 @@ mod tests {
             for (rows, pixels, maps, lists, channels) in
                 [(1, 1, 3, 1, 1), (40, 9, 17, 2, 1), (33, 5, 16, 2, 3), (50, 6, 33, 5, 4), (16, 12, 8, 1, 5)]
             {
-                let (panels, outputs) = (Panels::new(level, rows), lists * channels);
+                let (panels, outputs) = (Panels::of_images(level, rows), lists * channels);
                 let said: Vec<usize> = (0..pixels).filter(|pixel| pixels == 12 || pixel % 2 == 0).collect();
                 let (weights, bias) = (numbers(maps * outputs, 1), numbers(outputs, 2));
                 let (x, y) = (numbers(rows * pixels * maps, 3), numbers(rows * said.len() * outputs, 4));

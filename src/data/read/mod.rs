@@ -65,6 +65,12 @@ impl Table {
         pixels::shape(&self.columns[..self.features()])
     }
 
+    /// Whether its rows are such images, or as many values that are not known to be an image.
+    pub fn is_of(&self, images: Shape) -> bool {
+        let own = self.shape();
+        own == images || (!own.is_image() && own.values() == images.values())
+    }
+
     /// Columns that are features.
     pub fn features(&self) -> usize {
         self.columns.len() - self.context.len()
@@ -176,10 +182,12 @@ pub fn read_input(input: &Input, options: &ReadOptions, watch: &Watch) -> Result
         table.split_off_weights();
     }
     classes::put(&mut table, options.selection.context.len(), words);
-    // Images too small for the crop that have the size of what is learned, such as samples, have gone through both.
-    let Shape { height, width, .. } = table.shape();
-    let is_smaller = options.crop.is_some_and(|[rows, columns]| height < rows || width < columns);
-    if !(is_smaller && options.resize == Some([height, width])) {
+    if options.processed.is_some_and(|shape| table.is_of(shape)) {
+        if options.crop.or(options.resize).is_some() {
+            let warning = "its images have the size that was learned, and are taken as they are";
+            table.warnings.push(format!("`{}`: {warning}", path.display()));
+        }
+    } else {
         options.crop.map_or(Ok(()), |size| crop::crop(&mut table, size, path))?;
         options.resize.map_or(Ok(()), |size| resize::resize(&mut table, size, path))?;
     }
@@ -328,16 +336,13 @@ impl Source<'_> {
 
     /// Checks that memory has room for `rows` × `columns` numbers, `copies` times.
     fn room_for(&self, rows: usize, columns: usize, copies: u64) -> Result<(), DataError> {
-        let needed = (rows as u64).saturating_mul(8 * columns as u64).saturating_mul(copies);
-        let free = memory::free();
-        if needed <= free {
-            return Ok(());
-        }
-        let (needed, free) = (memory::shown(needed), memory::shown(free));
-        let problem = format!(
-            "has {rows} rows, which take {needed}, and {free} of memory are free; write fewer rows to it, or learn fewer `columns`"
-        );
-        Err(DataError::Refused { path: self.path.to_owned(), problem })
+        memory::room_for(rows.saturating_mul(copies as usize), columns).map_err(|(needed, free)| {
+            let problem = format!(
+                "has {rows} rows, which take {needed}, and {free} of memory are free; write fewer rows to it, or learn fewer \
+                 `columns`"
+            );
+            DataError::Refused { path: self.path.to_owned(), problem }
+        })
     }
 
     /// A number as read: finite, or NaN for a missing one whose row is not refused.

@@ -2,6 +2,7 @@
 
 use super::Selection;
 use crate::data::error::CellProblem;
+use crate::shape::Shape;
 use crate::spec::{self, Decimal, Duplicates, FileFormat, Missing};
 
 /// What becomes of rows with missing values.
@@ -50,6 +51,8 @@ pub struct ReadOptions {
     pub crop: Option<[usize; 2]>,
     /// Height and width that images are brought to, after that; `None`: those they have.
     pub resize: Option<[usize; 2]>,
+    /// The shape of what has gone through both, such as samples, and stays as it is; `None`: nothing has.
+    pub processed: Option<Shape>,
 }
 
 impl From<&spec::Dataset> for ReadOptions {
@@ -58,6 +61,7 @@ impl From<&spec::Dataset> for ReadOptions {
             format: spec.format,
             selection: Selection {
                 columns: spec.columns.clone(),
+                pixels: false,
                 drop: spec.drop.clone(),
                 label: spec.label.clone(),
                 context: spec.context_columns(),
@@ -72,6 +76,7 @@ impl From<&spec::Dataset> for ReadOptions {
             rows: spec.rows,
             crop: spec.crop,
             resize: spec.resize,
+            processed: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::Table;
 use crate::data::error::DataError;
+use crate::data::memory;
 use crate::data::pixels;
 use crate::matrix::Matrix;
 use crate::shape::Shape;
@@ -31,6 +32,11 @@ pub fn resize(table: &mut Table, size: [usize; 2], path: &Path) -> Result<(), Da
         return Ok(());
     }
     let to = Shape { height, width, ..from };
+    let values = to.values().saturating_add(table.context.len());
+    memory::room_for(table.rows.rows(), values).map_err(|(needed, free)| DataError::Refused {
+        path: path.to_owned(),
+        problem: format!("would take {needed} as images of {height} × {width} pixels, and {free} of memory are free; lower `dataset.resize`"),
+    })?;
     let context = table.columns.split_off(from.values());
     let whole = table
         .rows
@@ -143,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn images_are_cropped_first_and_those_that_have_the_size_stay() {
+    fn images_are_cropped_first_and_what_has_gone_through_both_stays() {
         let options = ReadOptions { crop: Some([4, 4]), resize: Some([2, 2]), ..ReadOptions::default() };
         // Only the middle 4 × 4 of 6 × 6 counts.
         let inside = |i: usize| (1..5).contains(&(i / 6)) && (1..5).contains(&(i % 6));
@@ -151,10 +157,13 @@ mod tests {
         let table = read(Shape { height: 6, width: 6, channels: 1 }, &image, options.clone()).unwrap();
         assert_eq!(table.rows.row(0), [8.0, 8.0, 8.0, 8.0, 7.0]);
         let small = Shape { height: 2, width: 2, channels: 1 };
-        let table = read(small, &[1.25, 2.0, 3.0, 4.0], options.clone()).unwrap();
+        assert!(read(small, &[1.0; 4], options.clone()).unwrap_err().contains("no 4 × 4 can be cropped"));
+        let processed = ReadOptions { processed: Some(small), ..options };
+        let table = read(small, &[1.25, 2.0, 3.0, 4.0], processed.clone()).unwrap();
         assert_eq!(table.rows.row(0), [1.25, 2.0, 3.0, 4.0, 7.0]);
-        let between = Shape { height: 3, width: 3, channels: 1 };
-        assert!(read(between, &[1.0; 9], options).unwrap_err().contains("no 4 × 4 can be cropped"));
+        assert!(table.warnings.iter().any(|warning| warning.contains("are taken as they are")));
+        let table = read(Shape { height: 6, width: 6, channels: 1 }, &image, processed).unwrap();
+        assert_eq!(table.rows.row(0), [8.0, 8.0, 8.0, 8.0, 7.0]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use crate::data::error::{DataError, near_names};
+use crate::data::pixels::is_pixel;
 use crate::spec::ColumnName;
 
 /// A choice of columns by name. The default is all of them.
@@ -11,6 +12,8 @@ use crate::spec::ColumnName;
 pub struct Selection {
     /// The columns wanted, in this order; `None`: all, in the file's order.
     pub columns: Option<Vec<String>>,
+    /// Of all columns the pixels of images alone, if there are any, whatever the size; what is left out need not be there.
+    pub pixels: bool,
     /// Columns to leave out.
     pub drop: Vec<String>,
     /// One more column to leave out.
@@ -55,6 +58,9 @@ impl Selection {
         twice(self.columns.as_deref().unwrap_or_default())?;
         let wanted: Vec<usize> = match &self.columns {
             Some(columns) => columns.iter().map(position).collect::<Result<_, _>>()?,
+            None if self.pixels && names.iter().any(|name| is_pixel(name)) => {
+                (0..names.len()).filter(|&i| is_pixel(&names[i])).collect()
+            }
             None => (0..names.len()).collect(),
         };
         let place = |column: &ColumnName| match column {
@@ -68,8 +74,13 @@ impl Selection {
                 Ok(if *number > 0 { counted - 1 } else { names.len() - counted })
             }
         };
-        let mut dropped: Vec<usize> = self.drop.iter().map(position).collect::<Result<_, _>>()?;
-        dropped.extend(self.label.as_ref().map(place).transpose()?);
+        let mut dropped = Vec::new();
+        for found in self.drop.iter().map(position).chain(self.label.as_ref().map(place)) {
+            match found {
+                Err(_) if self.pixels => {}
+                found => dropped.push(found?),
+            }
+        }
         let context: Vec<usize> = self.context.iter().map(place).collect::<Result<_, _>>()?;
         if let Some(&twice) = context.iter().enumerate().find(|(i, at)| context[..*i].contains(at)).map(|(_, at)| at) {
             return Err(DataError::TwiceColumn { path: path.to_owned(), column: names[twice].clone() });
@@ -120,6 +131,23 @@ mod tests {
         }
         assert!(resolve(ColumnName::Name("lable".into())).unwrap_err().contains("did you mean `label`"));
         assert!(resolve(ColumnName::Number(-4)).unwrap_err().contains("has 3 columns, and no column -4"));
+    }
+
+    #[test]
+    fn the_pixels_of_images_are_found_by_their_names_or_all_columns_are_taken() {
+        let selection = Selection {
+            pixels: true,
+            drop: vec!["id".into()],
+            label: Some(ColumnName::Name("kind".into())),
+            ..Selection::default()
+        };
+        let resolve = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            selection.resolve(Path::new("a.csv"), &names).map_err(|error| error.to_string())
+        };
+        assert_eq!(resolve(&["id", "pixel_0_0", "note", "pixel_0_1"]).unwrap(), [1, 3]);
+        assert_eq!(resolve(&["kind", "image"]).unwrap(), [1]);
+        assert_eq!(resolve(&["x1", "x2"]).unwrap(), [0, 1]);
     }
 
     #[test]

@@ -36,10 +36,11 @@ impl Look<'_> {
         };
         let names = found.iter().map(|(column, ..)| quoted(&self.columns[*column])).collect::<Vec<_>>().join(", ");
         let are = if found.len() == 1 { "is" } else { "are" };
+        let bounded = found.iter().any(|(_, kind, _)| *kind != TransformKind::Symlog);
+        let bounded = if bounded { ", and samples keep to what is possible" } else { "" };
         Some(format!(
             "{names} {are} skewed, of heavy tails, or crowded at a bound: through a transform nearer to a normal, by up to {most:.1} \
-             nats a row, so that a flow has less to learn, and samples keep to what is possible; add `transform = {asked}` to \
-             `[dataset]`"
+             nats a row, so that a flow has less to learn{bounded}; add `transform = {asked}` to `[dataset]`"
         ))
     }
 

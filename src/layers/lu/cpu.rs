@@ -140,7 +140,7 @@ impl Lu {
         work: impl FnOnce(&Context<'_>, &mut [f32], &mut Scratch),
     ) {
         let own = self.own(context);
-        if self.channels.are_plain(context.features) {
+        if self.channels.are_plain(context.features) && own.panels.lie_as(context.panels) {
             return work(&own, rows, scratch);
         }
         let mut copy = std::mem::take(&mut scratch.rows);

@@ -83,8 +83,9 @@ static ROWS: &[Row] = &[
     row(CONDITION, Kind::Bool, Value("false"), "",
         "Whether the density is conditional on the classes in `label`.").when(When::File).since(Later),
     row("dataset.affine", Kind::Bool, Value("false"), "",
-        "Whether the density is conditional on an affine map of the toy, drawn for every row: columns `turn` (radians, of the first \
-         two features), `log_scale` and a `shift` a feature.").when(When::Toy).since(Later),
+        "Whether the density is conditional on an affine map of the toy, drawn for every row: x = exp(`log_scale`)·R(`turn`)·toy + \
+         (`shift1`, `shift2`, …), R turning the first two features to the left. Drawn evenly: `turn` within ±π/2, `log_scale` ±0.5, \
+         shifts ±1.").when(When::Toy).since(Later),
     row("dataset.missing", choice(&["error", "drop"]), Value("'error'"), "",
         "What becomes of rows with missing values.").when(When::File),
     row("dataset.duplicates", choice(&["keep", "drop"]), Value("'keep'"), "",

@@ -68,7 +68,7 @@ pub(super) fn of(kind: &Kind) -> Value {
         }),
         Kind::Size => json!({
             "type": "array",
-            "items": { "type": "integer", "minimum": 2 },
+            "items": { "type": "integer", "minimum": 2, "maximum": Kind::MAX_SIDE },
             "minItems": 2,
             "maxItems": 2,
         }),

@@ -20,9 +20,17 @@ pub fn read(source: &Source) -> Result<Table, DataError> {
     let names: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
     let selection = &source.options.selection;
     let chosen = selection.resolve(path, &names)?;
-    let columns: Vec<String> = chosen.into_iter().map(|column| names[column].clone()).collect();
+    let mut columns: Vec<String> = chosen.into_iter().map(|column| names[column].clone()).collect();
     let type_of = |column: &String| schema.get(column).map(|field| &field.dtype);
-    let features = columns.len() - selection.context.len() - usize::from(selection.weight.is_some());
+    let mut features = columns.len() - selection.context.len() - usize::from(selection.weight.is_some());
+    if selection.pixels {
+        let is_image = |column: &String| type_of(column).is_some_and(images::can_be);
+        let (of_images, others): (Vec<String>, Vec<String>) = columns[..features].iter().cloned().partition(is_image);
+        if !of_images.is_empty() {
+            columns.splice(..features, of_images);
+            features -= others.len();
+        }
+    }
     let images = columns[..features].iter().find(|column| type_of(column).is_some_and(images::can_be));
     for column in columns.iter().filter(|column| Some(*column) != images) {
         if let Some((dtype, hint)) = type_of(column).and_then(|dtype| Some((dtype, refusal(dtype, column)?))) {
