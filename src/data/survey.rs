@@ -23,6 +23,8 @@ pub struct Survey {
     pub header: Option<bool>,
     /// Whether rows have missing values.
     pub missing: bool,
+    /// Whether all numbers are bytes of images.
+    pub bytes: bool,
     /// Every column, in the file's order but for those of text, which come last.
     pub columns: Vec<(String, Holds)>,
 }
@@ -73,6 +75,7 @@ impl Survey {
             decimal: options.decimal,
             header: matches!(format, Some(FileFormat::Csv | FileFormat::Tsv)).then_some(table.named),
             missing: options.incomplete == Incomplete::LeftOut,
+            bytes: table.levels == Some(256),
             columns,
         })
     }

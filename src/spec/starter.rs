@@ -112,10 +112,13 @@ fn in_use(when: &When, file: Option<&FileStart>) -> bool {
         (When::File, _) => file.is_some(),
         (When::Format(of), file) => file.is_some_and(|file| of.contains(&file.format)),
         (When::Is("dataset.name", of), _) => file.is_none() && of.contains(&"moons"),
-        (When::Is(path, of), _) => keys::default_word(path).is_some_and(|word| of.contains(&word)),
+        (When::Is(path, of), file) => {
+            let said = file.and_then(|file| file.values.get(path)).and_then(toml::Value::as_str);
+            said.or(keys::default_word(path)).is_some_and(|word| of.contains(&word))
+        }
         (When::Without("dataset.name"), _) => file.is_some(),
         (When::Without(_), _) => true,
-        (When::With(_), _) => false,
+        (When::With(path), file) => file.is_some_and(|file| file.values.contains_key(path)),
         (When::Both(one, other), _) => in_use(one, file) && in_use(other, file),
     }
 }

@@ -81,6 +81,24 @@ fn images_are_scored_as_they_were_learned() {
     }
 }
 
+/// A first spec for images is one of images, and trains as it stands.
+#[test]
+fn a_spec_for_images_starts_with_a_flow_of_convolutions() {
+    let here = Workplace::new();
+    here.write("colours.npy", colours());
+    let told = here.runner("init --data colours.npy").expect(0).stdout;
+    assert!(told.contains("120 images of 6 × 6 × 3") && !told.contains("pixel_"), "{told}");
+    let text = fs::read_to_string(here.path("colours.toml")).expect("read");
+    let spec: toml::Table = toml::from_str(&text).expect("TOML");
+    for (key, value) in [("mask", "multiscale"), ("network", "conv"), ("coupling", "spline")] {
+        assert_eq!(spec["model"][key].as_str(), Some(value), "{key}");
+    }
+    // Six pixels can be halved once.
+    assert_eq!((spec["model"]["scales"].as_integer(), spec["dataset"]["logit"].as_float()), (Some(2), Some(1e-6)));
+    here.runner("check colours.toml").expect(0);
+    here.runner("colours.toml --set training.steps=3 --set model.width=8 --quiet").expect(0);
+}
+
 #[test]
 fn plain_features_make_no_pictures_and_are_not_cropped() {
     let here = Workplace::with_moons();
