@@ -74,30 +74,12 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
     if shape.is_image() {
         return Ok(of_images(path, &survey, shape));
     }
-    let mut start = FileStart { format: survey.format.name(), ..FileStart::default() };
+    let rows =
+        format!("{} rows and {} columns, of which {} are learned", survey.rows, survey.columns.len(), learned.len());
+    let mut start = as_read(path, &survey, rows);
+    let mut values = std::mem::take(&mut start.values);
     let named = |columns: &[String]| columns.iter().map(|name| word(name)).collect::<Vec<_>>().join(", ");
     let mut see = |text: String| start.seen.push(text);
-    let mut values = BTreeMap::new();
-    values.insert("dataset.path", path.to_string_lossy().into_owned().into());
-    see(format!("{} rows and {} columns, of which {} are learned", survey.rows, survey.columns.len(), learned.len()));
-    if let Some(delimiter) = survey.delimiter {
-        values.insert("dataset.delimiter", delimiter.to_string().into());
-        see(format!("cells are separated by {delimiter:?}"));
-    }
-    if survey.decimal != Decimal::Point {
-        values.insert("dataset.decimal", survey.decimal.sign().to_string().into());
-        see(format!("decimals stand behind {:?}", survey.decimal.sign()));
-    }
-    if let Some(header) = survey.header {
-        values.insert("dataset.header", header.into());
-        if !header {
-            see("the first line is data and names no columns: they are called x1, x2, …".to_owned());
-        }
-    }
-    if survey.missing {
-        values.insert("dataset.missing", "drop".into());
-        see("some rows have missing values and are left out".to_owned());
-    }
     let mut drop = Vec::new();
     for (wanted, what) in [
         ((|holds| matches!(holds, Holds::Constant(_))) as fn(&Holds) -> bool, "the same value in every row"),
@@ -161,6 +143,31 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
     Ok(start)
 }
 
+/// What a spec for the file at `path` says of how it is read; `rows`: what its rows are.
+fn as_read(path: &Path, survey: &Survey, rows: String) -> FileStart {
+    let mut values = BTreeMap::from([("dataset.path", path.to_string_lossy().into_owned().into())]);
+    let mut seen = vec![rows];
+    if let Some(delimiter) = survey.delimiter {
+        values.insert("dataset.delimiter", delimiter.to_string().into());
+        seen.push(format!("cells are separated by {delimiter:?}"));
+    }
+    if survey.decimal != Decimal::Point {
+        values.insert("dataset.decimal", survey.decimal.sign().to_string().into());
+        seen.push(format!("decimals stand behind {:?}", survey.decimal.sign()));
+    }
+    if let Some(header) = survey.header {
+        values.insert("dataset.header", header.into());
+        if !header {
+            seen.push("the first line is data and names no columns: they are called x1, x2, …".to_owned());
+        }
+    }
+    if survey.missing {
+        values.insert("dataset.missing", "drop".into());
+        seen.push("some rows have missing values and are left out".to_owned());
+    }
+    FileStart { format: survey.format.name(), values, seen }
+}
+
 /// What a spec for the images in the file at `path` says: the flow that was best on those that the project ships.
 fn of_images(path: &Path, survey: &Survey, shape: Shape) -> FileStart {
     /// More do not help images of the size that a processor learns.
@@ -168,8 +175,13 @@ fn of_images(path: &Path, survey: &Survey, shape: Shape) -> FileStart {
     let multiscale = |scales| Model { mask: MaskScheme::Multiscale, scales: Some(scales), ..Model::default() };
     let scales = (2..=MOST_SCALES).rev().find(|&scales| fits(&multiscale(scales), shape).is_ok());
     let batch = small_batch(survey.rows).unwrap_or(64).min(64);
-    let mut values = BTreeMap::from([
-        ("dataset.path", path.to_string_lossy().into_owned().into()),
+    let rows = format!(
+        "{} images of {shape}: a flow of convolutions and splines, which was best on MNIST and digits",
+        survey.rows
+    );
+    let mut start = as_read(path, survey, rows);
+    let (values, seen) = (&mut start.values, &mut start.seen);
+    values.extend([
         ("model.mask", if scales.is_some() { "multiscale" } else { "checkerboard" }.into()),
         ("model.network", "conv".into()),
         ("model.blocks", 1.into()),
@@ -182,10 +194,6 @@ fn of_images(path: &Path, survey: &Survey, shape: Shape) -> FileStart {
         ("training.batch_size", batch.into()),
         ("training.ema", 0.99.into()),
     ]);
-    let mut seen = vec![format!(
-        "{} images of {shape}: a flow of convolutions and splines, which was best on MNIST and digits",
-        survey.rows
-    )];
     if let Some(scales) = scales {
         values.insert("model.scales", (scales as i64).into());
     }
@@ -193,15 +201,21 @@ fn of_images(path: &Path, survey: &Survey, shape: Shape) -> FileStart {
         values.insert("dataset.logit", 1e-6.into());
         seen.push("bytes: noise of width 1 is added, and `logit` takes them to the line".to_owned());
     }
+    let step = |(_, holds): &(String, Holds)| if let Holds::Quantised(step) = holds { Some(*step) } else { None };
+    // Pixels share their levels, and one that never changes has them too.
+    if let Some(step) = survey.columns.iter().filter_map(step).reduce(f64::min) {
+        values.insert("dataset.dequantize", step.into());
+        seen.push(format!("values at a distance of {step}, so noise of that width is added"));
+    }
     let texts: Vec<String> =
         survey.columns.iter().filter(|(_, it)| is_text(it)).map(|(name, _)| name.clone()).collect();
     if let [label] = &texts[..] {
-        drop_label(&mut values, label);
+        drop_label(values, label);
         seen.push(format!("{} is text: `condition = true` makes the density one given it", word(label)));
     } else if !texts.is_empty() {
         values.insert("dataset.drop", texts.into());
     }
-    FileStart { format: survey.format.name(), values, seen }
+    start
 }
 
 fn is_text(holds: &Holds) -> bool {

@@ -246,7 +246,8 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
         Err((
             key,
             format!(
-                "{why}; images are IDX and CIFAR files, folders of PNG files, Parquet columns of PNG or JPEG files, and NPY arrays of three or four dimensions"
+                "{why}; images are IDX and CIFAR files, folders of PNG files, Parquet columns of PNG or JPEG files, \
+                 and NPY arrays of three or four dimensions"
             ),
         ))
     };

@@ -330,7 +330,8 @@ impl Rules<'_> {
         let unconditional = name.as_ref().is_none_or(of_toy) && !condition && !affine && context.is_empty();
         if self.spec.model.conditional_base && unconditional {
             let message = "`model.conditional_base` has no effect: the density is conditional on nothing".to_owned();
-            let help = "name columns in `dataset.context`, set `dataset.condition = true` or, of a toy, `dataset.affine = true`, or leave it out";
+            let help = "name columns in `dataset.context`, set `dataset.condition = true` or, of a toy, `dataset.affine = true`, or leave \
+                        it out";
             self.error(&["model.conditional_base"], message, help);
         }
     }

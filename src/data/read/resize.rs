@@ -35,7 +35,9 @@ pub fn resize(table: &mut Table, size: [usize; 2], path: &Path) -> Result<(), Da
     let values = to.values().saturating_add(table.context.len());
     memory::room_for(table.rows.rows(), values).map_err(|(needed, free)| DataError::Refused {
         path: path.to_owned(),
-        problem: format!("would take {needed} as images of {height} × {width} pixels, and {free} of memory are free; lower `dataset.resize`"),
+        problem: format!(
+            "would take {needed} as images of {height} × {width} pixels, and {free} of memory are free; lower `dataset.resize`"
+        ),
     })?;
     let context = table.columns.split_off(from.values());
     let whole = table
