@@ -16,7 +16,8 @@ use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::random::{Purpose, stream};
 use realnvp_runner::shape::Shape;
 use realnvp_runner::spec::{
-    Device, KernelChoice, MaskScheme, Model, NetworkKind, Optimizer as Rule, OptimizerName, Schedule, ScheduleName,
+    CouplingKind, Device, KernelChoice, MaskScheme, Mixing, Model, NetworkKind, Optimizer as Rule, OptimizerName,
+    Schedule, ScheduleName,
 };
 
 const CASES: [(&str, [usize; 7]); 4] = [
@@ -75,6 +76,8 @@ fn measure(name: &str, case: [usize; 7], what: &str, options: &Options) {
         network: NetworkKind::Conv,
         width: maps,
         blocks: Some(blocks),
+        coupling: CouplingKind::Affine,
+        mixing: Mixing::None,
         ..Model::default()
     };
     let mut flow = kernel::build(&model, KernelChoice::Fused, shape, 0, Device::Cpu).expect("a flow").flow;

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 use realnvp_runner::kernel;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::random::{Purpose, stream};
-use realnvp_runner::spec::{Device, KernelChoice, Model};
+use realnvp_runner::spec::{CouplingKind, Device, KernelChoice, Mixing, Model};
 
 fn main() {
     let (mut threads, mut repeats, mut cases) = (2, 5, Vec::new());
@@ -39,7 +39,8 @@ fn main() {
 
 fn measure(case: [usize; 4], threads: usize, repeats: usize) {
     let [features, width, depth, rows] = case;
-    let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
+    let (coupling, mixing) = (CouplingKind::Affine, Mixing::None);
+    let model = Model { depth, width, hidden_layers: Some(2), coupling, mixing, ..Model::default() };
     let mut flow = kernel::build(&model, KernelChoice::Fused, features, 0, Device::Cpu).expect("a flow").flow;
     let mut rng = stream(0, Purpose::Test, 0);
     let x = Matrix::new((0..rows * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);

@@ -35,7 +35,14 @@ struct Case {
 impl Case {
     fn of_sizes(sizes: [usize; 4]) -> Self {
         let [_, width, depth, _] = sizes;
-        let model = Model { depth, width, hidden_layers: Some(2), ..Model::default() };
+        let model = Model {
+            depth,
+            width,
+            hidden_layers: Some(2),
+            coupling: CouplingKind::Affine,
+            mixing: Mixing::None,
+            ..Model::default()
+        };
         Self { name: String::new(), sizes, model }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn tell_composed(plan: &Plan, datasets: &Datasets) -> Result<(), Fail
 
 impl Check {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        let experiments = self.specs.experiments()?;
+        let experiments = self.specs.experiments(None)?;
         let datasets = Datasets::new(loading(ProgressMode::Auto));
         let warnings = self.specs.load(&experiments, &datasets)?;
         for warning in warnings {

@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 use super::output::tell;
 use crate::data::DataError;
-use crate::engine::Datasets;
+use crate::engine::{Datasets, begun_with};
 use crate::plan::{Plan, prepare};
-use crate::spec::{Diagnostic, Diagnostics, Overrides, ResolvedExperiment};
+use crate::spec::{Diagnostic, Diagnostics, Edition, Overrides, ResolvedExperiment};
 
 /// Specs and what overrides them.
 #[derive(Args, Debug)]
@@ -41,12 +41,23 @@ pub(super) enum MessageFormat {
 }
 
 impl Specs {
-    /// All experiments with their trials, resolved and checked. Warnings go to stderr.
-    pub fn experiments(&self) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
+    /// All experiments with their trials, resolved and checked. Those that have begun in the folder `results` have the defaults
+    /// that they began with. Warnings go to stderr.
+    pub fn experiments(&self, results: Option<&Path>) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
         let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
-        let planned = prepare(&self.specs, overrides)
-            .map_err(|problems| Failure::Spec { problems, format: self.message_format })?;
+        let planned =
+            prepare(&self.specs, overrides, |name| results.map_or(Edition::TODAY, |results| begun_with(name, results)))
+                .map_err(|problems| Failure::Spec { problems, format: self.message_format })?;
+        let old = planned.iter().map(|(experiment, _)| (experiment, experiment.earlier_defaults()));
+        for (experiment, defaults) in old.filter(|(_, defaults)| !defaults.is_empty()) {
+            tell(format_args!(
+                "note: {} was begun with the defaults of an earlier release, which it keeps: {}; those of today are for another \
+                 `name` or --results, or for --fresh",
+                experiment.spec.name,
+                defaults.join(", ")
+            ));
+        }
         for warning in planned.iter().flat_map(|(experiment, _)| &experiment.warnings) {
             match self.message_format {
                 MessageFormat::Human => tell(format_args!("{}\n", warning.render(colour_on_stderr()))),

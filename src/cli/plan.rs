@@ -1,5 +1,7 @@
 //! `runner plan`: show the trials of a spec without running them.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use comfy_table::Table;
 
@@ -35,18 +37,21 @@ pub(super) struct Plan {
     /// Print the resolved spec with the origin of each value
     #[arg(long, conflicts_with = "json")]
     resolved: bool,
+    /// Folder of all results: an experiment that has begun there keeps its defaults
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
 }
 
 impl Plan {
     pub fn execute(&self) -> Result<Exit, Failure> {
         if self.resolved {
-            for (experiment, _) in self.specs.experiments()? {
+            for (experiment, _) in self.specs.experiments(Some(&self.results))? {
                 print(experiment.to_annotated_toml())?;
             }
             return Ok(Exit::Success);
         }
         if self.kubernetes {
-            let experiments = self.specs.experiments()?;
+            let experiments = self.specs.experiments(Some(&self.results))?;
             if let Some((experiment, _)) = experiments.iter().find(|(it, _)| is_open(it)) {
                 return Err(Failure::Usage(format!(
                     "--kubernetes: {}: what its search runs depends on how trials end, and a Job is one list of trials; use \
@@ -60,7 +65,7 @@ impl Plan {
             }
             return Ok(Exit::Success);
         }
-        let (experiments, plans): (Vec<_>, Vec<_>) = self.specs.experiments()?.into_iter().unzip();
+        let (experiments, plans): (Vec<_>, Vec<_>) = self.specs.experiments(Some(&self.results))?.into_iter().unzip();
         show(&experiments, &plans, self.json)
     }
 }

@@ -69,7 +69,7 @@ impl Run {
         if self.wait && self.engine == Engine::Local {
             return Err(Failure::usage("--wait: has no effect without --engine slurm"));
         }
-        let experiments = self.specs.experiments()?;
+        let experiments = self.specs.experiments((!self.fresh).then_some(&self.results))?;
         let plans: Vec<Plan> = experiments
             .iter()
             .map(|(experiment, plan)| where_it_lies(plan.clone(), &experiment.path, &self.results))

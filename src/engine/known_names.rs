@@ -36,10 +36,9 @@ pub(super) fn under_known_names(plan: &Plan, results: &Path, runs: &Runs, tell: 
         Trial { id, ..trial.clone() }
     };
     let named = Plan {
-        experiment: plan.experiment.clone(),
         trials: plan.trials.iter().map(under_known_name).collect(),
         beside: plan.beside.iter().map(under_known_name).collect(),
-        told: plan.told.clone(),
+        ..plan.clone()
     };
     for (asked, trial) in plan.trials.iter().zip(&named.trials) {
         let pair = (trial.id.clone(), asked.id.clone());

@@ -264,12 +264,7 @@ fn is_kept(standing: &Standing, local: &Local) -> bool {
 /// Where the table cannot be written.
 pub fn run_one(trial: &Trial, local: &Local) -> Result<Option<Manifest>, RecordError> {
     let folder = local.results.join(&trial.experiment);
-    let alone = Plan {
-        experiment: trial.experiment.clone(),
-        trials: vec![trial.clone()],
-        beside: Vec::new(),
-        told: Vec::new(),
-    };
+    let alone = Plan { trials: vec![trial.clone()], ..Plan::of(&trial.experiment) };
     let tell = |text| local.progress.println(text);
     let known = under_known_names(&alone, local.results, &read_runs(&folder), tell);
     let trial = known.trials.first().unwrap_or(trial);

@@ -19,7 +19,7 @@ pub use datasets::Datasets;
 pub use growing::{EngineError, Growing, LaidOut};
 pub use local::{Local, Report, run, run_one};
 pub use memory::{TooLittleMemory, free_bytes};
-pub use own_spec::where_it_lies;
+pub use own_spec::{begun_with, where_it_lies};
 pub use slots::{Slot, Slots};
 pub use stop::{stop_flag, time_up_flag};
 pub use unasked::{Unasked, UnaskedError, remove, unasked};

@@ -171,7 +171,7 @@ fn submit_trials(planned: &[Trial], cluster: Cluster<'_>) -> Result<Submission, 
     if trials.is_empty() {
         return Ok(submission);
     }
-    let missing = Plan { experiment: name, trials, beside: Vec::new(), told: Vec::new() };
+    let missing = Plan { trials, ..Plan::of(&name) };
     let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S%.3f").to_string();
     let folder = experiment.join("slurm").join(format!("{time}-{}", std::process::id()));
     fs::create_dir_all(&folder).map_err(WriteError::at(&folder))?;

@@ -303,10 +303,11 @@ pub fn fits(model: &Model, shape: Shape) -> Result<(), (&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Mixing, Normalization};
+    use crate::spec::{CouplingKind, Mixing, Normalization};
 
     fn model(mask: MaskScheme, depth: usize, scales: usize) -> Model {
-        Model { mask, depth, scales: Some(scales), network: NetworkKind::Conv, ..Model::default() }
+        let (network, coupling, mixing) = (NetworkKind::Conv, CouplingKind::Affine, Mixing::None);
+        Model { mask, depth, scales: Some(scales), network, coupling, mixing, ..Model::default() }
     }
 
     fn shape(height: usize, width: usize, channels: usize) -> Shape {

@@ -281,6 +281,8 @@ mod tests {
             depth: 2,
             width: 10,
             hidden_layers: Some(2),
+            coupling: CouplingKind::Affine,
+            mixing: Mixing::None,
             normalization: Normalization::Batch,
             ..Model::default()
         };

@@ -142,8 +142,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::Trial;
+    use crate::spec::Edition;
     use crate::spec::keys::{Fallback, Since, choice, row};
-    use crate::spec::tests::plan;
+    use crate::spec::tests::plan_of;
 
     const BATCH_NORM: &str = "[dataset]\nname = \"pinwheel\"\ntrain = 3_000\n[model]\nmask = \"random\"\nnormalization = \"batch\"\n\
                               [optimizer]\nname = \"sgd\"\nschedule = \"step\"\n[training]\nepochs = 3\n\
@@ -160,10 +162,15 @@ mod tests {
         ),
     ];
 
+    /// The trial of a spec with the defaults of the first release.
+    fn first(text: &str) -> Trial {
+        plan_of(Edition::First, text).expect("a plan").trials.remove(0)
+    }
+
     #[test]
     fn specs_have_the_hashes_that_the_first_release_gave_them() {
         for (text, hash) in HASHES {
-            assert_eq!(plan(text).expect("a plan").trials[0].spec_hash, hash, "{text}");
+            assert_eq!(first(text).spec_hash, hash, "{text}");
         }
     }
 
@@ -174,8 +181,7 @@ mod tests {
         let table =
             |path: &str| Some(&added).filter(|key| key.path() == path).or(keys::rows(path).map(|(_, rows)| rows[0]));
         let hash_with = |normalization: &str, precision: &str| {
-            let spec = &plan(HASHES[0].0).expect("a plan").trials[0].spec;
-            let mut spec: Value = serde_json::to_value(spec).expect("JSON");
+            let mut spec: Value = serde_json::to_value(first(HASHES[0].0).spec).expect("JSON");
             spec["model"]["normalization"] = json!(normalization);
             spec["training"]["precision"] = json!(precision);
             digest(&spec, table)
@@ -190,7 +196,7 @@ mod tests {
     #[test]
     fn stored_specs_of_the_first_release_have_the_hashes_that_it_gave_them() {
         for ((text, hash), batch_norm) in HASHES.iter().zip([false, true, false]) {
-            let mut stored = serde_json::to_value(&plan(text).expect("a plan").trials[0].spec).expect("JSON");
+            let mut stored = serde_json::to_value(first(text).spec).expect("JSON");
             let model = stored["model"].as_object_mut().expect("a table");
             model.retain(|key, _| {
                 keys::rows(&format!("model.{key}")).is_some_and(|(_, rows)| rows[0].since == Since::First)

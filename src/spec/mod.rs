@@ -11,6 +11,7 @@
 mod axis;
 mod check;
 mod diagnostics;
+mod earlier;
 mod engine;
 mod extends;
 mod file_format;
@@ -43,6 +44,7 @@ mod variant;
 pub use axis::Axis;
 pub(crate) use axis::{Point, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use earlier::Edition;
 pub use engine::{Engine, Pictures, Slurm};
 pub use file_format::FileFormat;
 pub(crate) use keys::key_paths;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::earlier::NAME;
 use super::keys::rows;
 use super::load::ResolvedExperiment;
 
@@ -43,7 +44,7 @@ impl ResolvedExperiment {
             (None, None) => return "default".to_owned(),
         };
         let name = &place.source.name;
-        let from = if name.starts_with("--") {
+        let from = if name.starts_with("--") || name == NAME {
             name.clone()
         } else {
             format!("{name}:{}", place.source.line(place.span.start).0)

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::diagnostics::{Diagnostic, quoted};
 use super::keys::{self, SECTIONS, SHORT_FORMS, Since};
 use super::kind::Kind;
+use super::load::is_of_a_run;
 use super::node::{Entry, Node, Value};
 use super::source::Place;
 use super::suggest::{listed, nearest};
@@ -200,8 +201,7 @@ fn members(section: &str) -> Vec<&'static str> {
 /// repeats the run, whatever release wrote it.
 fn stored_by_an_earlier_release(entry: &Entry, path: &str) -> Option<(&'static str, &'static str)> {
     let file = Path::new(&entry.place.source.name);
-    let is_of_a_run = file.file_name()? == "spec.toml" && file.with_file_name("manifest.json").exists();
-    let key = keys::in_place_of(path).filter(|_| is_of_a_run)?;
+    let key = keys::in_place_of(path).filter(|_| is_of_a_run(file))?;
     let (Since::InPlaceOf(_, words), Value::Bool(stored)) = (key.since, &entry.node.value) else { return None };
     let (word, _) = words.iter().find(|(_, then)| *then == stored.to_string())?;
     Some((key.path(), word))

@@ -125,7 +125,14 @@ impl<'a> Variant<'a> {
                     _ => &[],
                 });
                 let takers = listed(takers.copied());
-                (format!("{without_effect} {with}"), format!("leave it out; it is for {takers}"))
+                let help = match self.settings.get(selector) {
+                    // What keeps it from having an effect is a default that the reader may not know of.
+                    None if keys::default_word(selector).is_some() => {
+                        format!("it is for {takers}; set `{selector}`, or leave it out")
+                    }
+                    _ => format!("leave it out; it is for {takers}"),
+                };
+                (format!("{without_effect} {with}"), help)
             }
             When::Always | When::Both(..) => (without_effect, leave_out),
         }

@@ -17,7 +17,10 @@ const BEST: &str = "checkpoints/best.safetensors";
 /// A workplace with `moons` of seeds 0 and 1 and one row to score; the run of seed 0.
 fn trained() -> (Workplace, PathBuf) {
     let here = Workplace::new();
-    here.write("moons.toml", SMALL.replace("[model]", "[model]\nmask = \"random\""));
+    here.write(
+        "moons.toml",
+        SMALL.replace("[model]", "[model]\ncoupling = \"affine\"\nmixing = \"none\"\nmask = \"random\""),
+    );
     here.write("rows.csv", "x1,x2\n0.5,0.25\n");
     here.runner("moons.toml --seeds 0,1 --quiet").expect(0);
     let run = here.run_folder("results/moons", 0);

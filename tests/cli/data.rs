@@ -18,7 +18,9 @@ fn table(a: impl Fn(f64) -> f64, b: impl Fn(f64) -> f64) -> String {
 }
 
 fn spec(data: &str, more: &str) -> String {
-    format!("[dataset]\n{data}\n[model]\ndepth = 2\nwidth = 16\n[training]\nsteps = 40\nbatch_size = 64\n{more}\n")
+    format!(
+        "[dataset]\n{data}\n[model]\ncoupling = \"affine\"\ndepth = 2\nwidth = 16\n[training]\nsteps = 40\nbatch_size = 64\n{more}\n"
+    )
 }
 
 #[test]
@@ -196,5 +198,5 @@ fn a_small_table_is_learned_without_a_word_on_batches() {
     }
     // Asked for, it is an error at its place.
     here.write("a.toml", spec("path = \"a.csv\"", ""));
-    here.runner("a.toml").expect(2).says(&["48 training rows are fewer than a batch of 64", "a.toml:8"]);
+    here.runner("a.toml").expect(2).says(&["48 training rows are fewer than a batch of 64", "a.toml:9"]);
 }

@@ -6,7 +6,8 @@ use crate::workplace::{SMALL, Workplace};
 
 #[test]
 fn a_run_is_diagnosed_and_what_was_found_lies_in_its_folder() {
-    let here = Workplace::with_moons();
+    let here = Workplace::new();
+    here.write("moons.toml", SMALL.replace("[model]", "[model]\ncoupling = \"affine\"\nmixing = \"none\""));
     here.runner("moons.toml --quiet").expect(0);
     let run = here.run_folder("results/moons", 0);
     let told = here.runner(&format!("diagnose {}", run.display())).expect(0).stdout;

@@ -87,3 +87,25 @@ fn a_run_of_an_earlier_release_scores_as_that_one_did() {
         assert!((then - now).abs() < 1e-5, "{then} {now}");
     }
 }
+
+#[test]
+fn an_experiment_goes_on_with_the_defaults_it_began_with_and_says_so() {
+    let here = workplace();
+    let plan = |name: &str| fs::read_to_string(here.path(format!("results/{name}/plan.json"))).expect("a plan");
+    assert!(here.runner("plan toy.toml").expect(0).stdout.contains("base-b3d8adea"));
+    let more = here.runner("toy.toml --seeds 0,1,2 --progress plain").expect(0);
+    more.says(&[
+        "toy was begun with the defaults of an earlier release, which it keeps: model.coupling = \"affine\", model.mixing = \"none\", \
+         optimizer.learning_rate = 0.001, training.ema = 0.0; those of today are for another `name` or --results, or for --fresh",
+        "finished already, kept",
+    ]);
+    assert!(plan("toy").matches("\"spec_hash\": \"b3d8adea").count() == 3 && !plan("toy").contains("edition"));
+    // Elsewhere, and afresh, it has those of today.
+    for today in ["toy.toml --results new", "toy.toml --fresh"] {
+        let ended = here.runner(&format!("{today} --seeds 0 --progress plain")).expect(0);
+        assert!(ended.stderr.contains("started:") && !ended.stderr.contains("earlier release"), "{}", ended.stderr);
+    }
+    assert!(plan("toy").contains("\"edition\": 2") && !plan("toy").contains("b3d8adea"));
+    // What was trained with the earlier defaults is still there to be compared.
+    assert!(here.runner("compare results/toy").expect(0).stdout.contains("base-b3d8adea"));
+}

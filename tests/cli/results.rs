@@ -205,7 +205,7 @@ fn one_feature_is_learned_with_a_warning_that_nothing_is_left_to_condition_on() 
     let here = Workplace::new();
     let rows: String = (0..200).map(|i| format!("{}\n", f64::from(i).sqrt())).collect();
     here.write("one.csv", format!("height\n{rows}"));
-    here.write("one.toml", "seeds = 2\n[dataset]\npath = \"one.csv\"\n[training]\nsteps = 30\nbatch_size = 32\n");
+    here.write("one.toml", "seeds = 2\n[dataset]\npath = \"one.csv\"\n[model]\ncoupling = \"affine\"\n[training]\nsteps = 30\nbatch_size = 32\n");
     let ended = here.runner("one.toml").expect(0).says(&["warning: one: `height`", "unconditional affine map"]);
     assert_eq!(ended.stderr.matches("unconditional affine map").count(), 1, "once an experiment: {}", ended.stderr);
     here.runner("check one.toml")

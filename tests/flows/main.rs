@@ -29,12 +29,17 @@ struct Case {
     model: Model,
 }
 
+/// The model that the cases below change: affine couplings, nothing between them.
+fn plain() -> Model {
+    Model { coupling: CouplingKind::Affine, mixing: Mixing::None, ..Model::default() }
+}
+
 /// Affine couplings without anything between them.
 fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
     Case {
         shape: features.into(),
         context: 0,
-        model: Model { depth, width, hidden_layers: Some(hidden_layers), ..Model::default() },
+        model: Model { depth, width, hidden_layers: Some(hidden_layers), ..plain() },
     }
 }
 
@@ -101,8 +106,7 @@ fn based(case: Case) -> Case {
 
 /// Convolutional networks on images of this height, width and channels: couplings, maps, blocks.
 fn image([height, width, channels]: [usize; 3], mask: MaskScheme, [depth, maps, blocks]: [usize; 3]) -> Case {
-    let model =
-        Model { depth, width: maps, mask, network: NetworkKind::Conv, blocks: Some(blocks), ..Model::default() };
+    let model = Model { depth, width: maps, mask, network: NetworkKind::Conv, blocks: Some(blocks), ..plain() };
     Case { shape: Shape { height, width, channels }, context: 0, model }
 }
 

@@ -8,7 +8,7 @@ use realnvp_runner::data::{Dataset, load};
 use realnvp_runner::flow::{DeviceError, Flow};
 use realnvp_runner::kernel;
 use realnvp_runner::plan::{Trial, prepare};
-use realnvp_runner::spec::{Device, Overrides};
+use realnvp_runner::spec::{Device, Edition, Overrides};
 use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Onlooker, Outcome, Picture, Sink, Status, Training};
 
 use crate::Gpu;
@@ -62,7 +62,7 @@ impl Study {
              [training]\nbatch_size = 16\nsteps = 90\nlog_every = 10\n{training}\n"
         );
         std::fs::write(&path, spec).expect("written");
-        let (_, mut plan) = prepare(&[path], Overrides::default()).expect("a spec").remove(0);
+        let (_, mut plan) = prepare(&[path], Overrides::default(), |_| Edition::TODAY).expect("a spec").remove(0);
         let trial = plan.trials.remove(0);
         let dataset = load(&trial.spec.dataset, folder, 32, &|_, _, _| {}).expect("data");
         Self { trial, dataset }
@@ -258,7 +258,7 @@ fn what_is_evaluated_and_kept_is_the_average_of_the_weights_of_all_steps() {
             let losses: Vec<_> = curve.iter().filter_map(|row| row.train_nll).collect();
             (start, weights.0, flow.parameters().values().to_vec(), losses)
         };
-        let (start, raw, _, losses) = run("evaluate_every = 1", "raw");
+        let (start, raw, _, losses) = run("evaluate_every = 1\nema = 0.0", "raw");
         let (_, averaged, kept, same_losses) = run("evaluate_every = 1\nema = 0.9", "averaged");
         assert_eq!(losses, same_losses, "training is not touched");
         assert_eq!((raw.len(), averaged.len()), (90, 90));

@@ -203,6 +203,8 @@ mod tests {
             width,
             hidden_layers: Some(hidden_layers),
             normalization,
+            coupling: CouplingKind::Affine,
+            mixing: Mixing::None,
             ..Model::default()
         };
         let learned = Some(DegreesOfFreedom::Learned(Learned::Learned));

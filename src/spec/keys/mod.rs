@@ -43,6 +43,9 @@ pub struct Key {
     pub reason: &'static str,
     /// Since when it is there, and with it what the hash of a spec has of it.
     pub since: Since,
+    /// Its default in earlier releases, as TOML, where that was another one; see [`super::earlier`].
+    pub formerly: Option<&'static str>,
+    first_value: Option<toml::Value>,
     value: Option<toml::Value>,
 }
 
@@ -71,6 +74,11 @@ impl Key {
     /// The default in canonical form.
     pub fn default_value(&self) -> Option<&toml::Value> {
         self.value.as_ref()
+    }
+
+    /// The default that it had first, in canonical form.
+    pub(crate) fn first_default(&self) -> Option<&toml::Value> {
+        self.first_value.as_ref().or(self.value.as_ref())
     }
 
     /// Checks the value it was given, as [`Kind::check`] does, and says why a number is out of range.
@@ -202,6 +210,7 @@ mod tests {
         for key in keys() {
             let expected = matches!(key.default, Fallback::Value(_));
             assert_eq!(key.default_value().is_some(), expected, "{}", key.path());
+            assert_eq!(key.first_value.is_some(), key.formerly.is_some(), "{}", key.path());
         }
     }
 

@@ -62,8 +62,9 @@ pub(super) static ROWS: &[Row] = &[
         .when(FULLY_CONNECTED),
     row("model.activation", choice(&["relu"]), Value("'relu'"), "", "Nonlinearity of the networks.")
         .when(When::Is("model.network", &["conv"])),
-    row("model.coupling", choice(&["affine", "additive", "spline"]), Value("'affine'"), "",
-        "What a coupling does with the features it changes: x·exp(s) + t, or x + t, or a monotone rational-quadratic spline."),
+    row("model.coupling", choice(&["affine", "additive", "spline"]), Value("'spline'"), "",
+        "What a coupling does with the features it changes: x·exp(s) + t, or x + t, or a monotone rational-quadratic spline.")
+        .formerly("'affine'"),
     row("model.joint", Kind::Bool, Value("false"), "", "Whether one network says both s and t, or one each.")
         .when(When::Both(&When::Is("model.coupling", &["affine"]), &FULLY_CONNECTED)).since(Since::Later),
     row("model.bins", integer(2, 256), Value("8"), "bins", "Bins of a spline between its tails.")
@@ -78,11 +79,11 @@ pub(super) static ROWS: &[Row] = &[
         "The bound of s: scale·tanh(a), scale·2/π·atan(π/2·a), or exp(s) = 2·sigmoid(a); a is what the network says, and scale \
          is learned.")
         .when(When::Is("model.coupling", &["affine"])).since(Since::Later),
-    row("model.mixing", choice(&["none", "reverse", "permutation", "lu"]), Value("'none'"), "",
+    row("model.mixing", choice(&["none", "reverse", "permutation", "lu"]), Value("'lu'"), "",
         "Before every coupling but the first: the features in reverse, or in an order drawn from the seed. Each mask or its \
          complement is then taken, whichever changes what has been left unchanged longest. Or, with lu, such an order and a learned \
          linear map, also before the first coupling and behind the last.")
-        .since(Since::Later),
+        .since(Since::Later).formerly("'none'"),
     row("model.normalization", choice(&["none", "batch", "act"]), Value("'none'"), "",
         "The flow layer after every coupling: batch normalisation, or activation normalisation, which the first batch starts.")
         .since(Since::InPlaceOf("model.batch_norm", &[("none", "false"), ("batch", "true")])),

@@ -17,7 +17,8 @@ const STEP: When = When::Is("optimizer.schedule.name", &["step"]);
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[
     row("optimizer.name", choice(&["adam", "adamw", "sgd", "rmsprop"]), Value("'adam'"), "", "The optimizer."),
-    row("optimizer.learning_rate", float(Exclusive(0.0), Inclusive(10.0)), Value("1e-3"), "", "Learning rate after warm-up."),
+    row("optimizer.learning_rate", float(Exclusive(0.0), Inclusive(10.0)), Value("2e-3"), "", "Learning rate after warm-up.")
+        .formerly("1e-3"),
     row("optimizer.weight_decay", NOT_NEGATIVE, Value("0.0"), "",
         "L2 penalty added to the gradient.").when(When::Is("optimizer.name", &["adam", "sgd", "rmsprop"])),
     row("optimizer.weight_decay", NOT_NEGATIVE, Value("0.01"), "",

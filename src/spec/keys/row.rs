@@ -19,6 +19,7 @@ pub(crate) struct Row {
     when: When,
     reason: &'static str,
     since: Since,
+    formerly: Option<&'static str>,
 }
 
 /// Path, kind, default, unit and meaning of a key that every variant uses, and that the first release had.
@@ -29,7 +30,7 @@ pub(crate) const fn row(
     unit: &'static str,
     doc: &'static str,
 ) -> Row {
-    Row { path, kind, default, unit, doc, when: When::Always, reason: "", since: Since::First }
+    Row { path, kind, default, unit, doc, when: When::Always, reason: "", since: Since::First, formerly: None }
 }
 
 impl Row {
@@ -48,18 +49,36 @@ impl Row {
         Self { since, ..self }
     }
 
+    /// Its default was another one, as TOML, until it was measured which is best.
+    pub(crate) const fn formerly(self, value: &'static str) -> Self {
+        Self { formerly: Some(value), ..self }
+    }
+
     pub(crate) fn key(self) -> Key {
-        let Self { path, kind, default, unit, doc, when, reason, since } = self;
+        let Self { path, kind, default, unit, doc, when, reason, since, formerly } = self;
+        // A test holds every default to be valid TOML and of its key's kind.
+        let read = |text| {
+            let source: Arc<Source> = Source::new("default", text, 0);
+            let node = node::parse_value(&source, 0, text).ok();
+            node.and_then(|node| kind.check(path, &node, &mut Vec::new()))
+        };
         let value = match default {
-            // A test holds every default to be valid TOML and of its key's kind.
-            Fallback::Value(text) => {
-                let source: Arc<Source> = Source::new("default", text, 0);
-                let node = node::parse_value(&source, 0, text).ok();
-                node.and_then(|node| kind.check(path, &node, &mut Vec::new()))
-            }
+            Fallback::Value(text) => read(text),
             Fallback::Required | Fallback::Absent => None,
         };
-        Key { path, kind, default, unit, doc, when, reason, since, value }
+        Key {
+            path,
+            kind,
+            default,
+            unit,
+            doc,
+            when,
+            reason,
+            since,
+            formerly,
+            first_value: formerly.and_then(read),
+            value,
+        }
     }
 }
 

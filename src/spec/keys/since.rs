@@ -10,7 +10,8 @@ use super::Key;
 pub enum Since {
     /// Since the first release: its value is always hashed.
     First,
-    /// Since a later one: its value is hashed where it is not the default of the key's first row, which can never change from then on.
+    /// Since a later one: its value is hashed where it is not the default that the key's first row had first, for that is what
+    /// earlier releases did.
     Later,
     /// Since a later one, in place of the key of this path: of each pair, the first is a word of this key, and the second, as
     /// JSON, the value of the old one that said the same and is hashed for it. Other words are hashed as those of a later key.
@@ -25,7 +26,7 @@ impl Key {
         {
             return Some((old, (*then).to_owned()));
         }
-        let is_default = || self.default_value().and_then(|it| serde_json::to_value(it).ok()).as_ref() == Some(value);
+        let is_default = || self.first_default().and_then(|it| serde_json::to_value(it).ok()).as_ref() == Some(value);
         (self.since == Since::First || !is_default()).then(|| (self.path, value.to_string()))
     }
 }
@@ -53,6 +54,10 @@ mod tests {
             (later(number), json!(2.0), None),
             (later(number), json!(2.5), Some("2.5")),
             (later(absent), json!("."), Some("\".\"")),
+            // What is hashed stays what it is when a default changes.
+            (later(number).formerly("1.5"), json!(1.5), None),
+            (later(number).formerly("1.5"), json!(2.0), Some("2.0")),
+            (whole.formerly("2"), json!(2), Some("2")),
         ];
         for (row, value, expected) in cases {
             let key = row.key();

@@ -20,10 +20,10 @@ pub(super) static ROWS: &[Row] = &[
         "Steps between rows of the training curve; left out in a shorter run: all of it."),
     row("training.patience", integer(0, MAX_STEPS), Value("0"), "evaluations",
         "Evaluations without a better validation NLL before stopping; 0 = off."),
-    row("training.ema", float(Inclusive(0.0), Exclusive(1.0)), Value("0.0"), "",
+    row("training.ema", float(Inclusive(0.0), Exclusive(1.0)), Value("0.995"), "",
         "Decay of the exponential moving average of the weights, which is then what is evaluated, kept, sampled and scored; 0 = off. \
          The decay after t steps is at most (1 + t)/(10 + t).")
-        .since(Later),
+        .since(Later).formerly("0.0"),
     row("training.kernel", choice(&["fused", "composed"]), Value("'fused'"), "",
         "What computes: kernels written by hand, or plain dfdx operations."),
     row("training.precision", choice(&["f32", "tf32"]), Value("'f32'"), "",

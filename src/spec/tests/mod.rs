@@ -13,7 +13,7 @@ mod sweeps;
 
 use std::path::PathBuf;
 
-use super::{Diagnostics, Overrides, ResolvedExperiment, load};
+use super::{Diagnostics, Edition, Overrides, ResolvedExperiment, load, load_each};
 use crate::plan::{Plan, prepare};
 
 /// A folder with the spec `moons.toml` and a data file `data.csv`.
@@ -40,14 +40,28 @@ impl Folder {
         load(&[self.path("moons.toml")], overrides).map(|mut all| all.remove(0))
     }
 
+    pub fn load_of(&self, edition: Edition, overrides: Overrides) -> Result<ResolvedExperiment, Diagnostics> {
+        let (mut all, problems) = load_each(&[self.path("moons.toml")], overrides, |_| edition);
+        problems.into_result().map(|()| all.remove(0))
+    }
+
     pub fn plan(&self, overrides: Overrides) -> Result<Plan, Diagnostics> {
-        prepare(&[self.path("moons.toml")], overrides).map(|mut all| all.remove(0).1)
+        self.plan_of(Edition::TODAY, overrides)
+    }
+
+    pub fn plan_of(&self, edition: Edition, overrides: Overrides) -> Result<Plan, Diagnostics> {
+        prepare(&[self.path("moons.toml")], overrides, |_| edition).map(|mut all| all.remove(0).1)
     }
 }
 
 /// The plan of a spec given as text.
 pub(crate) fn plan(text: &str) -> Result<Plan, Diagnostics> {
-    Folder::with(text).plan(Overrides::default())
+    plan_of(Edition::TODAY, text)
+}
+
+/// The same with the defaults of another edition.
+pub(crate) fn plan_of(edition: Edition, text: &str) -> Result<Plan, Diagnostics> {
+    Folder::with(text).plan_of(edition, Overrides::default())
 }
 
 /// Every problem as `line:column message (help)`.

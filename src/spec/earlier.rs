@@ -1,0 +1,145 @@
+//! Defaults of earlier releases. When a default changes, an experiment that has begun goes on with those that it began with:
+//! otherwise an upgrade would train it again, and half of a sweep would be of another flow than the rest.
+
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use super::load::ResolvedExperiment;
+use super::node;
+use super::settings::Settings;
+use super::source::Source;
+
+/// How a resolved spec names the origin of such a default.
+pub(crate) const NAME: &str = "default of earlier releases";
+
+/// Which defaults hold where a spec leaves a key out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub enum Edition {
+    /// Those of the first release. A plan that names no edition was made with them.
+    #[default]
+    First,
+    /// Those of the table of keys.
+    Second,
+}
+
+impl From<Edition> for u32 {
+    fn from(edition: Edition) -> Self {
+        match edition {
+            Edition::First => 1,
+            Edition::Second => 2,
+        }
+    }
+}
+
+impl TryFrom<u32> for Edition {
+    type Error = String;
+    fn try_from(number: u32) -> Result<Self, String> {
+        match number {
+            1 => Ok(Self::First),
+            2 => Ok(Self::Second),
+            _ => Err(format!("edition {number} is of a later release")),
+        }
+    }
+}
+
+impl Edition {
+    /// Today's: that of an experiment which begins now.
+    pub const TODAY: Self = Self::Second;
+
+    /// Whether it is that of the first release, which no plan names.
+    pub fn is_first(&self) -> bool {
+        *self == Self::First
+    }
+
+    /// `settings` with the defaults of this edition that are no longer the table's.
+    pub(super) fn complete(self, settings: Settings, order: usize) -> Settings {
+        if self == Self::TODAY {
+            return settings;
+        }
+        let lines = keys::groups().filter_map(|(path, rows)| Some(format!("{path} = {}\n", rows[0].formerly?)));
+        let source = Source::new(NAME, lines.collect::<String>(), order);
+        // The rows are held by a test to be TOML, and to name keys that every spec uses.
+        let mut whole = Settings::read(node::parse_document(&source, &mut Vec::new()), &mut Vec::new());
+        whole.lay_over(&settings);
+        whole
+    }
+}
+
+impl ResolvedExperiment {
+    /// The defaults that it has of an earlier edition, as `model.coupling = "affine"`.
+    pub fn earlier_defaults(&self) -> Vec<String> {
+        let swept = |path: &str| self.sweep.iter().flat_map(|sweep| &sweep.axes).any(|axis| axis.keys.contains(&path));
+        let old =
+            |path: &&str| self.settings.get(path).is_some_and(|it| it.node.place.source.name == NAME) && !swept(path);
+        let shown = |path: &str| Some(format!("{path} = {}", self.settings.get(path)?.node.value));
+        keys::in_order().map(|(path, _)| path).filter(old).filter_map(shown).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::plan::Plan;
+    use crate::spec::Overrides;
+    use crate::spec::tests::{Folder, plan, plan_of};
+
+    const MOONS: &str = "[dataset]\nname = \"moons\"\n";
+
+    /// What is laid under a spec must be of use to every spec.
+    #[test]
+    fn defaults_that_have_changed_are_of_keys_that_all_specs_use_and_did_change() {
+        for (path, rows) in keys::groups().filter(|(_, rows)| rows.iter().any(|row| row.formerly.is_some())) {
+            assert!(rows.iter().all(|row| row.formerly == rows[0].formerly), "{path}");
+            assert!(rows.iter().any(|row| row.default_value() != row.first_default()), "{path}");
+            for spec in [MOONS, "[dataset]\npath = \"data.csv\"\n[model]\nmask = \"checkerboard\"\n"] {
+                let written = format!("{path}={}", rows[0].first_default().expect("a default"));
+                let hash = |overrides| {
+                    Folder::with(spec).plan_of(Edition::First, overrides).expect(path).trials[0].spec_hash.clone()
+                };
+                assert_eq!(hash(Overrides::default().set(written)), hash(Overrides::default()), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_the_same_trial_in_all_editions() {
+        let all = keys::groups().filter_map(|(path, rows)| Some(format!("{path} = {}\n", rows[0].formerly?)));
+        let written = all.collect::<String>() + MOONS;
+        let hash = |edition, text| plan_of(edition, text).expect("a plan").trials.remove(0).spec_hash;
+        assert_eq!(hash(Edition::First, &written), hash(Edition::Second, &written));
+        assert_eq!(hash(Edition::First, &written), hash(Edition::First, MOONS));
+        assert_ne!(hash(Edition::First, MOONS), hash(Edition::Second, MOONS));
+    }
+
+    #[test]
+    fn a_stored_plan_knows_its_edition_and_an_old_one_has_the_first() {
+        let today = plan(MOONS).expect("a plan");
+        let json = today.to_json().expect("JSON");
+        assert_eq!(Plan::from_json(&json).expect("a plan").edition, Edition::Second);
+        let old = plan_of(Edition::First, MOONS).expect("a plan").to_json().expect("JSON");
+        assert!(!old.contains("edition"), "{old}");
+        assert_eq!(Plan::from_json(&old).expect("a plan").edition, Edition::First);
+        let later = json.replace("\"edition\": 2", "\"edition\": 3");
+        assert!(Plan::from_json(&later).unwrap_err().to_string().contains("edition 3 is of a later release"));
+    }
+
+    #[test]
+    fn earlier_defaults_give_way_to_all_that_a_spec_says_and_are_told() {
+        let swept = format!("{MOONS}[sweep.parameters]\n\"model.coupling\" = [\"affine\", \"spline\"]\n");
+        for (text, said, of_sweep) in [(MOONS.to_owned(), "", true), (swept, "model.mixing=\"none\"", false)] {
+            let folder = Folder::with(&text);
+            let overrides = if said.is_empty() { Overrides::default() } else { Overrides::default().set(said) };
+            let experiment = folder.load_of(Edition::First, overrides).expect("a spec");
+            let told: BTreeSet<String> = experiment.earlier_defaults().into_iter().collect();
+            assert_eq!(told.contains("model.coupling = \"affine\""), of_sweep, "{told:?}");
+            assert_eq!(told.contains("model.mixing = \"none\""), of_sweep, "{told:?}");
+            assert_eq!(
+                experiment.to_annotated_toml().contains("\"affine\"  # default of earlier releases\n"),
+                of_sweep
+            );
+        }
+    }
+}
