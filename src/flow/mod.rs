@@ -105,9 +105,9 @@ pub trait Flow {
     /// Takes the steps of `work`, each by [`loss_and_gradient`](Flow::loss_and_gradient) and an update; their losses are
     /// added to `losses`. After a loss that is not finite nothing is changed any more, and it is the last one.
     ///
-    /// An average that the optimizer keeps takes in the weights of every step. A flow may keep weights and moments on its device
-    /// until training is [settled](Flow::settle). `meanwhile` is called
-    /// once, before the losses are waited for: what the host has to do while a device computes.
+    /// An average that the optimizer keeps takes in the weights of every step. A flow may keep weights, moments and average on
+    /// its device until training is [settled](Flow::settle). `meanwhile` is called once, before the losses are waited for: what
+    /// the host has to do while a device computes.
     fn train(
         &mut self,
         work: &mut Work,
@@ -120,7 +120,7 @@ pub trait Flow {
         Ok(())
     }
 
-    /// Brings the weights, and the moments of `optimizer`, to the host after [`train`](Flow::train).
+    /// Brings the weights, and the moments and average of `optimizer`, to the host after [`train`](Flow::train).
     fn settle(&mut self, _optimizer: Option<&mut Optimizer>) -> Result<(), DeviceError> {
         Ok(())
     }

@@ -36,10 +36,15 @@ impl Average {
         &mut self.values
     }
 
+    /// 1 − d after update number `step` (from 0): by how much of the way the average goes to the newest values.
+    pub fn rest(&self, step: u64) -> f32 {
+        let now = step as f64;
+        (1.0 - self.decay.min((1.0 + now) / (10.0 + now))) as f32
+    }
+
     /// Takes in the flow's `values` after update number `step` (from 0).
     pub fn update(&mut self, values: &[f32], step: u64) {
-        let now = step as f64;
-        let rest = (1.0 - self.decay.min((1.0 + now) / (10.0 + now))) as f32;
+        let rest = self.rest(step);
         let towards = |(average, values): (&mut [f32], &[f32])| {
             average.iter_mut().zip(values).for_each(|(average, value)| *average += rest * (value - *average));
         };
@@ -47,6 +52,11 @@ impl Average {
             true => self.values.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK)).for_each(towards),
             false => towards((&mut self.values, values)),
         }
+        self.take_flags(values);
+    }
+
+    /// Takes over the flags of the flow's `values`: what is left to do where a device has averaged flags like all other values.
+    pub fn take_flags(&mut self, values: &[f32]) {
         self.flags.iter().cloned().for_each(|flag| self.values[flag.clone()].copy_from_slice(&values[flag]));
     }
 }

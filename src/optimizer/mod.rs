@@ -24,7 +24,7 @@ use sgd::Sgd;
 pub use average::Average;
 pub use norm::norm;
 pub(crate) use norm::square_sum;
-pub use rule::DeviceRule;
+pub use rule::{Constants, DeviceRule};
 pub use schedule::factor;
 
 /// Values that a thread updates at a time: few enough to balance the threads, enough that starting one costs little beside it.
@@ -68,7 +68,7 @@ impl Optimizer {
         self.average.as_ref()
     }
 
-    /// The same, to be moved by what takes the steps, or filled from a checkpoint.
+    /// The same, to be moved by what takes the steps, or filled from a checkpoint or a device.
     pub fn average_mut(&mut self) -> Option<&mut Average> {
         self.average.as_mut()
     }
@@ -103,11 +103,10 @@ impl Optimizer {
         norm::clip(norm, self.clip_norm)
     }
 
-    /// The constants of update number `step` (from 0) with learning rate `rate`, for devices that update by themselves: the
-    /// rate, and the bias corrections of the two moments.
-    pub fn constants(&self, rate: f64, step: u64) -> [f32; 3] {
+    /// The constants of update number `step` (from 0) with learning rate `rate`, for devices that update by themselves.
+    pub fn constants(&self, rate: f64, step: u64) -> Constants {
         let [first, second] = self.rule.corrections(step);
-        [rate as f32, first, second]
+        [rate as f32, first, second, self.average.as_ref().map_or(0.0, |average| average.rest(step))]
     }
 
     /// Update number `step` (from 0) with learning rate `rate`; the gradient is multiplied by `clip` first.

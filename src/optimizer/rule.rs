@@ -32,6 +32,10 @@ pub struct DeviceRule {
     pub constants: [f32; 3],
 }
 
+/// What changes from update to update, as `Constants` in `kernels.cu`: the learning rate, the bias corrections of the two moments,
+/// and by how much of the way an average goes to the newest values.
+pub type Constants = [f32; 4];
+
 /// What one update has in common for all values.
 #[derive(Clone, Copy)]
 pub(super) struct Update {

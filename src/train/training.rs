@@ -314,8 +314,10 @@ impl<'a> Run<'a> {
 
     /// Exchanges the flow's weights for their average, where one is kept, and back: the average is what is evaluated.
     fn exchange(&mut self) -> Result<(), DeviceError> {
+        if self.optimizer.average().is_some() {
+            self.setup.flow.settle(Some(&mut self.optimizer))?;
+        }
         if let Some(average) = self.optimizer.average_mut() {
-            self.setup.flow.settle(None)?;
             self.setup.flow.parameters_mut().values_mut().swap_with_slice(average.values_mut());
         }
         Ok(())

@@ -194,7 +194,7 @@ fn a_run_that_is_looked_at_has_the_same_bits() {
 #[test]
 fn a_run_interrupted_on_a_device_ends_as_if_it_had_not_been() {
     let averaging = format!("{SELDOM}\nema = 0.9");
-    let kinds = MODELS.map(|model| (model, SELDOM)).into_iter().chain([(MODELS[1], &*averaging)]);
+    let kinds = MODELS.map(|model| (model, &*averaging)).into_iter().chain([(MODELS[1], SELDOM)]);
     for ((model, training), gpu) in kinds.flat_map(|kind| Gpu::all().into_iter().map(move |gpu| (kind, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");
         let study = Study::new(folder.path(), "name = \"moons\"", model, training);

@@ -1,7 +1,7 @@
 //! Steps of training on a device, against the host's.
 
 use realnvp_runner::compute::Level;
-use realnvp_runner::flow::{Flow, Loss, Rows, Work};
+use realnvp_runner::flow::{Flow, Loss, Role, Rows, Work};
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::spec::{
@@ -39,12 +39,13 @@ fn emulated() -> impl Iterator<Item = Case> {
     table().into_iter().filter(|case| case.gpus().contains(&Gpu::Emulated))
 }
 
-/// What is left of training: losses, weights and statistics, moments.
+/// What is left of training: losses, weights and statistics, moments, the average of all values where one is kept.
 #[derive(Debug, PartialEq)]
 struct Trained {
     losses: Vec<Loss>,
     values: Vec<f32>,
     moments: Vec<Vec<f32>>,
+    average: Option<Vec<f32>>,
 }
 
 /// Takes steps `first..first + rates.len()` over batches of 20 of 60 rows, given or held.
@@ -66,11 +67,17 @@ fn train(flow: &mut dyn Flow, optimizer: &mut Optimizer, mut work: Work) -> Trai
     flow.train(&mut work, optimizer, &mut losses, &mut || waited += 1).expect("trained");
     assert_eq!(waited, 1, "the host has its turn once");
     flow.settle(Some(optimizer)).expect("settled");
-    Trained { losses, values: flow.parameters().values().to_vec(), moments: optimizer.moments().to_vec() }
+    let average = optimizer.average().map(|average| average.values().to_vec());
+    Trained { losses, values: flow.parameters().values().to_vec(), moments: optimizer.moments().to_vec(), average }
 }
 
+/// With an average that forgets quickly.
 fn optimizer(flow: &dyn Flow, name: OptimizerName) -> Optimizer {
-    Optimizer::new(&spec(name), flow.parameters().count())
+    averaging(flow, &spec(name), 0.8)
+}
+
+fn averaging(flow: &dyn Flow, spec: &Spec, decay: f64) -> Optimizer {
+    Optimizer::new(spec, flow.parameters().count()).averaging(decay, flow.parameters())
 }
 
 const RATES: [f64; 6] = [1e-2, 8e-3, 6e-3, 5e-3, 4e-3, 3e-3];
@@ -99,6 +106,50 @@ fn training_on_a_device_is_that_of_the_host() {
             let apart = difference(ours, theirs, 1e-3);
             assert!(apart < 2e-3, "moments {apart}: {name:?}, {}", case.name());
         }
+        let [ours, theirs] = [&on_device, &on_host].map(|trained| trained.average.as_ref().expect("one"));
+        let apart = difference(ours, theirs, 0.0);
+        assert!(apart < 1e-3, "averages {apart}: {name:?}, {}", case.name());
+    }
+}
+
+#[test]
+fn an_average_changes_no_step() {
+    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| of_every_kind().map(|case| (case, gpu))) {
+        let run = |decay| {
+            let mut flow = case.on(gpu);
+            let mut optimizer = averaging(&*flow, &spec(OptimizerName::Adam), decay);
+            train(&mut *flow, &mut optimizer, work(&case, 0, &RATES, false))
+        };
+        let (without, with) = (run(0.0), run(0.8));
+        assert!(without.average.is_none() && with.average.as_ref().is_some_and(|average| *average != with.values));
+        assert_eq!(without, Trained { average: None, ..with }, "{gpu:?}, {}", case.name());
+    }
+}
+
+/// The first step sets the flag of activation normalisation, and what else it starts is averaged with what was there before.
+#[test]
+fn the_average_takes_flags_over() {
+    let case = act_norm(3, [3, 12, 1]);
+    for gpu in Gpu::all() {
+        let start = |flow: &mut dyn Flow| {
+            let parameters = flow.parameters_mut();
+            let flags: Vec<_> = parameters.entries().iter().filter(|entry| entry.role == Role::Flag).cloned().collect();
+            flags.iter().for_each(|flag| parameters.values_mut()[flag.range()].fill(0.0));
+            flags
+        };
+        let (mut host, mut device) = (case.fused(Level::detect()), case.on(gpu));
+        let flags = start(&mut host);
+        assert_eq!(start(&mut *device), flags);
+        let run = |flow: &mut dyn Flow| {
+            let mut optimizer = optimizer(flow, OptimizerName::Adam);
+            train(flow, &mut optimizer, work(&case, 0, &RATES, false)).average.expect("one")
+        };
+        let (on_host, on_device) = (run(&mut host), run(&mut *device));
+        let apart = difference(&on_device, &on_host, 0.0);
+        assert!(apart < 1e-3, "{gpu:?}: {apart}");
+        assert!(
+            !flags.is_empty() && flags.iter().all(|flag| on_device[flag.range()].iter().all(|value| *value == 1.0))
+        );
     }
 }
 
@@ -150,16 +201,22 @@ fn how_many_flows_share_a_device_changes_no_bit() {
     }
 }
 
+/// Both forms of a step, and what a flow has beside weights.
+fn of_every_kind() -> [Case; 4] {
+    [
+        affine(2, [3, 16, 2]),
+        batch_norm(3, [3, 24, 2]).masked(MaskScheme::Random),
+        act_norm(3, [3, 12, 1]).mixed(Mixing::Permutation),
+        residual(spline_of_all(3, [2, 12, 1], 4)).mixed(Mixing::Lu),
+    ]
+}
+
 #[test]
 fn training_goes_on_from_what_was_settled() {
     // More steps than a device is given at a time.
     let rates: Vec<f64> = (0..70).map(|step| 1e-2 / f64::from(step + 1)).collect();
-    let plain = affine(2, [3, 16, 2]);
-    let normalised = batch_norm(3, [3, 24, 2]).masked(MaskScheme::Random);
-    let others = act_norm(3, [3, 12, 1]).mixed(Mixing::Permutation);
-    let splines = residual(spline_of_all(3, [2, 12, 1], 4)).mixed(Mixing::Lu);
-    let cases = [&plain, &normalised, &others, &splines];
-    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| cases.map(|case| (case, gpu))) {
+    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| of_every_kind().map(|case| (case, gpu))) {
+        let case = &case;
         let mut flow = case.on(gpu);
         let mut once = optimizer(&*flow, OptimizerName::Adam);
         let straight = train(&mut *flow, &mut once, work(case, 0, &rates, false));
@@ -173,9 +230,10 @@ fn training_goes_on_from_what_was_settled() {
         resumed.parameters_mut().values_mut().copy_from_slice(&before.values);
         let mut second = optimizer(&*resumed, OptimizerName::Adam);
         second.moments_mut().iter_mut().zip(&before.moments).for_each(|(to, from)| to.copy_from_slice(from));
+        let average = before.average.expect("one");
+        second.average_mut().expect("one").values_mut().copy_from_slice(&average);
         let after = train(&mut *resumed, &mut second, work(case, 41, &rates[41..], false));
-        assert_eq!([before.losses, after.losses].concat(), straight.losses);
-        assert_eq!((after.values, after.moments), (straight.values, straight.moments));
+        assert_eq!(Trained { losses: [before.losses, after.losses.clone()].concat(), ..after }, straight);
     }
 }
 
@@ -185,15 +243,14 @@ fn nothing_is_changed_after_a_loss_that_is_no_number() {
     for gpu in Gpu::all() {
         let run = |rates: &[f64]| {
             let mut flow = case.on(gpu);
-            let mut optimizer =
-                Optimizer::new(&Spec { clip_norm: 0.0, ..spec(OptimizerName::Sgd) }, flow.parameters().count());
+            let mut optimizer = averaging(&*flow, &Spec { clip_norm: 0.0, ..spec(OptimizerName::Sgd) }, 0.8);
             train(&mut *flow, &mut optimizer, work(&case, 0, rates, false))
         };
         let far = [1e-3, 1e30, 1e-3, 1e-3];
         let (diverged, before) = (run(&far), run(&far[..2]));
         assert_eq!(diverged.losses.len(), 3, "{gpu:?}: {:?}", diverged.losses);
         assert!(diverged.losses[..2].iter().all(Loss::is_finite) && !diverged.losses[2].is_finite());
-        assert_eq!((diverged.values, diverged.moments), (before.values, before.moments));
+        assert_eq!(Trained { losses: before.losses.clone(), ..diverged }, before);
     }
 }
 

@@ -70,6 +70,7 @@ kernels![
     Squares = "squares",
     Finish = "finish",
     Update = "update",
+    Average = "average",
     PassOne = "pass_1",
     PassTwo = "pass_2",
     PassFour = "pass_4",

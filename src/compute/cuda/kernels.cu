@@ -1001,11 +1001,13 @@ KERNEL void finish(const double* partial, int partials, const double* row_loss, 
     }
 }
 
-// What changes from update to update: learning rate, Adam's bias corrections.
+// What changes from update to update: learning rate, Adam's bias corrections, and by how much of the way an average goes to the
+// newest values.
 typedef struct {
     float rate;
     float correction_first;
     float correction_second;
+    float rest;
 } Constants;
 
 // An optimizer, as on the CPU. rule: 0 Adam, 1 AdamW (a, b: betas, c: epsilon), 2 SGD (a: momentum), 3 RMSprop (a: alpha,
@@ -1048,6 +1050,13 @@ KERNEL void update(float* values, const float* gradient, float* first, float* se
     if (at >= count || control->diverged) return;
     const Rule all = {first, second, rule, a, b, c, weight_decay};
     update_value(values, at, gradient[at] * control->clip, all, constants[control->step - 1]);
+}
+
+// Takes the values that a step has left, trained or not, into their average.
+KERNEL void average(float* averages, const float* values, long long count, const Constants* constants, const Control* control) {
+    const long long at = thread_number();
+    if (at >= count || control->diverged) return;
+    averages[at] += constants[control->step - 1].rest * (values[at] - averages[at]);
 }
 
 // From here on: a whole step in three launches, for flows of couplings whose weights a multiprocessor reads quickly. `pass_*` takes

@@ -8,12 +8,12 @@ use super::evaluation::{Evaluation, Way};
 use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
-use super::step::{Brought, PlacedMoments, RowSource, Step};
-use crate::compute::cuda::{Address, Device, FLOAT, Memory, NULL};
+use super::step::{Brought, PlacedState, RowSource, Step};
+use crate::compute::cuda::{Address, Device, FLOAT, Memory};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::cuda::OnCuda;
 use crate::matrix::Matrix;
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Constants, Optimizer};
 
 /// Rows taken at a time in evaluation: bounds memory.
 const EVALUATION_ROWS: usize = 8192;
@@ -22,7 +22,7 @@ const STEPS: usize = 32;
 /// Bytes of the rows that are brought to the device for the steps of one time.
 const GIVEN_BYTES: usize = 64 << 20;
 
-/// A flow whose weights, and the optimizer's moments, stay on a device while it is trained.
+/// A flow whose weights, and the optimizer's moments and average, stay on a device while it is trained.
 ///
 /// The [`Parameters`] on the host are brought there when they have been changed, and back when training is
 /// [settled](Flow::settle).
@@ -49,11 +49,11 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// Brings all values from the device, laid out as the host has them.
-    fn read(&self, device: &impl Device, values: &mut [f32]) -> Result<(), DeviceError> {
-        let mut found = vec![0.0f32; self.layout.len];
-        device.read(self.weights.values, cast_slice_mut(&mut found))?;
-        self.layout.to_host(&found, values);
+    /// Brings `len` values from the device, laid out as the host has them.
+    fn read(&self, device: &impl Device, from: Address, len: usize, to: &mut [f32]) -> Result<(), DeviceError> {
+        let mut found = vec![0.0f32; len];
+        device.read(from, cast_slice_mut(&mut found))?;
+        self.layout.to_host(&found, to);
         Ok(())
     }
 }
@@ -83,13 +83,13 @@ struct Held<D: Device> {
     _memory: Memory<D>,
 }
 
-/// A step that is ready to be repeated, and the moments of its optimizer.
+/// A step that is ready to be repeated, and the state of its optimizer.
 struct Training<D: Device> {
     step: Step<D>,
     graph: D::Graph,
-    moments: PlacedMoments,
-    /// Whether the moments here are those to go on from.
-    has_moments: bool,
+    state: PlacedState,
+    /// Whether the state here is that to go on from.
+    has_state: bool,
     _memory: Memory<D>,
 }
 
@@ -135,7 +135,8 @@ impl<D: Device> OnDevice<D> {
 
     fn download(&mut self) -> Result<(), DeviceError> {
         if self.newest == Newest::Device {
-            self.placed.read(&*self.device, self.parameters.values_mut())?;
+            let Placed { layout, weights, .. } = &self.placed;
+            self.placed.read(&*self.device, weights.values, layout.len, self.parameters.values_mut())?;
             self.newest = Newest::Both;
         }
         Ok(())
@@ -184,43 +185,44 @@ impl<D: Device> OnDevice<D> {
         Ok(latent)
     }
 
-    /// Makes a step for batches of `rows` rows ready, with the moments of `optimizer` on the device.
+    /// Makes a step for batches of `rows` rows ready, with the state of `optimizer` on the device.
     fn prepare(&mut self, rows: usize, source: RowSource, optimizer: &Optimizer) -> Result<(), DeviceError> {
         if self.training.as_ref().is_none_or(|training| !training.step.is_for(rows, source)) {
             self.training = None;
             let mut memory = Memory::new(&self.device);
-            let mut moments = [NULL; 2];
-            for (address, _) in moments.iter_mut().zip(optimizer.moments()) {
+            let mut state = PlacedState::NOTHING;
+            for (address, _) in [&mut state.first, &mut state.second].into_iter().zip(optimizer.moments()) {
                 *address = memory.room::<f32>(self.placed.layout.trainable)?;
             }
-            let moments = PlacedMoments { first: moments[0], second: moments[1] };
+            if optimizer.average().is_some() {
+                state.average = memory.room::<f32>(self.placed.layout.len)?;
+            }
             let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.features)).clamp(1, STEPS);
             let step = Step::new(&self.device, &self.placed, rows, source, steps)?;
-            let commands = step.commands(&self.placed, Some((optimizer, moments)));
+            let commands = step.commands(&self.placed, Some((optimizer, state)));
             let graph = self.device.record(&commands)?;
-            self.training = Some(Training { step, graph, moments, has_moments: false, _memory: memory });
+            self.training = Some(Training { step, graph, state, has_state: false, _memory: memory });
         }
         let Some(training) = &mut self.training else { return Ok(()) };
-        if !training.has_moments {
-            let PlacedMoments { first, second } = training.moments;
-            for (address, moment) in [first, second].into_iter().zip(optimizer.moments()) {
-                self.device.write(address, cast_slice(&self.placed.layout.to_device(moment)))?;
+        if !training.has_state {
+            let PlacedState { first, second, average } = training.state;
+            let moments = [first, second].into_iter().zip(optimizer.moments().iter().map(Vec::as_slice));
+            for (address, values) in moments.chain(optimizer.average().map(|values| (average, values.values()))) {
+                self.device.write(address, cast_slice(&self.placed.layout.to_device(values)))?;
             }
-            training.has_moments = true;
+            training.has_state = true;
         }
         Ok(())
     }
 }
 
 impl<D: Device> Training<D> {
-    /// Takes the steps of `work` from number `at` on, as many as there is room for; adds their losses. An average is kept on the
-    /// host, which then waits for the weights of every step.
+    /// Takes the steps of `work` from number `at` on, as many as there is room for; adds their losses.
     fn steps(
         &self,
         device: &D,
-        placed: &Placed,
         (work, at): (&Work, usize),
-        optimizer: &mut Optimizer,
+        optimizer: &Optimizer,
         losses: &mut Vec<Loss>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<usize, DeviceError> {
@@ -229,19 +231,14 @@ impl<D: Device> Training<D> {
         let numbers = work.first + at as u64..;
         let constants =
             work.rates[at..end].iter().zip(numbers).map(|(&rate, number)| optimizer.constants(rate, number));
-        let constants: Vec<[f32; 3]> = constants.collect();
+        let constants: Vec<Constants> = constants.collect();
         let brought = match &work.rows {
             Rows::Given(batches) => Brought::Rows(batches[at..end].iter().map(Matrix::as_slice).collect()),
             Rows::Held(places) => Brought::Places(&places[at * step.rows..end * step.rows]),
         };
         step.begin(device, &constants, &brought)?;
-        let mut values = optimizer.average().map(|average| average.values().to_vec()).unwrap_or_default();
-        for number in work.first + at as u64..work.first + end as u64 {
+        for _ in at..end {
             device.replay(&self.graph)?;
-            if let Some(average) = optimizer.average_mut() {
-                placed.read(device, &mut values)?;
-                average.update(&values, number);
-            }
         }
         if let Some(meanwhile) = meanwhile {
             meanwhile();
@@ -283,13 +280,11 @@ impl<D: Device> Flow for OnDevice<D> {
             Some(step) => step,
             None => Step::new(device, placed, x.rows(), RowSource::Given, 1)?,
         };
-        step.begin(device, &[[0.0; 3]], &Brought::Rows(vec![x.as_slice()]))?;
+        step.begin(device, &[Constants::default()], &Brought::Rows(vec![x.as_slice()]))?;
         device.run(&step.commands(placed, None))?;
         let losses = step.losses(device)?;
-        let mut found = vec![0.0f32; placed.weights.count];
-        device.read(placed.weights.gradient, cast_slice_mut(&mut found))?;
         gradient.resize(self.parameters.count(), 0.0);
-        placed.layout.to_host(&found, gradient);
+        placed.read(&**device, placed.weights.gradient, placed.weights.count, gradient)?;
         self.single = Some(step);
         // Running statistics have moved.
         self.newest = Newest::Device;
@@ -321,7 +316,7 @@ impl<D: Device> Flow for OnDevice<D> {
         let mut meanwhile = Some(meanwhile);
         let mut done = 0;
         while done < work.rates.len() && losses.last().is_none_or(Loss::is_finite) {
-            done = training.steps(&self.device, &self.placed, (work, done), optimizer, losses, meanwhile.take())?;
+            done = training.steps(&self.device, (work, done), optimizer, losses, meanwhile.take())?;
         }
         Ok(())
     }
@@ -329,13 +324,15 @@ impl<D: Device> Flow for OnDevice<D> {
     fn settle(&mut self, optimizer: Option<&mut Optimizer>) -> Result<(), DeviceError> {
         self.download()?;
         if let (Some(optimizer), Some(training)) = (optimizer, &mut self.training)
-            && std::mem::take(&mut training.has_moments)
+            && std::mem::take(&mut training.has_state)
         {
-            let PlacedMoments { first, second } = training.moments;
+            let (Placed { layout, .. }, PlacedState { first, second, average }) = (&self.placed, training.state);
             for (address, moment) in [first, second].into_iter().zip(optimizer.moments_mut()) {
-                let mut found = vec![0.0f32; self.placed.layout.trainable];
-                self.device.read(address, cast_slice_mut(&mut found))?;
-                self.placed.layout.to_host(&found, moment);
+                self.placed.read(&*self.device, address, layout.trainable, moment)?;
+            }
+            if let Some(values) = optimizer.average_mut() {
+                self.placed.read(&*self.device, average, layout.len, values.values_mut())?;
+                values.take_flags(self.parameters.values());
             }
         }
         Ok(())

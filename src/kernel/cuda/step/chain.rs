@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, PlacedMoments, RowSource};
+use super::{Desk, PlacedState, RowSource};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
@@ -204,7 +204,7 @@ impl Chain {
         rows: usize,
         source: RowSource,
         desk: &Desk,
-        update: Option<(&Optimizer, PlacedMoments)>,
+        update: Option<(&Optimizer, PlacedState)>,
     ) {
         let [_, control] = desk.control;
         self.forward(commands, placed, rows, source, desk);
@@ -246,10 +246,10 @@ impl Chain {
                 control,
             ],
         );
-        if let Some((optimizer, moments)) = update {
+        if let Some((optimizer, state)) = update {
             let DeviceRule { number: rule, constants: [a, b, c] } = optimizer.on_device();
             let PlacedWeights { values, gradient, count } = *weights;
-            let PlacedMoments { first, second } = moments;
+            let PlacedState { first, second, .. } = state;
             let decay = optimizer.weight_decay();
             commands.launch(
                 Kernel::Update,

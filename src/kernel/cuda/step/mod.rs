@@ -12,9 +12,9 @@ use std::rc::Rc;
 use bytemuck::{Pod, Zeroable, bytes_of, cast_slice};
 
 use super::flow::Placed;
-use crate::compute::cuda::{Address, Command, Commands, Device, Memory};
+use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{DeviceError, Loss};
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Constants, Optimizer};
 use chain::Chain;
 use whole::Whole;
 
@@ -31,10 +31,17 @@ pub(super) struct Control {
 
 /// Where an optimizer's numbers are.
 #[derive(Clone, Copy)]
-pub(super) struct PlacedMoments {
+pub(super) struct PlacedState {
+    /// Moments, each shape `[count]`.
     pub first: Address,
     /// Null where the rule keeps one.
     pub second: Address,
+    /// The average of all values, which stand as they do. Null where none is kept.
+    pub average: Address,
+}
+
+impl PlacedState {
+    pub const NOTHING: Self = Self { first: NULL, second: NULL, average: NULL };
 }
 
 /// Where the rows of a step come from.
@@ -70,7 +77,7 @@ struct Desk {
     losses: Address,
     /// The state, twice: see `advance` in `kernels.cu`. The chain uses the second alone.
     control: [Address; 2],
-    /// What changes from step to step of the update, shape `[steps, 3]`.
+    /// What changes from step to step of the update, shape `[steps]`.
     constants: Address,
     /// The rows: given ones, shape `[steps, rows, features]`, or the places of held ones, shape `[steps, rows]`.
     rows: Address,
@@ -93,7 +100,12 @@ impl<D: Device> Step<D> {
     ) -> Result<Self, DeviceError> {
         let mut memory = Memory::new(device);
         let row = if source == RowSource::Given { placed.architecture.features } else { 1 };
-        let sizes = [steps * size_of::<[f64; 2]>(), size_of::<[Control; 2]>(), steps * 12, steps * rows * row * 4];
+        let sizes = [
+            steps * size_of::<[f64; 2]>(),
+            size_of::<[Control; 2]>(),
+            steps * size_of::<Constants>(),
+            steps * rows * row * 4,
+        ];
         let start = memory.room::<u8>(sizes.iter().sum())?;
         let after = |pieces: usize| start + sizes[..pieces].iter().sum::<usize>() as u64;
         let control = [after(1), after(1) + size_of::<Control>() as u64];
@@ -111,7 +123,7 @@ impl<D: Device> Step<D> {
     }
 
     /// Begins a stretch: its constants, one a step, and rows.
-    pub fn begin(&self, device: &D, constants: &[[f32; 3]], brought: &Brought<'_>) -> Result<(), DeviceError> {
+    pub fn begin(&self, device: &D, constants: &[Constants], brought: &Brought<'_>) -> Result<(), DeviceError> {
         let mut bytes = bytes_of(&[Control::default(); 2]).to_vec();
         bytes.extend_from_slice(cast_slice(constants));
         // Room of steps that are not taken.
@@ -137,12 +149,17 @@ impl<D: Device> Step<D> {
         Ok(losses.chunks_exact(16).take(done).map(loss).collect())
     }
 
-    /// One step: the gradient and the loss; with an optimizer, the update too.
-    pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, PlacedMoments)>) -> Vec<Command> {
+    /// One step: the gradient and the loss; with an optimizer, the update too, and the average where one is kept.
+    pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, PlacedState)>) -> Vec<Command> {
         let mut commands = Commands::default();
         match &self.path {
             Path::Chain(chain) => chain.commands(&mut commands, placed, self.rows, self.source, &self.desk, update),
             Path::Whole(whole) => whole.commands(&mut commands, placed, self.rows, &self.desk, update),
+        }
+        if let Some((_, PlacedState { average, .. })) = update.filter(|(_, state)| state.average != NULL) {
+            let (values, count, Desk { constants, control: [_, control], .. }) =
+                (placed.weights.values, placed.layout.len, self.desk);
+            commands.launch(Kernel::Average, count, arguments![average, values, count, constants, control]);
         }
         commands.0
     }

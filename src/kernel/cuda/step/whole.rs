@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, PlacedMoments, RowSource};
+use super::{Desk, PlacedState, RowSource};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, PlacedWeights};
@@ -177,7 +177,7 @@ impl Whole {
         placed: &Placed,
         rows: usize,
         desk: &Desk,
-        update: Option<(&Optimizer, PlacedMoments)>,
+        update: Option<(&Optimizer, PlacedState)>,
     ) {
         let PlacedWeights { values, gradient, count } = placed.weights;
         let [control, _] = desk.control;
@@ -188,8 +188,7 @@ impl Whole {
         let none = DeviceRule { number: 0, constants: [0.0; 3] };
         let DeviceRule { number: rule, constants: [a, b, c] } =
             update.map_or(none, |(optimizer, _)| optimizer.on_device());
-        let PlacedMoments { first, second } =
-            update.map_or(PlacedMoments { first: NULL, second: NULL }, |(_, moments)| moments);
+        let PlacedState { first, second, .. } = update.map_or(PlacedState::NOTHING, |(_, state)| state);
         let [clip_norm, decay] =
             update.map_or([0.0; 2], |(optimizer, _)| [optimizer.clip_norm(), f64::from(optimizer.weight_decay())]);
         let count = if update.is_some() { count } else { 0 };
