@@ -74,9 +74,11 @@ pub fn training_bytes(trial: &Trial, dataset: &Dataset) -> f64 {
     // A row, its gradient, and what the layers keep of it.
     let kept = flow::Architecture::cost(&trial.spec.model, layout, trial.seed).values;
     let activations = batch * (kept as f64 + 2.0 * layout.values() as f64);
-    // Nine times the parameters: weights, best weights, two layouts, the gradients of two threads and their sum, two moments.
+    // Nine times the parameters: weights, best weights, two layouts, the gradients of two threads and their sum, two moments. And
+    // their average, where one is kept.
+    let copies = if trial.spec.training.ema > 0.0 { 10.0 } else { 9.0 };
     let parameters = flow::Architecture::count(&trial.spec.model, layout, trial.seed);
-    4.0 * (9.0 * parameters as f64 + activations)
+    4.0 * (copies * parameters as f64 + activations)
 }
 
 /// `trial`, or the same with so narrow a model that a step of it takes no time to speak of.
