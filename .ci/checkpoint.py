@@ -59,6 +59,9 @@ def compare(name, x, dataset="", scored=None, **model):
     for word in ["mask", "activation", "normalization"]:
         if word in model:
             model["words"] += f'\n{word} = "{model.pop(word)}"'
+    for word, plain in [("coupling", "affine"), ("mixing", "none")]:
+        if f"{word} =" not in model["words"]:
+            model["words"] += f'\n{word} = "{plain}"'
     pathlib.Path(f"{name}.toml").write_text(SPEC.format(data=f"{name}.npy", dataset=dataset, **model))
     runner(f"{name}.toml", "--quiet")
     (run,) = pathlib.Path("results", name).glob("*/seed-0")
