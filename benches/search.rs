@@ -14,7 +14,7 @@ use std::f64::consts::PI;
 use std::time::Instant;
 
 use realnvp_runner::plan::{Search, prepare};
-use realnvp_runner::spec::{Edition, Overrides, ResolvedExperiment};
+use realnvp_runner::spec::{Defaults, Overrides, ResolvedExperiment};
 use realnvp_runner::statistics::Estimate;
 
 type Values = BTreeMap<String, toml::Value>;
@@ -241,5 +241,7 @@ fn experiment(
         function.axes
     );
     std::fs::write(&path, spec).expect("written");
-    prepare(&[path], Overrides::default(), |_| Edition::TODAY).unwrap_or_else(|problems| panic!("{problems}")).remove(0)
+    prepare(&[path], Overrides::default(), |_| Defaults::Today)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+        .remove(0)
 }

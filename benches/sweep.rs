@@ -19,7 +19,7 @@ use realnvp_runner::kernel;
 use realnvp_runner::matrix::Matrix;
 use realnvp_runner::optimizer::Optimizer;
 use realnvp_runner::plan::{Trial, prepare};
-use realnvp_runner::spec::{Edition, Overrides};
+use realnvp_runner::spec::{Defaults, Overrides};
 use realnvp_runner::train::evaluate;
 
 /// How long one process runs before it is another's turn.
@@ -151,7 +151,7 @@ fn signal(child: &Child, signal: &str) {
 fn bare(arguments: &[String], score: bool) {
     let path = Path::new(&arguments[0]);
     let jobs: usize = arguments[1].parse().expect("a number");
-    let (_, plan) = prepare(&[path.to_owned()], Overrides::default(), |_| Edition::TODAY).expect("a spec").remove(0);
+    let (_, plan) = prepare(&[path.to_owned()], Overrides::default(), |_| Defaults::Today).expect("a spec").remove(0);
     let dataset =
         load(&plan.trials[0].spec.dataset, path.parent().expect("a folder"), 256, &|_, _, _| {}).expect("data");
     println!("ready");

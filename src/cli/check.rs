@@ -1,10 +1,11 @@
 //! `runner check`: validate specs and their data; every problem at once.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::options::Specs;
+use super::options::{Specs, tell_earlier_defaults};
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::compute::cuda::gpus;
@@ -18,6 +19,9 @@ use crate::spec::{Device, KernelChoice, counted};
 pub(super) struct Check {
     #[command(flatten)]
     specs: Specs,
+    /// Folder of all results: an experiment that has begun there keeps its defaults
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    results: PathBuf,
 }
 
 /// Tells of the first trial that a GPU computes more slowly than it could, for want of kernels.
@@ -38,7 +42,8 @@ pub(super) fn tell_composed(plan: &Plan, datasets: &Datasets) -> Result<(), Fail
 
 impl Check {
     pub fn execute(&self) -> Result<Exit, Failure> {
-        let experiments = self.specs.experiments(None)?;
+        let experiments = self.specs.experiments(&self.results)?;
+        tell_earlier_defaults(experiments.iter().map(|(experiment, _)| experiment));
         let datasets = Datasets::new(loading(ProgressMode::Auto));
         let warnings = self.specs.load(&experiments, &datasets)?;
         for warning in warnings {

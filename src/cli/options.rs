@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 use super::output::tell;
 use crate::data::DataError;
-use crate::engine::{Datasets, begun_with};
+use crate::engine::{Datasets, begun_with_earlier_defaults};
 use crate::plan::{Plan, prepare};
-use crate::spec::{Diagnostic, Diagnostics, Edition, Overrides, ResolvedExperiment};
+use crate::spec::{Defaults, Diagnostic, Diagnostics, Overrides, ResolvedExperiment};
 
 /// Specs and what overrides them.
 #[derive(Args, Debug)]
@@ -43,21 +43,13 @@ pub(super) enum MessageFormat {
 impl Specs {
     /// All experiments with their trials, resolved and checked. Those that have begun in the folder `results` have the defaults
     /// that they began with. Warnings go to stderr.
-    pub fn experiments(&self, results: Option<&Path>) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
+    pub fn experiments(&self, results: &Path) -> Result<Vec<(ResolvedExperiment, Plan)>, Failure> {
         let overrides = self.set.iter().fold(Overrides::default(), |all, text| all.set(text));
         let overrides = overrides.seeds(self.seeds.clone()).device(self.device.clone());
-        let planned =
-            prepare(&self.specs, overrides, |name| results.map_or(Edition::TODAY, |results| begun_with(name, results)))
-                .map_err(|problems| Failure::Spec { problems, format: self.message_format })?;
-        let old = planned.iter().map(|(experiment, _)| (experiment, experiment.earlier_defaults()));
-        for (experiment, defaults) in old.filter(|(_, defaults)| !defaults.is_empty()) {
-            tell(format_args!(
-                "note: {} was begun with the defaults of an earlier release, which it keeps: {}; those of today are for another \
-                 `name` or --results, or for --fresh",
-                experiment.spec.name,
-                defaults.join(", ")
-            ));
-        }
+        let old = begun_with_earlier_defaults(&self.specs, &overrides, results);
+        let defaults = |name: &str| if old.contains(name) { Defaults::First } else { Defaults::Today };
+        let planned = prepare(&self.specs, overrides, defaults)
+            .map_err(|problems| Failure::Spec { problems, format: self.message_format })?;
         for warning in planned.iter().flat_map(|(experiment, _)| &experiment.warnings) {
             match self.message_format {
                 MessageFormat::Human => tell(format_args!("{}\n", warning.render(colour_on_stderr()))),
@@ -65,6 +57,19 @@ impl Specs {
             }
         }
         Ok(planned)
+    }
+}
+
+/// Tells which of the experiments go on with the defaults of an earlier release.
+pub(super) fn tell_earlier_defaults<'a>(experiments: impl IntoIterator<Item = &'a ResolvedExperiment>) {
+    let old = experiments.into_iter().map(|experiment| (experiment, experiment.earlier_defaults()));
+    for (experiment, defaults) in old.filter(|(_, defaults)| !defaults.is_empty()) {
+        tell(format_args!(
+            "note: {} was begun with the defaults of an earlier release, which it keeps: {}; those of today are for another `name` \
+             or --results",
+            experiment.spec.name,
+            defaults.join(", ")
+        ));
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::Table;
 
 use super::check::tell_composed;
-use super::options::Specs;
+use super::options::{Specs, tell_earlier_defaults};
 use super::output::{print, tell};
 use super::{Exit, Failure};
 use crate::engine::kubernetes::{self, Cluster};
@@ -45,13 +45,13 @@ pub(super) struct Plan {
 impl Plan {
     pub fn execute(&self) -> Result<Exit, Failure> {
         if self.resolved {
-            for (experiment, _) in self.specs.experiments(Some(&self.results))? {
+            for (experiment, _) in self.specs.experiments(&self.results)? {
                 print(experiment.to_annotated_toml())?;
             }
             return Ok(Exit::Success);
         }
         if self.kubernetes {
-            let experiments = self.specs.experiments(Some(&self.results))?;
+            let experiments = self.specs.experiments(&self.results)?;
             if let Some((experiment, _)) = experiments.iter().find(|(it, _)| is_open(it)) {
                 return Err(Failure::Usage(format!(
                     "--kubernetes: {}: what its search runs depends on how trials end, and a Job is one list of trials; use \
@@ -65,7 +65,7 @@ impl Plan {
             }
             return Ok(Exit::Success);
         }
-        let (experiments, plans): (Vec<_>, Vec<_>) = self.specs.experiments(Some(&self.results))?.into_iter().unzip();
+        let (experiments, plans): (Vec<_>, Vec<_>) = self.specs.experiments(&self.results)?.into_iter().unzip();
         show(&experiments, &plans, self.json)
     }
 }
@@ -80,6 +80,7 @@ fn is_open(experiment: &ResolvedExperiment) -> bool {
 
 /// Prints the plans of experiments, as a table or as JSON (one document an experiment).
 pub(super) fn show(experiments: &[ResolvedExperiment], plans: &[plan::Plan], json: bool) -> Result<Exit, Failure> {
+    tell_earlier_defaults(experiments);
     let datasets = Datasets::new(loading(ProgressMode::Auto));
     for (experiment, plan) in experiments.iter().zip(plans) {
         if json {

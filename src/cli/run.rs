@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use clap::{Args, ValueEnum};
 
 use super::compare;
-use super::options::{Specs, stdout_width};
+use super::options::{Specs, stdout_width, tell_earlier_defaults};
 use super::output::{print, quoted, tell};
 use super::{Exit, Failure};
 use crate::engine::slurm::{self, Cluster, SlurmError};
@@ -69,7 +69,10 @@ impl Run {
         if self.wait && self.engine == Engine::Local {
             return Err(Failure::usage("--wait: has no effect without --engine slurm"));
         }
-        let experiments = self.specs.experiments((!self.fresh).then_some(&self.results))?;
+        let experiments = self.specs.experiments(&self.results)?;
+        if !self.quiet && !self.dry_run {
+            tell_earlier_defaults(experiments.iter().map(|(experiment, _)| experiment));
+        }
         let plans: Vec<Plan> = experiments
             .iter()
             .map(|(experiment, plan)| where_it_lies(plan.clone(), &experiment.path, &self.results))

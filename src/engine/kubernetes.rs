@@ -22,7 +22,7 @@ pub fn job(plan: &Plan, cluster: Cluster<'_>) -> String {
     let (runs, image, claim) = (plan.trials.len(), quoted(cluster.image), quoted(cluster.claim));
     let name = name.trim_end_matches('-');
     format!(
-        "# Put the plan on the volume first: runner plan SPEC --json > /results/{experiment}/plan.json
+        "# Put the plan on the volume first: runner plan SPEC --results /results --json > /results/{experiment}/plan.json
 apiVersion: batch/v1
 kind: Job
 metadata:

@@ -1,19 +1,10 @@
-//! What an experiment that has begun is: the edition of its plan, and the `spec.toml` in the folder of a run, run in place, which is
-//! the run itself and not a new trial.
+//! The `spec.toml` in the folder of a run, run in place: the run itself, not a new trial.
 
 use std::path::Path;
 
 use crate::plan::{Plan, Trial, as_written};
 use crate::record::Manifest;
-use crate::spec::Edition;
 use crate::trial::SPEC;
-
-/// Whose defaults the experiment `name` goes on with: those that its plan in `results` was made with.
-pub fn begun_with(name: &str, results: &Path) -> Edition {
-    let stored = std::fs::read_to_string(results.join(name).join("plan.json")).ok();
-    let plan = stored.and_then(|text| Plan::from_json(&text).ok());
-    plan.map_or(Edition::TODAY, |plan| plan.edition)
-}
 
 /// `plan`, made from the spec file `path`. Where that lies in a run's folder of the plan's own experiment in `results`, the
 /// stored plan stays, and the run is the one that is there.
@@ -26,9 +17,9 @@ pub fn where_it_lies(plan: Plan, path: &Path, results: &Path) -> Plan {
     }
     let stored = std::fs::read_to_string(experiment.join("plan.json")).ok();
     let stored = stored.and_then(|text| Plan::from_json(&text).ok());
-    let stored = stored.unwrap_or_else(|| Plan::of(&plan.experiment));
+    let (beside, told) = stored.map(|plan| (plan.trials, plan.told)).unwrap_or_default();
     let trials = plan.trials.iter().map(|trial| as_it_was(trial, run).unwrap_or_else(|| trial.clone())).collect();
-    Plan { beside: stored.trials, trials, ..stored }
+    Plan { beside, trials, told, ..plan }
 }
 
 /// The trial whose run lies in the folder `run`, if `trial` is that.

@@ -8,23 +8,23 @@ use super::search::until_first_rung;
 use super::{Plan, Trial};
 use crate::search::points;
 use crate::spec::{
-    Axis, Diagnostic, Diagnostics, Edition, MAX_RUNS, Overrides, Pictures, Point, ResolvedExperiment, Severity, Spec,
+    Axis, Defaults, Diagnostic, Diagnostics, MAX_RUNS, Overrides, Pictures, Point, ResolvedExperiment, Severity, Spec,
     counted, length, load_each, resolve,
 };
 
 /// Limit on the size of a plan: number of runs times bytes of a spec.
 const MAX_BYTES: usize = 1 << 27;
 
-/// Loads spec files and expands each into its plan. `edition`: whose defaults an experiment has, by its name.
+/// Loads spec files and expands each into its plan. `defaults`: which an experiment has, by its name.
 ///
 /// # Errors
 /// All problems of all files, overrides and trials.
 pub fn prepare(
     paths: &[PathBuf],
     overrides: impl Into<Overrides>,
-    edition: impl Fn(&str) -> Edition,
+    defaults: impl Fn(&str) -> Defaults,
 ) -> Result<Vec<(ResolvedExperiment, Plan)>, Diagnostics> {
-    let (experiments, problems) = load_each(paths, overrides, edition);
+    let (experiments, problems) = load_each(paths, overrides, defaults);
     let mut problems: Vec<_> = problems.into_iter().collect();
     let mut planned = Vec::new();
     for experiment in experiments {
@@ -68,7 +68,7 @@ pub fn expand(experiment: &ResolvedExperiment) -> Result<Plan, Diagnostics> {
     drafts.list.truncate(rounds.map_or(points.len(), |rounds| rounds.startup));
     let first = drafts.list.len();
     let trials = until_first_rung(experiment, drafts.trials(seeds, rounds.map(|_| 1)), first)?;
-    Ok(Plan { edition: experiment.edition, trials, ..Plan::of(&experiment.spec.name) })
+    Ok(Plan { trials, ..Plan::of(&experiment.spec.name) })
 }
 
 /// A point of the sweep, resolved.

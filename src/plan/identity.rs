@@ -14,7 +14,7 @@ const LONGEST: usize = 150;
 
 /// SHA-256, as 64 hex digits, of the resolved spec without `name` and `seeds`: equal for trials that compute the same. A
 /// data file counts with its path as the spec writes it, so that the same study has the same ids on every machine. A key that
-/// came after the first release counts only where it is not at its default, so that an upgrade leaves ids as they are.
+/// came after the first release counts only where it is not what there was before it, so that an upgrade leaves ids as they are.
 pub fn spec_hash(spec: &Spec) -> String {
     hash(spec)
 }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
     use crate::plan::Trial;
-    use crate::spec::Edition;
+    use crate::spec::Defaults;
     use crate::spec::keys::{Fallback, Since, choice, row};
     use crate::spec::tests::plan_of;
 
@@ -164,7 +164,7 @@ mod tests {
 
     /// The trial of a spec with the defaults of the first release.
     fn first(text: &str) -> Trial {
-        plan_of(Edition::First, text).expect("a plan").trials.remove(0)
+        plan_of(Defaults::First, text).expect("a plan").trials.remove(0)
     }
 
     #[test]

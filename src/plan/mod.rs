@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Edition, Pictures, Spec};
+use crate::spec::{Pictures, Spec};
 
 pub use difference::Difference;
 pub use expand::{expand, prepare};
@@ -30,8 +30,6 @@ pub struct Plan {
     pub beside: Vec<Trial>,
     /// Of a search that learns: what it was told before the last round that is here, in the order of its trials.
     pub told: Vec<Told>,
-    /// Whose defaults its specs have.
-    pub edition: Edition,
 }
 
 /// What a search was told of a trial, once all of its seeds had come to a rung or to their end.
@@ -49,13 +47,7 @@ pub struct Told {
 impl Plan {
     /// One of the experiment of this name that runs nothing.
     pub fn of(experiment: &str) -> Self {
-        Self {
-            experiment: experiment.to_owned(),
-            trials: Vec::new(),
-            beside: Vec::new(),
-            told: Vec::new(),
-            edition: Edition::TODAY,
-        }
+        Self { experiment: experiment.to_owned(), trials: Vec::new(), beside: Vec::new(), told: Vec::new() }
     }
 
     /// Everything that is asked for of the experiment, each run once.

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::identity::spec_hash;
 use super::{Plan, Told, Trial};
-use crate::spec::{Edition, Pictures, Spec, absolute};
+use crate::spec::{Pictures, Spec, absolute};
 
 /// Version of the layout; a reader refuses others.
 const VERSION: u32 = 1;
@@ -30,8 +30,6 @@ pub enum StoredPlanError {
 #[derive(Serialize, Deserialize)]
 struct StoredPlan {
     version: u32,
-    #[serde(default, skip_serializing_if = "Edition::is_first")]
-    edition: Edition,
     experiment: String,
     trials: Vec<StoredTrial>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -74,7 +72,7 @@ impl Plan {
         };
         let trials = self.asked().into_iter().map(trial).collect();
         let (experiment, told) = (self.experiment.clone(), self.told.clone());
-        let stored = StoredPlan { version: VERSION, edition: self.edition, experiment, trials, told };
+        let stored = StoredPlan { version: VERSION, experiment, trials, told };
         Ok(serde_json::to_string_pretty(&stored)?)
     }
 
@@ -113,7 +111,7 @@ impl Plan {
                 pictures: trial.pictures,
             });
         }
-        Ok(Self { trials, told: stored.told, edition: stored.edition, ..Self::of(&stored.experiment) })
+        Ok(Self { trials, told: stored.told, ..Self::of(&stored.experiment) })
     }
 }
 

@@ -1,8 +1,6 @@
 //! Defaults of earlier releases. When a default changes, an experiment that has begun goes on with those that it began with:
 //! otherwise an upgrade would train it again, and half of a sweep would be of another flow than the rest.
 
-use serde::{Deserialize, Serialize};
-
 use super::keys;
 use super::load::ResolvedExperiment;
 use super::node;
@@ -13,48 +11,18 @@ use super::source::Source;
 pub(crate) const NAME: &str = "default of earlier releases";
 
 /// Which defaults hold where a spec leaves a key out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub enum Edition {
-    /// Those of the first release. A plan that names no edition was made with them.
-    #[default]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defaults {
+    /// Those of the first release.
     First,
     /// Those of the table of keys.
-    Second,
+    Today,
 }
 
-impl From<Edition> for u32 {
-    fn from(edition: Edition) -> Self {
-        match edition {
-            Edition::First => 1,
-            Edition::Second => 2,
-        }
-    }
-}
-
-impl TryFrom<u32> for Edition {
-    type Error = String;
-    fn try_from(number: u32) -> Result<Self, String> {
-        match number {
-            1 => Ok(Self::First),
-            2 => Ok(Self::Second),
-            _ => Err(format!("edition {number} is of a later release")),
-        }
-    }
-}
-
-impl Edition {
-    /// Today's: that of an experiment which begins now.
-    pub const TODAY: Self = Self::Second;
-
-    /// Whether it is that of the first release, which no plan names.
-    pub fn is_first(&self) -> bool {
-        *self == Self::First
-    }
-
-    /// `settings` with the defaults of this edition that are no longer the table's.
+impl Defaults {
+    /// `settings` with those of these defaults that are no longer the table's.
     pub(super) fn complete(self, settings: Settings, order: usize) -> Settings {
-        if self == Self::TODAY {
+        if self == Self::Today {
             return settings;
         }
         let lines = keys::groups().filter_map(|(path, rows)| Some(format!("{path} = {}\n", rows[0].formerly?)));
@@ -67,8 +35,11 @@ impl Edition {
 }
 
 impl ResolvedExperiment {
-    /// The defaults that it has of an earlier edition, as `model.coupling = "affine"`.
+    /// The defaults of an earlier release that it has because it began with them, as `model.coupling = "affine"`.
     pub fn earlier_defaults(&self) -> Vec<String> {
+        if self.defaults == Defaults::Today {
+            return Vec::new();
+        }
         let swept = |path: &str| self.sweep.iter().flat_map(|sweep| &sweep.axes).any(|axis| axis.keys.contains(&path));
         let old =
             |path: &&str| self.settings.get(path).is_some_and(|it| it.node.place.source.name == NAME) && !swept(path);
@@ -82,9 +53,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::plan::Plan;
     use crate::spec::Overrides;
-    use crate::spec::tests::{Folder, plan, plan_of};
+    use crate::spec::tests::{Folder, plan_of};
 
     const MOONS: &str = "[dataset]\nname = \"moons\"\n";
 
@@ -97,7 +67,7 @@ mod tests {
             for spec in [MOONS, "[dataset]\npath = \"data.csv\"\n[model]\nmask = \"checkerboard\"\n"] {
                 let written = format!("{path}={}", rows[0].first_default().expect("a default"));
                 let hash = |overrides| {
-                    Folder::with(spec).plan_of(Edition::First, overrides).expect(path).trials[0].spec_hash.clone()
+                    Folder::with(spec).plan_of(Defaults::First, overrides).expect(path).trials[0].spec_hash.clone()
                 };
                 assert_eq!(hash(Overrides::default().set(written)), hash(Overrides::default()), "{path}");
             }
@@ -105,25 +75,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_the_same_trial_in_all_editions() {
+    fn what_is_written_is_the_same_trial_whatever_the_defaults() {
         let all = keys::groups().filter_map(|(path, rows)| Some(format!("{path} = {}\n", rows[0].formerly?)));
         let written = all.collect::<String>() + MOONS;
-        let hash = |edition, text| plan_of(edition, text).expect("a plan").trials.remove(0).spec_hash;
-        assert_eq!(hash(Edition::First, &written), hash(Edition::Second, &written));
-        assert_eq!(hash(Edition::First, &written), hash(Edition::First, MOONS));
-        assert_ne!(hash(Edition::First, MOONS), hash(Edition::Second, MOONS));
-    }
-
-    #[test]
-    fn a_stored_plan_knows_its_edition_and_an_old_one_has_the_first() {
-        let today = plan(MOONS).expect("a plan");
-        let json = today.to_json().expect("JSON");
-        assert_eq!(Plan::from_json(&json).expect("a plan").edition, Edition::Second);
-        let old = plan_of(Edition::First, MOONS).expect("a plan").to_json().expect("JSON");
-        assert!(!old.contains("edition"), "{old}");
-        assert_eq!(Plan::from_json(&old).expect("a plan").edition, Edition::First);
-        let later = json.replace("\"edition\": 2", "\"edition\": 3");
-        assert!(Plan::from_json(&later).unwrap_err().to_string().contains("edition 3 is of a later release"));
+        let hash = |defaults, text| plan_of(defaults, text).expect("a plan").trials.remove(0).spec_hash;
+        assert_eq!(hash(Defaults::First, &written), hash(Defaults::Today, &written));
+        assert_eq!(hash(Defaults::First, &written), hash(Defaults::First, MOONS));
+        assert_ne!(hash(Defaults::First, MOONS), hash(Defaults::Today, MOONS));
     }
 
     #[test]
@@ -132,7 +90,7 @@ mod tests {
         for (text, said, of_sweep) in [(MOONS.to_owned(), "", true), (swept, "model.mixing=\"none\"", false)] {
             let folder = Folder::with(&text);
             let overrides = if said.is_empty() { Overrides::default() } else { Overrides::default().set(said) };
-            let experiment = folder.load_of(Edition::First, overrides).expect("a spec");
+            let experiment = folder.load_of(Defaults::First, overrides).expect("a spec");
             let told: BTreeSet<String> = experiment.earlier_defaults().into_iter().collect();
             assert_eq!(told.contains("model.coupling = \"affine\""), of_sweep, "{told:?}");
             assert_eq!(told.contains("model.mixing = \"none\""), of_sweep, "{told:?}");

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::Diagnostic;
+use super::earlier::Defaults;
 use super::keys;
-use super::load::read;
+use super::load::{is_of_a_run, read};
 use super::node;
 use super::resolved::absolute;
 use super::settings::Settings;
@@ -23,7 +24,7 @@ pub(crate) fn over_bases(
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Settings> {
     let mut chain = vec![path.to_path_buf()];
-    let mut layers = vec![settings];
+    let mut layers = vec![of_its_release(settings, path, order)];
     let mut folder = PathBuf::new();
     while let Some(extends) = layers.last_mut().and_then(|layer| layer.take("extends")) {
         let row = keys::rows("extends").map(|(_, rows)| rows[0]);
@@ -59,7 +60,7 @@ pub(crate) fn over_bases(
         if problems.len() > before {
             return None;
         }
-        let mut layer = Settings::read(entries, problems);
+        let mut layer = of_its_release(Settings::read(entries, problems), &base, order + chain.len());
         folder = folder.join(Path::new(written).parent().unwrap_or(Path::new("")));
         layer.rebase(&folder);
         layers.push(layer);
@@ -69,6 +70,11 @@ pub(crate) fn over_bases(
     let mut whole = layers.pop().unwrap_or_default();
     layers.iter().rev().for_each(|layer| whole.lay_over(layer));
     Some(whole)
+}
+
+/// What the resolved spec of a run leaves out, its release did not know: it meant what there was then.
+fn of_its_release(settings: Settings, path: &Path, order: usize) -> Settings {
+    if is_of_a_run(path) { Defaults::First.complete(settings, order) } else { settings }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

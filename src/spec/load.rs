@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
-use super::earlier::Edition;
+use super::earlier::Defaults;
 use super::engine::{Engine, Pictures};
 use super::extends::{LONGEST_CHAIN, over_bases};
 use super::file_format::FileFormat;
@@ -45,8 +45,8 @@ pub struct ResolvedExperiment {
     pub sweep: Option<Sweep>,
     /// How a cluster runs its trials.
     pub engine: Engine,
-    /// Whose defaults it has.
-    pub edition: Edition,
+    /// Which defaults it has.
+    pub defaults: Defaults,
     /// File and overrides laid over each other, without the sweep's values.
     pub(crate) settings: Settings,
     /// Overridden keys that stand in a trial's identity.
@@ -138,17 +138,17 @@ pub(crate) fn read(path: &Path, order: usize) -> Result<SpecFile, Diagnostics> {
 /// # Errors
 /// All problems of all files and overrides.
 pub fn load(paths: &[PathBuf], overrides: impl Into<Overrides>) -> Result<Vec<ResolvedExperiment>, Diagnostics> {
-    let (experiments, problems) = load_each(paths, overrides, |_| Edition::TODAY);
+    let (experiments, problems) = load_each(paths, overrides, |_| Defaults::Today);
     problems.into_result()?;
     Ok(experiments)
 }
 
-/// Like [`load`], but returns the experiments that are well beside the problems of the others. `edition`: whose defaults an
+/// Like [`load`], but returns the experiments that are well beside the problems of the others. `defaults`: which an
 /// experiment has, by its name.
 pub fn load_each(
     paths: &[PathBuf],
     overrides: impl Into<Overrides>,
-    edition: impl Fn(&str) -> Edition,
+    defaults: impl Fn(&str) -> Defaults,
 ) -> (Vec<ResolvedExperiment>, Diagnostics) {
     let mut problems = Vec::new();
     let layer = overrides.into().read(paths.len() * LONGEST_CHAIN, &mut problems);
@@ -159,7 +159,7 @@ pub fn load_each(
         let Ok(file) = read(path, order).map_err(|found| problems.extend(found)) else {
             continue;
         };
-        let Some(experiment) = load_one(file, order, &layer, &edition, &mut problems) else {
+        let Some(experiment) = load_one(file, order, &layer, &defaults, &mut problems) else {
             continue;
         };
         match names.get(&experiment.spec.name) {
@@ -182,7 +182,7 @@ fn load_one(
     file: SpecFile,
     order: usize,
     layer: &OverrideLayer,
-    edition: &dyn Fn(&str) -> Edition,
+    defaults: &dyn Fn(&str) -> Defaults,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<ResolvedExperiment> {
     let source: Arc<Source> = Source::new(file.path.display().to_string(), file.text, order);
@@ -201,13 +201,11 @@ fn load_one(
         return None;
     };
     settings.lay_over(&layer.settings);
-    let edition = match &settings.get("name").map(|setting| &setting.node.value) {
-        // What a resolved spec leaves out, its release did not know.
-        _ if is_of_a_run(&file.path) => Edition::First,
-        Some(Value::Text(name)) => edition(name),
-        _ => edition(&stem(&file.path)),
+    let defaults = match &settings.get("name").map(|setting| &setting.node.value) {
+        Some(Value::Text(name)) => defaults(name),
+        _ => defaults(&stem(&file.path)),
     };
-    let settings = edition.complete(settings, order);
+    let settings = defaults.complete(settings, order);
     let sweep = Sweep::read(&settings, &layer.keys, &mut found);
     let engine = Engine::read(&settings, &home, &mut found);
     let first = sweep.as_ref().map(|sweep| sweep.with_first_values(&settings));
@@ -233,7 +231,7 @@ fn load_one(
         warnings,
         sweep,
         engine,
-        edition,
+        defaults,
         settings,
         overridden: layer.keys.clone(),
         home,

@@ -44,7 +44,7 @@ mod variant;
 pub use axis::Axis;
 pub(crate) use axis::{Point, length, written};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
-pub use earlier::Edition;
+pub use earlier::Defaults;
 pub use engine::{Engine, Pictures, Slurm};
 pub use file_format::FileFormat;
 pub(crate) use keys::key_paths;

@@ -401,7 +401,7 @@ pub struct Model {
     /// affine: the bound of s. Not in specs of the first release, which had the default alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<ScaleBound>,
-    /// What is done before every coupling but the first. Not in specs of the first release, which had the default alone.
+    /// What is done before every coupling but the first. Not in specs of the first release, which had `none` alone.
     #[serde(default)]
     pub mixing: Mixing,
     /// The flow layer after every coupling.

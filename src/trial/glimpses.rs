@@ -86,7 +86,7 @@ mod tests {
     use crate::data::load;
     use crate::kernel::build;
     use crate::plan::prepare;
-    use crate::spec::{Edition, Overrides};
+    use crate::spec::{Defaults, Overrides};
 
     #[test]
     fn flows_of_any_number_of_features_are_drawn_as_at_their_end() {
@@ -98,7 +98,7 @@ mod tests {
             std::fs::write(folder.path().join("rows.csv"), rows).expect("written");
             let spec = folder.path().join("study.toml");
             std::fs::write(&spec, "[dataset]\npath = \"rows.csv\"\n[model]\ndepth = 2\nwidth = 16\n").expect("written");
-            let (_, plan) = prepare(&[spec], Overrides::default(), |_| Edition::TODAY).expect("a spec").remove(0);
+            let (_, plan) = prepare(&[spec], Overrides::default(), |_| Defaults::Today).expect("a spec").remove(0);
             let spec = &plan.trials[0].spec;
             let dataset = load(&spec.dataset, folder.path(), 32, &|_, _, _| {}).expect("data");
             let mut flow =

@@ -8,7 +8,7 @@ use realnvp_runner::data::{Dataset, load};
 use realnvp_runner::flow::{DeviceError, Flow};
 use realnvp_runner::kernel;
 use realnvp_runner::plan::{Trial, prepare};
-use realnvp_runner::spec::{Device, Edition, Overrides};
+use realnvp_runner::spec::{Defaults, Device, Overrides};
 use realnvp_runner::train::{Checkpoint, Ended, Event, Metrics, Onlooker, Outcome, Picture, Sink, Status, Training};
 
 use crate::Gpu;
@@ -62,7 +62,7 @@ impl Study {
              [training]\nbatch_size = 16\nsteps = 90\nlog_every = 10\n{training}\n"
         );
         std::fs::write(&path, spec).expect("written");
-        let (_, mut plan) = prepare(&[path], Overrides::default(), |_| Edition::TODAY).expect("a spec").remove(0);
+        let (_, mut plan) = prepare(&[path], Overrides::default(), |_| Defaults::Today).expect("a spec").remove(0);
         let trial = plan.trials.remove(0);
         let dataset = load(&trial.spec.dataset, folder, 32, &|_, _, _| {}).expect("data");
         Self { trial, dataset }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use crate::plan::{Plan, expand};
-use crate::spec::{Diagnostic, Diagnostics, Edition, Overrides, load_each};
+use crate::spec::{Defaults, Diagnostic, Diagnostics, Overrides, load_each};
 
 /// Loads the spec at `path` with `--set` of each of `texts`, and expands it where it has at most `most_runs` runs.
 ///
@@ -13,7 +13,7 @@ use crate::spec::{Diagnostic, Diagnostics, Edition, Overrides, load_each};
 /// itself.
 pub fn judge(path: &Path, texts: &[&str], most_runs: usize) {
     let overrides = texts.iter().fold(Overrides::default(), |all, text| all.set(*text));
-    let (experiments, problems) = load_each(&[path.to_path_buf()], overrides, |_| Edition::TODAY);
+    let (experiments, problems) = load_each(&[path.to_path_buf()], overrides, |_| Defaults::Today);
     let wrong = |problems: &Diagnostics| {
         assert!(problems.has_errors());
         problems.iter().for_each(|problem| points_at_its_source(problem, texts));
@@ -68,7 +68,8 @@ fn reads_back(plan: &Plan, path: &Path) {
     for trial in ends.map(|trial| trial.expect("a plan has a trial")) {
         let written = trial.spec.to_toml();
         std::fs::write(&again, &written).expect("a spec");
-        let (experiments, problems) = load_each(std::slice::from_ref(&again), Overrides::default(), |_| Edition::TODAY);
+        let (experiments, problems) =
+            load_each(std::slice::from_ref(&again), Overrides::default(), |_| Defaults::Today);
         assert!(problems.is_empty(), "{written}\n{problems}");
         assert_eq!(experiments[0].spec.to_toml(), written);
     }

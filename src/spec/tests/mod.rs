@@ -13,7 +13,7 @@ mod sweeps;
 
 use std::path::PathBuf;
 
-use super::{Diagnostics, Edition, Overrides, ResolvedExperiment, load, load_each};
+use super::{Defaults, Diagnostics, Overrides, ResolvedExperiment, load, load_each};
 use crate::plan::{Plan, prepare};
 
 /// A folder with the spec `moons.toml` and a data file `data.csv`.
@@ -40,28 +40,28 @@ impl Folder {
         load(&[self.path("moons.toml")], overrides).map(|mut all| all.remove(0))
     }
 
-    pub fn load_of(&self, edition: Edition, overrides: Overrides) -> Result<ResolvedExperiment, Diagnostics> {
-        let (mut all, problems) = load_each(&[self.path("moons.toml")], overrides, |_| edition);
+    pub fn load_of(&self, defaults: Defaults, overrides: Overrides) -> Result<ResolvedExperiment, Diagnostics> {
+        let (mut all, problems) = load_each(&[self.path("moons.toml")], overrides, |_| defaults);
         problems.into_result().map(|()| all.remove(0))
     }
 
     pub fn plan(&self, overrides: Overrides) -> Result<Plan, Diagnostics> {
-        self.plan_of(Edition::TODAY, overrides)
+        self.plan_of(Defaults::Today, overrides)
     }
 
-    pub fn plan_of(&self, edition: Edition, overrides: Overrides) -> Result<Plan, Diagnostics> {
-        prepare(&[self.path("moons.toml")], overrides, |_| edition).map(|mut all| all.remove(0).1)
+    pub fn plan_of(&self, defaults: Defaults, overrides: Overrides) -> Result<Plan, Diagnostics> {
+        prepare(&[self.path("moons.toml")], overrides, |_| defaults).map(|mut all| all.remove(0).1)
     }
 }
 
 /// The plan of a spec given as text.
 pub(crate) fn plan(text: &str) -> Result<Plan, Diagnostics> {
-    plan_of(Edition::TODAY, text)
+    plan_of(Defaults::Today, text)
 }
 
-/// The same with the defaults of another edition.
-pub(crate) fn plan_of(edition: Edition, text: &str) -> Result<Plan, Diagnostics> {
-    Folder::with(text).plan_of(edition, Overrides::default())
+/// The same with other defaults.
+pub(crate) fn plan_of(defaults: Defaults, text: &str) -> Result<Plan, Diagnostics> {
+    Folder::with(text).plan_of(defaults, Overrides::default())
 }
 
 /// Every problem as `line:column message (help)`.
