@@ -140,7 +140,9 @@ fn start(path: &Path) -> Result<FileStart, Failure> {
         const OFTEN: i64 = 25;
         values.insert("training.batch_size", batch.into());
         values.insert("training.evaluate_every", OFTEN.into());
-        see(format!("few rows: batches of {batch}, and an evaluation every {OFTEN} steps, before they are learned by heart"));
+        see(format!(
+            "few rows: batches of {batch}, and an evaluation every {OFTEN} steps, before they are learned by heart"
+        ));
     }
     start.values = values;
     Ok(start)

@@ -43,7 +43,7 @@ pub struct Key {
     pub reason: &'static str,
     /// Since when it is there, and with it what the hash of a spec has of it.
     pub since: Since,
-    /// Its default in earlier releases, as TOML, where that was another one; see [`super::earlier`].
+    /// Its default in earlier releases, as TOML, where that was another one; `earlier.rs` tells what for.
     pub formerly: Option<&'static str>,
     first_value: Option<toml::Value>,
     value: Option<toml::Value>,
