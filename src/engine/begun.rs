@@ -1,41 +1,31 @@
-//! Which experiments go on with the defaults of an earlier release: those that have runs of what their specs meant then. Told from the
-//! runs themselves, so that it holds whatever has become of `plan.json`, and from that, for runs that are still queued.
+//! Which experiments go on with the defaults of an earlier release: those whose runs have them. Told from the runs themselves, so
+//! that it holds whatever has become of `plan.json`, and for trials that are new to an experiment.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::known_names::under_known_names;
-use crate::plan::{Plan, prepare};
 use crate::record::read_runs;
-use crate::spec::{Defaults, Overrides};
+use crate::spec::{Defaults, Overrides, ResolvedExperiment, load_each};
+use crate::trial::SPEC;
 
-/// The names of those experiments of `specs` that have runs in `results` of what they were with the defaults of the first release, and
-/// none of what they are today.
+/// The names of those experiments of `specs` that have runs in `results` with the defaults of the first release, where their specs
+/// leave keys out, and none with those of today.
 pub fn begun_with_earlier_defaults(specs: &[PathBuf], overrides: &Overrides, results: &Path) -> BTreeSet<String> {
-    // A spec that is wrong with these defaults has no runs with them.
-    let with = |spec: &PathBuf, defaults: Defaults| {
-        prepare(std::slice::from_ref(spec), overrides.clone(), |_| defaults).ok().and_then(|mut planned| planned.pop())
-    };
-    let has_run = |plan: &Plan| has_run(plan, results);
     let begun = |spec: &PathBuf| {
-        let (experiment, plan) = with(spec, Defaults::First)?;
-        let then = !experiment.earlier_defaults().is_empty() && has_run(&plan);
-        let only_then = then && !with(spec, Defaults::Today).is_some_and(|(_, plan)| has_run(&plan));
-        only_then.then_some(experiment.spec.name)
+        // What is wrong with these defaults has no runs with them.
+        let experiment = load_each(std::slice::from_ref(spec), overrides.clone(), |_| Defaults::First).0.pop()?;
+        let found = defaults_there(&experiment, &results.join(&experiment.spec.name));
+        (found.contains(&Some(Defaults::First)) && !found.contains(&Some(Defaults::Today)))
+            .then_some(experiment.spec.name)
     };
     specs.iter().filter_map(begun).collect()
 }
 
-/// Whether any trial of `plan` has a run in `results`.
-fn has_run(plan: &Plan, results: &Path) -> bool {
-    let folder = results.join(&plan.experiment);
-    if !folder.is_dir() {
-        return false;
+/// What the runs in `folder` have.
+fn defaults_there(experiment: &ResolvedExperiment, folder: &Path) -> Vec<Option<Defaults>> {
+    if experiment.earlier_defaults().is_empty() || !folder.is_dir() {
+        return Vec::new();
     }
-    let runs = read_runs(&folder);
-    let known = under_known_names(plan, results, &runs, |_| {});
-    let hashes: BTreeSet<&str> = known.trials.iter().map(|trial| trial.spec_hash.as_str()).collect();
-    let stored = std::fs::read_to_string(folder.join("plan.json")).ok().and_then(|text| Plan::from_json(&text).ok());
-    let planned = stored.iter().flat_map(|plan| &plan.trials).map(|trial| &trial.spec_hash);
-    runs.manifests.iter().map(|run| &run.spec_hash).chain(planned).any(|hash| hashes.contains(hash.as_str()))
+    let spec = |run: &PathBuf| std::fs::read_to_string(run.join(SPEC)).ok()?.parse().ok();
+    read_runs(folder).directories.iter().filter_map(spec).map(|run| experiment.defaults_of(run)).collect()
 }

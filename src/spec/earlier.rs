@@ -1,9 +1,10 @@
 //! Defaults of earlier releases. When a default changes, an experiment that has begun goes on with those that it began with:
 //! otherwise an upgrade would train it again, and half of a sweep would be of another flow than the rest.
 
-use super::keys;
+use super::keys::{self, Key};
 use super::load::ResolvedExperiment;
 use super::node;
+use super::resolved::flat;
 use super::settings::Settings;
 use super::source::Source;
 
@@ -37,14 +38,32 @@ impl Defaults {
 impl ResolvedExperiment {
     /// The defaults of an earlier release that it has because it began with them, as `model.coupling = "affine"`.
     pub fn earlier_defaults(&self) -> Vec<String> {
-        if self.defaults == Defaults::Today {
-            return Vec::new();
-        }
-        let swept = |path: &str| self.sweep.iter().flat_map(|sweep| &sweep.axes).any(|axis| axis.keys.contains(&path));
-        let old =
-            |path: &&str| self.settings.get(path).is_some_and(|it| it.node.place.source.name == NAME) && !swept(path);
         let shown = |path: &str| Some(format!("{path} = {}", self.settings.get(path)?.node.value));
-        keys::in_order().map(|(path, _)| path).filter(old).filter_map(shown).collect()
+        self.left_out().into_iter().filter_map(shown).collect()
+    }
+
+    /// Of an experiment with [`Defaults::First`], the defaults that `run` has, the resolved spec of one of its runs, where this spec
+    /// leaves keys out; `None` where it has neither.
+    pub fn defaults_of(&self, run: toml::Table) -> Option<Defaults> {
+        let run = flat(run);
+        let all = |default: fn(&Key) -> Option<&toml::Value>| {
+            // A resolved spec lacks what its release did not know.
+            let has = |row: &Key| run.get(row.path()).or(row.first_default()) == default(row);
+            self.left_out().into_iter().filter_map(keys::rows).all(|(_, rows)| has(rows[0]))
+        };
+        match (all(Key::default_value), all(Key::first_default)) {
+            (true, false) => Some(Defaults::Today),
+            (false, true) => Some(Defaults::First),
+            _ => None,
+        }
+    }
+
+    /// The keys that are at defaults which have changed since.
+    fn left_out(&self) -> Vec<&'static str> {
+        let swept = |path: &str| self.sweep.iter().flat_map(|sweep| &sweep.axes).any(|axis| axis.keys.contains(&path));
+        let old = |path: &str| self.settings.get(path).is_some_and(|it| it.node.place.source.name == NAME);
+        let is_first = self.defaults == Defaults::First;
+        keys::in_order().map(|(path, _)| path).filter(|path| is_first && old(path) && !swept(path)).collect()
     }
 }
 

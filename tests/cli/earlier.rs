@@ -96,6 +96,10 @@ fn an_experiment_goes_on_with_the_defaults_it_began_with_and_says_so() {
                 optimizer.learning_rate = 0.001, training.ema = 0.0; those of today are for another `name` or --results";
     here.runner("toy.toml --seeds 0,1,2 --progress plain").expect(0).says(&[kept, "finished already, kept"]);
     assert_eq!(here.run_folders("results/toy", 2).len(), 1);
+    // A trial that is new to it is of the same flow as the others, or they could not be compared.
+    here.runner("toy.toml --seeds 0 --set model.width=8 --quiet").expect(0);
+    let spec = |results: &str| fs::read_to_string(here.run_folders(results, 0)[1].join("spec.toml")).expect("a spec");
+    assert!(spec("results/toy").contains("coupling = \"affine\""), "{}", spec("results/toy"));
     // Whatever becomes of its plan: the shell empties it before `plan` begins, or it is lost.
     let folder = here.path("results/toy");
     for plan in [Some(""), Some("{"), None] {
