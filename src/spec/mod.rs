@@ -2,8 +2,8 @@
 //!
 //! The way through this room: [`load`] reads each file into a tree that remembers where every value stands
 //! (`source`, `node`) and lays it over its bases (`extends`), flattens it against the table of [`keys`] (`settings`), lets overrides replace values
-//! (`overrides`), checks each value (`check`) and the values together (`rules`), fills in defaults (`resolve`, `fit`) and
-//! reads the `[sweep]` (`sweep`, `axis`). Whatever is wrong on the way becomes a [`Diagnostic`] that points at it.
+//! (`overrides`), checks each value (`check`) and the values together (`rules`), fills in defaults (`resolve`, `fit`; for an
+//! experiment that has begun those it began with, `earlier`) and reads the `[sweep]` (`sweep`, `axis`). Whatever is wrong on the way becomes a [`Diagnostic`] that points at it.
 //!
 //! [`Spec`] is a *resolved* spec: every key that its variant uses has a value. Written back as TOML it repeats the run.
 //! This room knows nothing of dfdx or of result files.
