@@ -31,7 +31,7 @@ pub(super) fn tell_composed(plan: &Plan, datasets: &Datasets) -> Result<(), Fail
         if let (Device::Cuda(_), KernelChoice::Fused) = (spec.device, spec.training.kernel)
             && !Architecture::has_kernels_on_cuda(&spec.model, datasets.of(spec).map_err(Failure::usage)?.layout())
         {
-            let text = "has layers without kernels for GPUs, or a context: there it is computed as by `kernel = \"composed\"`, \
+            let text = "has layers without kernels for GPUs: there it is computed as by `kernel = \"composed\"`, \
                         more slowly";
             tell(format_args!("warning: {}: {} {text}", plan.experiment, trial.id));
             break;

@@ -28,8 +28,8 @@ impl Architecture {
         self.features + self.context
     }
 
-    /// Whether `compute/cuda` has a form of every layer, and no context is read; other flows are composed on a GPU.
+    /// Whether `compute/cuda` has a form of every layer; other flows are composed on a GPU.
     pub fn is_on_cuda(&self) -> bool {
-        self.context == 0 && self.layers.iter().all(|layer| layer.on_cuda().is_some())
+        self.layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 }

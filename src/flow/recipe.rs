@@ -32,12 +32,11 @@ impl Architecture {
         layers.iter().map(|layer| layer.cost(layout.values())).fold(Cost::default(), Add::add)
     }
 
-    /// Whether a GPU has kernels for a model, which is not made: for every layer, and no context. It computes others by plain dfdx
-    /// operations.
+    /// Whether a GPU has kernels for a model, which is not made: for every layer. It computes others by plain dfdx operations.
     pub fn has_kernels_on_cuda(model: &Model, layout: impl Into<Layout>) -> bool {
         let layout = layout.into();
         let ((layers, _), _) = layers::count(|scope| recipe(model, layout, 0, scope));
-        layout.context == 0 && layers.iter().all(|layer| layer.on_cuda().is_some())
+        layers.iter().all(|layer| layer.on_cuda().is_some())
     }
 
     /// Lays out a model for rows of `layout`. `seed` decides random masks and start values.

@@ -5,10 +5,11 @@ use crate::compute::cuda::{Address, NULL};
 
 pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
+pub(crate) use super::channels::{ChannelMemory, PlacedChannels};
 pub(crate) use super::coupling::{
     CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
 };
-pub(crate) use super::lu::{LuMemory, LuScratch, PlacedLu};
+pub(crate) use super::lu::{LuMemory, LuScratch, LuSize, PlacedLu};
 
 /// Floats that a device reads at once: sizes there are rounded up to whole pieces of as many.
 pub(crate) const ALIGNED: usize = 4;
@@ -55,6 +56,7 @@ impl Reader {
 }
 
 /// Rows that a layer takes, as in evaluation, from `x` to `z`; they may be the same.
+#[derive(Clone, Copy)]
 pub(crate) struct Passage {
     pub x: Address,
     pub z: Address,
@@ -64,9 +66,12 @@ pub(crate) struct Passage {
 }
 
 /// Rows that a layer takes from `x` to `z` in training.
+#[derive(Clone, Copy)]
 pub(crate) struct Forward {
     pub x: Address,
     pub z: Address,
+    /// What differs from row to row of log|det dz/dx|.
+    pub log_det: Address,
     pub rows: usize,
     /// All values.
     pub values: Address,
@@ -76,6 +81,7 @@ pub(crate) struct Forward {
 }
 
 /// The way back through a layer.
+#[derive(Clone, Copy)]
 pub(crate) struct Backward {
     /// The gradient with respect to z, which becomes that with respect to x, shape `[rows, features]`.
     pub d: Address,

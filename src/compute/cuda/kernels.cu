@@ -621,11 +621,11 @@ __device__ static Moments moments_together(const float* x, int feature, int rows
 }
 
 // Batch normalisation with the batch's statistics, a block of 256 threads a feature. normal: the rows before log_gamma and beta.
-// term[feature]: its part of log_det, the same for all rows.
+// term[feature]: its part of log_det, the same for all rows. Where rows are the pixels of images, an image has `pixels` of them.
 KERNEL void normalise(const float* x, float* normal, float* z, float* values, offset_t log_gamma, offset_t beta,
                                      offset_t running_mean, offset_t running_variance, double* inverse_deviation, double* term,
                                      const Control* control, const int* slot, int kept, float* kept_rows, int rows, int features,
-                                     double epsilon, double momentum) {
+                                     double pixels, double epsilon, double momentum) {
     const int feature = blockIdx.x;
     const Moments moments = moments_together(x, feature, rows, features);
     const double mean = moments.mean, variance = moments.variance;
@@ -638,7 +638,7 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
             *v = (float)((1.0 - momentum) * *v + momentum * variance);
         }
         inverse_deviation[feature] = inverse;
-        term[feature] = values[log_gamma + feature] + log(inverse);
+        term[feature] = pixels * (values[log_gamma + feature] + log(inverse));
     }
     const float gamma = expf(values[log_gamma + feature]);
     const float shift = values[beta + feature];
@@ -655,7 +655,7 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
 // The way back through `normalise`: d, and the gradients of log_gamma and beta.
 KERNEL void normalise_back(const float* normal, float* d, const float* values, float* gradient, offset_t log_gamma,
                                           offset_t beta, const double* inverse_deviation, const int* slot, int kept,
-                                          const float* d_kept, int networks, int rows, int features) {
+                                          const float* d_kept, int networks, int rows, int features, double pixels) {
     const int feature = blockIdx.x;
     double sum = 0.0, product = 0.0;
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -669,7 +669,7 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
     const double d_gamma = block_sum(product);
     const double gamma = exp((double)values[log_gamma + feature]);
     if (threadIdx.x == 0) {
-        gradient[log_gamma + feature] = (float)(gamma * d_gamma - 1.0);
+        gradient[log_gamma + feature] = (float)(gamma * d_gamma - pixels);
         gradient[beta + feature] = (float)d_beta;
     }
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -677,7 +677,7 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
         const double centred = normal[at];
         const double through = gamma * (d[at] - d_beta / rows - centred * d_gamma / rows);
         // The last term: -ln of the deviation stands in the loss, and the deviation depends on every row.
-        d[at] = (float)(inverse_deviation[feature] * (through + centred / rows));
+        d[at] = (float)(inverse_deviation[feature] * (through + pixels * centred / rows));
     }
 }
 
@@ -723,7 +723,7 @@ KERNEL void normalise_running(const float* x, float* z, const float* values, off
 // both start; started[feature] is 0 before. scaled: the rows before bias. term as for `normalise`.
 KERNEL void rescale_training(const float* x, float* scaled, float* z, float* values, offset_t log_scale, offset_t bias,
                              offset_t started, double* term, const Control* control, const int* slot, int kept,
-                             float* kept_rows, int rows, int features) {
+                             float* kept_rows, int rows, int features, double pixels) {
     const int feature = blockIdx.x;
     float exponent = values[log_scale + feature], shift = values[bias + feature];
     if (values[started + feature] == 0.0f) {
@@ -739,7 +739,7 @@ KERNEL void rescale_training(const float* x, float* scaled, float* z, float* val
         }
     }
     if (threadIdx.x == 0) {
-        term[feature] = exponent;
+        term[feature] = pixels * exponent;
     }
     const float factor = expf(exponent);
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -753,7 +753,7 @@ KERNEL void rescale_training(const float* x, float* scaled, float* z, float* val
 
 // The way back through `rescale_training`: d, and the gradients of log_scale and bias.
 KERNEL void rescale_back(const float* scaled, float* d, const float* values, float* gradient, offset_t log_scale, offset_t bias,
-                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features) {
+                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, double pixels) {
     const int feature = blockIdx.x;
     const float factor = expf(values[log_scale + feature]);
     double sum = 0.0, product = 0.0;
@@ -767,7 +767,7 @@ KERNEL void rescale_back(const float* scaled, float* d, const float* values, flo
     const double d_bias = block_sum(sum);
     const double d_scaled = block_sum(product);
     if (threadIdx.x == 0) {
-        gradient[log_scale + feature] = (float)(d_scaled - 1.0);
+        gradient[log_scale + feature] = (float)(d_scaled - pixels);
         gradient[bias + feature] = (float)d_bias;
     }
 }
@@ -860,30 +860,72 @@ KERNEL void lu_gather(const float* d, const int* slot, int kept, const float* d_
     to[at] = gather(d, slot, networks, kept, d_kept, at / features, (int)(at % features), rows, features);
 }
 
-// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm.
+// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm and pixel.
 KERNEL void lu_gradient(const float* d_upper, const float* d_lower, const float* values, float* gradient, offset_t matrix,
-                        const int* order, int features) {
+                        const int* order, int features, float pixels) {
     const long long at = thread_number();
     if (at >= (long long)features * features) return;
     const int i = (int)(at / features), j = (int)(at % features);
     const long long place = (long long)order[i] * features + order[j];
     float value = i > j ? d_lower[place] : d_upper[place];
-    if (i == j) value = value * expf(values[matrix + at]) - 1.0f;
+    if (i == j) value = value * expf(values[matrix + at]) - pixels;
     gradient[matrix + at] = value;
 }
 
-// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z.
-KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, float per_row, int rows,
-                                int features, int lanes) {
+// The channels of every pixel, where they are not all values of a row: rows of their own, [rows, pixels, count], `own` values a row.
+// columns[own]: where each stands in a row of `width` values; places[width]: the other way, or -1.
+
+// Takes them from x, or, on the way back, from a gradient with what the coupling above found; starts their log_det.
+KERNEL void take_channels(const float* x, const int* slot, int kept, const float* d_kept, int networks, const int* columns,
+                          float* to, float* log_det, int rows, int width, int own, int count) {
+    const long long at = thread_number();
+    if (at >= (long long)rows * own) return;
+    to[at] = gather(x, slot, networks, kept, d_kept, at / own, columns[at % own], rows, width);
+    if (at % count == 0) log_det[at / count] = 0.0f;
+}
+
+// Puts them back, beside what stays of x; x and z may be the same. `lanes` threads share a row.
+KERNEL void put_channels(const float* from, const float* own_log_det, const float* x, float* z, float* log_det,
+                         const int* places, const int* slot, int kept, float* kept_rows, int rows, int width, int own, int count,
+                         int is_inverse, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
     float total = 0.0f;
-    if (row < rows) {
-        for (int feature = (int)(thread % lanes); feature < features; feature += lanes) {
-            const float value = z[row * features + feature];
-            total += 0.5f * value * value;
-            d[row * features + feature] = value * per_row;
-        }
+    for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
+        const int place = places[feature];
+        const float value = place >= 0 ? from[row * own + place] : x[row * width + feature];
+        z[row * width + feature] = value;
+        keep(slot, kept, kept_rows, row, feature, value);
+        if (place >= 0 && place % count == 0) total += own_log_det[(row * own + place) / count];
+    }
+    total = group_sum(total, lanes);
+    if (row < rows && thread % lanes == 0 && !is_inverse) {
+        log_det[row] += total;
+    }
+}
+
+// The same of their gradient.
+KERNEL void put_channels_back(const float* from, float* d, const int* places, const int* slot, int kept, const float* d_kept,
+                              int networks, int rows, int width, int own) {
+    const long long at = thread_number();
+    if (at >= (long long)rows * width) return;
+    const long long row = at / width;
+    const int feature = (int)(at % width), place = places[feature];
+    d[at] = place >= 0 ? from[row * own + place] : gather(d, slot, networks, kept, d_kept, row, feature, rows, width);
+}
+
+// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z. A row has `width` values: its features, and
+// a context that is no part of the density.
+KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, float per_row, int rows,
+                                int features, int width, int lanes) {
+    const long long thread = thread_number();
+    const long long row = thread / lanes;
+    float total = 0.0f;
+    for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
+        const long long at = row * width + feature;
+        const float value = feature < features ? z[at] : 0.0f;
+        total += 0.5f * value * value;
+        d[at] = value * per_row;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
@@ -921,18 +963,22 @@ KERNEL void student_t(const float* values, offset_t log_degrees, double fixed, S
 // As `lose`, of a Student-t base without its log-densities at 0. product, [rows, features]: to be summed over rows to the gradient
 // of the logarithms of its degrees of freedom.
 KERNEL void lose_student_t(const float* z, const float* log_det, float* d, double* row_loss, const StudentT* base, float* product,
-                           float per_row, int rows, int features, int lanes) {
+                           float per_row, int rows, int features, int width, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
     float total = 0.0f;
-    for (int feature = (int)(thread % lanes); row < rows && feature < features; feature += lanes) {
-        const long long at = row * features + feature;
+    for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
+        const long long at = row * width + feature;
+        if (feature >= features) {
+            d[at] = 0.0f;
+            continue;
+        }
         const double value = z[at], degrees = base[feature].degrees;
         const double square = value * value, rise = log1p(square / degrees);
         total += (float)(0.5 * (degrees + 1.0) * rise);
         d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * per_row;
         const double near = (degrees + 1.0) * (square / (degrees + square));
-        product[at] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * per_row;
+        product[row * features + feature] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * per_row;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
@@ -944,18 +990,20 @@ KERNEL void lose_student_t(const float* z, const float* log_det, float* d, doubl
 typedef struct {
     const float* from;
     float* to;
+    int rows;
     int stride;
     int count;
+    int unused;
 } Columns;
 
 // A block of 256 threads an entry of the table.
-KERNEL void column_sums(const Columns* table, int rows) {
+KERNEL void column_sums(const Columns* table) {
     __shared__ float sums[256];
     const Columns columns = table[blockIdx.x];
     const int column = threadIdx.x % 32;
     float sum = 0.0f;
     if (column < columns.count) {
-        for (long long row = threadIdx.x / 32; row < rows; row += 8) {
+        for (long long row = threadIdx.x / 32; row < columns.rows; row += 8) {
             sum += columns.from[row * columns.stride + column];
         }
     }
@@ -1073,7 +1121,7 @@ typedef struct {
     const float* from;
     const unsigned* places;
     const Control* control;
-    // The rows before every coupling, [couplings, rows, features], and what its networks read of them, [couplings, rows, kept].
+    // The rows before every coupling, [couplings, rows, row], and what its networks read of them, [couplings, rows, kept].
     float* x;
     float* inputs;
     // Hidden layers and the gradients with respect to what is before their activation, [hidden layers, couplings, networks, rows,
@@ -1091,7 +1139,8 @@ typedef struct {
     const int* role;
     offset_t scale;
     float per_row;
-    int rows, features, couplings, hidden_layers, kept, width, changed, is_tanh, form;
+    // `row`: values of a row, its features and a context that is no part of the density.
+    int rows, features, row, couplings, hidden_layers, kept, width, changed, is_tanh, form, unused;
 } Pass;
 
 // Offset of the first map of a depth: 0 reads rows, `hidden_layers` gives s and t.
@@ -1262,7 +1311,8 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
 // Takes the R rows of a block, R a number known when compiled, through the flow and back. room: see `pass_*`.
 __device__ static __forceinline__ void pass_together(const int R, const Pass* all, float* room) {
     const Pass pass = *all;
-    const int thread = threadIdx.x, features = pass.features, width = pass.width, kept = pass.kept, changed = pass.changed;
+    const int thread = threadIdx.x, features = pass.features, values = pass.row;
+    const int width = pass.width, kept = pass.kept, changed = pass.changed;
     const int first = blockIdx.x * R, rows = pass.rows, half = rows * changed, valid = rows - first < R ? rows - first : R;
     const int form = pass.form, networks = networks_of(form);
     const Share wide = share(width, networks), narrow = share(changed, networks);
@@ -1276,17 +1326,17 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     shared.out = shared.in + 2 * R * shared.stride;
     // The rows, their gradients, and s.
     float* x = shared.out + 2 * R * shared.stride;
-    float* d = x + R * features;
-    float* s = d + R * features;
+    float* d = x + R * values;
+    float* s = d + R * values;
     float* log_det = s + R * changed;
 
     if (thread < R) log_det[thread] = 0.0f;
-    if (thread < features) {
+    if (thread < values) {
 #pragma unroll
         for (int r = 0; r < R; r++) {
             const long long number = (long long)pass.control->step * rows + first + r;
             const long long source = r >= valid ? 0 : pass.places == NULL ? number : pass.places[number];
-            x[r * features + thread] = r < valid ? pass.from[source * features + thread] : 0.0f;
+            x[r * values + thread] = r < valid ? pass.from[source * values + thread] : 0.0f;
         }
     }
     __syncthreads();
@@ -1303,13 +1353,13 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
 #pragma unroll
             for (int r = 0; r < R; r++) s[r * changed + thread] = 0.0f;
         }
-        const int k = thread < features ? pass.slot[c * features + thread] : -1;
-        if (thread < features) {
+        const int k = thread < values ? pass.slot[c * values + thread] : -1;
+        if (thread < values) {
 #pragma unroll
             for (int r = 0; r < R; r++) {
-                const float value = x[r * features + thread];
+                const float value = x[r * values + thread];
                 if (k >= 0) shared.in[r * shared.stride + k] = value;
-                if (r < valid) pass.x[(c * rows + first + r) * features + thread] = value;
+                if (r < valid) pass.x[(c * rows + first + r) * values + thread] = value;
             }
         }
         __syncthreads();
@@ -1331,19 +1381,19 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
             shared.in = shared.out;
             shared.out = other;
         }
-        const int j = thread < features ? pass.role[c * features + thread] : -1;
+        const int j = thread < values ? pass.role[c * values + thread] : -1;
         if (j >= 0) {
             const float scale = bound_of(pass.values, pass.scale, c * changed + j, form);
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 const float t = shared.in[(to_t + r) * shared.stride + j];
                 if (form == FORM_ADDITIVE) {
-                    x[r * features + thread] += t;
+                    x[r * values + thread] += t;
                     continue;
                 }
                 const float squashed = squash(shared.in[r * shared.stride + j], form);
                 const float own_s = scale * squashed, factor = expf(own_s);
-                x[r * features + thread] = x[r * features + thread] * factor + t;
+                x[r * values + thread] = x[r * values + thread] * factor + t;
                 s[r * changed + j] = own_s;
                 if (r < valid) {
                     const int place = (2 * c * rows + first + r) * changed + j;
@@ -1362,15 +1412,17 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     }
     __syncthreads();
 
-    if (thread < features) {
+    if (thread < values) {
 #pragma unroll
-        for (int r = 0; r < R; r++) d[r * features + thread] = r < valid ? x[r * features + thread] * pass.per_row : 0.0f;
+        for (int r = 0; r < R; r++) {
+            d[r * values + thread] = r < valid && thread < features ? x[r * values + thread] * pass.per_row : 0.0f;
+        }
     }
     if (thread < valid) {
         float total = 0.0f;
 #pragma unroll 1
         for (int feature = 0; feature < features; feature++) {
-            const float value = x[thread * features + feature];
+            const float value = x[thread * values + feature];
             total += 0.5f * value * value;
         }
         pass.row_loss[first + thread] = (double)total - log_det[thread];
@@ -1384,20 +1436,20 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
             for (int r = 0; r < 2 * R; r++) shared.in[r * shared.stride + thread] = 0.0f;
         }
         __syncthreads();
-        const int j = thread < features ? pass.role[c * features + thread] : -1;
+        const int j = thread < values ? pass.role[c * values + thread] : -1;
         if (j >= 0) {
             const float scale = bound_of(pass.values, pass.scale, c * changed + j, form);
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 if (r >= valid) continue;
-                const float d_t = d[r * features + thread];
+                const float d_t = d[r * values + thread];
                 shared.in[(to_t + r) * shared.stride + j] = d_t;
                 if (form == FORM_ADDITIVE) continue;
                 const int place = (2 * c * rows + first + r) * changed + j;
                 const float squashed = pass.out[place], factor = pass.out[place + half];
-                const float before = pass.x[(c * rows + first + r) * features + thread];
+                const float before = pass.x[(c * rows + first + r) * values + thread];
                 const float d_s = d_t * factor * before - pass.per_row;
-                d[r * features + thread] = d_t * factor;
+                d[r * values + thread] = d_t * factor;
                 pass.product[(c * rows + first + r) * changed + j] = d_s * squashed;
                 shared.in[r * shared.stride + j] = d_s * scale * squash_slope(squashed, factor, form);
             }
@@ -1425,13 +1477,13 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
             shared.in = shared.out;
             shared.out = other;
         }
-        const int k = c > 0 && thread < features ? pass.slot[c * features + thread] : -1;
+        const int k = c > 0 && thread < values ? pass.slot[c * values + thread] : -1;
         if (k >= 0) {
 #pragma unroll
             for (int r = 0; r < R; r++) {
                 float found = shared.in[r * shared.stride + k];
                 if (networks > 1) found += shared.in[(R + r) * shared.stride + k];
-                d[r * features + thread] += found;
+                d[r * values + thread] += found;
             }
         }
         __syncthreads();

@@ -6,7 +6,7 @@ use super::layers::PlacedLayer;
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
-use crate::layers::cuda::{LuMemory, NetworkMemory, Passage, Reader};
+use crate::layers::cuda::{ChannelMemory, LuMemory, NetworkMemory, Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Way {
 pub(super) struct Evaluation<D: Device> {
     /// Rows that there is room for.
     pub rows: usize,
-    /// The rows, shape `[rows, features]`: they are changed in place.
+    /// The rows, shape `[rows, values]`: they are changed in place.
     pub x: Address,
     /// Shape `[rows]`.
     pub log_det: Address,
@@ -30,6 +30,7 @@ pub(super) struct Evaluation<D: Device> {
     hidden: [Address; 2],
     stream: Address,
     lu: LuMemory,
+    channels: ChannelMemory,
     /// A state of no steps done.
     control: Address,
     _memory: Memory<D>,
@@ -37,19 +38,20 @@ pub(super) struct Evaluation<D: Device> {
 
 impl<D: Device> Evaluation<D> {
     pub fn new(device: &Rc<D>, architecture: &Architecture, layout: &Layout, rows: usize) -> Result<Self, DeviceError> {
-        let mut memory = Memory::new(device);
+        let (mut memory, values) = (Memory::new(device), architecture.values());
         let mut floats = |count: usize| memory.room::<f32>(count);
-        let x = floats(rows * architecture.features)?;
+        let x = floats(rows * values)?;
         let log_det = floats(rows)?;
         let out = floats(layout.most(|group| group.networks() * rows * group.said))?;
         let wide = layout.most(|group| group.networks() * rows * group.width);
         let (hidden, stream) = ([floats(wide)?, floats(wide)?], floats(wide)?);
-        let lu = LuMemory::new(&mut memory, layout.widest_lu(architecture.features), rows)?;
+        let lu = LuMemory::new(&mut memory, layout.largest_lu(), rows)?;
+        let channels = ChannelMemory::new(&mut memory, rows * values)?;
         // Places that no kept feature fills are zero.
         let kept = layout.groups.iter().map(|group| memory.holding(&vec![0.0f32; rows * group.kept]));
         let kept = kept.collect::<Result<_, _>>()?;
         let control = memory.holding(&[0u32; 4])?;
-        Ok(Self { rows, x, log_det, out, kept, hidden, stream, lu, control, _memory: memory })
+        Ok(Self { rows, x, log_det, out, kept, hidden, stream, lu, channels, control, _memory: memory })
     }
 
     /// The commands for `layers`, of which the first is met first; one list a layer, and what comes before.
@@ -66,13 +68,13 @@ impl<D: Device> Evaluation<D> {
             Some(PlacedLayer::Coupling(coupling)) => {
                 coupling.reader(&layout.groups[coupling.group], self.kept[coupling.group])
             }
-            Some(PlacedLayer::BatchNorm(_) | PlacedLayer::ActNorm(_) | PlacedLayer::Lu(_)) | None => Reader::NOBODY,
+            Some(PlacedLayer::BatchNorm(..) | PlacedLayer::ActNorm(..) | PlacedLayer::Lu(..)) | None => Reader::NOBODY,
         };
         let mut start = Commands::default();
         let first = reader(layers.first());
         start.launch(
             Kernel::Draw,
-            rows * architecture.features,
+            rows * architecture.values(),
             arguments![
                 self.x,
                 NULL,
@@ -83,7 +85,7 @@ impl<D: Device> Evaluation<D> {
                 first.kept,
                 first.rows,
                 rows,
-                architecture.features,
+                architecture.values(),
             ],
         );
         let mut lists = vec![start.0];
@@ -100,9 +102,24 @@ impl<D: Device> Evaluation<D> {
                     coupling.networks(&mut commands, group, values, rows, &memory);
                     coupling.couple(&mut commands, group, values, out, &passage, next);
                 }
-                PlacedLayer::BatchNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
-                PlacedLayer::ActNorm(norm) => norm.evaluate(&mut commands, values, &passage, next),
-                PlacedLayer::Lu(lu) => lu.evaluate(&mut commands, values, &passage, next, self.lu),
+                PlacedLayer::BatchNorm(norm, over) => {
+                    let work = |commands: &mut Commands, passage: &Passage, reader: Reader| {
+                        norm.evaluate(commands, values, passage, reader);
+                    };
+                    self.channels.evaluate(*over, &mut commands, passage, next, work);
+                }
+                PlacedLayer::ActNorm(norm, over) => {
+                    let work = |commands: &mut Commands, passage: &Passage, reader: Reader| {
+                        norm.evaluate(commands, values, passage, reader);
+                    };
+                    self.channels.evaluate(*over, &mut commands, passage, next, work);
+                }
+                PlacedLayer::Lu(lu, over) => {
+                    let work = |commands: &mut Commands, passage: &Passage, reader: Reader| {
+                        lu.evaluate(commands, values, passage, reader, self.lu);
+                    };
+                    self.channels.evaluate(*over, &mut commands, passage, next, work);
+                }
             }
             lists.push(commands.0);
         }

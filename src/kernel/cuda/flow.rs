@@ -157,7 +157,7 @@ impl<D: Device> OnDevice<D> {
     /// Takes rows through the flow, block by block.
     fn evaluate(&mut self, rows: &Matrix, way: Way) -> Result<Latent, DeviceError> {
         self.upload()?;
-        let (features, block) = (self.placed.architecture.features, rows.rows().clamp(1, EVALUATION_ROWS));
+        let (features, block) = (self.placed.architecture.values(), rows.rows().clamp(1, EVALUATION_ROWS));
         self.evaluation(block)?;
         let mut latent = Latent { z: Matrix::zeros(rows.rows(), features), log_det: vec![0.0; rows.rows()] };
         let Some(evaluation) = &self.evaluation else { return Ok(latent) };
@@ -197,7 +197,7 @@ impl<D: Device> OnDevice<D> {
             if optimizer.average().is_some() {
                 state.average = memory.room::<f32>(self.placed.layout.len)?;
             }
-            let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.features)).clamp(1, STEPS);
+            let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.values())).clamp(1, STEPS);
             let step = Step::new(&self.device, &self.placed, rows, source, steps)?;
             let commands = step.commands(&self.placed, Some((optimizer, state)));
             let graph = self.device.record(&commands)?;

@@ -4,14 +4,14 @@ use super::layout::{Layout, LuPlace, Norm, coupling};
 use super::order::{self, Columns};
 use crate::compute::cuda::{Address, Device, Memory, NULL};
 use crate::flow::{Architecture, DeviceError, Mask};
-use crate::layers::cuda::{OnCuda, PlacedActNorm, PlacedBatchNorm, PlacedCoupling, PlacedLu};
+use crate::layers::cuda::{LuSize, OnCuda, PlacedActNorm, PlacedBatchNorm, PlacedChannels, PlacedCoupling, PlacedLu};
 
 /// A layer on a device.
 pub(super) enum PlacedLayer {
     Coupling(PlacedCoupling),
-    BatchNorm(PlacedBatchNorm),
-    ActNorm(PlacedActNorm),
-    Lu(PlacedLu),
+    BatchNorm(PlacedBatchNorm, Option<PlacedChannels>),
+    ActNorm(PlacedActNorm, Option<PlacedChannels>),
+    Lu(PlacedLu, Option<PlacedChannels>),
 }
 
 impl PlacedLayer {
@@ -21,7 +21,7 @@ impl PlacedLayer {
         layout: &Layout,
         memory: &mut Memory<D>,
     ) -> Result<(Vec<Self>, Tables), DeviceError> {
-        let features = architecture.features;
+        let features = architecture.values();
         let masks = order::layers(architecture).filter_map(|(layer, columns)| Some((coupling(&layer)?.mask, columns)));
         let masks: Vec<(&Mask, Columns)> = masks.collect();
         let table = |chosen: fn(&Mask) -> &Vec<usize>| {
@@ -36,32 +36,43 @@ impl PlacedLayer {
             role: memory.holding(&table(|mask| &mask.changed))?,
         };
         let lu = |place: &LuPlace| -> Result<PlacedLu, DeviceError> {
-            let &LuPlace { matrix, bias, ref columns } = place;
+            let &LuPlace { size: LuSize { features, values }, matrix, bias, ref columns } = place;
             let order: Vec<i32> = columns.iter().map(|&column| column as i32).collect();
-            Ok(PlacedLu { features, matrix, bias, order: memory.holding(&order)? })
+            Ok(PlacedLu { features, pixels: values / features, matrix, bias, order: memory.holding(&order)? })
         };
         let lus = layout.lus.iter().map(lu).collect::<Result<Vec<_>, _>>()?;
         let (mut couplings, mut norms, mut lus) = (0.., layout.norms.iter(), lus.into_iter());
         let mut passed = vec![0; layout.groups.len()];
-        let place = |(layer, _)| {
-            Some(match layer {
-                OnCuda::Coupling(place) => {
-                    let at = 4 * (couplings.next()? * features) as u64;
-                    let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
-                    let group = layout.group(&place)?;
-                    let number = passed[group];
-                    passed[group] += 1;
-                    Self::Coupling(PlacedCoupling { group, number, features, role: tables.role + at, slot })
-                }
-                OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
-                    Norm::Batch(norm) => Self::BatchNorm(norm),
-                    Norm::Act(norm) => Self::ActNorm(norm),
-                },
-                OnCuda::Lu(_) => Self::Lu(lus.next()?),
-                OnCuda::Permutation(_) => return None,
-            })
-        };
-        Ok((order::layers(architecture).filter_map(place).collect(), tables))
+        let mut layers = Vec::new();
+        for (layer, columns) in order::layers(architecture) {
+            let channels = match &layer {
+                OnCuda::BatchNorm(norm) => Some(&norm.channels),
+                OnCuda::ActNorm(norm) => Some(&norm.channels),
+                OnCuda::Lu(lu) => Some(&lu.channels),
+                OnCuda::Coupling(_) | OnCuda::Permutation(_) => None,
+            };
+            let over = channels.map(|channels| PlacedChannels::new(memory, channels, &columns)).transpose()?.flatten();
+            let mut place = || {
+                Some(match &layer {
+                    OnCuda::Coupling(place) => {
+                        let at = 4 * (couplings.next()? * features) as u64;
+                        let slot = if place.mask.kept.is_empty() { NULL } else { tables.slot + at };
+                        let group = layout.group(place)?;
+                        let number = passed[group];
+                        passed[group] += 1;
+                        Self::Coupling(PlacedCoupling { group, number, features, role: tables.role + at, slot })
+                    }
+                    OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
+                        Norm::Batch(norm) => Self::BatchNorm(norm, over),
+                        Norm::Act(norm) => Self::ActNorm(norm, over),
+                    },
+                    OnCuda::Lu(_) => Self::Lu(lus.next()?, over),
+                    OnCuda::Permutation(_) => return None,
+                })
+            };
+            layers.extend(place());
+        }
+        Ok((layers, tables))
     }
 }
 

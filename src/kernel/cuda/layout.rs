@@ -9,8 +9,8 @@
 
 use super::order::{self, Columns};
 use crate::flow::{Architecture, Base, BatchNorm};
-use crate::layers::ActNorm;
-use crate::layers::cuda::{ALIGNED, CouplingOnCuda, Group, OnCuda, Piece, PlacedActNorm, PlacedBatchNorm};
+use crate::layers::cuda::{ALIGNED, CouplingOnCuda, Group, LuSize, OnCuda, Piece, PlacedActNorm, PlacedBatchNorm};
+use crate::layers::{ActNorm, Channels};
 
 /// A normalisation where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) enum Norm {
 /// Where the values of an LU map stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LuPlace {
+    pub size: LuSize,
     /// Shape `[features, features]`, as on the host.
     pub matrix: usize,
     /// Shape `[features]`, by columns.
@@ -56,7 +57,7 @@ impl Layout {
             norms: Vec::new(),
             lus: Vec::new(),
             base: None,
-            columns: layers.last().map_or((0..architecture.features).collect(), |(_, columns)| columns.clone()),
+            columns: layers.last().map_or((0..architecture.values()).collect(), |(_, columns)| columns.clone()),
             trainable: 0,
             len: 0,
             pieces: Vec::new(),
@@ -69,41 +70,44 @@ impl Layout {
                 layout.groups.push(group);
             }
         }
-        let features = architecture.features;
-        let room = features.next_multiple_of(ALIGNED);
         let mut trained = Vec::new();
         for (layer, columns) in &layers {
-            let values = match layer {
-                OnCuda::BatchNorm(BatchNorm { log_gamma, beta, .. }) => [*log_gamma, *beta],
-                OnCuda::ActNorm(ActNorm { log_scale, bias, .. }) => [*log_scale, *bias],
+            let (channels, values) = match layer {
+                OnCuda::BatchNorm(BatchNorm { channels, log_gamma, beta, .. }) => (channels, [*log_gamma, *beta]),
+                OnCuda::ActNorm(ActNorm { channels, log_scale, bias, .. }) => (channels, [*log_scale, *bias]),
                 OnCuda::Lu(lu) => {
-                    let square = features * features;
-                    let own: Vec<usize> = (0..square).collect();
-                    let matrix = layout.place_vector(lu.matrix, &own, square.next_multiple_of(ALIGNED));
-                    let bias = layout.place_vector(lu.bias, columns, room);
-                    layout.lus.push(LuPlace { matrix, bias, columns: columns.clone() });
+                    let (features, columns) = (lu.channels.count, own_columns(&lu.channels, columns));
+                    let square: Vec<usize> = (0..features * features).collect();
+                    let matrix = layout.place_vector(lu.matrix, &square);
+                    let bias = layout.place_vector(lu.bias, &columns);
+                    let size = LuSize { features, values: lu.channels.places.len() };
+                    layout.lus.push(LuPlace { size, matrix, bias, columns });
                     continue;
                 }
                 OnCuda::Coupling(_) | OnCuda::Permutation(_) => continue,
             };
-            trained.push(values.map(|host| layout.place_vector(host, columns, room)));
+            let columns = own_columns(channels, columns);
+            trained.push(values.map(|host| layout.place_vector(host, &columns)));
         }
         if let Base::StudentT(degrees) = architecture.base {
-            let columns = layout.columns.clone();
-            layout.base = degrees.place().map(|host| layout.place_vector(host, &columns, room));
+            let columns: Columns = layout.columns[..architecture.features].into();
+            layout.base = degrees.place().map(|host| layout.place_vector(host, &columns));
         }
         layout.trainable = layout.len;
         let mut trained = trained.into_iter();
         for (layer, columns) in &layers {
             let norm = match layer {
                 OnCuda::BatchNorm(norm) => trained.next().map(|[log_gamma, beta]| {
+                    let (features, pixels) = (norm.channels.count, norm.channels.pixels());
+                    let columns = own_columns(&norm.channels, columns);
                     let [running_mean, running_variance] =
-                        [norm.running_mean, norm.running_variance].map(|host| layout.place_vector(host, columns, room));
-                    Norm::Batch(PlacedBatchNorm { features, log_gamma, beta, running_mean, running_variance })
+                        [norm.running_mean, norm.running_variance].map(|host| layout.place_vector(host, &columns));
+                    Norm::Batch(PlacedBatchNorm { features, pixels, log_gamma, beta, running_mean, running_variance })
                 }),
                 OnCuda::ActNorm(norm) => trained.next().map(|[log_scale, bias]| {
-                    let started = layout.place_copies(norm.initialised, features, room);
-                    Norm::Act(PlacedActNorm { features, log_scale, bias, started })
+                    let (features, pixels) = (norm.channels.count, norm.channels.pixels());
+                    let started = layout.place_copies(norm.initialised, features);
+                    Norm::Act(PlacedActNorm { features, pixels, log_scale, bias, started })
                 }),
                 OnCuda::Coupling(_) | OnCuda::Permutation(_) | OnCuda::Lu(_) => None,
             };
@@ -112,8 +116,8 @@ impl Layout {
         layout
     }
 
-    /// The next place for a vector, with room for `room` floats; its values go to these columns.
-    fn place_vector(&mut self, host: usize, columns: &[usize], room: usize) -> usize {
+    /// The next place for a vector; its values go to these columns, which are the first there are, in some order.
+    fn place_vector(&mut self, host: usize, columns: &[usize]) -> usize {
         let (start, mut host) = (self.len, host);
         // Those that go to neighbouring columns are one piece.
         for run in columns.chunk_by(|a, b| a + 1 == *b) {
@@ -121,15 +125,15 @@ impl Layout {
             self.pieces.push(Piece::row(host, start + run[0], columns));
             host += columns;
         }
-        self.len += room;
+        self.len += columns.len().next_multiple_of(ALIGNED);
         start
     }
 
-    /// The next place for `count` copies of a value, with room for `room` floats.
-    fn place_copies(&mut self, host: usize, count: usize, room: usize) -> usize {
+    /// The next place for `count` copies of a value.
+    fn place_copies(&mut self, host: usize, count: usize) -> usize {
         let start = self.len;
         self.pieces.extend((start..start + count).map(|device| Piece::row(host, device, 1)));
-        self.len += room;
+        self.len += count.next_multiple_of(ALIGNED);
         start
     }
 
@@ -138,9 +142,10 @@ impl Layout {
         self.groups.iter().position(|group| group.holds(coupling))
     }
 
-    /// The features of LU maps, where there are any.
-    pub fn widest_lu(&self, features: usize) -> usize {
-        if self.lus.is_empty() { 0 } else { features }
+    /// The size of LU maps that is enough for each.
+    pub fn largest_lu(&self) -> LuSize {
+        let largest = |of: fn(&LuSize) -> usize| self.lus.iter().map(|lu| of(&lu.size)).max().unwrap_or(0);
+        LuSize { features: largest(|size| size.features), values: largest(|size| size.values) }
     }
 
     /// The most floats that a coupling of any group asks for.
@@ -176,6 +181,12 @@ impl Layout {
                 .map(|row| (piece.host + row * piece.strides[0], piece.device + row * piece.strides[1], piece.columns))
         })
     }
+}
+
+/// Where the values of a layer that acts on `channels` stand: by the columns of all values of a row, or in their own order where
+/// pixels are taken as rows of their own.
+fn own_columns(channels: &Channels, columns: &Columns) -> Columns {
+    if channels.are_plain(columns.len()) { columns.clone() } else { (0..channels.count).collect() }
 }
 
 pub(super) fn coupling<'a, 'b>(layer: &'b OnCuda<'a>) -> Option<&'b CouplingOnCuda<'a>> {

@@ -11,7 +11,7 @@ pub(super) type Columns = Rc<[usize]>;
 
 /// The layers of a flow, x-side first, each with the columns of the features behind it; only a permutation changes them.
 pub(super) fn layers(architecture: &Architecture) -> impl Iterator<Item = (OnCuda<'_>, Columns)> {
-    let mut columns: Columns = (0..architecture.features).collect();
+    let mut columns: Columns = (0..architecture.values()).collect();
     architecture.layers.iter().filter_map(|layer| layer.on_cuda()).map(move |layer| {
         if let OnCuda::Permutation(permutation) = &layer {
             columns = permutation.order.iter().map(|&from| columns[from]).collect();

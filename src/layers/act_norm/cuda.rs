@@ -6,7 +6,9 @@ use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
 /// One on a device. Offsets of its values there, each shape `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedActNorm {
+    /// Channels of a pixel, and pixels.
     pub features: usize,
+    pub pixels: usize,
     pub log_scale: usize,
     pub bias: usize,
     /// One value on the host. Here every feature has its own, because it has a block of its own that starts it.
@@ -42,8 +44,8 @@ impl PlacedActNorm {
 
     /// Takes rows through in training; the first batch starts it.
     pub fn forward(&self, commands: &mut Commands, forward: &Forward, memory: NormMemory) {
-        let Self { features, log_scale, bias, started } = *self;
-        let &Forward { x, z, rows, values, control, reader } = forward;
+        let Self { features, pixels, log_scale, bias, started } = *self;
+        let &Forward { x, z, rows, values, control, reader, .. } = forward;
         let NormMemory { normal, term, .. } = memory;
         commands.launch_blocks(
             Kernel::RescaleTraining,
@@ -63,13 +65,14 @@ impl PlacedActNorm {
                 reader.rows,
                 rows,
                 features,
+                pixels as f64,
             ],
         );
     }
 
     /// The way back through [`forward`](Self::forward).
     pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
-        let Self { features, log_scale, bias, .. } = *self;
+        let Self { features, pixels, log_scale, bias, .. } = *self;
         let &Backward { d, rows, values, gradient, above, d_kept } = backward;
         commands.launch_blocks(
             Kernel::RescaleBack,
@@ -87,6 +90,7 @@ impl PlacedActNorm {
                 above.networks,
                 rows,
                 features,
+                pixels as f64,
             ],
         );
     }

@@ -66,6 +66,6 @@ impl Kind for ActNorm {
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        (self.channels.pixels() == 1).then_some(OnCuda::ActNorm(self))
+        Some(OnCuda::ActNorm(self))
     }
 }

@@ -7,7 +7,9 @@ use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
 /// One on a device. Offsets of its values there, each shape `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedBatchNorm {
+    /// Channels of a pixel, and pixels.
     pub features: usize,
+    pub pixels: usize,
     pub log_gamma: usize,
     pub beta: usize,
     pub running_mean: usize,
@@ -18,7 +20,7 @@ impl PlacedBatchNorm {
     /// Takes rows through with the running statistics.
     pub fn evaluate(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
-        let Self { features, log_gamma, beta, running_mean, running_variance } = *self;
+        let Self { features, log_gamma, beta, running_mean, running_variance, .. } = *self;
         let lanes = lanes(features);
         commands.launch(
             Kernel::NormaliseRunning,
@@ -46,8 +48,8 @@ impl PlacedBatchNorm {
 
     /// Takes rows through with the batch's statistics.
     pub fn forward(&self, commands: &mut Commands, forward: &Forward, memory: NormMemory) {
-        let Self { features, log_gamma, beta, running_mean, running_variance } = *self;
-        let &Forward { x, z, rows, values, control, reader } = forward;
+        let Self { features, pixels, log_gamma, beta, running_mean, running_variance } = *self;
+        let &Forward { x, z, rows, values, control, reader, .. } = forward;
         let NormMemory { normal, inverse_deviation, term } = memory;
         commands.launch_blocks(
             Kernel::Normalise,
@@ -69,6 +71,7 @@ impl PlacedBatchNorm {
                 reader.rows,
                 rows,
                 features,
+                pixels as f64,
                 BATCH_NORM_EPSILON,
                 BATCH_NORM_MOMENTUM,
             ],
@@ -77,7 +80,7 @@ impl PlacedBatchNorm {
 
     /// The way back through [`forward`](Self::forward).
     pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
-        let Self { features, log_gamma, beta, .. } = *self;
+        let Self { features, pixels, log_gamma, beta, .. } = *self;
         let &Backward { d, rows, values, gradient, above, d_kept } = backward;
         let NormMemory { normal, inverse_deviation, .. } = memory;
         commands.launch_blocks(
@@ -97,6 +100,7 @@ impl PlacedBatchNorm {
                 above.networks,
                 rows,
                 features,
+                pixels as f64,
             ],
         );
     }

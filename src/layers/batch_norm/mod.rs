@@ -56,6 +56,6 @@ impl Kind for BatchNorm {
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        (self.channels.pixels() == 1).then_some(OnCuda::BatchNorm(self))
+        Some(OnCuda::BatchNorm(self))
     }
 }

@@ -7,13 +7,24 @@ use crate::layers::cuda::{Backward, Forward, Passage, Reader};
 /// One on a device. Offsets of its values there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedLu {
+    /// Channels of a pixel, and pixels.
     pub features: usize,
+    pub pixels: usize,
     /// Shape `[features, features]`, as on the host.
     pub matrix: usize,
     /// Shape `[features]`, by columns.
     pub bias: usize,
     /// The column of every feature, i32.
     pub order: Address,
+}
+
+/// What memory for one depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LuSize {
+    /// Channels of a pixel.
+    pub features: usize,
+    /// Of all pixels of a row.
+    pub values: usize,
 }
 
 /// What one needs for rows on their way, and leaves for the way back.
@@ -29,12 +40,13 @@ pub(crate) struct LuMemory {
 }
 
 impl LuMemory {
-    pub fn new<D: Device>(memory: &mut Memory<D>, features: usize, rows: usize) -> Result<Self, DeviceError> {
+    pub fn new<D: Device>(memory: &mut Memory<D>, size: LuSize, rows: usize) -> Result<Self, DeviceError> {
+        let LuSize { features, values } = size;
         Ok(Self {
             upper: memory.room::<f32>(features * features)?,
             lower: memory.room::<f32>(features * features)?,
-            between: memory.room::<f32>(rows * features)?,
-            d_z: memory.room::<f32>(rows * features)?,
+            between: memory.room::<f32>(rows * values)?,
+            d_z: memory.room::<f32>(rows * values)?,
         })
     }
 }
@@ -50,9 +62,10 @@ pub(crate) struct LuScratch {
 }
 
 impl LuScratch {
-    pub fn new<D: Device>(memory: &mut Memory<D>, features: usize, rows: usize) -> Result<Self, DeviceError> {
+    pub fn new<D: Device>(memory: &mut Memory<D>, size: LuSize, rows: usize) -> Result<Self, DeviceError> {
+        let LuSize { features, values } = size;
         Ok(Self {
-            d_between: memory.room::<f32>(rows * features)?,
+            d_between: memory.room::<f32>(rows * values)?,
             d_upper: memory.room::<f32>(features * features)?,
             d_lower: memory.room::<f32>(features * features)?,
         })
@@ -73,7 +86,7 @@ impl PlacedLu {
         if !inverse {
             return self.through(commands, [x, z], values, log_det, rows, reader, memory);
         }
-        let Self { features, matrix, bias, order } = *self;
+        let Self { features, matrix, bias, order, .. } = *self;
         let lanes = lanes(features);
         commands.launch(
             Kernel::LuInverse,
@@ -83,8 +96,8 @@ impl PlacedLu {
     }
 
     /// Takes rows through in training.
-    pub fn forward(&self, commands: &mut Commands, forward: &Forward, log_det: Address, memory: LuMemory) {
-        let &Forward { x, z, rows, values, reader, .. } = forward;
+    pub fn forward(&self, commands: &mut Commands, forward: &Forward, memory: LuMemory) {
+        let &Forward { x, z, log_det, rows, values, reader, .. } = forward;
         self.through(commands, [x, z], values, log_det, rows, reader, memory);
     }
 
@@ -100,7 +113,7 @@ impl PlacedLu {
         reader: Reader,
         LuMemory { upper, lower, between, .. }: LuMemory,
     ) {
-        let Self { features, matrix, bias, order } = *self;
+        let Self { features, matrix, bias, order, .. } = *self;
         let unpacked = arguments![values, matrix, order, upper, lower, features];
         commands.launch(Kernel::LuUnpack, features * features, unpacked);
         commands.product(self.rows_times(rows, x, factor(upper, true), between));
@@ -124,7 +137,7 @@ impl PlacedLu {
         scratch: LuScratch,
     ) {
         let &Backward { d, rows, values, gradient, above, d_kept } = backward;
-        let Self { features, matrix, order, .. } = *self;
+        let Self { features, pixels, matrix, order, .. } = *self;
         let LuMemory { upper, lower, between, d_z } = memory;
         let LuScratch { d_between, d_upper, d_lower } = scratch;
         let gathered = arguments![d, above.slot, above.kept, d_kept, above.networks, d_z, rows, features];
@@ -133,7 +146,7 @@ impl PlacedLu {
         commands.product(self.rows_times(rows, d_between, factor(upper, false), d));
         commands.product(self.over_rows(rows, d_z, between, d_lower));
         commands.product(self.over_rows(rows, d_between, x, d_upper));
-        let folded = arguments![d_upper, d_lower, values, gradient, matrix, order, features];
+        let folded = arguments![d_upper, d_lower, values, gradient, matrix, order, features, pixels as f32];
         commands.launch(Kernel::LuGradient, features * features, folded);
     }
 

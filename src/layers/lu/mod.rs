@@ -5,7 +5,7 @@ mod composed;
 mod cpu;
 mod cuda;
 
-pub(crate) use cuda::{LuMemory, LuScratch, PlacedLu};
+pub(crate) use cuda::{LuMemory, LuScratch, LuSize, PlacedLu};
 
 use super::cuda::OnCuda;
 use super::{Channels, Cost, Kind, Places, Role, Scope};
@@ -54,6 +54,6 @@ impl Kind for Lu {
     }
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
-        (self.channels.pixels() == 1).then_some(OnCuda::Lu(self))
+        Some(OnCuda::Lu(self))
     }
 }

@@ -12,8 +12,8 @@ use crate::kernel::cuda::flow::{Placed, PlacedWeights};
 use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
-    Backward, CouplingMemory, Forward, Group, LuMemory, LuScratch, Maps, NetworkGradients, NetworkMemory, NormMemory,
-    Passage, PlacedCoupling, Reader,
+    Backward, ChannelMemory, CouplingMemory, Forward, Group, LuMemory, LuScratch, LuSize, Maps, NetworkGradients,
+    NetworkMemory, NormMemory, Passage, PlacedCoupling, Reader,
 };
 use crate::optimizer::{DeviceRule, Optimizer};
 
@@ -22,7 +22,7 @@ use crate::optimizer::{DeviceRule, Optimizer};
 /// What couplings of a group leave for the way back stands coupling after coupling, as their weights do: the gradients of all
 /// weights of one depth are one batched product, once the way back is done.
 pub(super) struct Chain {
-    /// The rows before every layer and after the last, each shape `[rows, features]`.
+    /// The rows before every layer and after the last, each shape `[rows, values]`.
     x: Vec<Address>,
     log_det: Address,
     /// Of every group.
@@ -34,7 +34,8 @@ pub(super) struct Chain {
     /// Of every LU map, and of all of them.
     lus: Vec<LuMemory>,
     lu_scratch: LuScratch,
-    /// The gradient with respect to rows, shape `[rows, features]`.
+    channels: ChannelMemory,
+    /// The gradient with respect to rows, shape `[rows, values]`.
     d: Address,
     /// The gradient with respect to kept features, shape `[networks, rows, kept]`.
     d_kept: Address,
@@ -115,8 +116,10 @@ impl GroupMemory {
 struct ColumnSum {
     from: Address,
     to: Address,
+    rows: u32,
     stride: u32,
     count: u32,
+    unused: u32,
 }
 
 /// The largest [`ColumnSum::count`].
@@ -136,11 +139,12 @@ fn of_coupling(start: Address, coupling: usize, floats: usize) -> Address {
 impl Chain {
     pub fn new<D: Device>(memory: &mut Memory<D>, placed: &Placed, rows: usize) -> Result<Self, DeviceError> {
         let Placed { architecture, layout, weights, .. } = placed;
-        let features = architecture.features;
-        let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * features)).collect::<Result<_, _>>()?;
+        let (features, values) = (architecture.features, architecture.values());
+        let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * values)).collect::<Result<_, _>>()?;
         let groups = layout.groups.iter().map(|group| GroupMemory::new(memory, group, rows));
         let groups = groups.collect::<Result<Vec<_>, _>>()?;
-        let terms = memory.room::<f64>((layout.norms.len() + 1) * features)?;
+        // Places that stand for nothing are zero.
+        let terms = memory.holding(&vec![0.0f64; (layout.norms.len() + 1) * features])?;
         let norm = |number: usize| {
             Ok(NormMemory {
                 normal: memory.room::<f32>(rows * features)?,
@@ -149,9 +153,12 @@ impl Chain {
             })
         };
         let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
-        let lus = layout.lus.iter().map(|_| LuMemory::new(memory, features, rows)).collect::<Result<Vec<_>, _>>()?;
+        let lus = layout.lus.iter().map(|lu| LuMemory::new(memory, lu.size, rows)).collect::<Result<Vec<_>, _>>()?;
         let mut columns = columns(layout, &groups, *weights, rows);
-        columns.extend(layout.lus.iter().zip(&lus).flat_map(|(lu, own)| sums(own.d_z, lu.bias, features, *weights)));
+        for (lu, own) in layout.lus.iter().zip(&lus) {
+            let LuSize { features, values } = lu.size;
+            columns.extend(sums(own.d_z, rows * values / features, lu.bias, features, *weights));
+        }
         let student_t = match architecture.base {
             Base::Normal => None,
             Base::StudentT(degrees) => {
@@ -161,7 +168,7 @@ impl Chain {
             }
         };
         if let (Some(student_t), Some(place)) = (&student_t, layout.base) {
-            columns.extend(sums(student_t.product, place, features, *weights));
+            columns.extend(sums(student_t.product, rows, place, features, *weights));
         }
         let (mut tiled, mut only_tiles) =
             (Vec::new(), layout.norms.is_empty() && layout.lus.is_empty() && layout.base.is_none());
@@ -178,8 +185,9 @@ impl Chain {
             log_det: memory.room::<f32>(rows)?,
             norms,
             lus,
-            lu_scratch: LuScratch::new(memory, layout.widest_lu(features), rows)?,
-            d: memory.room::<f32>(rows * features)?,
+            lu_scratch: LuScratch::new(memory, layout.largest_lu(), rows)?,
+            channels: ChannelMemory::new(memory, rows * values)?,
+            d: memory.room::<f32>(rows * values)?,
             d_kept: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.kept))?,
             stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
             row_loss: memory.room::<f64>(rows)?,
@@ -216,7 +224,7 @@ impl Chain {
         }
         let Placed { architecture, layout, weights, .. } = placed;
         if self.column_blocks > 0 {
-            commands.launch_blocks(Kernel::ColumnSums, self.column_blocks, arguments![self.columns, rows]);
+            commands.launch_blocks(Kernel::ColumnSums, self.column_blocks, arguments![self.columns]);
         }
         let (partial, partials) = match self.only_tiles {
             true => (self.tile_partial, self.tile_count),
@@ -282,13 +290,13 @@ impl Chain {
                 let kept = self.of(&placed.layout, coupling, rows).kept;
                 coupling.reader(&placed.layout.groups[coupling.group], kept)
             }
-            Some(PlacedLayer::BatchNorm(_) | PlacedLayer::ActNorm(_) | PlacedLayer::Lu(_)) | None => Reader::NOBODY,
+            Some(PlacedLayer::BatchNorm(..) | PlacedLayer::ActNorm(..) | PlacedLayer::Lu(..)) | None => Reader::NOBODY,
         }
     }
 
     fn forward(&self, commands: &mut Commands, placed: &Placed, rows: usize, source: RowSource, desk: &Desk) {
         let Placed { architecture, layout, layers, weights, .. } = placed;
-        let features = architecture.features;
+        let width = architecture.values();
         let ([_, control], values) = (desk.control, weights.values);
         let (from, places) = match source {
             RowSource::Given => (desk.rows, NULL),
@@ -297,7 +305,7 @@ impl Chain {
         let first = self.reader(placed, 0, rows);
         commands.launch(
             Kernel::Draw,
-            rows * features,
+            rows * width,
             arguments![
                 from,
                 places,
@@ -308,13 +316,14 @@ impl Chain {
                 first.kept,
                 first.rows,
                 rows,
-                features,
+                width,
             ],
         );
         let (mut norms, mut lus) = (self.norms.iter(), self.lus.iter());
         for (at, layer) in layers.iter().enumerate() {
             let next = self.reader(placed, at + 1, rows);
             let [x, z] = [self.x[at], self.x[at + 1]];
+            let forward = Forward { x, z, log_det: self.log_det, rows, values, control, reader: next };
             match layer {
                 PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
@@ -324,18 +333,20 @@ impl Chain {
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
                     coupling.couple(commands, group, values, out, &passage, next);
                 }
-                PlacedLayer::BatchNorm(norm) => {
+                PlacedLayer::BatchNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };
-                    norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
+                    let work = |commands: &mut Commands, own: &Forward| norm.forward(commands, own, memory);
+                    self.channels.forward(*over, commands, forward, work);
                 }
-                PlacedLayer::ActNorm(norm) => {
+                PlacedLayer::ActNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };
-                    norm.forward(commands, &Forward { x, z, rows, values, control, reader: next }, memory);
+                    let work = |commands: &mut Commands, own: &Forward| norm.forward(commands, own, memory);
+                    self.channels.forward(*over, commands, forward, work);
                 }
-                PlacedLayer::Lu(lu) => {
+                PlacedLayer::Lu(lu, over) => {
                     let Some(&memory) = lus.next() else { return };
-                    let forward = Forward { x, z, rows, values, control, reader: next };
-                    lu.forward(commands, &forward, self.log_det, memory);
+                    let work = |commands: &mut Commands, own: &Forward| lu.forward(commands, own, memory);
+                    self.channels.forward(*over, commands, forward, work);
                 }
             }
         }
@@ -347,8 +358,8 @@ impl Chain {
         let features = architecture.features;
         let per_row = 1.0 / rows as f32;
         let PlacedWeights { values, gradient, .. } = *weights;
-        let lanes = lanes(features);
-        let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, lanes]);
+        let (width, lanes) = (architecture.values(), lanes(architecture.values()));
+        let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, width, lanes]);
         let found = arguments![z, self.log_det, self.d, self.row_loss];
         match &self.student_t {
             None => commands.launch(Kernel::Lose, rows * lanes, [found, losses].concat()),
@@ -381,17 +392,22 @@ impl Chain {
                     let gradients = NetworkGradients { hidden, d_hidden, d_out: out, d_kept };
                     coupling.networks_back(commands, group, values, rows, &gradients);
                 }
-                PlacedLayer::BatchNorm(norm) => {
+                PlacedLayer::BatchNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };
-                    norm.backward(commands, &back(above), memory);
+                    let work = |commands: &mut Commands, own: &Backward, _| norm.backward(commands, own, memory);
+                    self.channels.backward(*over, commands, back(above), self.x[at], work);
                 }
-                PlacedLayer::ActNorm(norm) => {
+                PlacedLayer::ActNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };
-                    norm.backward(commands, &back(above), memory);
+                    let work = |commands: &mut Commands, own: &Backward, _| norm.backward(commands, own, memory);
+                    self.channels.backward(*over, commands, back(above), self.x[at], work);
                 }
-                PlacedLayer::Lu(lu) => {
+                PlacedLayer::Lu(lu, over) => {
                     let Some(&memory) = lus.next() else { return };
-                    lu.backward(commands, &back(above), self.x[at], memory, self.lu_scratch);
+                    let work = |commands: &mut Commands, own: &Backward, x| {
+                        lu.backward(commands, own, x, memory, self.lu_scratch);
+                    };
+                    self.channels.backward(*over, commands, back(above), self.x[at], work);
                 }
             }
         }
@@ -449,13 +465,21 @@ struct Own {
     product: Address,
 }
 
-/// Rows of `width` columns at `from` that are summed to the gradient at `offset`.
-fn sums(from: Address, offset: usize, width: usize, weights: PlacedWeights) -> impl Iterator<Item = ColumnSum> {
+/// So many rows of `width` columns at `from` that are summed to the gradient at `offset`.
+fn sums(
+    from: Address,
+    rows: usize,
+    offset: usize,
+    width: usize,
+    weights: PlacedWeights,
+) -> impl Iterator<Item = ColumnSum> {
     (0..width).step_by(COLUMNS).map(move |start| ColumnSum {
         from: from + FLOAT * start as u64,
         to: weights.gradient + FLOAT * (offset + start) as u64,
+        rows: rows as u32,
         stride: width as u32,
         count: COLUMNS.min(width - start) as u32,
+        unused: 0,
     })
 }
 
@@ -468,7 +492,7 @@ fn columns(layout: &Layout, groups: &[GroupMemory], weights: PlacedWeights, rows
             for coupling in 0..group.couplings {
                 for (net, bias) in maps.biases(coupling).enumerate() {
                     let from = of_coupling(d, maps.networks * coupling + net, rows * maps.outputs);
-                    all.extend(sums(from, bias, maps.outputs, weights));
+                    all.extend(sums(from, rows, bias, maps.outputs, weights));
                 }
             }
         }

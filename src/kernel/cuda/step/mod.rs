@@ -79,7 +79,7 @@ struct Desk {
     control: [Address; 2],
     /// What changes from step to step of the update, shape `[steps]`.
     constants: Address,
-    /// The rows: given ones, shape `[steps, rows, features]`, or the places of held ones, shape `[steps, rows]`.
+    /// The rows: given ones, shape `[steps, rows, values]`, or the places of held ones, shape `[steps, rows]`.
     rows: Address,
 }
 
@@ -99,7 +99,7 @@ impl<D: Device> Step<D> {
         steps: usize,
     ) -> Result<Self, DeviceError> {
         let mut memory = Memory::new(device);
-        let row = if source == RowSource::Given { placed.architecture.features } else { 1 };
+        let row = if source == RowSource::Given { placed.architecture.values() } else { 1 };
         let sizes = [
             steps * size_of::<[f64; 2]>(),
             size_of::<[Control; 2]>(),

@@ -33,6 +33,8 @@ struct Pass {
     per_row: f32,
     rows: i32,
     features: i32,
+    /// With the context.
+    row: i32,
     couplings: i32,
     hidden_layers: i32,
     kept: i32,
@@ -40,11 +42,12 @@ struct Pass {
     changed: i32,
     is_tanh: i32,
     form: i32,
+    unused: i32,
 }
 
 /// Values that a block of the last launch updates.
 const UPDATED: usize = 4 * BLOCK;
-/// The most features, and the widest layer, that a block takes.
+/// The most values of a row, and the widest layer, that a block takes.
 const FEATURES: usize = 64;
 const WIDEST: usize = 160;
 
@@ -78,22 +81,23 @@ impl Whole {
     /// How many rows a block takes, for a flow that shares its device with others, `sharing` in all; `None`: not for this way.
     /// Bits do not depend on it.
     pub fn rows_a_block(placed: &Placed, rows: usize, sharing: usize) -> Option<usize> {
-        let Placed { architecture: Architecture { features, base, .. }, layout, .. } = placed;
+        let Placed { architecture: Architecture { base, .. }, layout, .. } = placed;
+        let values = placed.architecture.values();
         let [group] = &layout.groups[..] else { return None };
         let widest = group.width.max(group.kept).max(group.said);
         // The kernels count in 32 bits.
-        let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(*features);
+        let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(values);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
         let known = group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp;
         let fits = layout.norms.is_empty()
             && layout.lus.is_empty()
             && *base == Base::Normal
             && known
-            && *features <= FEATURES
+            && values <= FEATURES
             && widest <= WIDEST
             && counted;
         let sums = |rows: usize| 4 * rows.min(4) * Kernel::PassOne.threads();
-        let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * features + group.said + 1);
+        let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * values + group.said + 1);
         let mut possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
         let blocks = BLOCKS / sharing.clamp(1, SHARING);
         let enough = possible.clone().find(|(a_block, ..)| rows.div_ceil(*a_block) <= blocks);
@@ -111,7 +115,7 @@ impl Whole {
     ) -> Result<Self, DeviceError> {
         let Placed { architecture, layout, tables, weights, .. } = placed;
         let group = &layout.groups[0];
-        let (features, couplings) = (architecture.features, group.couplings);
+        let (values, couplings) = (architecture.values(), group.couplings);
         let hidden_layers = group.maps.len() - 1;
         let (from, places) = match source {
             RowSource::Given => (desk.rows, NULL),
@@ -124,7 +128,7 @@ impl Whole {
             from,
             places,
             control: desk.control[1],
-            x: memory.room::<f32>(couplings * rows * features)?,
+            x: memory.room::<f32>(couplings * rows * values)?,
             inputs: memory.room::<f32>(couplings * rows * group.kept)?,
             hidden: memory.room::<f32>(hidden_layers * hidden)?,
             d_hidden: memory.room::<f32>(hidden_layers * hidden)?,
@@ -138,7 +142,8 @@ impl Whole {
             scale: group.scale(0).unwrap_or(0) as u64,
             per_row: 1.0 / rows as f32,
             rows: rows as i32,
-            features: features as i32,
+            features: architecture.features as i32,
+            row: values as i32,
             couplings: couplings as i32,
             hidden_layers: hidden_layers as i32,
             kept: group.kept as i32,
@@ -146,6 +151,7 @@ impl Whole {
             changed: group.said as i32,
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
             form: group.transformer().number() as i32,
+            unused: 0,
         };
         let of_depth = |start: Address| -> Vec<Address> {
             (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()

@@ -1,5 +1,9 @@
 //! What layers act on that do the same with every pixel.
 
+mod cuda;
+
+pub(crate) use cuda::{ChannelMemory, PlacedChannels};
+
 use super::Places;
 use super::cpu::Context;
 use crate::compute::{Panel, Panels};
