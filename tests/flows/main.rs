@@ -212,6 +212,7 @@ fn table() -> Vec<Case> {
         weight_norm(image([4, 4, 1], Checkerboard, [2, 8, 1])),
         inner_batch_norm(weight_norm(image([8, 8, 2], Multiscale, [1, 6, 1]).scaled(2))).normalised(Batch),
         image([4, 4, 2], Multiscale, [1, 8, 1]).with(|model| model.network = NetworkKind::Mlp),
+        image([4, 2, 1], Checkerboard, [2, 8, 1]).given(2).with(|model| model.network = NetworkKind::Mlp),
     ]
 }
 

@@ -83,6 +83,17 @@ KERNEL void draw(const float* from, const unsigned* places, const Control* contr
     }
 }
 
+// Brings `count` values of a row's context to their places among what a coupling's networks read: of an image, each pixel has them
+// all.
+KERNEL void spread(const float* x, const int* columns, const int* places, float* kept_rows, int rows, int width, int kept,
+                   int count) {
+    const long long at = thread_number();
+    if (at >= (long long)rows * count) return;
+    const long long row = at / count;
+    const int number = (int)(at % count);
+    kept_rows[row * kept + places[number]] = x[row * width + columns[number]];
+}
+
 // at modulo columns; in 32 bits where they are enough, which is several times as fast.
 __device__ static int column_of(long long at, int columns) {
     return (int)(at < (1LL << 31) ? (unsigned)at % (unsigned)columns : at % columns);
@@ -280,13 +291,19 @@ __device__ static float bound_of(const float* values, offset_t scale, int j, int
     return form <= FORM_ATAN ? values[scale + j] : 1.0f;
 }
 
+// What networks say. says, 0: there are none (nothing is kept), biases stand alone; 1: what stands there is without its bias; 2: it
+// is whole.
+__device__ static float said_of(const float* out, const float* bias, int says) {
+    return (says == 0 ? 0.0f : *out) + (says == 2 ? 0.0f : *bias);
+}
+
 // A coupling, x to z or back; x and z may be the same. out, [networks, rows, said]: what the networks say without their biases; it
 // leaves s without its learned bound and e^s (back: e^-s). to_t: floats from what is said of s to what is said of t, by the same
-// network or by the next. Without networks (nothing is kept) biases stand alone.
+// network or by the next. says: see `said_of`.
 // role[feature]: its place among the changed features, or -1. `lanes` threads share a row.
 KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bias_t, offset_t scale, const float* x,
                                   float* z, float* log_det, const int* role, const int* slot, int kept, float* kept_rows, int rows,
-                                  int features, int said, offset_t to_t, int has_networks, int form, int is_inverse, int lanes) {
+                                  int features, int said, offset_t to_t, int says, int form, int is_inverse, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
     float total = 0.0f;
@@ -296,10 +313,10 @@ KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bi
             const int j = role[feature];
             if (j >= 0) {
                 const long long at = row * said + j;
-                const float t = (has_networks ? out[to_t + at] : 0.0f) + values[bias_t + j];
+                const float t = said_of(out + to_t + at, values + bias_t + j, says);
                 float factor = 1.0f;
                 if (form != FORM_ADDITIVE) {
-                    const float squashed = squash((has_networks ? out[at] : 0.0f) + values[bias_s + j], form);
+                    const float squashed = squash(said_of(out + at, values + bias_s + j, says), form);
                     const float s = bound_of(values, scale, j, form) * squashed;
                     factor = expf(is_inverse ? -s : s);
                     total += s;
@@ -495,7 +512,7 @@ __device__ static float inverse_place(Bin bin, float near) {
 // logits of widths and heights.
 KERNEL void couple_spline(float* out, const float* values, offset_t bias, const float* x, float* z, float* log_det,
                           const int* role, const int* slot, int kept, float* kept_rows, int rows, int features, int said,
-                          int list, int has_networks, int bins, float bound, float least, float factor, float curve,
+                          int list, int says, int bins, float bound, float least, float factor, float curve,
                           int is_inverse, int lanes) {
     const Spline spline = {bins, list, bound, least, factor, curve};
     const long long thread = thread_number();
@@ -508,7 +525,7 @@ KERNEL void couple_spline(float* out, const float* values, offset_t bias, const 
             if (j >= 0) {
                 float* p = out + row * said + j;
                 for (int i = 0; i < 3 * bins - 1; i++) {
-                    p[i * list] = (has_networks ? p[i * list] : 0.0f) + values[bias + i * list + j];
+                    p[i * list] = said_of(p + i * list, values + bias + i * list + j, says);
                 }
                 softmax(p, bins, list);
                 softmax(p + bins * list, bins, list);
@@ -870,6 +887,408 @@ KERNEL void lu_gradient(const float* d_upper, const float* d_lower, const float*
     float value = i > j ? d_lower[place] : d_upper[place];
     if (i == j) value = value * expf(values[matrix + at]) - pixels;
     gradient[matrix + at] = value;
+}
+
+// Images of maps. Value i of pixel number q of a row stands at row * row + q * pixel + i / group * list + i % group.
+typedef struct {
+    float* at;
+    long long row;
+    int pixel, group, list;
+    // Pixels of a row that stand here.
+    int count;
+} Image;
+
+// A convolution over `side` x `side` pixels, those outside the image 0: of `in`, or of relu of it (`relu_in`), at the pixels of
+// `out`.
+typedef struct {
+    Image in, out;
+    // For every pixel of the image its number in `in`, or -1; for every number in `out` its pixel. Null: all, from left to right,
+    // then from top to bottom.
+    const int* numbers;
+    const int* pixels;
+    // [side, side, inputs, columns], of which `outputs` columns count; bias: [columns], or null.
+    const float* weights;
+    const float* bias;
+    // What becomes of a value, in this order: where `where` is not null, 0 unless that is positive, else times `factor`; plus `add`,
+    // where that is not null; relu of it (`relu_out`). Both stand as `out` does.
+    const float* where;
+    const float* add;
+    int height, width, side, inputs, outputs, columns, relu_in, relu_out;
+    // Whether `in`, and `out`, can be read four values at a time.
+    int in_by_four, out_by_four;
+    float factor;
+    int unused;
+} Convolution;
+
+__device__ static long long image_place(const Image* image, long long row, int number, int i) {
+    return row * image->row + (long long)number * image->pixel + i / image->group * image->list + i % image->group;
+}
+
+// The number in `in` of the pixel that one of the weights' places reads for the pixel in row y and column x, or -1.
+__device__ static int neighbour(const Convolution* c, int y, int x, int place) {
+    const int down = y + place / c->side - c->side / 2, across = x + place % c->side - c->side / 2;
+    if (down < 0 || down >= c->height || across < 0 || across >= c->width) return -1;
+    const int pixel = down * c->width + across;
+    return c->numbers == NULL ? pixel : c->numbers[pixel];
+}
+
+// What four neighbouring rows of the weights read for a pixel: those from `term` on, of `terms`; the one behind the last reads 1.
+__device__ static Four terms_of(const Convolution* c, long long row, int y, int x, int term, int terms) {
+    Four values;
+    for (int j = 0; j < 4; j++) values.v[j] = term + j == terms ? 1.0f : 0.0f;
+    if (term >= terms) return values;
+    if (c->in_by_four) {
+        const int place = term / c->inputs, number = neighbour(c, y, x, place);
+        if (number >= 0) values = four(c->in.at + image_place(&c->in, row, number, term - place * c->inputs));
+    } else {
+        for (int j = 0; j < 4 && term + j < terms; j++) {
+            const int place = (term + j) / c->inputs, number = neighbour(c, y, x, place);
+            if (number >= 0) values.v[j] = c->in.at[image_place(&c->in, row, number, term + j - place * c->inputs)];
+        }
+    }
+    if (c->relu_in) {
+        for (int j = 0; j < 4; j++) values.v[j] = activation(values.v[j], 0);
+    }
+    return values;
+}
+
+// The convolution of `rows` rows, as a product: a block has 4096 / OUT pixels and OUT outputs of each, OUT a number known when
+// compiled. room: see `convolve_*`.
+__device__ static __forceinline__ void convolve_together(const int OUT, const Convolution* all, int rows, Four* room) {
+    enum { TERMS = 16, PITCH = TERMS / 4 + 1 };
+    const int PIXELS = 4096 / OUT, BRINGS = PIXELS / 64;
+    const Convolution c = *all;
+    Four* left = room;
+    Four* right = room + PIXELS * PITCH;
+    const int thread = threadIdx.x, across = (c.outputs + OUT - 1) / OUT, terms = c.side * c.side * c.inputs;
+    const long long first = (long long)(blockIdx.x / across) * PIXELS, count = (long long)rows * c.out.count;
+    const int first_output = blockIdx.x % across * OUT;
+    // Each thread brings four terms of one or two pixels, and, of some, four outputs of a term.
+    long long row[2];
+    int y[2], x[2];
+#pragma unroll
+    for (int i = 0; i < BRINGS; i++) {
+        const long long at = first + thread / 4 + 64 * i;
+        const int number = (int)(at % c.out.count), pixel = c.pixels == NULL || at >= count ? number : c.pixels[number];
+        row[i] = at < count ? at / c.out.count : -1;
+        y[i] = pixel / c.width;
+        x[i] = pixel % c.width;
+    }
+    const int brought_term = thread / (OUT / 4), brought_output = first_output + thread % (OUT / 4) * 4;
+    const int brings_weights = brought_term < TERMS && brought_output < c.columns;
+    // It has four outputs of the pixels `own`, a share of all further, ...
+    const int own = thread / (OUT / 4), column = thread % (OUT / 4), apart = 1024 / OUT;
+    Four sums[4], next_left[2], next_right;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[i].v[j] = 0.0f;
+    }
+#pragma unroll 1
+    for (int start = -TERMS; start < terms; start += TERMS) {
+        // They are on their way while those before are added up.
+#pragma unroll
+        for (int i = 0; i < BRINGS; i++) {
+            const int term = row[i] < 0 ? terms + 1 : start + TERMS + 4 * (thread % 4);
+            next_left[i] = terms_of(&c, row[i], y[i], x[i], term, terms);
+            // The weights have no row for the bias here.
+#pragma unroll
+            for (int j = 0; j < 4; j++) next_left[i].v[j] = term + j < terms ? next_left[i].v[j] : 0.0f;
+        }
+#pragma unroll
+        for (int j = 0; j < 4; j++) next_right.v[j] = 0.0f;
+        if (brings_weights && start + TERMS + brought_term < terms) {
+            next_right = four(c.weights + (long long)(start + TERMS + brought_term) * c.columns + brought_output);
+        }
+        if (start >= 0) {
+#pragma unroll
+            for (int part = 0; part < TERMS / 4; part++) {
+                Four a[4], b[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++) a[i] = left[(own + apart * i) * PITCH + part];
+#pragma unroll
+                for (int k = 0; k < 4; k++) b[k] = right[(4 * part + k) * (OUT / 4) + column];
+#pragma unroll
+                for (int k = 0; k < 4; k++) {
+#pragma unroll
+                    for (int i = 0; i < 4; i++) {
+#pragma unroll
+                        for (int j = 0; j < 4; j++) sums[i].v[j] += a[i].v[k] * b[k].v[j];
+                    }
+                }
+            }
+        }
+        __syncthreads();
+#pragma unroll
+        for (int i = 0; i < BRINGS; i++) left[(thread / 4 + 64 * i) * PITCH + thread % 4] = next_left[i];
+        if (brought_term < TERMS) right[brought_term * (OUT / 4) + thread % (OUT / 4)] = next_right;
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const long long at = first + own + apart * i;
+        const int output = first_output + 4 * column;
+        if (at >= count || output >= c.outputs) continue;
+        const long long to_row = at / c.out.count;
+        const int number = (int)(at % c.out.count);
+        const long long whole = image_place(&c.out, to_row, number, output);
+        Four where, add;
+        if (c.out_by_four && c.where != NULL) where = four(c.where + whole);
+        if (c.out_by_four && c.add != NULL) add = four(c.add + whole);
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            if (output + j >= c.outputs) continue;
+            const long long place = c.out_by_four ? whole + j : image_place(&c.out, to_row, number, output + j);
+            float value = sums[i].v[j];
+            if (c.bias != NULL) value += c.bias[output + j];
+            if (c.where != NULL) value = (c.out_by_four ? where.v[j] : c.where[place]) > 0.0f ? value * c.factor : 0.0f;
+            if (c.add != NULL) value += c.out_by_four ? add.v[j] : c.add[place];
+            if (c.relu_out) value = activation(value, 0);
+            sums[i].v[j] = value;
+            if (!c.out_by_four) c.out.at[place] = value;
+        }
+        if (c.out_by_four) *(Four*)(c.out.at + whole) = sums[i];
+    }
+}
+
+// The gradient of the weights of a convolution, and behind them of its bias, from that of what it gave, `out`: the sum over a part
+// of the pixels, [parts, side * side * inputs + 1, columns]. A block has 4096 / OUT rows and OUT columns of one part. room: see
+// `convolve_weights_*`.
+__device__ static __forceinline__ void weights_together(const int OUT, const Convolution* all, float* partial, int parts, int rows,
+                                                        Four* room) {
+    enum { PIXELS = 16 };
+    const int TERMS = 4096 / OUT, BRINGS = TERMS / 64;
+    const Convolution c = *all;
+    Four* left = room;
+    Four* right = room + PIXELS * (TERMS / 4);
+    const int thread = threadIdx.x, across = (c.columns + OUT - 1) / OUT, terms = c.side * c.side * c.inputs;
+    const int down = (terms + TERMS) / TERMS, part = blockIdx.x / (across * down), tile = blockIdx.x % (across * down);
+    const int first_term = tile / across * TERMS, first_output = tile % across * OUT;
+    const long long count = (long long)rows * c.out.count;
+    const long long pixels_a_part = (count + parts - 1) / parts, first = part * pixels_a_part;
+    const long long end = first + pixels_a_part < count ? first + pixels_a_part : count;
+    // Each thread brings four or eight terms of a pixel, and, of some, four outputs of one.
+    const int brought_output = first_output + thread % (OUT / 4) * 4;
+    const int own = thread / (OUT / 4), column = thread % (OUT / 4);
+    Four sums[4], next_left[2], next_right;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+        for (int j = 0; j < 4; j++) sums[i].v[j] = 0.0f;
+    }
+#pragma unroll 1
+    for (long long start = first - PIXELS; start < end; start += PIXELS) {
+        // They are on their way while those before are added up.
+        const long long at = start + PIXELS + thread / 16, d_at = start + PIXELS + own;
+#pragma unroll
+        for (int j = 0; j < 4; j++) next_left[0].v[j] = next_left[1].v[j] = next_right.v[j] = 0.0f;
+        if (at < end) {
+            const int number = (int)(at % c.out.count), pixel = c.pixels == NULL ? number : c.pixels[number];
+#pragma unroll
+            for (int i = 0; i < BRINGS; i++) {
+                const int term = first_term + 4 * (thread % 16) + 64 * i;
+                next_left[i] = terms_of(&c, at / c.out.count, pixel / c.width, pixel % c.width, term, terms);
+            }
+        }
+        if (own < PIXELS && d_at < end && brought_output < c.outputs) {
+            const long long row = d_at / c.out.count;
+            const int number = (int)(d_at % c.out.count);
+            if (c.out_by_four) {
+                next_right = four(c.out.at + image_place(&c.out, row, number, brought_output));
+            } else {
+                for (int j = 0; j < 4 && brought_output + j < c.outputs; j++) {
+                    next_right.v[j] = c.out.at[image_place(&c.out, row, number, brought_output + j)];
+                }
+            }
+        }
+        if (start >= first) {
+#pragma unroll
+            for (int k = 0; k < PIXELS; k++) {
+                const Four a = left[k * (TERMS / 4) + own], b = right[k * (OUT / 4) + column];
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+#pragma unroll
+                    for (int j = 0; j < 4; j++) sums[i].v[j] += a.v[i] * b.v[j];
+                }
+            }
+        }
+        __syncthreads();
+#pragma unroll
+        for (int i = 0; i < BRINGS; i++) left[thread / 16 * (TERMS / 4) + thread % 16 + 16 * i] = next_left[i];
+        if (own < PIXELS) right[own * (OUT / 4) + column] = next_right;
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const int term = first_term + 4 * own + i, output = first_output + 4 * column;
+        if (term <= terms && output < c.columns) {
+            *(Four*)(partial + ((long long)part * (terms + 1) + term) * c.columns + output) = sums[i];
+        }
+    }
+}
+
+KERNEL void convolve_32(const Convolution* convolution, int rows) {
+    __shared__ Four room[128 * 5 + 16 * 8];
+    convolve_together(32, convolution, rows, room);
+}
+
+KERNEL void convolve_64(const Convolution* convolution, int rows) {
+    __shared__ Four room[64 * 5 + 16 * 16];
+    convolve_together(64, convolution, rows, room);
+}
+
+KERNEL void convolve_weights_32(const Convolution* convolution, float* partial, int parts, int rows) {
+    __shared__ Four room[16 * 40];
+    weights_together(32, convolution, partial, parts, rows, room);
+}
+
+KERNEL void convolve_weights_64(const Convolution* convolution, float* partial, int parts, int rows) {
+    __shared__ Four room[16 * 32];
+    weights_together(64, convolution, partial, parts, rows, room);
+}
+
+// The sum of so many parts of a gradient.
+KERNEL void add_parts(const float* partial, float* to, int parts, long long count) {
+    const long long at = thread_number();
+    if (at >= count) return;
+    double sum = 0.0;
+    for (int part = 0; part < parts; part++) sum += partial[part * count + at];
+    to[at] = (float)sum;
+}
+
+// Normalised weights (Salimans & Kingma 2016): those of every output, of `terms` rows, have the length `magnitude`. A block an
+// output.
+KERNEL void normalise_weights(const float* weights, const float* magnitude, float* to, int terms, int columns) {
+    const int output = blockIdx.x;
+    double square = 0.0;
+    for (int term = threadIdx.x; term < terms; term += blockDim.x) {
+        const double weight = weights[(long long)term * columns + output];
+        square += weight * weight;
+    }
+    const double length = sqrt(block_sum(square));
+    // Columns that stand for nothing have no length.
+    const double scale = length > 0.0 ? magnitude[output] / length : 0.0;
+    for (int term = threadIdx.x; term < terms; term += blockDim.x) {
+        const long long at = (long long)term * columns + output;
+        to[at] = (float)(weights[at] * scale);
+    }
+}
+
+// From the gradient of normalised weights, in place, to that of the weights; and that of their magnitude.
+KERNEL void normalise_weights_back(const float* weights, const float* magnitude, float* d, float* d_magnitude, int terms, int columns) {
+    const int output = blockIdx.x;
+    double square = 0.0, along = 0.0;
+    for (int term = threadIdx.x; term < terms; term += blockDim.x) {
+        const long long at = (long long)term * columns + output;
+        square += (double)weights[at] * weights[at];
+        along += (double)d[at] * weights[at];
+    }
+    const double length = sqrt(block_sum(square));
+    const double total = block_sum(along), direction = length > 0.0 ? total / length : 0.0;
+    for (int term = threadIdx.x; term < terms && length > 0.0; term += blockDim.x) {
+        const long long at = (long long)term * columns + output;
+        d[at] = (float)(magnitude[output] / length * (d[at] - direction * weights[at] / length));
+    }
+    if (threadIdx.x == 0) d_magnitude[output] = (float)direction;
+}
+
+// Weights [places, inputs, columns] as the way back needs them, [places, outputs, pitch]: places in the other order, outputs and
+// inputs exchanged, more columns than inputs filled with zeros.
+KERNEL void turn(const float* weights, float* to, int places, int inputs, int outputs, int columns, int pitch) {
+    const long long at = thread_number();
+    if (at >= (long long)places * outputs * pitch) return;
+    const int input = (int)(at % pitch), output = (int)(at / pitch % outputs), place = (int)(at / pitch / outputs);
+    to[at] = input < inputs ? weights[((long long)(places - 1 - place) * inputs + input) * columns + output] : 0.0f;
+}
+
+// Sums of every map over a part of all pixels: of a, and of a times b, [parts, 2, maps]. A block has 32 maps of a part.
+KERNEL void map_sums(const float* a, const float* b, double* partial, int parts, long long pixels, int maps) {
+    __shared__ double sums[512];
+    const int across = (maps + 31) / 32, map = blockIdx.x % across * 32 + threadIdx.x % 32, part = blockIdx.x / across;
+    const long long pixels_a_part = (pixels + parts - 1) / parts, first = part * pixels_a_part;
+    const long long end = first + pixels_a_part < pixels ? first + pixels_a_part : pixels;
+    double sum = 0.0, product = 0.0;
+    for (long long pixel = first + threadIdx.x / 32; map < maps && pixel < end; pixel += 8) {
+        const double value = a[pixel * maps + map];
+        sum += value;
+        product += value * b[pixel * maps + map];
+    }
+    sums[threadIdx.x] = sum;
+    sums[256 + threadIdx.x] = product;
+    __syncthreads();
+    if (threadIdx.x < 32 && map < maps) {
+        for (int team = 1; team < 8; team++) {
+            sum += sums[32 * team + threadIdx.x];
+            product += sums[256 + 32 * team + threadIdx.x];
+        }
+        partial[(2 * part) * maps + map] = sum;
+        partial[(2 * part + 1) * maps + map] = product;
+    }
+}
+
+__device__ static double part_sums(const double* partial, int parts, int maps, int which, int map) {
+    double sum = 0.0;
+    for (int part = 0; part < parts; part++) sum += partial[(2 * part + which) * maps + map];
+    return sum;
+}
+
+// Batch normalisation of maps by their sums, or, where these are null, by running statistics, as a line: lines[2][maps], its slope and
+// its value at 0. moments[2][maps]: mean and variance, for the way back.
+KERNEL void map_lines(const double* partial, int parts, long long pixels, float* values, offset_t log_gamma, offset_t beta,
+                      offset_t running_mean, offset_t running_variance, const Control* control, double* moments, float* lines,
+                      int maps, double epsilon, double momentum) {
+    const int map = (int)thread_number();
+    if (map >= maps) return;
+    double mean = values[running_mean + map], variance = values[running_variance + map];
+    if (partial != NULL) {
+        const double old_mean = mean, old_variance = variance;
+        mean = part_sums(partial, parts, maps, 0, map) / pixels;
+        variance = part_sums(partial, parts, maps, 1, map) / pixels - mean * mean;
+        variance = variance > 0.0 ? variance : 0.0;
+        moments[map] = mean;
+        moments[maps + map] = variance;
+        if (!control->diverged) {
+            values[running_mean + map] = (float)((1.0 - momentum) * old_mean + momentum * mean);
+            values[running_variance + map] = (float)((1.0 - momentum) * old_variance + momentum * variance);
+        }
+    }
+    const double slope = exp((double)values[log_gamma + map]) / sqrt(variance + epsilon);
+    lines[map] = (float)slope;
+    lines[maps + map] = (float)(values[beta + map] - mean * slope);
+}
+
+// relu of the lines of every map.
+KERNEL void map_activate(const float* x, const float* lines, float* to, long long count, int maps) {
+    const long long at = thread_number();
+    if (at >= count) return;
+    const int map = column_of(at, maps);
+    to[at] = activation(x[at] * lines[map] + lines[maps + map], 0);
+}
+
+// The way back through `map_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma and beta, and
+// of what it read as lines[3][maps], what d, what was read and 1 count.
+KERNEL void map_lines_back(const double* partial, int parts, long long pixels, const float* values, float* gradient,
+                           offset_t log_gamma, offset_t beta, const double* moments, float* lines, int maps, double epsilon) {
+    const int map = (int)thread_number();
+    if (map >= maps) return;
+    const double sum = part_sums(partial, parts, maps, 0, map), product = part_sums(partial, parts, maps, 1, map);
+    const double mean = moments[map], inverse = 1.0 / sqrt(moments[maps + map] + epsilon);
+    const double normal = (product - mean * sum) * inverse, gamma = exp((double)values[log_gamma + map]);
+    gradient[log_gamma + map] = (float)(gamma * normal);
+    gradient[beta + map] = (float)sum;
+    const double slope = gamma * inverse, bend = -slope * inverse * normal / pixels;
+    lines[map] = (float)slope;
+    lines[maps + map] = (float)bend;
+    lines[2 * maps + map] = (float)(-slope * sum / pixels - bend * mean);
+}
+
+// The gradient of what a normalisation of maps read, x, from that of what it gave, d; plus `add`, where that is not null.
+KERNEL void map_back(const float* x, const float* d, const float* add, const float* lines, float* to, long long count, int maps) {
+    const long long at = thread_number();
+    if (at >= count) return;
+    const int map = column_of(at, maps);
+    const float value = lines[map] * d[at] + lines[maps + map] * x[at] + lines[2 * maps + map];
+    to[at] = add == NULL ? value : value + add[at];
 }
 
 // The channels of every pixel, where they are not all values of a row: rows of their own, [rows, pixels, count], `own` values a row.

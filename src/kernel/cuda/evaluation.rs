@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
+use super::flow::Placed;
 use super::layers::PlacedLayer;
 use super::layout::Layout;
 use crate::compute::cuda::{Address, Command, Commands, Device, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, DeviceError};
-use crate::layers::cuda::{ChannelMemory, LuMemory, NetworkMemory, Passage, Reader};
+use crate::layers::cuda::{ChannelMemory, ConvForward, Ends, Group, LuMemory, NetworkMemory, Passage, Reader};
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +32,16 @@ pub(super) struct Evaluation<D: Device> {
     stream: Address,
     lu: LuMemory,
     channels: ChannelMemory,
+    /// Of every group, its convolutional network.
+    convs: Vec<Option<ConvForward>>,
     /// A state of no steps done.
     control: Address,
     _memory: Memory<D>,
 }
 
 impl<D: Device> Evaluation<D> {
-    pub fn new(device: &Rc<D>, architecture: &Architecture, layout: &Layout, rows: usize) -> Result<Self, DeviceError> {
+    pub fn new(device: &Rc<D>, placed: &Placed, rows: usize) -> Result<Self, DeviceError> {
+        let Placed { architecture, layout, weights, .. } = placed;
         let (mut memory, values) = (Memory::new(device), architecture.values());
         let mut floats = |count: usize| memory.room::<f32>(count);
         let x = floats(rows * values)?;
@@ -49,9 +53,19 @@ impl<D: Device> Evaluation<D> {
         let channels = ChannelMemory::new(&mut memory, rows * values)?;
         // Places that no kept feature fills are zero.
         let kept = layout.groups.iter().map(|group| memory.holding(&vec![0.0f32; rows * group.kept]));
-        let kept = kept.collect::<Result<_, _>>()?;
+        let kept = kept.collect::<Result<Vec<_>, _>>()?;
+        let maps = rows * layout.most(Group::hidden);
+        let hidden_maps = [memory.room::<f32>(maps)?, memory.room::<f32>(maps)?, memory.room::<f32>(maps)?];
+        let conv = |(group, &kept): (&Group, &Address)| {
+            let place = group.conv.as_ref();
+            let ends = Ends { kept, out };
+            place
+                .map(|place| ConvForward::in_evaluation(&mut memory, (group, place), weights.values, ends, hidden_maps))
+                .transpose()
+        };
+        let convs = layout.groups.iter().zip(&kept).map(conv).collect::<Result<_, _>>()?;
         let control = memory.holding(&[0u32; 4])?;
-        Ok(Self { rows, x, log_det, out, kept, hidden, stream, lu, channels, control, _memory: memory })
+        Ok(Self { rows, x, log_det, out, kept, hidden, stream, lu, channels, convs, control, _memory: memory })
     }
 
     /// The commands for `layers`, of which the first is met first; one list a layer, and what comes before.
@@ -98,8 +112,12 @@ impl<D: Device> Evaluation<D> {
                 PlacedLayer::Coupling(coupling) => {
                     let (group, out) = (&layout.groups[coupling.group], self.out);
                     let kept = self.kept[coupling.group];
+                    coupling.read_context(&mut commands, group, self.x, kept, rows);
                     let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out };
-                    coupling.networks(&mut commands, group, values, rows, &memory);
+                    match &self.convs[coupling.group] {
+                        Some(conv) => conv.evaluate(&mut commands, rows),
+                        None => coupling.networks(&mut commands, group, values, rows, &memory),
+                    }
                     coupling.couple(&mut commands, group, values, out, &passage, next);
                 }
                 PlacedLayer::BatchNorm(norm, over) => {

@@ -11,12 +11,13 @@ use super::order::{to_columns, to_features};
 use super::step::{Brought, PlacedState, RowSource, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
-use crate::layers::cuda::OnCuda;
+use crate::layers::cuda::{Group, OnCuda};
 use crate::matrix::Matrix;
 use crate::optimizer::{Constants, Optimizer};
 
-/// Rows taken at a time in evaluation: bounds memory.
+/// Rows taken at a time in evaluation, and values of hidden layers that they may have: both bound memory.
 const EVALUATION_ROWS: usize = 8192;
+const EVALUATION_VALUES: usize = 1 << 26;
 /// Steps that a device is given at a time: enough that nobody waits for the host, few enough to stop soon.
 const STEPS: usize = 32;
 /// Bytes of the rows that are brought to the device for the steps of one time.
@@ -142,6 +143,12 @@ impl<D: Device> OnDevice<D> {
         Ok(())
     }
 
+    /// How many rows of so many are evaluated at a time.
+    fn evaluation_rows(&self, rows: usize) -> usize {
+        let hidden = self.placed.layout.most(Group::hidden).max(1);
+        rows.min(EVALUATION_VALUES / hidden).clamp(1, EVALUATION_ROWS)
+    }
+
     /// Makes room to evaluate at least `rows` rows at a time.
     fn evaluation(&mut self, rows: usize) -> Result<&Evaluation<D>, DeviceError> {
         if self.evaluation.as_ref().is_some_and(|evaluation| evaluation.rows < rows) {
@@ -149,7 +156,7 @@ impl<D: Device> OnDevice<D> {
         }
         let made = match self.evaluation.take() {
             Some(evaluation) => evaluation,
-            None => Evaluation::new(&self.device, &self.placed.architecture, &self.placed.layout, rows)?,
+            None => Evaluation::new(&self.device, &self.placed, rows)?,
         };
         Ok(self.evaluation.insert(made))
     }
@@ -157,7 +164,7 @@ impl<D: Device> OnDevice<D> {
     /// Takes rows through the flow, block by block.
     fn evaluate(&mut self, rows: &Matrix, way: Way) -> Result<Latent, DeviceError> {
         self.upload()?;
-        let (features, block) = (self.placed.architecture.values(), rows.rows().clamp(1, EVALUATION_ROWS));
+        let (features, block) = (self.placed.architecture.values(), self.evaluation_rows(rows.rows()));
         self.evaluation(block)?;
         let mut latent = Latent { z: Matrix::zeros(rows.rows(), features), log_det: vec![0.0; rows.rows()] };
         let Some(evaluation) = &self.evaluation else { return Ok(latent) };

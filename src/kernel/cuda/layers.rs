@@ -4,7 +4,10 @@ use super::layout::{Layout, LuPlace, Norm, coupling};
 use super::order::{self, Columns};
 use crate::compute::cuda::{Address, Device, Memory, NULL};
 use crate::flow::{Architecture, DeviceError, Mask};
-use crate::layers::cuda::{LuSize, OnCuda, PlacedActNorm, PlacedBatchNorm, PlacedChannels, PlacedCoupling, PlacedLu};
+use crate::layers::cuda::{
+    CouplingOnCuda, LuSize, OnCuda, PlacedActNorm, PlacedBatchNorm, PlacedChannels, PlacedContext, PlacedCoupling,
+    PlacedLu,
+};
 
 /// A layer on a device.
 pub(super) enum PlacedLayer {
@@ -24,10 +27,15 @@ impl PlacedLayer {
         let features = architecture.values();
         let masks = order::layers(architecture).filter_map(|(layer, columns)| Some((coupling(&layer)?.mask, columns)));
         let masks: Vec<(&Mask, Columns)> = masks.collect();
+        // Every pixel of an image has the whole context.
+        let repeats = |mask: &Mask, feature: usize| {
+            feature >= architecture.features && mask.pixels.as_ref().is_some_and(|pixels| pixels.kept.len() > 1)
+        };
         let table = |chosen: fn(&Mask) -> &Vec<usize>| {
             let mut table = vec![-1i32; masks.len() * features];
             for ((mask, columns), places) in masks.iter().zip(table.chunks_exact_mut(features)) {
-                chosen(mask).iter().zip(0..).for_each(|(&feature, at)| places[columns[feature]] = at);
+                let numbered = chosen(mask).iter().zip(0..).filter(|&(&feature, _)| !repeats(mask, feature));
+                numbered.for_each(|(&feature, at)| places[columns[feature]] = at);
             }
             table
         };
@@ -51,6 +59,21 @@ impl PlacedLayer {
                 OnCuda::Lu(lu) => Some(&lu.channels),
                 OnCuda::Coupling(_) | OnCuda::Permutation(_) => None,
             };
+            let context = match &layer {
+                OnCuda::Coupling(CouplingOnCuda { mask, .. }) => {
+                    let kept = mask.kept.iter().zip(0i32..).filter(|&(&feature, _)| repeats(mask, feature));
+                    let (from, to): (Vec<i32>, Vec<i32>) =
+                        kept.map(|(&feature, place)| (columns[feature] as i32, place)).unzip();
+                    match from.len() {
+                        0 => None,
+                        count => {
+                            let (columns, places) = (memory.holding(&from)?, memory.holding(&to)?);
+                            Some(PlacedContext { columns, places, count })
+                        }
+                    }
+                }
+                _ => None,
+            };
             let over = channels.map(|channels| PlacedChannels::new(memory, channels, &columns)).transpose()?.flatten();
             let mut place = || {
                 Some(match &layer {
@@ -60,7 +83,8 @@ impl PlacedLayer {
                         let group = layout.group(place)?;
                         let number = passed[group];
                         passed[group] += 1;
-                        Self::Coupling(PlacedCoupling { group, number, features, role: tables.role + at, slot })
+                        let role = tables.role + at;
+                        Self::Coupling(PlacedCoupling { group, number, features, role, slot, context })
                     }
                     OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
                         Norm::Batch(norm) => Self::BatchNorm(norm, over),

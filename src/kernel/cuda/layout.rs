@@ -94,6 +94,14 @@ impl Layout {
             layout.base = degrees.place().map(|host| layout.place_vector(host, &columns));
         }
         layout.trainable = layout.len;
+        for coupling in &couplings {
+            if let (Some(conv), Some(group)) = (coupling.networks[0].conv, layout.group(coupling))
+                && let Some(place) = &mut layout.groups[group].conv
+            {
+                layout.len = place.lay_out_statistics(layout.len);
+                layout.pieces.extend(place.statistics(conv));
+            }
+        }
         let mut trained = trained.into_iter();
         for (layer, columns) in &layers {
             let norm = match layer {

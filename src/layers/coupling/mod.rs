@@ -19,8 +19,9 @@ mod transformer;
 
 pub use affine::{Affine, Bound};
 pub use conv::Conv;
+pub(crate) use conv::{ConvForward, ConvScratch, ConvTraining, Ends};
 pub(crate) use cuda::{
-    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedContext, PlacedCoupling, Wiring,
 };
 pub use dropout::Dropout;
 pub use mask::{Mask, Pixels};
@@ -134,7 +135,7 @@ impl Kind for Coupling {
         if networks.iter().any(|network| network.dropout().is_on()) {
             return None;
         }
-        let networks = networks.iter().map(Network::on_cuda).collect::<Option<_>>()?;
+        let networks = networks.iter().map(Network::on_cuda).collect();
         let (transformer, scale) = (transformer.on_cuda(), transformer.scale());
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, transformer, scale }))
     }

@@ -12,8 +12,8 @@ use crate::kernel::cuda::flow::{Placed, PlacedWeights};
 use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
-    Backward, ChannelMemory, CouplingMemory, Forward, Group, LuMemory, LuScratch, LuSize, Maps, NetworkGradients,
-    NetworkMemory, NormMemory, Passage, PlacedCoupling, Reader,
+    Backward, ChannelMemory, ConvScratch, ConvTraining, CouplingMemory, Ends, Forward, Group, LuMemory, LuScratch,
+    LuSize, Maps, NetworkGradients, NetworkMemory, NormMemory, Passage, PlacedCoupling, Reader,
 };
 use crate::optimizer::{DeviceRule, Optimizer};
 
@@ -83,6 +83,8 @@ struct GroupMemory {
     out: Address,
     /// Shape `[couplings, rows, changed]`.
     product: Address,
+    /// Of the convolutional network, where it is one.
+    conv: Option<ConvTraining>,
 }
 
 impl GroupMemory {
@@ -101,11 +103,12 @@ impl GroupMemory {
             // What networks do not write, and columns that stand for nothing, are zero.
             out: memory.holding(&vec![0.0f32; networks * couplings * rows * group.said])?,
             product: memory.holding(&vec![0.0f32; couplings * rows * group.changed()])?,
+            conv: None,
         })
     }
 
     fn traces(&self, rows: usize) -> Traces<'_> {
-        let &Self { kept, ref hidden, ref d_hidden, out, product } = self;
+        let &Self { kept, ref hidden, ref d_hidden, out, product, .. } = self;
         Traces { rows, inputs: kept, hidden, d_hidden, d_out: out, product }
     }
 }
@@ -137,12 +140,29 @@ fn of_coupling(start: Address, coupling: usize, floats: usize) -> Address {
 }
 
 impl Chain {
-    pub fn new<D: Device>(memory: &mut Memory<D>, placed: &Placed, rows: usize) -> Result<Self, DeviceError> {
+    pub fn new<D: Device>(
+        memory: &mut Memory<D>,
+        placed: &Placed,
+        rows: usize,
+        desk: &Desk,
+    ) -> Result<Self, DeviceError> {
         let Placed { architecture, layout, weights, .. } = placed;
         let (features, values) = (architecture.features, architecture.values());
         let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * values)).collect::<Result<_, _>>()?;
         let groups = layout.groups.iter().map(|group| GroupMemory::new(memory, group, rows));
-        let groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let mut groups = groups.collect::<Result<Vec<_>, _>>()?;
+        let d_kept = memory.room::<f32>(layout.most(|group| group.networks() * rows * group.kept))?;
+        let scratch = ConvScratch::new(memory, layout.groups.iter().filter_map(|group| group.conv.as_ref()), rows)?;
+        for (group, own) in layout.groups.iter().zip(&mut groups) {
+            let [_, control] = desk.control;
+            let (addresses, ends) =
+                ([weights.values, weights.gradient, control], Ends { kept: own.kept, out: own.out });
+            let conv = group
+                .conv
+                .as_ref()
+                .map(|place| ConvTraining::new(memory, (group, place), rows, addresses, ends, d_kept, scratch));
+            own.conv = conv.transpose()?;
+        }
         // Places that stand for nothing are zero.
         let terms = memory.holding(&vec![0.0f64; (layout.norms.len() + 1) * features])?;
         let norm = |number: usize| {
@@ -175,7 +195,7 @@ impl Chain {
         for (group, memory) in layout.groups.iter().zip(&groups) {
             let depths: Vec<usize> =
                 (0..group.maps.len()).filter(|&depth| by_tiles(&group.maps[depth], rows)).collect();
-            only_tiles &= depths.len() == group.maps.len();
+            only_tiles &= depths.len() == group.maps.len() && group.conv.is_none();
             tiled.extend(tiles(placed, group, &memory.traces(rows), depths.into_iter()));
         }
         let tiles = tiled;
@@ -188,7 +208,7 @@ impl Chain {
             lu_scratch: LuScratch::new(memory, layout.largest_lu(), rows)?,
             channels: ChannelMemory::new(memory, rows * values)?,
             d: memory.room::<f32>(rows * values)?,
-            d_kept: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.kept))?,
+            d_kept,
             stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
             row_loss: memory.room::<f64>(rows)?,
             terms,
@@ -270,7 +290,7 @@ impl Chain {
     /// The memory of one coupling.
     fn of(&self, layout: &Layout, coupling: &PlacedCoupling, rows: usize) -> Own {
         let group = &layout.groups[coupling.group];
-        let GroupMemory { kept, hidden, d_hidden, out, product } = &self.groups[coupling.group];
+        let GroupMemory { kept, hidden, d_hidden, out, product, .. } = &self.groups[coupling.group];
         let own = |start: Address, floats: usize| of_coupling(start, coupling.number, rows * floats);
         let wide =
             |starts: &[Address]| starts.iter().map(|&start| own(start, group.networks() * group.width)).collect();
@@ -328,8 +348,12 @@ impl Chain {
                 PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { kept, ref hidden, out, .. } = own;
+                    coupling.read_context(commands, group, x, kept, rows);
                     let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
-                    coupling.networks(commands, group, values, rows, &memory);
+                    match &self.groups[coupling.group].conv {
+                        Some(conv) => conv.forward(commands, rows),
+                        None => coupling.networks(commands, group, values, rows, &memory),
+                    }
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
                     coupling.couple(commands, group, values, out, &passage, next);
                 }
@@ -388,9 +412,13 @@ impl Chain {
                     let memory = CouplingMemory { x: self.x[at], out, product };
                     coupling.couple_back(commands, group, &back(above), memory);
                     // Nobody asks for the kept features of the first layer.
-                    let d_kept = if at == 0 { NULL } else { d_kept };
+                    let asked = at > 0;
+                    let d_kept = if asked { d_kept } else { NULL };
                     let gradients = NetworkGradients { hidden, d_hidden, d_out: out, d_kept };
-                    coupling.networks_back(commands, group, values, rows, &gradients);
+                    match &self.groups[coupling.group].conv {
+                        Some(conv) => conv.backward(commands, rows, asked),
+                        None => coupling.networks_back(commands, group, values, rows, &gradients),
+                    }
                 }
                 PlacedLayer::BatchNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };

@@ -112,7 +112,7 @@ impl<D: Device> Step<D> {
         let desk = Desk { losses: start, control, constants: after(2), rows: after(3) };
         let path = match Whole::rows_a_block(placed, rows, device.sharing()) {
             Some(rows_a_block) => Path::Whole(Whole::new(&mut memory, placed, rows, rows_a_block, source, &desk)?),
-            None => Path::Chain(Box::new(Chain::new(&mut memory, placed, rows)?)),
+            None => Path::Chain(Box::new(Chain::new(&mut memory, placed, rows, &desk)?)),
         };
         Ok(Self { rows, source, steps, desk, path, _memory: memory })
     }

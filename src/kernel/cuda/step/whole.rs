@@ -7,7 +7,8 @@ use super::{Desk, PlacedState, RowSource};
 use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, PlacedWeights};
-use crate::layers::cuda::Wiring;
+use crate::kernel::cuda::layers::PlacedLayer;
+use crate::layers::cuda::{PlacedCoupling, Wiring};
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 
@@ -89,7 +90,11 @@ impl Whole {
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(values);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
         let known = group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp;
-        let fits = layout.norms.is_empty()
+        // They look for what is kept in one place.
+        let repeats =
+            |layer: &PlacedLayer| matches!(layer, PlacedLayer::Coupling(PlacedCoupling { context: Some(_), .. }));
+        let fits = !placed.layers.iter().any(repeats)
+            && layout.norms.is_empty()
             && layout.lus.is_empty()
             && *base == Base::Normal
             && known

@@ -10,7 +10,7 @@ pub fn couple(group: &Group, coupling: usize, values: Address, out: Address, row
     Call {
         kernel: Kernel::Couple,
         before: arguments![out, values, first, second, group.scale(coupling).unwrap_or(0)],
-        behind: arguments![group.to_second(rows), group.has_networks(), group.transformer().number()],
+        behind: arguments![group.to_second(rows), group.says(), group.transformer().number()],
     }
 }
 

@@ -4,8 +4,10 @@
 mod across;
 mod composed;
 mod cpu;
+mod cuda;
 
 pub(super) use composed::ConvForm;
+pub(crate) use cuda::{ConvForward, ConvPlace, ConvScratch, ConvTraining, Ends};
 
 use super::mask::{Mask, Pixels};
 use super::{Dropout, Networks};

@@ -2,6 +2,7 @@
 
 use super::{CouplingOnCuda, NetworkOnCuda, TransformerOnCuda, Wiring};
 use crate::layers::Linear;
+use crate::layers::coupling::conv::ConvPlace;
 use crate::layers::cuda::{ALIGNED, Piece};
 use crate::spec::Activation;
 
@@ -62,8 +63,10 @@ pub(crate) struct Group {
     pub list: usize,
     /// What a network says, list behind list; rounded up.
     pub said: usize,
-    /// The maps of the networks, input to output.
+    /// The maps of the networks, input to output; none of convolutional ones.
     pub maps: Vec<Maps>,
+    /// The convolutional network, of which a group has one.
+    pub conv: Option<ConvPlace>,
     /// Offset of the first coupling's learned bound of s, where they have one; each has room for [`changed`](Self::changed).
     scale: Option<usize>,
 }
@@ -80,12 +83,14 @@ struct Likeness {
     depth: usize,
     /// Whether networks read anything.
     reads: bool,
+    /// Where a convolutional network stands on the host: such couplings are alone.
+    conv: Option<usize>,
 }
 
 impl Likeness {
     fn of(coupling: &CouplingOnCuda<'_>) -> Self {
         let CouplingOnCuda { mask, networks, transformer, .. } = coupling;
-        let NetworkOnCuda { wiring, activation, ref maps } = networks[0];
+        let NetworkOnCuda { wiring, activation, ref maps, conv } = networks[0];
         Self {
             transformer: *transformer,
             wiring,
@@ -93,6 +98,7 @@ impl Likeness {
             networks: networks.len(),
             depth: maps.len(),
             reads: !mask.kept.is_empty(),
+            conv: conv.map(|conv| conv.first.weight),
         }
     }
 }
@@ -113,9 +119,10 @@ impl Group {
             list,
             said: (transformer.lists() / networks * list).next_multiple_of(ALIGNED),
             maps: Vec::new(),
+            conv: first.networks[0].conv.map(|conv| ConvPlace::lay_out(start, conv)),
             scale: None,
         };
-        let mut offset = start;
+        let mut offset = group.conv.as_ref().map_or(start, ConvPlace::end);
         for at in 0..depth {
             let inputs = if at == 0 { group.kept } else { group.width };
             let outputs = if at + 1 == depth { group.said } else { group.width };
@@ -129,7 +136,8 @@ impl Group {
 
     /// The offset behind its values.
     pub fn end(&self) -> usize {
-        let behind_maps = self.maps.last().map_or(0, |maps| maps.weight(self.couplings));
+        let behind_conv = self.conv.as_ref().map_or(0, ConvPlace::end);
+        let behind_maps = self.maps.last().map_or(behind_conv, |maps| maps.weight(self.couplings));
         self.scale(self.couplings).unwrap_or(behind_maps)
     }
 
@@ -148,6 +156,11 @@ impl Group {
                     let device = maps.weight(number) + net * maps.stride();
                     pieces.extend(maps.pieces(network.maps[at], device, list));
                 }
+            }
+        }
+        for (_, coupling) in couplings() {
+            if let (Some(place), Some(conv)) = (&self.conv, coupling.networks[0].conv) {
+                pieces.extend(place.pieces(conv));
             }
         }
         let scale = |(number, coupling): (usize, &&CouplingOnCuda<'_>)| {
@@ -182,9 +195,23 @@ impl Group {
         self.likeness.networks
     }
 
+    /// Values a row of all maps of its convolutional network, where it has one.
+    pub fn hidden(&self) -> usize {
+        self.conv.as_ref().map_or(0, ConvPlace::hidden)
+    }
+
     /// Whether couplings have networks: with nothing kept, biases stand alone.
     pub fn has_networks(&self) -> bool {
         self.likeness.reads
+    }
+
+    /// What kernels are told of what networks say: `said_of` in `kernels.cu`.
+    pub fn says(&self) -> usize {
+        match (self.has_networks(), self.wiring()) {
+            (false, _) => 0,
+            (true, Wiring::Mlp | Wiring::Residual) => 1,
+            (true, Wiring::Conv) => 2,
+        }
     }
 
     /// Whether every network says one list.

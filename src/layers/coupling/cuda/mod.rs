@@ -8,8 +8,9 @@ mod placed;
 pub(crate) use group::{Group, Maps};
 pub(crate) use networks::{NetworkGradients, NetworkMemory};
 pub(super) use placed::Call;
-pub(crate) use placed::{CouplingMemory, PlacedCoupling};
+pub(crate) use placed::{CouplingMemory, PlacedContext, PlacedCoupling};
 
+use super::conv::Conv;
 use super::{Affine, Bound, Mask, Network, Spline, Transformer};
 use crate::layers::Linear;
 use crate::spec::Activation;
@@ -74,6 +75,8 @@ pub(crate) enum Wiring {
     Mlp,
     /// [`Network::Residual`]
     Residual,
+    /// [`Network::Conv`], which has maps of its own.
+    Conv,
 }
 
 /// A network: its maps, input to output.
@@ -82,17 +85,22 @@ pub(crate) struct NetworkOnCuda<'a> {
     /// What stands between maps.
     pub activation: Activation,
     pub maps: Vec<&'a Linear>,
+    /// A convolutional network, which has no such maps.
+    pub conv: Option<&'a Conv>,
 }
 
 impl Network {
-    /// `None` where they know no such network.
-    pub(super) fn on_cuda(&self) -> Option<NetworkOnCuda<'_>> {
+    pub(super) fn on_cuda(&self) -> NetworkOnCuda<'_> {
         let (wiring, activation, maps) = match self {
             Self::Mlp(network) => (Wiring::Mlp, network.activation, network.maps.iter().collect()),
             Self::Residual(network) => (Wiring::Residual, network.activation, network.maps().collect()),
-            Self::Conv(_) => return None,
+            Self::Conv(_) => (Wiring::Conv, Activation::Relu, Vec::new()),
         };
-        Some(NetworkOnCuda { wiring, activation, maps })
+        let conv = match self {
+            Self::Conv(network) => Some(network),
+            Self::Mlp(_) | Self::Residual(_) => None,
+        };
+        NetworkOnCuda { wiring, activation, maps, conv }
     }
 }
 

@@ -41,7 +41,7 @@ impl PlacedCoupling {
         rows: usize,
         memory: &NetworkMemory<'_>,
     ) {
-        if !group.has_networks() {
+        if !group.has_networks() || group.maps.is_empty() {
             return;
         }
         let &NetworkMemory { kept, hidden, stream, out } = memory;
@@ -53,6 +53,7 @@ impl PlacedCoupling {
                 _ if at == last => Behind::NOTHING,
                 Wiring::Mlp => mlp::behind(group.activation()),
                 Wiring::Residual => residual::behind(group.activation(), at, last, stream),
+                Wiring::Conv => Behind::NOTHING,
             };
             self.map(maps, values, rows).forward(commands, input, output, behind);
             input = Factor { address: output, transposed: false, stride: rows * maps.outputs };
@@ -84,6 +85,7 @@ impl PlacedCoupling {
             let behind = match group.wiring() {
                 Wiring::Mlp => mlp::behind_back(group.activation(), hidden[at - 1]),
                 Wiring::Residual => residual::behind_back(group.activation(), at, hidden, d_hidden),
+                Wiring::Conv => Behind::NOTHING,
             };
             map.backward(commands, d, d_hidden[at - 1], behind);
         }

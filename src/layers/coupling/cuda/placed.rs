@@ -16,6 +16,17 @@ pub(crate) struct PlacedCoupling {
     pub role: Address,
     /// Of every feature: its place among the kept ones, or −1. Null where none is kept.
     pub slot: Address,
+    /// A context that has more than one place among what is kept.
+    pub context: Option<PlacedContext>,
+}
+
+/// Values of a row's context that every pixel which is kept has for channels of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct PlacedContext {
+    /// Their columns, and their places among what is kept, each shape `[count]`, i32.
+    pub columns: Address,
+    pub places: Address,
+    pub count: usize,
 }
 
 /// What [`couple`](PlacedCoupling::couple) leaves for its way back.
@@ -40,6 +51,14 @@ impl PlacedCoupling {
     /// Reads the features that it keeps, and finds `rows` of them.
     pub fn reader(&self, group: &Group, rows: Address) -> Reader {
         Reader { slot: self.slot, kept: group.kept, rows, networks: group.networks() }
+    }
+
+    /// Brings a context of the rows `x` to all its places among what is kept.
+    pub fn read_context(&self, commands: &mut Commands, group: &Group, x: Address, kept: Address, rows: usize) {
+        if let Some(PlacedContext { columns, places, count }) = self.context {
+            let sizes = arguments![x, columns, places, kept, rows, self.features, group.kept, count];
+            commands.launch(Kernel::Spread, rows * count, sizes);
+        }
     }
 
     /// Takes rows through, once what the networks say stands in `out`.

@@ -18,7 +18,7 @@ impl Spline {
         Call {
             kernel: Kernel::CoupleSpline,
             before: arguments![out, values, first],
-            behind: [arguments![group.list, group.has_networks()], self.arguments()].concat(),
+            behind: [arguments![group.list, group.says()], self.arguments()].concat(),
         }
     }
 
