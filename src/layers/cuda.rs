@@ -7,7 +7,7 @@ pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
 pub(crate) use super::channels::{ChannelMemory, PlacedChannels};
 pub(crate) use super::coupling::{
-    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedCoupling, Wiring,
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, NoiseOnCuda, PlacedCoupling, Wiring,
 };
 pub(crate) use super::lu::{LuMemory, LuScratch, LuSize, PlacedLu};
 

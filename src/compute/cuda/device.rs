@@ -46,6 +46,7 @@ macro_rules! kernels {
 kernels![
     Draw = "draw",
     Activate = "activate",
+    Drop = "drop",
     ActivateBack = "activate_back",
     Affine = "affine",
     Couple = "couple",

@@ -93,9 +93,12 @@ __device__ static float activation(float v, int is_tanh) {
     return is_tanh ? tanhf(v) : (v < 0.0f ? 0.0f : v);
 }
 
-// The slope where the activation gave h.
-__device__ static float activation_slope(float h, int is_tanh) {
-    return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
+// The slope where the activation, with dropout behind it, gave h. scale: what dropout multiplies values by that it keeps, or 0 where
+// there is none.
+__device__ static float activation_slope(float h, int is_tanh, float scale) {
+    if (scale == 0.0f) return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
+    if (is_tanh) return h == 0.0f ? 0.0f : scale - h * h / scale;
+    return h > 0.0f ? scale : 0.0f;
 }
 
 // What comes behind a map forward, and what came before it on the way back: nothing, not even its bias; its bias and an activation;
@@ -115,22 +118,47 @@ KERNEL void activate(float* out, const float* add, float* plain, const float* va
     out[at] = then == THEN_BIAS ? value : activation(value, then == THEN_TANH);
 }
 
-// The gradient before an activation, in place of the one behind it, d; h: what the activation gave; add: added to it, or null.
-KERNEL void activate_back(const float* h, const float* add, float* d, long long count, int then) {
+__device__ static unsigned mixed(unsigned h) {
+    h = (h ^ (h >> 16)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+    return h ^ (h >> 16);
+}
+
+// Dropout as in layers/coupling/dropout.rs, bit for bit: of the hidden values h, [networks, rows, width], some become 0, the others
+// are multiplied by `scale`. noise: the number that each step draws from. place_s, place_t: what tells the networks' layers from all
+// others. Draws from `threshold` on keep a value.
+KERNEL void drop(float* h, const offset_t* noise, const Control* control, offset_t place_s, offset_t place_t, int networks, int rows,
+                 int width, unsigned threshold, float scale) {
+    const long long at = thread_number();
+    const long long one = (long long)rows * width;
+    if (at >= networks * one) return;
+    const unsigned unit = (unsigned)column_of(at, width), row = (unsigned)((at < one ? at : at - one) / width);
+    offset_t key = noise[control->step] + ((at < one ? place_s : place_t) + 1) * 0x9e3779b97f4a7c15ull;
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9ull;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111ebull;
+    key ^= key >> 31;
+    const unsigned start = (row * 0x9e3779b1u) ^ (unit * 0x85ebca77u + (unsigned)key);
+    h[at] *= mixed(mixed(start) ^ (unsigned)(key >> 32)) >= threshold ? scale : 0.0f;
+}
+
+// The gradient before an activation, in place of the one behind it, d; h: what the activation gave, with dropout where there is a
+// `scale`; add: added to it, or null.
+KERNEL void activate_back(const float* h, const float* add, float* d, long long count, int then, float scale) {
     const long long at = thread_number();
     if (at >= count) return;
-    const float value = activation_slope(h[at], then == THEN_TANH) * d[at];
+    const float value = activation_slope(h[at], then == THEN_TANH, scale) * d[at];
     d[at] = add == NULL ? value : value + add[at];
 }
 
 // A map of the networks of a coupling, with what comes behind it, for sizes that leave most of a GPU idle in a general product.
 // Forward, out[net][row] = activation(in[net][row] * W[net] + b[net] + add[net][row]), W of shape [inner, columns]; without the
 // activation it goes to `plain`, which may be `add`. Back (`is_back`), out[net][row] = in[net][row] * W[net] transposed, W of shape
-// [columns, inner], times the slope where the activation gave h, plus add[net][row]. add and plain may be null.
+// [columns, inner], times the slope where the activation gave h, with dropout where there is a `scale`, plus add[net][row]. add and
+// plain may be null.
 // in_net, map: floats from s to t, of `in` and of the weights.
 // All sizes are whole pieces of four floats. A block has a tile of 32 rows and 32 columns of one network.
 KERNEL void affine(const float* in, long long in_net, const float* weights, long long map, const float* h, const float* add,
-                                  float* plain, float* out, int rows, int inner, int columns, int is_back, int then) {
+                                  float* plain, float* out, int rows, int inner, int columns, int is_back, int then, float scale) {
     enum { SIDE = 32, TERMS = 64, PITCH = TERMS / 4 + 1 };
     __shared__ Four room[2 * SIDE * PITCH];
     Four* left = room;
@@ -217,7 +245,7 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
         for (int j = 0; j < 4; j++) {
             const int own = first_column + column + 8 * j;
             if (own >= columns) continue;
-            if (then != THEN_NOTHING) total.v[j] *= activation_slope(h[place + own], then == THEN_TANH);
+            if (then != THEN_NOTHING) total.v[j] *= activation_slope(h[place + own], then == THEN_TANH, scale);
             out[place + own] = add == NULL ? total.v[j] : total.v[j] + add[place + own];
         }
     } else if (first_column + 4 * column < columns) {
@@ -1273,7 +1301,7 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
             for (int r = 0; r < R; r++) sums[i * R + r] = 0.0f;
             if (item < items) {
                 if (h != NULL && lane < R && lane < valid) {
-                    slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh);
+                    slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh, 0.0f);
                 }
                 const float* from = weights + net * weights_net + k * outputs;
 #pragma unroll 2
@@ -1298,7 +1326,7 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
                 if ((r & (lanes - 1)) != lane) continue;
                 float slope = slopes[i];
                 // Fewer threads than rows: a thread has several.
-                if (h != NULL && r >= lanes && r < valid) slope = activation_slope(h[net * h_net + r * inputs + k], is_tanh);
+                if (h != NULL && r >= lanes && r < valid) slope = activation_slope(h[net * h_net + r * inputs + k], is_tanh, 0.0f);
                 const float value = slope * sums[i * R + r];
                 shared.out[(net * R + r) * shared.stride + k] = value;
                 if (d != NULL && r < valid) d[net * h_net + r * inputs + k] = value;

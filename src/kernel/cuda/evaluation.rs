@@ -98,7 +98,7 @@ impl<D: Device> Evaluation<D> {
                 PlacedLayer::Coupling(coupling) => {
                     let (group, out) = (&layout.groups[coupling.group], self.out);
                     let kept = self.kept[coupling.group];
-                    let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out };
+                    let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out, noise: None };
                     coupling.networks(&mut commands, group, values, rows, &memory);
                     coupling.couple(&mut commands, group, values, out, &passage, next);
                 }

@@ -8,7 +8,7 @@ use super::evaluation::{Evaluation, Way};
 use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
-use super::step::{Brought, PlacedState, RowSource, Step};
+use super::step::{Brought, BroughtRows, PlacedState, RowSource, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::cuda::OnCuda;
@@ -30,6 +30,8 @@ pub struct OnDevice<D: Device> {
     placed: Placed,
     parameters: Parameters,
     newest: Newest,
+    /// See [`Flow::draw_from`].
+    noise: u64,
     held: Option<Held<D>>,
     training: Option<Training<D>>,
     /// For a gradient without an update.
@@ -115,6 +117,7 @@ impl<D: Device> OnDevice<D> {
             placed: Placed { architecture, layout, layers, tables, weights },
             parameters,
             newest: Newest::Host,
+            noise: 0,
             held: None,
             training: None,
             single: None,
@@ -228,15 +231,16 @@ impl<D: Device> Training<D> {
     ) -> Result<usize, DeviceError> {
         let step = &self.step;
         let end = work.rates.len().min(at + step.steps);
-        let numbers = work.first + at as u64..;
+        let numbers = work.first + at as u64..work.first + end as u64;
+        let noise: Vec<u64> = numbers.clone().map(|number| work.noise(number)).collect();
         let constants =
             work.rates[at..end].iter().zip(numbers).map(|(&rate, number)| optimizer.constants(rate, number));
         let constants: Vec<Constants> = constants.collect();
-        let brought = match &work.rows {
-            Rows::Given(batches) => Brought::Rows(batches[at..end].iter().map(Matrix::as_slice).collect()),
-            Rows::Held(places) => Brought::Places(&places[at * step.rows..end * step.rows]),
+        let rows = match &work.rows {
+            Rows::Given(batches) => BroughtRows::Given(batches[at..end].iter().map(Matrix::as_slice).collect()),
+            Rows::Held(places) => BroughtRows::Places(&places[at * step.rows..end * step.rows]),
         };
-        step.begin(device, &constants, &brought)?;
+        step.begin(device, &Brought { constants: &constants, noise: &noise, rows })?;
         for _ in at..end {
             device.replay(&self.graph)?;
         }
@@ -270,17 +274,22 @@ impl<D: Device> Flow for OnDevice<D> {
         Ok(self.evaluate(z, Way::Inverse)?.z)
     }
 
+    fn draw_from(&mut self, noise: u64) {
+        self.noise = noise;
+    }
+
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
         self.upload()?;
         if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), RowSource::Given)) {
             self.single = None;
         }
-        let Self { placed, device, .. } = self;
+        let Self { placed, device, noise, .. } = self;
         let step = match self.single.take() {
             Some(step) => step,
             None => Step::new(device, placed, x.rows(), RowSource::Given, 1)?,
         };
-        step.begin(device, &[Constants::default()], &Brought::Rows(vec![x.as_slice()]))?;
+        let rows = BroughtRows::Given(vec![x.as_slice()]);
+        step.begin(device, &Brought { constants: &[Constants::default()], noise: &[*noise], rows })?;
         device.run(&step.commands(placed, None))?;
         let losses = step.losses(device)?;
         gradient.resize(self.parameters.count(), 0.0);

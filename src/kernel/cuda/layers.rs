@@ -60,7 +60,8 @@ impl PlacedLayer {
                         let group = layout.group(place)?;
                         let number = passed[group];
                         passed[group] += 1;
-                        Self::Coupling(PlacedCoupling { group, number, features, role: tables.role + at, slot })
+                        let (role, hosts) = (tables.role + at, place.hosts());
+                        Self::Coupling(PlacedCoupling { group, number, features, role, slot, hosts })
                     }
                     OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
                         Norm::Batch(norm) => Self::BatchNorm(norm, over),

@@ -13,7 +13,7 @@ use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
     Backward, ChannelMemory, CouplingMemory, Forward, Group, LuMemory, LuScratch, LuSize, Maps, NetworkGradients,
-    NetworkMemory, NormMemory, Passage, PlacedCoupling, Reader,
+    NetworkMemory, NoiseOnCuda, NormMemory, Passage, PlacedCoupling, Reader,
 };
 use crate::optimizer::{DeviceRule, Optimizer};
 
@@ -328,7 +328,8 @@ impl Chain {
                 PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { kept, ref hidden, out, .. } = own;
-                    let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
+                    let noise = (desk.noise != NULL).then_some(NoiseOnCuda { numbers: desk.noise, control });
+                    let memory = NetworkMemory { kept, hidden, stream: self.stream, out, noise };
                     coupling.networks(commands, group, values, rows, &memory);
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
                     coupling.couple(commands, group, values, out, &passage, next);

@@ -79,14 +79,24 @@ struct Desk {
     control: [Address; 2],
     /// What changes from step to step of the update, shape `[steps]`.
     constants: Address,
+    /// What the noise of every step is drawn from, shape `[steps]`, u64. Null where flows draw none.
+    noise: Address,
     /// The rows: given ones, shape `[steps, rows, values]`, or the places of held ones, shape `[steps, rows]`.
     rows: Address,
 }
 
+/// What a stretch of steps is brought, step after step.
+pub(super) struct Brought<'a> {
+    pub constants: &'a [Constants],
+    /// See [`Flow::draw_from`](crate::flow::Flow::draw_from).
+    pub noise: &'a [u64],
+    pub rows: BroughtRows<'a>,
+}
+
 /// The rows of a stretch as the desk takes them.
-pub(super) enum Brought<'a> {
+pub(super) enum BroughtRows<'a> {
     /// Given rows, batch after batch.
-    Rows(Vec<&'a [f32]>),
+    Given(Vec<&'a [f32]>),
     Places(&'a [u32]),
 }
 
@@ -100,16 +110,19 @@ impl<D: Device> Step<D> {
     ) -> Result<Self, DeviceError> {
         let mut memory = Memory::new(device);
         let row = if source == RowSource::Given { placed.architecture.values() } else { 1 };
+        let draws = placed.layout.groups.iter().any(|group| group.dropout().is_on());
         let sizes = [
             steps * size_of::<[f64; 2]>(),
             size_of::<[Control; 2]>(),
             steps * size_of::<Constants>(),
+            if draws { steps * size_of::<u64>() } else { 0 },
             steps * rows * row * 4,
         ];
         let start = memory.room::<u8>(sizes.iter().sum())?;
         let after = |pieces: usize| start + sizes[..pieces].iter().sum::<usize>() as u64;
         let control = [after(1), after(1) + size_of::<Control>() as u64];
-        let desk = Desk { losses: start, control, constants: after(2), rows: after(3) };
+        let noise = if draws { after(3) } else { NULL };
+        let desk = Desk { losses: start, control, constants: after(2), noise, rows: after(4) };
         let path = match Whole::rows_a_block(placed, rows, device.sharing()) {
             Some(rows_a_block) => Path::Whole(Whole::new(&mut memory, placed, rows, rows_a_block, source, &desk)?),
             None => Path::Chain(Box::new(Chain::new(&mut memory, placed, rows)?)),
@@ -122,17 +135,22 @@ impl<D: Device> Step<D> {
         (self.rows, self.source) == (rows, source)
     }
 
-    /// Begins a stretch: its constants, one a step, and rows.
-    pub fn begin(&self, device: &D, constants: &[Constants], brought: &Brought<'_>) -> Result<(), DeviceError> {
-        let mut bytes = bytes_of(&[Control::default(); 2]).to_vec();
-        bytes.extend_from_slice(cast_slice(constants));
-        // Room of steps that are not taken.
-        bytes.resize((self.desk.rows - self.desk.control[0]) as usize, 0);
-        match brought {
-            Brought::Rows(batches) => batches.iter().for_each(|batch| bytes.extend_from_slice(cast_slice(batch))),
-            Brought::Places(places) => bytes.extend_from_slice(cast_slice(places)),
+    /// Begins a stretch.
+    pub fn begin(&self, device: &D, brought: &Brought<'_>) -> Result<(), DeviceError> {
+        let (desk, mut bytes) = (&self.desk, bytes_of(&[Control::default(); 2]).to_vec());
+        // Before a piece is the room of steps that are not taken.
+        let begin = |bytes: &mut Vec<u8>, at: Address| bytes.resize((at - desk.control[0]) as usize, 0);
+        bytes.extend_from_slice(cast_slice(brought.constants));
+        if desk.noise != NULL {
+            begin(&mut bytes, desk.noise);
+            bytes.extend_from_slice(cast_slice(brought.noise));
         }
-        device.write(self.desk.control[0], &bytes)
+        begin(&mut bytes, desk.rows);
+        match &brought.rows {
+            BroughtRows::Given(batches) => batches.iter().for_each(|batch| bytes.extend_from_slice(cast_slice(batch))),
+            BroughtRows::Places(places) => bytes.extend_from_slice(cast_slice(places)),
+        }
+        device.write(desk.control[0], &bytes)
     }
 
     /// The losses of the steps since [`begin`](Self::begin), up to the first that is not finite.

@@ -6,11 +6,11 @@ mod networks;
 mod placed;
 
 pub(crate) use group::{Group, Maps};
-pub(crate) use networks::{NetworkGradients, NetworkMemory};
+pub(crate) use networks::{NetworkGradients, NetworkMemory, NoiseOnCuda};
 pub(super) use placed::Call;
 pub(crate) use placed::{CouplingMemory, PlacedCoupling};
 
-use super::{Affine, Bound, Mask, Network, Spline, Transformer};
+use super::{Affine, Bound, Dropout, Mask, Network, Spline, Transformer};
 use crate::layers::Linear;
 use crate::spec::Activation;
 
@@ -81,6 +81,8 @@ pub(crate) struct NetworkOnCuda<'a> {
     pub wiring: Wiring,
     /// What stands between maps.
     pub activation: Activation,
+    /// What is left out behind activations in training.
+    pub dropout: Dropout,
     pub maps: Vec<&'a Linear>,
 }
 
@@ -92,7 +94,7 @@ impl Network {
             Self::Residual(network) => (Wiring::Residual, network.activation, network.maps().collect()),
             Self::Conv(_) => return None,
         };
-        Some(NetworkOnCuda { wiring, activation, maps })
+        Some(NetworkOnCuda { wiring, activation, dropout: self.dropout(), maps })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The commands of one coupling, once its networks have spoken.
 
-use super::{Group, TransformerOnCuda};
+use super::{CouplingOnCuda, Group, TransformerOnCuda};
 use crate::compute::cuda::{Address, Argument, Commands, Kernel, arguments, lanes};
 use crate::layers::coupling::affine;
 use crate::layers::cuda::{Backward, Passage, Reader};
@@ -16,6 +16,8 @@ pub(crate) struct PlacedCoupling {
     pub role: Address,
     /// Of every feature: its place among the kept ones, or −1. Null where none is kept.
     pub slot: Address,
+    /// Of every map: the offsets on the host of the weights of the first two networks, which are the same where there is one.
+    pub hosts: Vec<[usize; 2]>,
 }
 
 /// What [`couple`](PlacedCoupling::couple) leaves for its way back.
@@ -34,6 +36,14 @@ pub(in crate::layers::coupling) struct Call {
     pub kernel: Kernel,
     pub before: Vec<Argument>,
     pub behind: Vec<Argument>,
+}
+
+impl CouplingOnCuda<'_> {
+    /// See [`PlacedCoupling::hosts`].
+    pub(crate) fn hosts(&self) -> Vec<[usize; 2]> {
+        let Some((first, second)) = self.networks.first().zip(self.networks.last()) else { return Vec::new() };
+        first.maps.iter().zip(&second.maps).map(|(first, second)| [first.weight, second.weight]).collect()
+    }
 }
 
 impl PlacedCoupling {
