@@ -625,6 +625,7 @@ fn a_weight_counts_as_many_rows_as_it_says() {
         };
         let mut flows: Vec<(&str, Box<dyn Flow>)> = vec![("composed", Box::new(case.composed()))];
         flows.extend(Level::available().into_iter().map(|level| (level.as_str(), Box::new(case.fused(level)) as _)));
+        flows.extend(case.gpus().into_iter().map(|gpu| (gpu.name(), case.on(gpu))));
         for (path, mut flow) in flows {
             let (mut gradient, name) = (Vec::new(), format!("{path}, {}", case.name()));
             let Loss { nll, gradient_norm } =

@@ -45,6 +45,7 @@ macro_rules! kernels {
 
 kernels![
     Draw = "draw",
+    Weigh = "weigh",
     Activate = "activate",
     Drop = "drop",
     ActivateBack = "activate_back",

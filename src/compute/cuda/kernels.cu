@@ -83,6 +83,29 @@ KERNEL void draw(const float* from, const unsigned* places, const Control* contr
     }
 }
 
+// The weights of the rows of a step, of which a row has `weights`, by a block of 256 threads: every row's share of the gradient's
+// weight, [rows], and their mean. A step whose rows all count alike has neither: its kernels are given null.
+KERNEL void weigh(const float* weights, const Control* control, float* shares, double* mean, int rows) {
+    const float* own = weights + (long long)control->step * rows;
+    double sum = 0.0;
+    for (int row = threadIdx.x; row < rows; row += blockDim.x) {
+        sum += own[row];
+        shares[row] = own[row] / rows;
+    }
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) *mean = sum / rows;
+}
+
+// What a row weighs in the gradient: its share, or, where all rows count alike, per_row.
+__device__ static float share_of(const float* shares, float per_row, long long row) {
+    return shares == NULL ? per_row : shares[row];
+}
+
+// What all rows together weigh, in rows a row.
+__device__ static double mean_weight(const double* mean) {
+    return mean == NULL ? 1.0 : *mean;
+}
+
 // at modulo columns; in 32 bits where they are enough, which is several times as fast.
 __device__ static int column_of(long long at, int columns) {
     return (int)(at < (1LL << 31) ? (unsigned)at % (unsigned)columns : at % columns);
@@ -360,10 +383,11 @@ __device__ static float gather(const float* d, const int* slot, int networks, in
 
 // The way back through `couple`, up to its networks: d becomes the gradient with respect to x, but for what the networks add; out
 // becomes the gradients of what the networks say; product, [rows, room], is to be summed over rows to the gradient of scale,
-// where there is one. The loss has -per_row a unit of s. `networks`: those of the coupling above.
+// where there is one. The loss has minus a row's share (see `share_of`) a unit of s. `networks`: those of the coupling above.
 KERNEL void couple_back(float* out, const float* values, offset_t scale, const float* x, float* d, float* product,
                                        const int* role, const int* slot, int kept, const float* d_kept, int networks,
-                                       float per_row, int rows, int features, int said, offset_t to_t, int room, int form) {
+                                       const float* shares, float per_row, int rows, int features, int said, offset_t to_t,
+                                       int room, int form) {
     const long long at = thread_number();
     if (at >= (long long)rows * features) return;
     const long long row = at / features;
@@ -378,7 +402,7 @@ KERNEL void couple_back(float* out, const float* values, offset_t scale, const f
         const float squashed = *s, factor = *t;
         const float d_t = value;
         value *= factor;
-        const float d_s = value * x[at] - per_row;
+        const float d_s = value * x[at] - share_of(shares, per_row, row);
         product[row * room + j] = d_s * squashed;
         *s = d_s * bound_of(values, scale, j, form) * squash_slope(squashed, factor, form);
         *t = d_t;
@@ -575,8 +599,8 @@ __device__ static void shares_back(Spline spline, float* p, Side side, int numbe
 
 // The way back through `couple_spline`, as `couple_back`.
 KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* role, const int* slot, int kept,
-                               const float* d_kept, int networks, float per_row, int rows, int features, int said, int list,
-                               int bins, float bound, float least, float factor, float curve) {
+                               const float* d_kept, int networks, const float* shares, float per_row, int rows, int features,
+                               int said, int list, int bins, float bound, float least, float factor, float curve) {
     const Spline spline = {bins, list, bound, least, factor, curve};
     const long long at = thread_number();
     if (at >= (long long)rows * features) return;
@@ -594,15 +618,16 @@ KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* 
             const Bin bin = find_bin(spline, p, before, 0);
             const Place place = place_in(bin, unit((before - bin.x.start) / bin.x.length));
             const float theta = place.theta, rest = place.rest, t = place.t, secant = place.secant;
+            const float share = share_of(shares, per_row, row);
             const float first = bin.slopes[0], second = bin.slopes[1], quotient = theta + place.lift;
             // The loss by the parts N, D and A of z and of ln dz/dx = 2 ln s + ln A - 2 ln D.
             const float d_numerator = d_z * bin.y.length / place.divisor;
-            const float d_divisor = 2.0f * per_row / place.divisor - d_numerator * quotient;
-            const float d_a = -per_row / place.a;
+            const float d_divisor = 2.0f * share / place.divisor - d_numerator * quotient;
+            const float d_a = -share / place.a;
             const float both = d_numerator + d_divisor, turn = rest - theta;
             // By the secant, the place in the bin, and the slopes.
             const float d_secant = d_numerator * theta * theta + 2.0f * t * d_a + d_divisor * (1.0f - 2.0f * t)
-                - 2.0f * per_row / secant;
+                - 2.0f * share / secant;
             const float d_first = both * t + d_a * rest * rest, d_second = d_divisor * t + d_a * theta * theta;
             const float of_numerator = first * turn + 2.0f * secant * theta;
             const float of_divisor = (first + second - 2.0f * secant) * turn;
@@ -680,10 +705,11 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
     }
 }
 
-// The way back through `normalise`: d, and the gradients of log_gamma and beta.
+// The way back through `normalise`: d, and the gradients of log_gamma and beta. mean: of the rows' weights, see `weigh`.
 KERNEL void normalise_back(const float* normal, float* d, const float* values, float* gradient, offset_t log_gamma,
                                           offset_t beta, const double* inverse_deviation, const int* slot, int kept,
-                                          const float* d_kept, int networks, int rows, int features, double pixels) {
+                                          const float* d_kept, int networks, int rows, int features, double pixels,
+                                          const double* mean) {
     const int feature = blockIdx.x;
     double sum = 0.0, product = 0.0;
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -696,8 +722,10 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
     const double d_beta = block_sum(sum);
     const double d_gamma = block_sum(product);
     const double gamma = exp((double)values[log_gamma + feature]);
+    // What its part of log_det weighs.
+    const double weight = pixels * mean_weight(mean);
     if (threadIdx.x == 0) {
-        gradient[log_gamma + feature] = (float)(gamma * d_gamma - pixels);
+        gradient[log_gamma + feature] = (float)(gamma * d_gamma - weight);
         gradient[beta + feature] = (float)d_beta;
     }
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -705,7 +733,7 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
         const double centred = normal[at];
         const double through = gamma * (d[at] - d_beta / rows - centred * d_gamma / rows);
         // The last term: -ln of the deviation stands in the loss, and the deviation depends on every row.
-        d[at] = (float)(inverse_deviation[feature] * (through + pixels * centred / rows));
+        d[at] = (float)(inverse_deviation[feature] * (through + weight * centred / rows));
     }
 }
 
@@ -779,9 +807,10 @@ KERNEL void rescale_training(const float* x, float* scaled, float* z, float* val
     }
 }
 
-// The way back through `rescale_training`: d, and the gradients of log_scale and bias.
+// The way back through `rescale_training`: d, and the gradients of log_scale and bias. mean: as for `normalise_back`.
 KERNEL void rescale_back(const float* scaled, float* d, const float* values, float* gradient, offset_t log_scale, offset_t bias,
-                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, double pixels) {
+                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, double pixels,
+                         const double* mean) {
     const int feature = blockIdx.x;
     const float factor = expf(values[log_scale + feature]);
     double sum = 0.0, product = 0.0;
@@ -795,7 +824,7 @@ KERNEL void rescale_back(const float* scaled, float* d, const float* values, flo
     const double d_bias = block_sum(sum);
     const double d_scaled = block_sum(product);
     if (threadIdx.x == 0) {
-        gradient[log_scale + feature] = (float)(d_scaled - pixels);
+        gradient[log_scale + feature] = (float)(d_scaled - pixels * mean_weight(mean));
         gradient[bias + feature] = (float)d_bias;
     }
 }
@@ -888,15 +917,16 @@ KERNEL void lu_gather(const float* d, const int* slot, int kept, const float* d_
     to[at] = gather(d, slot, networks, kept, d_kept, at / features, (int)(at % features), rows, features);
 }
 
-// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm and pixel.
+// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm and pixel. mean: as for
+// `normalise_back`.
 KERNEL void lu_gradient(const float* d_upper, const float* d_lower, const float* values, float* gradient, offset_t matrix,
-                        const int* order, int features, float pixels) {
+                        const int* order, int features, float pixels, const double* mean) {
     const long long at = thread_number();
     if (at >= (long long)features * features) return;
     const int i = (int)(at / features), j = (int)(at % features);
     const long long place = (long long)order[i] * features + order[j];
     float value = i > j ? d_lower[place] : d_upper[place];
-    if (i == j) value = value * expf(values[matrix + at]) - pixels;
+    if (i == j) value = value * expf(values[matrix + at]) - pixels * (float)mean_weight(mean);
     gradient[matrix + at] = value;
 }
 
@@ -942,22 +972,24 @@ KERNEL void put_channels_back(const float* from, float* d, const int* places, co
     d[at] = place >= 0 ? from[row * own + place] : gather(d, slot, networks, kept, d_kept, row, feature, rows, width);
 }
 
-// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z. A row has `width` values: its features, and
-// a context that is no part of the density.
-KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, float per_row, int rows,
+// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z; where rows have `shares` (see `weigh`), both
+// times their own. A row has `width` values: its features, and a context that is no part of the density.
+KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, const float* shares, float per_row, int rows,
                                 int features, int width, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
+    const float share = row < rows ? share_of(shares, per_row, row) : 0.0f;
     float total = 0.0f;
     for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
         const long long at = row * width + feature;
         const float value = feature < features ? z[at] : 0.0f;
         total += 0.5f * value * value;
-        d[at] = value * per_row;
+        d[at] = value * share;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
-        row_loss[row] = (double)total - log_det[row];
+        const double loss = (double)total - log_det[row];
+        row_loss[row] = shares == NULL ? loss : loss * share;
     }
 }
 
@@ -991,9 +1023,10 @@ KERNEL void student_t(const float* values, offset_t log_degrees, double fixed, S
 // As `lose`, of a Student-t base without its log-densities at 0. product, [rows, features]: to be summed over rows to the gradient
 // of the logarithms of its degrees of freedom.
 KERNEL void lose_student_t(const float* z, const float* log_det, float* d, double* row_loss, const StudentT* base, float* product,
-                           float per_row, int rows, int features, int width, int lanes) {
+                           const float* shares, float per_row, int rows, int features, int width, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
+    const float share = row < rows ? share_of(shares, per_row, row) : 0.0f;
     float total = 0.0f;
     for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
         const long long at = row * width + feature;
@@ -1004,13 +1037,14 @@ KERNEL void lose_student_t(const float* z, const float* log_det, float* d, doubl
         const double value = z[at], degrees = base[feature].degrees;
         const double square = value * value, rise = log1p(square / degrees);
         total += (float)(0.5 * (degrees + 1.0) * rise);
-        d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * per_row;
+        d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * share;
         const double near = (degrees + 1.0) * (square / (degrees + square));
-        product[row * features + feature] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * per_row;
+        product[row * features + feature] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * share;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
-        row_loss[row] = (double)total - log_det[row];
+        const double loss = (double)total - log_det[row];
+        row_loss[row] = shares == NULL ? loss : loss * share;
     }
 }
 
@@ -1057,15 +1091,16 @@ KERNEL void squares(const float* gradient, long long count, double* partial) {
     }
 }
 
-// The loss and the norm of a step, one block of 256 threads; what the update needs to know; the next step begins.
-KERNEL void finish(const double* partial, int partials, const double* row_loss, int rows, const double* term,
+// The loss and the norm of a step, one block of 256 threads; what the update needs to know; the next step begins. mean: of the
+// rows' weights, see `weigh`.
+KERNEL void finish(const double* partial, int partials, const double* row_loss, int rows, const double* mean, const double* term,
                                   int terms, double constant, double clip_norm, double* losses, Control* control) {
     double squared = 0.0, loss = 0.0, log_det = 0.0;
     for (int at = threadIdx.x; at < partials; at += blockDim.x) squared += partial[at];
     for (int at = threadIdx.x; at < rows; at += blockDim.x) loss += row_loss[at];
     for (int at = threadIdx.x; at < terms; at += blockDim.x) log_det += term[at];
     const double norm = sqrt(block_sum(squared));
-    const double nll = block_sum(loss) / rows - block_sum(log_det) + constant;
+    const double nll = block_sum(loss) / (mean == NULL ? (double)rows : *mean) - block_sum(log_det) + constant;
     if (threadIdx.x == 0 && !control->diverged) {
         losses[2 * control->step] = nll;
         losses[2 * control->step + 1] = norm;

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, PlacedState, RowSource};
+use super::{Batches, Desk, PlacedState, RowSource};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
@@ -13,7 +13,7 @@ use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
     Backward, ChannelMemory, CouplingMemory, Forward, Group, LuMemory, LuScratch, LuSize, Maps, NetworkGradients,
-    NetworkMemory, NoiseOnCuda, NormMemory, Passage, PlacedCoupling, Reader,
+    NetworkMemory, NoiseOnCuda, NormMemory, Passage, PlacedCoupling, Reader, RowWeights,
 };
 use crate::optimizer::{DeviceRule, Optimizer};
 
@@ -39,6 +39,7 @@ pub(super) struct Chain {
     d: Address,
     /// The gradient with respect to kept features, shape `[networks, rows, kept]`.
     d_kept: Address,
+    weights: RowWeights,
     /// The rows' parts of the loss, f64.
     row_loss: Address,
     /// What is the same for all rows of the log-density: of every normalisation and of a Student-t base, each shape `[features]`,
@@ -137,7 +138,8 @@ fn of_coupling(start: Address, coupling: usize, floats: usize) -> Address {
 }
 
 impl Chain {
-    pub fn new<D: Device>(memory: &mut Memory<D>, placed: &Placed, rows: usize) -> Result<Self, DeviceError> {
+    pub fn new<D: Device>(memory: &mut Memory<D>, placed: &Placed, batches: Batches) -> Result<Self, DeviceError> {
+        let Batches { rows, weighted, .. } = batches;
         let Placed { architecture, layout, weights, .. } = placed;
         let (features, values) = (architecture.features, architecture.values());
         let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * values)).collect::<Result<_, _>>()?;
@@ -180,6 +182,10 @@ impl Chain {
         }
         let tiles = tiled;
         let partials = weights.count.div_ceil(8 * BLOCK).clamp(1, 512);
+        let row_weights = match weighted {
+            true => RowWeights { shares: memory.room::<f32>(rows)?, mean: memory.room::<f64>(1)? },
+            false => RowWeights::ALIKE,
+        };
         Ok(Self {
             x,
             log_det: memory.room::<f32>(rows)?,
@@ -190,6 +196,7 @@ impl Chain {
             d: memory.room::<f32>(rows * values)?,
             d_kept: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.kept))?,
             stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
+            weights: row_weights,
             row_loss: memory.room::<f64>(rows)?,
             terms,
             student_t,
@@ -209,12 +216,15 @@ impl Chain {
         &self,
         commands: &mut Commands,
         placed: &Placed,
-        rows: usize,
-        source: RowSource,
+        batches: Batches,
         desk: &Desk,
         update: Option<(&Optimizer, PlacedState)>,
     ) {
-        let [_, control] = desk.control;
+        let (Batches { rows, source, weighted }, [_, control]) = (batches, desk.control);
+        if weighted {
+            let RowWeights { shares, mean } = self.weights;
+            commands.launch_blocks(Kernel::Weigh, 1, arguments![desk.weights, control, shares, mean, rows]);
+        }
         self.forward(commands, placed, rows, source, desk);
         self.backward(commands, placed, rows);
         self.weights_back(commands, placed, rows);
@@ -246,6 +256,7 @@ impl Chain {
                 partials,
                 self.row_loss,
                 rows,
+                self.weights.mean,
                 self.terms,
                 terms * architecture.features,
                 constant,
@@ -360,7 +371,8 @@ impl Chain {
         let per_row = 1.0 / rows as f32;
         let PlacedWeights { values, gradient, .. } = *weights;
         let (width, lanes) = (architecture.values(), lanes(architecture.values()));
-        let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, width, lanes]);
+        let (z, shares) = (self.x[layers.len()], self.weights.shares);
+        let losses = arguments![shares, per_row, rows, features, width, lanes];
         let found = arguments![z, self.log_det, self.d, self.row_loss];
         match &self.student_t {
             None => commands.launch(Kernel::Lose, rows * lanes, [found, losses].concat()),
@@ -378,7 +390,7 @@ impl Chain {
         }
         let (mut norms, mut lus) = (self.norms.iter().rev(), self.lus.iter().rev());
         let (d, d_kept) = (self.d, self.d_kept);
-        let back = |above| Backward { d, rows, values, gradient, above, d_kept };
+        let back = |above| Backward { d, rows, weights: self.weights, values, gradient, above, d_kept };
         for (at, layer) in layers.iter().enumerate().rev() {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);

@@ -89,7 +89,7 @@ impl PlacedCoupling {
     /// The way back through [`couple`](Self::couple): the gradient with respect to z becomes that with respect to x, but for what
     /// the networks add.
     pub fn couple_back(&self, commands: &mut Commands, group: &Group, backward: &Backward, memory: CouplingMemory) {
-        let &Backward { rows, above, d_kept, .. } = backward;
+        let &Backward { rows, weights, above, d_kept, .. } = backward;
         let Call { kernel, before, behind } = match group.transformer() {
             TransformerOnCuda::Tanh
             | TransformerOnCuda::Atan
@@ -103,6 +103,7 @@ impl PlacedCoupling {
             above.kept,
             d_kept,
             above.networks,
+            weights.shares,
             1.0 / rows as f32,
             rows,
             self.features,
