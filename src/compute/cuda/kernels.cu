@@ -116,8 +116,8 @@ __device__ static float activation(float v, int is_tanh) {
     return is_tanh ? tanhf(v) : (v < 0.0f ? 0.0f : v);
 }
 
-// The slope where the activation, with dropout behind it, gave h. scale: what dropout multiplies values by that it keeps, or 0 where
-// there is none.
+// The slope where the activation, with dropout behind it, gave h. scale: what dropout multiplies values by that it keeps, or 0
+// where there is none.
 __device__ static float activation_slope(float h, int is_tanh, float scale) {
     if (scale == 0.0f) return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
     if (is_tanh) return h == 0.0f ? 0.0f : scale - h * h / scale;
@@ -148,10 +148,10 @@ __device__ static unsigned mixed(unsigned h) {
 }
 
 // Dropout as in layers/coupling/dropout.rs, bit for bit: of the hidden values h, [networks, rows, width], some become 0, the others
-// are multiplied by `scale`. noise: the number that each step draws from. place_s, place_t: what tells the networks' layers from all
-// others. Draws from `threshold` on keep a value.
-KERNEL void drop(float* h, const offset_t* noise, const Control* control, offset_t place_s, offset_t place_t, int networks, int rows,
-                 int width, unsigned threshold, float scale) {
+// are multiplied by `scale`. noise: the number that each step draws from. place_s, place_t: what tells the networks' layers from
+// all others. Draws from `threshold` on keep a value.
+KERNEL void drop(float* h, const offset_t* noise, const Control* control, offset_t place_s, offset_t place_t, int networks,
+                 int rows, int width, unsigned threshold, float scale) {
     const long long at = thread_number();
     const long long one = (long long)rows * width;
     if (at >= networks * one) return;
@@ -972,8 +972,8 @@ KERNEL void put_channels_back(const float* from, float* d, const int* places, co
     d[at] = place >= 0 ? from[row * own + place] : gather(d, slot, networks, kept, d_kept, row, feature, rows, width);
 }
 
-// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z; where rows have `shares` (see `weigh`), both
-// times their own. A row has `width` values: its features, and a context that is no part of the density.
+// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z; where rows have `shares` (see `weigh`),
+// both times their own. A row has `width` values: its features, and a context that is no part of the density.
 KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, const float* shares, float per_row, int rows,
                                 int features, int width, int lanes) {
     const long long thread = thread_number();

@@ -103,8 +103,8 @@ impl PlacedCoupling {
         }
     }
 
-    /// Drops some of the values that map `at` of every network and its activation gave, shape `[networks, rows, width]`. What stands
-    /// for no unit is 0 and stays so.
+    /// Drops some of the values that map `at` of every network and its activation gave, shape `[networks, rows, width]`. What
+    /// stands for no unit is 0 and stays so.
     fn drop(
         &self,
         commands: &mut Commands,
