@@ -148,14 +148,11 @@ impl Rules<'_> {
             }
             None => {}
         }
-        if self.spec.dataset.weight_column().is_some() {
-            if *duplicates == Some(Duplicates::Drop) {
-                let message =
-                    "`dataset.weight` beside `duplicates = \"drop\"`: dropped rows would take their weight along"
-                        .to_owned();
-                let help = "keep duplicates, or add up their weights in the file";
-                self.error(&["dataset.weight"], message, help);
-            }
+        if self.spec.dataset.weight_column().is_some() && *duplicates == Some(Duplicates::Drop) {
+            let message = "`dataset.weight` beside `duplicates = \"drop\"`: dropped rows would take their weight along"
+                .to_owned();
+            let help = "keep duplicates, or add up their weights in the file";
+            self.error(&["dataset.weight"], message, help);
         }
         if transform.is_some() && logit.is_some() {
             let message = "`dataset.transform` and `dataset.logit` both bend the values".to_owned();
