@@ -1,6 +1,7 @@
 //! Times flows of images: a training step, scoring and sampling, on a fixed batch.
 //!
-//! `cargo bench --bench images -- [--what step,score,sample] [--threads 2] [--repeats 5] [--seconds 1] [--cases NAME,…]`
+//! `cargo bench --bench images -- [--what step,score,sample] [--threads 2] [--repeats 5] [--seconds 1] [--cases NAME,…]
+//! [--device cpu|cuda]`
 //!
 //! A case is channels, height, width, scales, maps, blocks and batch. Prints one JSON object a line: peer, what, case, name, threads,
 //! ms_per_step (median), min, max, images_per_second, parameters, gflop_per_second of the convolutions alone (padding counted, two
@@ -33,12 +34,14 @@ struct Options {
     repeats: usize,
     seconds: f64,
     cases: Vec<String>,
+    device: Device,
 }
 
 fn options() -> Options {
     let list = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
     let names = CASES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let mut options = Options { what: vec!["step".to_owned()], threads: 2, repeats: 5, seconds: 1.0, cases: names };
+    let what = vec!["step".to_owned()];
+    let mut options = Options { what, threads: 2, repeats: 5, seconds: 1.0, cases: names, device: Device::Cpu };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
@@ -48,6 +51,7 @@ fn options() -> Options {
             "--threads" => options.threads = value().parse().expect("a number of threads"),
             "--repeats" => options.repeats = value().parse().expect("a number of repeats"),
             "--seconds" => options.seconds = value().parse().expect("seconds"),
+            "--device" => options.device = value().parse().expect("a device"),
             // Cargo passes this to every benchmark.
             "--bench" => {}
             other => panic!("unknown option {other}"),
@@ -80,17 +84,25 @@ fn measure(name: &str, case: [usize; 7], what: &str, options: &Options) {
         mixing: Mixing::None,
         ..Model::default()
     };
-    let mut flow = kernel::build(&model, KernelChoice::Fused, shape, 0, Device::Cpu).expect("a flow").flow;
+    let mut flow = kernel::build(&model, KernelChoice::Fused, shape, 0, options.device).expect("a flow").flow;
     let parameters = flow.parameters().count();
     let features = shape.values();
     let mut rng = stream(0, Purpose::Test, 0);
     let x = Matrix::new((0..batch * features).map(|_| StandardNormal.sample(&mut rng)).collect(), features);
     let mut optimizer = Optimizer::new(&adam(), parameters);
-    let mut work = Work { rows: Rows::Given(vec![x.clone()]), rates: vec![1e-3], ..Work::default() };
+    // A device is given many steps at a time.
+    let steps = if what == "step" { flow.steps_at_once() } else { 1 };
+    let rows = if flow.holds_rows() {
+        flow.hold(&x).expect("room");
+        Rows::Held((0..steps).flat_map(|_| 0..batch as u32).collect())
+    } else {
+        Rows::Given(vec![x.clone(); steps])
+    };
+    let mut work = Work { rows, rates: vec![1e-3; steps], ..Work::default() };
     let mut once = || match what {
         "step" => {
             flow.train(&mut work, &mut optimizer, &mut Vec::new(), &mut || {}).expect("a step");
-            work.first += 1;
+            work.first += steps as u64;
         }
         "score" => drop(flow.forward(&x).expect("latent points")),
         "sample" => drop(flow.inverse(&x).expect("samples")),
@@ -104,7 +116,7 @@ fn measure(name: &str, case: [usize; 7], what: &str, options: &Options) {
     let time = |_| {
         let start = Instant::now();
         (0..count).for_each(|_| once());
-        start.elapsed().as_secs_f64() / count as f64 * 1e3
+        start.elapsed().as_secs_f64() / (count * steps) as f64 * 1e3
     };
     let mut times: Vec<f64> = (0..options.repeats).map(time).collect();
     times.sort_by(f64::total_cmp);
@@ -116,6 +128,7 @@ fn measure(name: &str, case: [usize; 7], what: &str, options: &Options) {
         "case": case,
         "name": name,
         "threads": options.threads,
+        "device": options.device.to_string(),
         "ms_per_step": rounded(median),
         "min": rounded(times[0]),
         "max": rounded(times[times.len() - 1]),

@@ -39,6 +39,13 @@ pub struct Work {
     pub gradient: Vec<f32>,
 }
 
+impl Work {
+    /// What the noise of step number `step` is drawn from, see [`Flow::draw_from`].
+    pub(crate) fn noise(&self, step: u64) -> u64 {
+        stream(self.seed, Purpose::FlowNoise, step).next_u64()
+    }
+}
+
 /// The shares of rows with these weights in the weighted mean of their batch, of 1 together, and the mean weight.
 pub(crate) fn shares(weights: &[f32]) -> (Vec<f32>, f64) {
     let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
@@ -63,7 +70,7 @@ pub(super) fn step_by_step(
         return Err(DeviceError("this flow holds no rows".to_owned()));
     };
     for (at, ((batch, &rate), step)) in batches.iter().zip(&work.rates).zip(work.first..).enumerate() {
-        flow.draw_from(stream(work.seed, Purpose::FlowNoise, step).next_u64());
+        flow.draw_from(work.noise(step));
         let loss = match work.weights.get(at) {
             Some(weights) => flow.weighted_loss_and_gradient(batch, weights, &mut work.gradient)?,
             None => flow.loss_and_gradient(batch, &mut work.gradient)?,

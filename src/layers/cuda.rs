@@ -8,7 +8,7 @@ pub(crate) use super::batch_norm::PlacedBatchNorm;
 pub(crate) use super::channels::{ChannelMemory, PlacedChannels};
 pub(crate) use super::coupling::{
     ConvForward, ConvScratch, ConvTraining, CouplingMemory, CouplingOnCuda, Ends, Group, Maps, NetworkGradients,
-    NetworkMemory, PlacedContext, PlacedCoupling, Wiring,
+    NetworkMemory, NoiseOnCuda, PlacedContext, PlacedCoupling, Wiring,
 };
 pub(crate) use super::lu::{LuMemory, LuScratch, LuSize, PlacedLu};
 
@@ -81,12 +81,28 @@ pub(crate) struct Forward {
     pub reader: Reader,
 }
 
+/// What the rows of a step weigh, as `weigh` in `kernels.cu` leaves it.
+#[derive(Clone, Copy)]
+pub(crate) struct RowWeights {
+    /// Of every row: what it weighs in the gradient, its weight by the number of rows; shape `[rows]`.
+    pub shares: Address,
+    /// Of all rows: their mean weight, f64.
+    pub mean: Address,
+}
+
+impl RowWeights {
+    /// All rows count alike.
+    pub const ALIKE: Self = Self { shares: NULL, mean: NULL };
+}
+
 /// The way back through a layer.
 #[derive(Clone, Copy)]
 pub(crate) struct Backward {
     /// The gradient with respect to z, which becomes that with respect to x, shape `[rows, features]`.
     pub d: Address,
     pub rows: usize,
+    /// Of whole rows, also where a layer takes every pixel for one.
+    pub weights: RowWeights,
     /// All values.
     pub values: Address,
     /// Their gradient.

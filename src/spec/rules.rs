@@ -10,7 +10,7 @@ use super::resolve::Table;
 use super::settings::Settings;
 use super::source::Place;
 use super::suggest::{counted, listed};
-use super::types::{Amount, Dataset, Device, Duplicates, KernelChoice, Normalization, ScheduleName, Spec};
+use super::types::{Amount, Dataset, Device, Duplicates, Normalization, ScheduleName, Spec};
 use super::variant::names_a_file;
 use crate::toys::toy;
 
@@ -148,19 +148,11 @@ impl Rules<'_> {
             }
             None => {}
         }
-        if self.spec.dataset.weight_column().is_some() {
-            if *duplicates == Some(Duplicates::Drop) {
-                let message =
-                    "`dataset.weight` beside `duplicates = \"drop\"`: dropped rows would take their weight along"
-                        .to_owned();
-                let help = "keep duplicates, or add up their weights in the file";
-                self.error(&["dataset.weight"], message, help);
-            }
-            if let (Device::Cuda(_), KernelChoice::Fused) = (self.spec.device, self.spec.training.kernel) {
-                let message = "`dataset.weight`: the kernels for GPUs know no weights of rows".to_owned();
-                let help = "set `device = \"cpu\"`, or `training.kernel = \"composed\"`, which is slower";
-                self.error(&["dataset.weight"], message, help);
-            }
+        if self.spec.dataset.weight_column().is_some() && *duplicates == Some(Duplicates::Drop) {
+            let message = "`dataset.weight` beside `duplicates = \"drop\"`: dropped rows would take their weight along"
+                .to_owned();
+            let help = "keep duplicates, or add up their weights in the file";
+            self.error(&["dataset.weight"], message, help);
         }
         if transform.is_some() && logit.is_some() {
             let message = "`dataset.transform` and `dataset.logit` both bend the values".to_owned();

@@ -46,10 +46,7 @@ impl<'a> Dealer<'a> {
         let few = flow.steps_at_once().min((WAITING_BYTES / batch_bytes.max(1)).max(1));
         let held = match &dataset.train {
             Train::Rows(rows)
-                if flow.holds_rows()
-                    && !dataset.preprocessing.is_noisy()
-                    && dataset.weights.is_none()
-                    && dataset.augment.is_empty() =>
+                if flow.holds_rows() && !dataset.preprocessing.is_noisy() && dataset.augment.is_empty() =>
             {
                 let rows = dataset.preprocessing.apply(rows);
                 // A device without room for all rows gets them batch by batch.
@@ -102,6 +99,7 @@ impl<'a> Dealer<'a> {
         work.rates.clear();
         work.rates.extend(steps.clone().map(|step| self.rate(step)));
         log_det.clear();
+        work.weights.clear();
         match &self.held {
             Some(of_rows) => {
                 let mut indices = match std::mem::take(&mut work.rows) {
@@ -111,7 +109,8 @@ impl<'a> Dealer<'a> {
                 indices.clear();
                 for step in steps {
                     let chosen = self.batches.places(step).unwrap_or_default();
-                    log_det.push(mean(chosen.iter().map(|&index| of_rows[index as usize])));
+                    let of_rows = chosen.iter().map(|&index| of_rows[index as usize]).collect();
+                    log_det.push(mean_of_batch(of_rows, chosen, &self.weights, &mut work.weights));
                     indices.extend_from_slice(chosen);
                 }
                 work.rows = Rows::Held(indices);
@@ -122,24 +121,29 @@ impl<'a> Dealer<'a> {
                     Rows::Held(_) => Vec::new(),
                 };
                 batches.resize_with(work.rates.len(), Matrix::default);
-                work.weights.clear();
                 for (step, batch) in steps.zip(&mut batches) {
                     self.batches.fill(step, batch);
                     let of_rows = self.dataset.preprocessing.log_det(batch);
-                    if self.weights.is_empty() {
-                        log_det.push(mean(of_rows.into_iter()));
-                        continue;
-                    }
                     let chosen = self.batches.places(step).unwrap_or_default();
-                    let weights: Vec<f32> = chosen.iter().map(|&index| self.weights[index as usize]).collect();
-                    let total: f64 = weights.iter().map(|&weight| f64::from(weight)).sum();
-                    log_det.push(of_rows.iter().zip(&weights).map(|(one, &w)| one * f64::from(w)).sum::<f64>() / total);
-                    work.weights.push(weights);
+                    log_det.push(mean_of_batch(of_rows, chosen, &self.weights, &mut work.weights));
                 }
                 work.rows = Rows::Given(batches);
             }
         }
     }
+}
+
+/// The mean of what is said `of_rows` of a batch, which are the training rows at `places`. Where training rows have weights it is
+/// weighted, and the batch's are added to `dealt`.
+fn mean_of_batch(of_rows: Vec<f64>, places: &[u32], weights: &[f32], dealt: &mut Vec<Vec<f32>>) -> f64 {
+    if weights.is_empty() {
+        return mean(of_rows.into_iter());
+    }
+    let own: Vec<f32> = places.iter().map(|&place| weights[place as usize]).collect();
+    let total: f64 = own.iter().map(|&weight| f64::from(weight)).sum();
+    let sum: f64 = of_rows.iter().zip(&own).map(|(one, &weight)| one * f64::from(weight)).sum();
+    dealt.push(own);
+    sum / total
 }
 
 /// Weights relative to their mean.

@@ -55,6 +55,8 @@ impl Study {
         let wave = |i: i32, speed: f64| (f64::from(i) * speed).sin().mul_add(4.0, f64::from(i % 3)).round() / 2.0;
         let rows: String = (0..500).map(|i| format!("{},{}\n", wave(i, 0.37), wave(i, 0.73))).collect();
         std::fs::write(folder.join("rows.csv"), format!("a,b\n{rows}")).expect("written");
+        let weighted: String = rows.lines().zip(0..).map(|(row, i)| format!("{row},{}\n", 1 + i % 5)).collect();
+        std::fs::write(folder.join("weighted.csv"), format!("a,b,weight\n{weighted}")).expect("written");
         let spec = format!(
             "[dataset]\n{dataset}\ntrain = 300\nvalidation = 100\ntest = 100\n\
              [model]\ndepth = 2\nwidth = 8\n{model}\n[optimizer]\nlearning_rate = 3e-3\n\
@@ -146,7 +148,8 @@ fn untimed(rows: &[Metrics]) -> Vec<Metrics> {
 
 #[test]
 fn a_run_on_a_device_learns_what_a_run_on_the_host_does() {
-    let datasets = ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5"];
+    let weighted = ["", "dequantize = 0.5"].map(|more| format!("path = \"weighted.csv\"\nweight = \"weight\"\n{more}"));
+    let datasets = ["name = \"moons\"", "path = \"rows.csv\"\ndequantize = 0.5", &weighted[0], &weighted[1]];
     let all = datasets.into_iter().flat_map(|dataset| MODELS.map(|model| (dataset, model)));
     for ((dataset, model), gpu) in all.flat_map(|study| Gpu::all().into_iter().map(move |gpu| (study, gpu))) {
         let folder = tempfile::tempdir().expect("a folder");

@@ -62,6 +62,12 @@ fn work(case: &Case, first: u64, rates: &[f64], held: bool) -> Work {
     Work { first, rows, rates: rates.to_vec(), ..Work::default() }
 }
 
+/// The same where rows have weights, others in every step.
+fn weighted(case: &Case, first: u64, rates: &[f64], held: bool) -> Work {
+    let weights = (first..).take(rates.len()).map(|step| (0..20).map(|row| 0.25 + (row * step % 7) as f32).collect());
+    Work { weights: weights.collect(), ..work(case, first, rates, held) }
+}
+
 fn train(flow: &mut dyn Flow, optimizer: &mut Optimizer, mut work: Work) -> Trained {
     let (mut losses, mut waited) = (Vec::new(), 0);
     flow.train(&mut work, optimizer, &mut losses, &mut || waited += 1).expect("trained");
@@ -81,6 +87,7 @@ fn averaging(flow: &dyn Flow, spec: &Spec, decay: f64) -> Optimizer {
 }
 
 const RATES: [f64; 6] = [1e-2, 8e-3, 6e-3, 5e-3, 4e-3, 3e-3];
+const SMALL: [f64; 6] = [1e-3, 8e-4, 6e-4, 5e-4, 4e-4, 3e-4];
 const NAMES: [OptimizerName; 4] =
     [OptimizerName::Adam, OptimizerName::Adamw, OptimizerName::Sgd, OptimizerName::Rmsprop];
 
@@ -209,6 +216,35 @@ fn of_every_kind() -> [Case; 4] {
         act_norm(3, [3, 12, 1]).mixed(Mixing::Permutation),
         residual(spline_of_all(3, [2, 12, 1], 4)).mixed(Mixing::Lu),
     ]
+}
+
+#[test]
+fn weighted_training_on_a_device_is_that_of_the_host() {
+    for (case, gpu) in Gpu::all().into_iter().flat_map(|gpu| of_every_kind().map(|case| (case, gpu))) {
+        // Steps of both kinds in turn, of rows that are brought and of rows that are there.
+        let run = |flow: &mut dyn Flow, held: bool| {
+            if held {
+                flow.hold(&case.rows(60)).expect("held");
+            }
+            let mut optimizer = optimizer(flow, OptimizerName::Adam);
+            let works =
+                [weighted(&case, 3, &SMALL, held), work(&case, 9, &SMALL, held), weighted(&case, 15, &SMALL, held)];
+            works.map(|work| train(flow, &mut optimizer, work))
+        };
+        let on_host = run(&mut case.fused(Level::detect()), false);
+        let on_device = run(&mut *case.on(gpu), false);
+        for (number, (ours, theirs)) in on_device.iter().zip(&on_host).enumerate() {
+            for (a, b) in ours.losses.iter().zip(&theirs.losses) {
+                let norms = (a.gradient_norm / b.gradient_norm - 1.0).abs();
+                assert!((a.nll - b.nll).abs() < 1e-4 * (1.0 + b.nll.abs()), "{number}: {a:?} {b:?}: {}", case.name());
+                assert!(norms < 1e-3, "{number}: {a:?} {b:?}: {}", case.name());
+            }
+            assert_eq!(ours.losses.len(), SMALL.len());
+            let apart = difference(&ours.values, &theirs.values, 0.0);
+            assert!(apart < 1e-3, "weights {apart}: {number}, {}", case.name());
+        }
+        assert_eq!(run(&mut *case.on(gpu), true), on_device, "{}", case.name());
+    }
 }
 
 #[test]

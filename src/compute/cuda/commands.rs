@@ -37,7 +37,7 @@ impl Commands {
     pub fn affine(&mut self, product: &Product, behind: Behind) {
         let &Product { rows, inner, columns, a, b, c, count, .. } = product;
         let blocks = rows.div_ceil(SIDE) * columns.div_ceil(SIDE) * count;
-        let Behind { then, h, add, plain } = behind;
+        let Behind { then, h, add, plain, scale } = behind;
         self.launch_blocks(
             Kernel::Affine,
             blocks,
@@ -55,6 +55,7 @@ impl Commands {
                 columns,
                 b.transposed,
                 then as usize,
+                scale,
             ],
         );
     }
@@ -70,10 +71,12 @@ pub(crate) struct Behind {
     pub add: Address,
     /// Forward, where the values before the activation go. Null: nowhere.
     pub plain: Address,
+    /// What dropout behind the activation multiplies values by that it keeps, in training. 0: there is none.
+    pub scale: f32,
 }
 
 impl Behind {
-    pub const NOTHING: Self = Self { then: Then::Nothing, h: NULL, add: NULL, plain: NULL };
+    pub const NOTHING: Self = Self { then: Then::Nothing, h: NULL, add: NULL, plain: NULL, scale: 0.0 };
 }
 
 /// Forward a bias and an activation, back the slope of the activation; by the numbers of `kernels.cu`.

@@ -46,7 +46,9 @@ macro_rules! kernels {
 kernels![
     Draw = "draw",
     Spread = "spread",
+    Weigh = "weigh",
     Activate = "activate",
+    Drop = "drop",
     ActivateBack = "activate_back",
     Affine = "affine",
     Couple = "couple",

@@ -1,7 +1,7 @@
-// The kernels of one training step and of evaluation. Rows are row-major: a batch of x is [rows, features]. What belongs to the
-// networks of a coupling stands together, s before t: [networks, rows, columns]; an additive coupling has t alone. `values` is the
-// flat vector of parameters, and what is called an offset counts floats in it. No kernel uses atomics: the same inputs give the same
-// bits.
+// The kernels of one training step and of evaluation. Rows are row-major: a batch of x is [rows, features], where the features of a
+// conditional flow have their context behind them. What belongs to the networks of a coupling stands together, s before t: [networks,
+// rows, columns]; an additive coupling has t alone. `values` is the flat vector of parameters, and what is called an offset counts
+// floats in it. No kernel uses atomics: the same inputs give the same bits.
 //
 // It is C, so that tests can compile it for the CPU, thread by thread.
 
@@ -94,6 +94,29 @@ KERNEL void spread(const float* x, const int* columns, const int* places, float*
     kept_rows[row * kept + places[number]] = x[row * width + columns[number]];
 }
 
+// The weights of the rows of a step, of which a row has `weights`, by a block of 256 threads: every row's share of the gradient's
+// weight, [rows], and their mean. A step whose rows all count alike has neither: its kernels are given null.
+KERNEL void weigh(const float* weights, const Control* control, float* shares, double* mean, int rows) {
+    const float* own = weights + (long long)control->step * rows;
+    double sum = 0.0;
+    for (int row = threadIdx.x; row < rows; row += blockDim.x) {
+        sum += own[row];
+        shares[row] = own[row] / rows;
+    }
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) *mean = sum / rows;
+}
+
+// What a row weighs in the gradient: its share, or, where all rows count alike, per_row.
+__device__ static float share_of(const float* shares, float per_row, long long row) {
+    return shares == NULL ? per_row : shares[row];
+}
+
+// What all rows together weigh, in rows a row.
+__device__ static double mean_weight(const double* mean) {
+    return mean == NULL ? 1.0 : *mean;
+}
+
 // at modulo columns; in 32 bits where they are enough, which is several times as fast.
 __device__ static int column_of(long long at, int columns) {
     return (int)(at < (1LL << 31) ? (unsigned)at % (unsigned)columns : at % columns);
@@ -104,9 +127,12 @@ __device__ static float activation(float v, int is_tanh) {
     return is_tanh ? tanhf(v) : (v < 0.0f ? 0.0f : v);
 }
 
-// The slope where the activation gave h.
-__device__ static float activation_slope(float h, int is_tanh) {
-    return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
+// The slope where the activation, with dropout behind it, gave h. scale: what dropout multiplies values by that it keeps, or 0
+// where there is none.
+__device__ static float activation_slope(float h, int is_tanh, float scale) {
+    if (scale == 0.0f) return is_tanh ? 1.0f - h * h : (h > 0.0f ? 1.0f : 0.0f);
+    if (is_tanh) return h == 0.0f ? 0.0f : scale - h * h / scale;
+    return h > 0.0f ? scale : 0.0f;
 }
 
 // What comes behind a map forward, and what came before it on the way back: nothing, not even its bias; its bias and an activation;
@@ -126,22 +152,49 @@ KERNEL void activate(float* out, const float* add, float* plain, const float* va
     out[at] = then == THEN_BIAS ? value : activation(value, then == THEN_TANH);
 }
 
-// The gradient before an activation, in place of the one behind it, d; h: what the activation gave; add: added to it, or null.
-KERNEL void activate_back(const float* h, const float* add, float* d, long long count, int then) {
+__device__ static unsigned mixed(unsigned h) {
+    h = (h ^ (h >> 16)) * 0x85ebca6bu;
+    h = (h ^ (h >> 13)) * 0xc2b2ae35u;
+    return h ^ (h >> 16);
+}
+
+// Dropout as in layers/coupling/dropout.rs, bit for bit: of the hidden values h, [networks, rows, width], some become 0, the others
+// are multiplied by `scale`. The units of a row stand in groups of so many, from one to the next `pitch` values. noise: the number
+// that each step draws from. place_s, place_t: what tells the networks' layers from all others. Draws from `threshold` on keep a
+// value.
+KERNEL void drop(float* h, const offset_t* noise, const Control* control, offset_t place_s, offset_t place_t, int networks,
+                 int rows, int width, int group, int pitch, unsigned threshold, float scale) {
+    const long long at = thread_number();
+    const long long one = (long long)rows * width;
+    if (at >= networks * one) return;
+    const unsigned value = (unsigned)column_of(at, width), unit = value / pitch * group + value % pitch;
+    const unsigned row = (unsigned)((at < one ? at : at - one) / width);
+    offset_t key = noise[control->step] + ((at < one ? place_s : place_t) + 1) * 0x9e3779b97f4a7c15ull;
+    key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9ull;
+    key = (key ^ (key >> 27)) * 0x94d049bb133111ebull;
+    key ^= key >> 31;
+    const unsigned start = (row * 0x9e3779b1u) ^ (unit * 0x85ebca77u + (unsigned)key);
+    h[at] *= mixed(mixed(start) ^ (unsigned)(key >> 32)) >= threshold ? scale : 0.0f;
+}
+
+// The gradient before an activation, in place of the one behind it, d; h: what the activation gave, with dropout where there is a
+// `scale`; add: added to it, or null.
+KERNEL void activate_back(const float* h, const float* add, float* d, long long count, int then, float scale) {
     const long long at = thread_number();
     if (at >= count) return;
-    const float value = activation_slope(h[at], then == THEN_TANH) * d[at];
+    const float value = activation_slope(h[at], then == THEN_TANH, scale) * d[at];
     d[at] = add == NULL ? value : value + add[at];
 }
 
 // A map of the networks of a coupling, with what comes behind it, for sizes that leave most of a GPU idle in a general product.
 // Forward, out[net][row] = activation(in[net][row] * W[net] + b[net] + add[net][row]), W of shape [inner, columns]; without the
 // activation it goes to `plain`, which may be `add`. Back (`is_back`), out[net][row] = in[net][row] * W[net] transposed, W of shape
-// [columns, inner], times the slope where the activation gave h, plus add[net][row]. add and plain may be null.
+// [columns, inner], times the slope where the activation gave h, with dropout where there is a `scale`, plus add[net][row]. add and
+// plain may be null.
 // in_net, map: floats from s to t, of `in` and of the weights.
 // All sizes are whole pieces of four floats. A block has a tile of 32 rows and 32 columns of one network.
 KERNEL void affine(const float* in, long long in_net, const float* weights, long long map, const float* h, const float* add,
-                                  float* plain, float* out, int rows, int inner, int columns, int is_back, int then) {
+                                  float* plain, float* out, int rows, int inner, int columns, int is_back, int then, float scale) {
     enum { SIDE = 32, TERMS = 64, PITCH = TERMS / 4 + 1 };
     __shared__ Four room[2 * SIDE * PITCH];
     Four* left = room;
@@ -228,7 +281,7 @@ KERNEL void affine(const float* in, long long in_net, const float* weights, long
         for (int j = 0; j < 4; j++) {
             const int own = first_column + column + 8 * j;
             if (own >= columns) continue;
-            if (then != THEN_NOTHING) total.v[j] *= activation_slope(h[place + own], then == THEN_TANH);
+            if (then != THEN_NOTHING) total.v[j] *= activation_slope(h[place + own], then == THEN_TANH, scale);
             out[place + own] = add == NULL ? total.v[j] : total.v[j] + add[place + own];
         }
     } else if (first_column + 4 * column < columns) {
@@ -349,10 +402,11 @@ __device__ static float gather(const float* d, const int* slot, int networks, in
 
 // The way back through `couple`, up to its networks: d becomes the gradient with respect to x, but for what the networks add; out
 // becomes the gradients of what the networks say; product, [rows, room], is to be summed over rows to the gradient of scale,
-// where there is one. The loss has -per_row a unit of s. `networks`: those of the coupling above.
+// where there is one. The loss has minus a row's share (see `share_of`) a unit of s. `networks`: those of the coupling above.
 KERNEL void couple_back(float* out, const float* values, offset_t scale, const float* x, float* d, float* product,
                                        const int* role, const int* slot, int kept, const float* d_kept, int networks,
-                                       float per_row, int rows, int features, int said, offset_t to_t, int room, int form) {
+                                       const float* shares, float per_row, int rows, int features, int said, offset_t to_t,
+                                       int room, int form) {
     const long long at = thread_number();
     if (at >= (long long)rows * features) return;
     const long long row = at / features;
@@ -367,7 +421,7 @@ KERNEL void couple_back(float* out, const float* values, offset_t scale, const f
         const float squashed = *s, factor = *t;
         const float d_t = value;
         value *= factor;
-        const float d_s = value * x[at] - per_row;
+        const float d_s = value * x[at] - share_of(shares, per_row, row);
         product[row * room + j] = d_s * squashed;
         *s = d_s * bound_of(values, scale, j, form) * squash_slope(squashed, factor, form);
         *t = d_t;
@@ -564,8 +618,8 @@ __device__ static void shares_back(Spline spline, float* p, Side side, int numbe
 
 // The way back through `couple_spline`, as `couple_back`.
 KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* role, const int* slot, int kept,
-                               const float* d_kept, int networks, float per_row, int rows, int features, int said, int list,
-                               int bins, float bound, float least, float factor, float curve) {
+                               const float* d_kept, int networks, const float* shares, float per_row, int rows, int features,
+                               int said, int list, int bins, float bound, float least, float factor, float curve) {
     const Spline spline = {bins, list, bound, least, factor, curve};
     const long long at = thread_number();
     if (at >= (long long)rows * features) return;
@@ -583,15 +637,16 @@ KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* 
             const Bin bin = find_bin(spline, p, before, 0);
             const Place place = place_in(bin, unit((before - bin.x.start) / bin.x.length));
             const float theta = place.theta, rest = place.rest, t = place.t, secant = place.secant;
+            const float share = share_of(shares, per_row, row);
             const float first = bin.slopes[0], second = bin.slopes[1], quotient = theta + place.lift;
             // The loss by the parts N, D and A of z and of ln dz/dx = 2 ln s + ln A - 2 ln D.
             const float d_numerator = d_z * bin.y.length / place.divisor;
-            const float d_divisor = 2.0f * per_row / place.divisor - d_numerator * quotient;
-            const float d_a = -per_row / place.a;
+            const float d_divisor = 2.0f * share / place.divisor - d_numerator * quotient;
+            const float d_a = -share / place.a;
             const float both = d_numerator + d_divisor, turn = rest - theta;
             // By the secant, the place in the bin, and the slopes.
             const float d_secant = d_numerator * theta * theta + 2.0f * t * d_a + d_divisor * (1.0f - 2.0f * t)
-                - 2.0f * per_row / secant;
+                - 2.0f * share / secant;
             const float d_first = both * t + d_a * rest * rest, d_second = d_divisor * t + d_a * theta * theta;
             const float of_numerator = first * turn + 2.0f * secant * theta;
             const float of_divisor = (first + second - 2.0f * secant) * turn;
@@ -669,10 +724,11 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
     }
 }
 
-// The way back through `normalise`: d, and the gradients of log_gamma and beta.
+// The way back through `normalise`: d, and the gradients of log_gamma and beta. mean: of the rows' weights, see `weigh`.
 KERNEL void normalise_back(const float* normal, float* d, const float* values, float* gradient, offset_t log_gamma,
                                           offset_t beta, const double* inverse_deviation, const int* slot, int kept,
-                                          const float* d_kept, int networks, int rows, int features, double pixels) {
+                                          const float* d_kept, int networks, int rows, int features, double pixels,
+                                          const double* mean) {
     const int feature = blockIdx.x;
     double sum = 0.0, product = 0.0;
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -685,8 +741,10 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
     const double d_beta = block_sum(sum);
     const double d_gamma = block_sum(product);
     const double gamma = exp((double)values[log_gamma + feature]);
+    // What its part of log_det weighs.
+    const double weight = pixels * mean_weight(mean);
     if (threadIdx.x == 0) {
-        gradient[log_gamma + feature] = (float)(gamma * d_gamma - pixels);
+        gradient[log_gamma + feature] = (float)(gamma * d_gamma - weight);
         gradient[beta + feature] = (float)d_beta;
     }
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -694,7 +752,7 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
         const double centred = normal[at];
         const double through = gamma * (d[at] - d_beta / rows - centred * d_gamma / rows);
         // The last term: -ln of the deviation stands in the loss, and the deviation depends on every row.
-        d[at] = (float)(inverse_deviation[feature] * (through + pixels * centred / rows));
+        d[at] = (float)(inverse_deviation[feature] * (through + weight * centred / rows));
     }
 }
 
@@ -768,9 +826,10 @@ KERNEL void rescale_training(const float* x, float* scaled, float* z, float* val
     }
 }
 
-// The way back through `rescale_training`: d, and the gradients of log_scale and bias.
+// The way back through `rescale_training`: d, and the gradients of log_scale and bias. mean: as for `normalise_back`.
 KERNEL void rescale_back(const float* scaled, float* d, const float* values, float* gradient, offset_t log_scale, offset_t bias,
-                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, double pixels) {
+                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, double pixels,
+                         const double* mean) {
     const int feature = blockIdx.x;
     const float factor = expf(values[log_scale + feature]);
     double sum = 0.0, product = 0.0;
@@ -784,7 +843,7 @@ KERNEL void rescale_back(const float* scaled, float* d, const float* values, flo
     const double d_bias = block_sum(sum);
     const double d_scaled = block_sum(product);
     if (threadIdx.x == 0) {
-        gradient[log_scale + feature] = (float)(d_scaled - pixels);
+        gradient[log_scale + feature] = (float)(d_scaled - pixels * mean_weight(mean));
         gradient[bias + feature] = (float)d_bias;
     }
 }
@@ -877,15 +936,16 @@ KERNEL void lu_gather(const float* d, const int* slot, int kept, const float* d_
     to[at] = gather(d, slot, networks, kept, d_kept, at / features, (int)(at % features), rows, features);
 }
 
-// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm and pixel.
+// The gradient of the matrix of an LU map, from those of both dense ones, and from log|det|: -1 a logarithm and pixel. mean: as for
+// `normalise_back`.
 KERNEL void lu_gradient(const float* d_upper, const float* d_lower, const float* values, float* gradient, offset_t matrix,
-                        const int* order, int features, float pixels) {
+                        const int* order, int features, float pixels, const double* mean) {
     const long long at = thread_number();
     if (at >= (long long)features * features) return;
     const int i = (int)(at / features), j = (int)(at % features);
     const long long place = (long long)order[i] * features + order[j];
     float value = i > j ? d_lower[place] : d_upper[place];
-    if (i == j) value = value * expf(values[matrix + at]) - pixels;
+    if (i == j) value = value * expf(values[matrix + at]) - pixels * (float)mean_weight(mean);
     gradient[matrix + at] = value;
 }
 
@@ -909,8 +969,8 @@ typedef struct {
     // [side, side, inputs, columns], of which `outputs` columns count; bias: [columns], or null.
     const float* weights;
     const float* bias;
-    // What becomes of a value, in this order: where `where` is not null, 0 unless that is positive, else times `factor`; plus `add`,
-    // where that is not null; relu of it (`relu_out`). Both stand as `out` does.
+    // What becomes of a value, in this order: where `where` is not null, 0 unless that is positive, else times `factor`; plus
+    // `add`, where that is not null; relu of it (`relu_out`). Both stand as `out` does.
     const float* where;
     const float* add;
     int height, width, side, inputs, outputs, columns, relu_in, relu_out;
@@ -1175,7 +1235,8 @@ KERNEL void normalise_weights(const float* weights, const float* magnitude, floa
 }
 
 // From the gradient of normalised weights, in place, to that of the weights; and that of their magnitude.
-KERNEL void normalise_weights_back(const float* weights, const float* magnitude, float* d, float* d_magnitude, int terms, int columns) {
+KERNEL void normalise_weights_back(const float* weights, const float* magnitude, float* d, float* d_magnitude, int terms,
+                                   int columns) {
     const int output = blockIdx.x;
     double square = 0.0, along = 0.0;
     for (int term = threadIdx.x; term < terms; term += blockDim.x) {
@@ -1232,8 +1293,8 @@ __device__ static double part_sums(const double* partial, int parts, int maps, i
     return sum;
 }
 
-// Batch normalisation of maps by their sums, or, where these are null, by running statistics, as a line: lines[2][maps], its slope and
-// its value at 0. moments[2][maps]: mean and variance, for the way back.
+// Batch normalisation of maps by their sums, or, where these are null, by running statistics, as a line: lines[2][maps], its slope
+// and its value at 0. moments[2][maps]: mean and variance, for the way back.
 KERNEL void map_lines(const double* partial, int parts, long long pixels, float* values, offset_t log_gamma, offset_t beta,
                       offset_t running_mean, offset_t running_variance, const Control* control, double* moments, float* lines,
                       int maps, double epsilon, double momentum) {
@@ -1265,8 +1326,8 @@ KERNEL void map_activate(const float* x, const float* lines, float* to, long lon
     to[at] = activation(x[at] * lines[map] + lines[maps + map], 0);
 }
 
-// The way back through `map_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma and beta, and
-// of what it read as lines[3][maps], what d, what was read and 1 count.
+// The way back through `map_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma and
+// beta, and of what it read as lines[3][maps]: what d, what was read, and 1 count.
 KERNEL void map_lines_back(const double* partial, int parts, long long pixels, const float* values, float* gradient,
                            offset_t log_gamma, offset_t beta, const double* moments, float* lines, int maps, double epsilon) {
     const int map = (int)thread_number();
@@ -1291,8 +1352,8 @@ KERNEL void map_back(const float* x, const float* d, const float* add, const flo
     to[at] = add == NULL ? value : value + add[at];
 }
 
-// The channels of every pixel, where they are not all values of a row: rows of their own, [rows, pixels, count], `own` values a row.
-// columns[own]: where each stands in a row of `width` values; places[width]: the other way, or -1.
+// The channels of every pixel, where they are not all values of a row: rows of their own, [rows, pixels, count], `own` values a
+// row. columns[own]: where each stands in a row of `width` values; places[width]: the other way, or -1.
 
 // Takes them from x, or, on the way back, from a gradient with what the coupling above found; starts their log_det.
 KERNEL void take_channels(const float* x, const int* slot, int kept, const float* d_kept, int networks, const int* columns,
@@ -1333,22 +1394,24 @@ KERNEL void put_channels_back(const float* from, float* d, const int* places, co
     d[at] = place >= 0 ? from[row * own + place] : gather(d, slot, networks, kept, d_kept, row, feature, rows, width);
 }
 
-// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z. A row has `width` values: its features, and
-// a context that is no part of the density.
-KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, float per_row, int rows,
+// The rows' parts of the loss, |z|^2 / 2 - log_det, and its gradient with respect to z; where rows have `shares` (see `weigh`),
+// both times their own. A row has `width` values: its features, and a context that is no part of the density.
+KERNEL void lose(const float* z, const float* log_det, float* d, double* row_loss, const float* shares, float per_row, int rows,
                                 int features, int width, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
+    const float share = row < rows ? share_of(shares, per_row, row) : 0.0f;
     float total = 0.0f;
     for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
         const long long at = row * width + feature;
         const float value = feature < features ? z[at] : 0.0f;
         total += 0.5f * value * value;
-        d[at] = value * per_row;
+        d[at] = value * share;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
-        row_loss[row] = (double)total - log_det[row];
+        const double loss = (double)total - log_det[row];
+        row_loss[row] = shares == NULL ? loss : loss * share;
     }
 }
 
@@ -1382,9 +1445,10 @@ KERNEL void student_t(const float* values, offset_t log_degrees, double fixed, S
 // As `lose`, of a Student-t base without its log-densities at 0. product, [rows, features]: to be summed over rows to the gradient
 // of the logarithms of its degrees of freedom.
 KERNEL void lose_student_t(const float* z, const float* log_det, float* d, double* row_loss, const StudentT* base, float* product,
-                           float per_row, int rows, int features, int width, int lanes) {
+                           const float* shares, float per_row, int rows, int features, int width, int lanes) {
     const long long thread = thread_number();
     const long long row = thread / lanes;
+    const float share = row < rows ? share_of(shares, per_row, row) : 0.0f;
     float total = 0.0f;
     for (int feature = (int)(thread % lanes); row < rows && feature < width; feature += lanes) {
         const long long at = row * width + feature;
@@ -1395,13 +1459,14 @@ KERNEL void lose_student_t(const float* z, const float* log_det, float* d, doubl
         const double value = z[at], degrees = base[feature].degrees;
         const double square = value * value, rise = log1p(square / degrees);
         total += (float)(0.5 * (degrees + 1.0) * rise);
-        d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * per_row;
+        d[at] = (float)((degrees + 1.0) * value / (degrees + square)) * share;
         const double near = (degrees + 1.0) * (square / (degrees + square));
-        product[row * features + feature] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * per_row;
+        product[row * features + feature] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * share;
     }
     total = group_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
-        row_loss[row] = (double)total - log_det[row];
+        const double loss = (double)total - log_det[row];
+        row_loss[row] = shares == NULL ? loss : loss * share;
     }
 }
 
@@ -1448,15 +1513,16 @@ KERNEL void squares(const float* gradient, long long count, double* partial) {
     }
 }
 
-// The loss and the norm of a step, one block of 256 threads; what the update needs to know; the next step begins.
-KERNEL void finish(const double* partial, int partials, const double* row_loss, int rows, const double* term,
+// The loss and the norm of a step, one block of 256 threads; what the update needs to know; the next step begins. mean: of the
+// rows' weights, see `weigh`.
+KERNEL void finish(const double* partial, int partials, const double* row_loss, int rows, const double* mean, const double* term,
                                   int terms, double constant, double clip_norm, double* losses, Control* control) {
     double squared = 0.0, loss = 0.0, log_det = 0.0;
     for (int at = threadIdx.x; at < partials; at += blockDim.x) squared += partial[at];
     for (int at = threadIdx.x; at < rows; at += blockDim.x) loss += row_loss[at];
     for (int at = threadIdx.x; at < terms; at += blockDim.x) log_det += term[at];
     const double norm = sqrt(block_sum(squared));
-    const double nll = block_sum(loss) / rows - block_sum(log_det) + constant;
+    const double nll = block_sum(loss) / (mean == NULL ? (double)rows : *mean) - block_sum(log_det) + constant;
     if (threadIdx.x == 0 && !control->diverged) {
         losses[2 * control->step] = nll;
         losses[2 * control->step + 1] = norm;
@@ -1692,7 +1758,7 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
             for (int r = 0; r < R; r++) sums[i * R + r] = 0.0f;
             if (item < items) {
                 if (h != NULL && lane < R && lane < valid) {
-                    slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh);
+                    slopes[i] = activation_slope(h[net * h_net + lane * inputs + k], is_tanh, 0.0f);
                 }
                 const float* from = weights + net * weights_net + k * outputs;
 #pragma unroll 2
@@ -1717,7 +1783,7 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
                 if ((r & (lanes - 1)) != lane) continue;
                 float slope = slopes[i];
                 // Fewer threads than rows: a thread has several.
-                if (h != NULL && r >= lanes && r < valid) slope = activation_slope(h[net * h_net + r * inputs + k], is_tanh);
+                if (h != NULL && r >= lanes && r < valid) slope = activation_slope(h[net * h_net + r * inputs + k], is_tanh, 0.0f);
                 const float value = slope * sums[i * R + r];
                 shared.out[(net * R + r) * shared.stride + k] = value;
                 if (d != NULL && r < valid) d[net * h_net + r * inputs + k] = value;

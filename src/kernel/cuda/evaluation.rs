@@ -113,7 +113,7 @@ impl<D: Device> Evaluation<D> {
                     let (group, out) = (&layout.groups[coupling.group], self.out);
                     let kept = self.kept[coupling.group];
                     coupling.read_context(&mut commands, group, self.x, kept, rows);
-                    let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out };
+                    let memory = NetworkMemory { kept, hidden: &self.hidden, stream: self.stream, out, noise: None };
                     match &self.convs[coupling.group] {
                         Some(conv) => conv.evaluate(&mut commands, rows),
                         None => coupling.networks(&mut commands, group, values, rows, &memory),

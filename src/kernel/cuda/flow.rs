@@ -8,7 +8,7 @@ use super::evaluation::{Evaluation, Way};
 use super::layers::{PlacedLayer, Tables};
 use super::layout::{self, Layout};
 use super::order::{to_columns, to_features};
-use super::step::{Brought, PlacedState, RowSource, Step};
+use super::step::{Batches, Brought, BroughtRows, PlacedState, RowSource, Step};
 use crate::compute::cuda::{Address, Device, FLOAT, Memory};
 use crate::flow::{self, Architecture, DeviceError, Flow, Latent, LayerHealth, Loss, Parameters, Rows, Work};
 use crate::layers::cuda::{Group, OnCuda};
@@ -31,6 +31,8 @@ pub struct OnDevice<D: Device> {
     placed: Placed,
     parameters: Parameters,
     newest: Newest,
+    /// See [`Flow::draw_from`].
+    noise: u64,
     held: Option<Held<D>>,
     training: Option<Training<D>>,
     /// For a gradient without an update.
@@ -116,6 +118,7 @@ impl<D: Device> OnDevice<D> {
             placed: Placed { architecture, layout, layers, tables, weights },
             parameters,
             newest: Newest::Host,
+            noise: 0,
             held: None,
             training: None,
             single: None,
@@ -192,9 +195,9 @@ impl<D: Device> OnDevice<D> {
         Ok(latent)
     }
 
-    /// Makes a step for batches of `rows` rows ready, with the state of `optimizer` on the device.
-    fn prepare(&mut self, rows: usize, source: RowSource, optimizer: &Optimizer) -> Result<(), DeviceError> {
-        if self.training.as_ref().is_none_or(|training| !training.step.is_for(rows, source)) {
+    /// Makes a step for such batches ready, with the state of `optimizer` on the device.
+    fn prepare(&mut self, batches: Batches, optimizer: &Optimizer) -> Result<(), DeviceError> {
+        if self.training.as_ref().is_none_or(|training| training.step.batches != batches) {
             self.training = None;
             let mut memory = Memory::new(&self.device);
             let mut state = PlacedState::NOTHING;
@@ -204,8 +207,9 @@ impl<D: Device> OnDevice<D> {
             if optimizer.average().is_some() {
                 state.average = memory.room::<f32>(self.placed.layout.len)?;
             }
-            let steps = (GIVEN_BYTES / (FLOAT as usize * rows * self.placed.architecture.values())).clamp(1, STEPS);
-            let step = Step::new(&self.device, &self.placed, rows, source, steps)?;
+            let steps =
+                (GIVEN_BYTES / (FLOAT as usize * batches.rows * self.placed.architecture.values())).clamp(1, STEPS);
+            let step = Step::new(&self.device, &self.placed, batches, steps)?;
             let commands = step.commands(&self.placed, Some((optimizer, state)));
             let graph = self.device.record(&commands)?;
             self.training = Some(Training { step, graph, state, has_state: false, _memory: memory });
@@ -221,6 +225,31 @@ impl<D: Device> OnDevice<D> {
         }
         Ok(())
     }
+
+    /// A step without an update, over rows with `weights` or over such that all count alike.
+    fn single(&mut self, x: &Matrix, weights: Option<&[f32]>, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
+        self.upload()?;
+        let batches = Batches { rows: x.rows(), source: RowSource::Given, weighted: weights.is_some() };
+        if self.single.as_ref().is_none_or(|step| step.batches != batches) {
+            self.single = None;
+        }
+        let Self { placed, device, noise, .. } = self;
+        let step = match self.single.take() {
+            Some(step) => step,
+            None => Step::new(device, placed, batches, 1)?,
+        };
+        let (weights, rows) = (weights.into_iter().collect(), BroughtRows::Given(vec![x.as_slice()]));
+        step.begin(device, &Brought { constants: &[Constants::default()], noise: &[*noise], weights, rows })?;
+        device.run(&step.commands(placed, None))?;
+        let losses = step.losses(device)?;
+        gradient.resize(self.parameters.count(), 0.0);
+        placed.read(&**device, placed.weights.gradient, placed.weights.count, gradient)?;
+        self.single = Some(step);
+        // Running statistics have moved.
+        self.newest = Newest::Device;
+        self.download()?;
+        losses.first().copied().ok_or_else(|| DeviceError("it has lost a step".to_owned()))
+    }
 }
 
 impl<D: Device> Training<D> {
@@ -235,15 +264,18 @@ impl<D: Device> Training<D> {
     ) -> Result<usize, DeviceError> {
         let step = &self.step;
         let end = work.rates.len().min(at + step.steps);
-        let numbers = work.first + at as u64..;
+        let numbers = work.first + at as u64..work.first + end as u64;
+        let noise: Vec<u64> = numbers.clone().map(|number| work.noise(number)).collect();
         let constants =
             work.rates[at..end].iter().zip(numbers).map(|(&rate, number)| optimizer.constants(rate, number));
         let constants: Vec<Constants> = constants.collect();
-        let brought = match &work.rows {
-            Rows::Given(batches) => Brought::Rows(batches[at..end].iter().map(Matrix::as_slice).collect()),
-            Rows::Held(places) => Brought::Places(&places[at * step.rows..end * step.rows]),
+        let rows = match &work.rows {
+            Rows::Given(batches) => BroughtRows::Given(batches[at..end].iter().map(Matrix::as_slice).collect()),
+            Rows::Held(places) => BroughtRows::Places(&places[at * step.batches.rows..end * step.batches.rows]),
         };
-        step.begin(device, &constants, &brought)?;
+        let weights = if step.batches.weighted { &work.weights[at..end] } else { &[] };
+        let weights = weights.iter().map(Vec::as_slice).collect();
+        step.begin(device, &Brought { constants: &constants, noise: &noise, weights, rows })?;
         for _ in at..end {
             device.replay(&self.graph)?;
         }
@@ -277,26 +309,21 @@ impl<D: Device> Flow for OnDevice<D> {
         Ok(self.evaluate(z, Way::Inverse)?.z)
     }
 
+    fn draw_from(&mut self, noise: u64) {
+        self.noise = noise;
+    }
+
     fn loss_and_gradient(&mut self, x: &Matrix, gradient: &mut Vec<f32>) -> Result<Loss, DeviceError> {
-        self.upload()?;
-        if self.single.as_ref().is_none_or(|step| !step.is_for(x.rows(), RowSource::Given)) {
-            self.single = None;
-        }
-        let Self { placed, device, .. } = self;
-        let step = match self.single.take() {
-            Some(step) => step,
-            None => Step::new(device, placed, x.rows(), RowSource::Given, 1)?,
-        };
-        step.begin(device, &[Constants::default()], &Brought::Rows(vec![x.as_slice()]))?;
-        device.run(&step.commands(placed, None))?;
-        let losses = step.losses(device)?;
-        gradient.resize(self.parameters.count(), 0.0);
-        placed.read(&**device, placed.weights.gradient, placed.weights.count, gradient)?;
-        self.single = Some(step);
-        // Running statistics have moved.
-        self.newest = Newest::Device;
-        self.download()?;
-        losses.first().copied().ok_or_else(|| DeviceError("it has lost a step".to_owned()))
+        self.single(x, None, gradient)
+    }
+
+    fn weighted_loss_and_gradient(
+        &mut self,
+        x: &Matrix,
+        weights: &[f32],
+        gradient: &mut Vec<f32>,
+    ) -> Result<Loss, DeviceError> {
+        self.single(x, Some(weights), gradient)
     }
 
     fn train(
@@ -306,9 +333,6 @@ impl<D: Device> Flow for OnDevice<D> {
         losses: &mut Vec<Loss>,
         meanwhile: &mut dyn FnMut(),
     ) -> Result<(), DeviceError> {
-        if !work.weights.is_empty() {
-            return Err(DeviceError("the kernels for GPUs know no weights of rows".to_owned()));
-        }
         let (rows, source) = match &work.rows {
             Rows::Given(batches) => (batches.first().map_or(0, Matrix::rows), RowSource::Given),
             Rows::Held(places) => {
@@ -317,7 +341,7 @@ impl<D: Device> Flow for OnDevice<D> {
             }
         };
         self.upload()?;
-        self.prepare(rows, source, optimizer)?;
+        self.prepare(Batches { rows, source, weighted: !work.weights.is_empty() }, optimizer)?;
         let Some(training) = &self.training else { return Ok(()) };
         self.newest = Newest::Device;
         let mut meanwhile = Some(meanwhile);

@@ -83,8 +83,8 @@ impl PlacedLayer {
                         let group = layout.group(place)?;
                         let number = passed[group];
                         passed[group] += 1;
-                        let role = tables.role + at;
-                        Self::Coupling(PlacedCoupling { group, number, features, role, slot, context })
+                        let (role, hosts) = (tables.role + at, place.hosts());
+                        Self::Coupling(PlacedCoupling { group, number, features, role, slot, context, hosts })
                     }
                     OnCuda::BatchNorm(_) | OnCuda::ActNorm(_) => match *norms.next()? {
                         Norm::Batch(norm) => Self::BatchNorm(norm, over),

@@ -73,7 +73,7 @@ impl PlacedActNorm {
     /// The way back through [`forward`](Self::forward).
     pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
         let Self { features, pixels, log_scale, bias, .. } = *self;
-        let &Backward { d, rows, values, gradient, above, d_kept } = backward;
+        let &Backward { d, rows, weights, values, gradient, above, d_kept } = backward;
         commands.launch_blocks(
             Kernel::RescaleBack,
             features,
@@ -91,6 +91,7 @@ impl PlacedActNorm {
                 rows,
                 features,
                 pixels as f64,
+                weights.mean,
             ],
         );
     }

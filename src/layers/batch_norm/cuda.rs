@@ -81,7 +81,7 @@ impl PlacedBatchNorm {
     /// The way back through [`forward`](Self::forward).
     pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
         let Self { features, pixels, log_gamma, beta, .. } = *self;
-        let &Backward { d, rows, values, gradient, above, d_kept } = backward;
+        let &Backward { d, rows, weights, values, gradient, above, d_kept } = backward;
         let NormMemory { normal, inverse_deviation, .. } = memory;
         commands.launch_blocks(
             Kernel::NormaliseBack,
@@ -101,6 +101,7 @@ impl PlacedBatchNorm {
                 rows,
                 features,
                 pixels as f64,
+                weights.mean,
             ],
         );
     }

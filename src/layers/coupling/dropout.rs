@@ -61,6 +61,16 @@ impl Dropout {
         1.0 / (1.0 - self.rate)
     }
 
+    /// What kernels for GPUs know it by: what kept values are multiplied by, or 0 where none is dropped.
+    pub(super) fn scale_on_cuda(self) -> f32 {
+        if self.is_on() { self.scale() } else { 0.0 }
+    }
+
+    /// Draws from here on keep a value.
+    pub(super) fn threshold(self) -> u32 {
+        (f64::from(self.rate) * 4_294_967_296.0) as u32
+    }
+
     /// For the hidden layer at `place`, an offset that no other one has.
     fn chance(self, step: u64, place: usize) -> Chance {
         // SplitMix64, which makes of neighbouring numbers unrelated ones.
@@ -68,8 +78,7 @@ impl Dropout {
         key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         key ^= key >> 31;
-        let threshold = (f64::from(self.rate) * 4_294_967_296.0) as u32;
-        Chance { keys: [key as u32, (key >> 32) as u32], threshold, scale: self.scale() }
+        Chance { keys: [key as u32, (key >> 32) as u32], threshold: self.threshold(), scale: self.scale() }
     }
 
     /// Drops some of `units` hidden values a row, in panels, in training. They stand in groups of so many, each with room for

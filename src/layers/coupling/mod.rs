@@ -21,7 +21,8 @@ pub use affine::{Affine, Bound};
 pub use conv::Conv;
 pub(crate) use conv::{ConvForward, ConvScratch, ConvTraining, Ends};
 pub(crate) use cuda::{
-    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, PlacedContext, PlacedCoupling, Wiring,
+    CouplingMemory, CouplingOnCuda, Group, Maps, NetworkGradients, NetworkMemory, NoiseOnCuda, PlacedContext,
+    PlacedCoupling, Wiring,
 };
 pub use dropout::Dropout;
 pub use mask::{Mask, Pixels};
@@ -131,10 +132,6 @@ impl Kind for Coupling {
 
     fn on_cuda(&self) -> Option<OnCuda<'_>> {
         let Self { mask, networks, transformer } = self;
-        // The kernels draw no noise.
-        if networks.iter().any(|network| network.dropout().is_on()) {
-            return None;
-        }
         let networks = networks.iter().map(Network::on_cuda).collect();
         let (transformer, scale) = (transformer.on_cuda(), transformer.scale());
         Some(OnCuda::Coupling(CouplingOnCuda { mask, networks, transformer, scale }))

@@ -136,7 +136,7 @@ impl PlacedLu {
         memory: LuMemory,
         scratch: LuScratch,
     ) {
-        let &Backward { d, rows, values, gradient, above, d_kept } = backward;
+        let &Backward { d, rows, weights, values, gradient, above, d_kept } = backward;
         let Self { features, pixels, matrix, order, .. } = *self;
         let LuMemory { upper, lower, between, d_z } = memory;
         let LuScratch { d_between, d_upper, d_lower } = scratch;
@@ -146,7 +146,8 @@ impl PlacedLu {
         commands.product(self.rows_times(rows, d_between, factor(upper, false), d));
         commands.product(self.over_rows(rows, d_z, between, d_lower));
         commands.product(self.over_rows(rows, d_between, x, d_upper));
-        let folded = arguments![d_upper, d_lower, values, gradient, matrix, order, features, pixels as f32];
+        let folded =
+            arguments![d_upper, d_lower, values, gradient, matrix, order, features, pixels as f32, weights.mean];
         commands.launch(Kernel::LuGradient, features * features, folded);
     }
 

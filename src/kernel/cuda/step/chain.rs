@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiles::{Traces, tiles};
-use super::{Desk, PlacedState, RowSource};
+use super::{Batches, Desk, PlacedState, RowSource};
 use crate::compute::cuda::{
     Address, BLOCK, Commands, Device, FLOAT, Factor, Kernel, Memory, NULL, Product, arguments, lanes,
 };
@@ -13,7 +13,8 @@ use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
     Backward, ChannelMemory, ConvScratch, ConvTraining, CouplingMemory, Ends, Forward, Group, LuMemory, LuScratch,
-    LuSize, Maps, NetworkGradients, NetworkMemory, NormMemory, Passage, PlacedCoupling, Reader,
+    LuSize, Maps, NetworkGradients, NetworkMemory, NoiseOnCuda, NormMemory, Passage, PlacedCoupling, Reader,
+    RowWeights,
 };
 use crate::optimizer::{DeviceRule, Optimizer};
 
@@ -39,6 +40,7 @@ pub(super) struct Chain {
     d: Address,
     /// The gradient with respect to kept features, shape `[networks, rows, kept]`.
     d_kept: Address,
+    weights: RowWeights,
     /// The rows' parts of the loss, f64.
     row_loss: Address,
     /// What is the same for all rows of the log-density: of every normalisation and of a Student-t base, each shape `[features]`,
@@ -143,9 +145,10 @@ impl Chain {
     pub fn new<D: Device>(
         memory: &mut Memory<D>,
         placed: &Placed,
-        rows: usize,
+        batches: Batches,
         desk: &Desk,
     ) -> Result<Self, DeviceError> {
+        let Batches { rows, weighted, .. } = batches;
         let Placed { architecture, layout, weights, .. } = placed;
         let (features, values) = (architecture.features, architecture.values());
         let x = (0..=placed.layers.len()).map(|_| memory.room::<f32>(rows * values)).collect::<Result<_, _>>()?;
@@ -200,6 +203,10 @@ impl Chain {
         }
         let tiles = tiled;
         let partials = weights.count.div_ceil(8 * BLOCK).clamp(1, 512);
+        let row_weights = match weighted {
+            true => RowWeights { shares: memory.room::<f32>(rows)?, mean: memory.room::<f64>(1)? },
+            false => RowWeights::ALIKE,
+        };
         Ok(Self {
             x,
             log_det: memory.room::<f32>(rows)?,
@@ -210,6 +217,7 @@ impl Chain {
             d: memory.room::<f32>(rows * values)?,
             d_kept,
             stream: memory.room::<f32>(layout.most(|group| group.networks() * rows * group.width))?,
+            weights: row_weights,
             row_loss: memory.room::<f64>(rows)?,
             terms,
             student_t,
@@ -229,12 +237,15 @@ impl Chain {
         &self,
         commands: &mut Commands,
         placed: &Placed,
-        rows: usize,
-        source: RowSource,
+        batches: Batches,
         desk: &Desk,
         update: Option<(&Optimizer, PlacedState)>,
     ) {
-        let [_, control] = desk.control;
+        let (Batches { rows, source, weighted }, [_, control]) = (batches, desk.control);
+        if weighted {
+            let RowWeights { shares, mean } = self.weights;
+            commands.launch_blocks(Kernel::Weigh, 1, arguments![desk.weights, control, shares, mean, rows]);
+        }
         self.forward(commands, placed, rows, source, desk);
         self.backward(commands, placed, rows);
         self.weights_back(commands, placed, rows);
@@ -266,6 +277,7 @@ impl Chain {
                 partials,
                 self.row_loss,
                 rows,
+                self.weights.mean,
                 self.terms,
                 terms * architecture.features,
                 constant,
@@ -348,10 +360,11 @@ impl Chain {
                 PlacedLayer::Coupling(coupling) => {
                     let (group, own) = (&layout.groups[coupling.group], self.of(layout, coupling, rows));
                     let Own { kept, ref hidden, out, .. } = own;
+                    let noise = (desk.noise != NULL).then_some(NoiseOnCuda { numbers: desk.noise, control });
                     coupling.read_context(commands, group, x, kept, rows);
-                    let memory = NetworkMemory { kept, hidden, stream: self.stream, out };
+                    let memory = NetworkMemory { kept, hidden, stream: self.stream, out, noise };
                     match &self.groups[coupling.group].conv {
-                        Some(conv) => conv.forward(commands, rows),
+                        Some(conv) => conv.forward(commands, rows, noise),
                         None => coupling.networks(commands, group, values, rows, &memory),
                     }
                     let passage = Passage { x, z, log_det: self.log_det, rows, inverse: false };
@@ -383,7 +396,8 @@ impl Chain {
         let per_row = 1.0 / rows as f32;
         let PlacedWeights { values, gradient, .. } = *weights;
         let (width, lanes) = (architecture.values(), lanes(architecture.values()));
-        let (z, losses) = (self.x[layers.len()], arguments![per_row, rows, features, width, lanes]);
+        let (z, shares) = (self.x[layers.len()], self.weights.shares);
+        let losses = arguments![shares, per_row, rows, features, width, lanes];
         let found = arguments![z, self.log_det, self.d, self.row_loss];
         match &self.student_t {
             None => commands.launch(Kernel::Lose, rows * lanes, [found, losses].concat()),
@@ -401,7 +415,7 @@ impl Chain {
         }
         let (mut norms, mut lus) = (self.norms.iter().rev(), self.lus.iter().rev());
         let (d, d_kept) = (self.d, self.d_kept);
-        let back = |above| Backward { d, rows, values, gradient, above, d_kept };
+        let back = |above| Backward { d, rows, weights: self.weights, values, gradient, above, d_kept };
         for (at, layer) in layers.iter().enumerate().rev() {
             // The coupling above has left what its networks found for the features they read.
             let above = self.reader(placed, at + 1, rows);

@@ -53,10 +53,18 @@ pub(super) enum RowSource {
     Held(Address),
 }
 
-/// Memory for batches of `rows` rows.
-pub(super) struct Step<D: Device> {
+/// What batches are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batches {
     pub rows: usize,
-    source: RowSource,
+    pub source: RowSource,
+    /// Whether rows have weights.
+    pub weighted: bool,
+}
+
+/// Memory for steps over batches of a kind.
+pub(super) struct Step<D: Device> {
+    pub batches: Batches,
     /// Steps that there is room for at a time.
     pub steps: usize,
     desk: Desk,
@@ -79,60 +87,79 @@ struct Desk {
     control: [Address; 2],
     /// What changes from step to step of the update, shape `[steps]`.
     constants: Address,
+    /// What the noise of every step is drawn from, shape `[steps]`, u64. Null where flows draw none.
+    noise: Address,
+    /// The weights of rows, shape `[steps, rows]`. Null where all count alike.
+    weights: Address,
     /// The rows: given ones, shape `[steps, rows, values]`, or the places of held ones, shape `[steps, rows]`.
     rows: Address,
 }
 
+/// What a stretch of steps is brought, step after step.
+pub(super) struct Brought<'a> {
+    pub constants: &'a [Constants],
+    /// See [`Flow::draw_from`](crate::flow::Flow::draw_from).
+    pub noise: &'a [u64],
+    /// The weights of every batch's rows; none where all count alike.
+    pub weights: Vec<&'a [f32]>,
+    pub rows: BroughtRows<'a>,
+}
+
 /// The rows of a stretch as the desk takes them.
-pub(super) enum Brought<'a> {
+pub(super) enum BroughtRows<'a> {
     /// Given rows, batch after batch.
-    Rows(Vec<&'a [f32]>),
+    Given(Vec<&'a [f32]>),
     Places(&'a [u32]),
 }
 
 impl<D: Device> Step<D> {
-    pub fn new(
-        device: &Rc<D>,
-        placed: &Placed,
-        rows: usize,
-        source: RowSource,
-        steps: usize,
-    ) -> Result<Self, DeviceError> {
+    pub fn new(device: &Rc<D>, placed: &Placed, batches: Batches, steps: usize) -> Result<Self, DeviceError> {
+        let Batches { rows, source, weighted } = batches;
         let mut memory = Memory::new(device);
         let row = if source == RowSource::Given { placed.architecture.values() } else { 1 };
+        let draws = placed.layout.groups.iter().any(|group| group.dropout().is_on());
         let sizes = [
             steps * size_of::<[f64; 2]>(),
             size_of::<[Control; 2]>(),
             steps * size_of::<Constants>(),
-            steps * rows * row * 4,
+            if draws { steps * size_of::<u64>() } else { 0 },
+            if weighted { steps * rows * size_of::<f32>() } else { 0 },
+            steps * rows * row * size_of::<f32>(),
         ];
         let start = memory.room::<u8>(sizes.iter().sum())?;
         let after = |pieces: usize| start + sizes[..pieces].iter().sum::<usize>() as u64;
         let control = [after(1), after(1) + size_of::<Control>() as u64];
-        let desk = Desk { losses: start, control, constants: after(2), rows: after(3) };
-        let path = match Whole::rows_a_block(placed, rows, device.sharing()) {
+        let noise = if draws { after(3) } else { NULL };
+        let weights = if weighted { after(4) } else { NULL };
+        let desk = Desk { losses: start, control, constants: after(2), noise, weights, rows: after(5) };
+        let whole = Whole::rows_a_block(placed, rows, device.sharing()).filter(|_| !weighted);
+        let path = match whole {
             Some(rows_a_block) => Path::Whole(Whole::new(&mut memory, placed, rows, rows_a_block, source, &desk)?),
-            None => Path::Chain(Box::new(Chain::new(&mut memory, placed, rows, &desk)?)),
+            None => Path::Chain(Box::new(Chain::new(&mut memory, placed, batches, &desk)?)),
         };
-        Ok(Self { rows, source, steps, desk, path, _memory: memory })
+        Ok(Self { batches, steps, desk, path, _memory: memory })
     }
 
-    /// Whether batches of `rows` rows from `source` fit.
-    pub fn is_for(&self, rows: usize, source: RowSource) -> bool {
-        (self.rows, self.source) == (rows, source)
-    }
-
-    /// Begins a stretch: its constants, one a step, and rows.
-    pub fn begin(&self, device: &D, constants: &[Constants], brought: &Brought<'_>) -> Result<(), DeviceError> {
-        let mut bytes = bytes_of(&[Control::default(); 2]).to_vec();
-        bytes.extend_from_slice(cast_slice(constants));
-        // Room of steps that are not taken.
-        bytes.resize((self.desk.rows - self.desk.control[0]) as usize, 0);
-        match brought {
-            Brought::Rows(batches) => batches.iter().for_each(|batch| bytes.extend_from_slice(cast_slice(batch))),
-            Brought::Places(places) => bytes.extend_from_slice(cast_slice(places)),
+    /// Begins a stretch.
+    pub fn begin(&self, device: &D, brought: &Brought<'_>) -> Result<(), DeviceError> {
+        let (desk, mut bytes) = (&self.desk, bytes_of(&[Control::default(); 2]).to_vec());
+        // Before a piece is the room of steps that are not taken.
+        let begin = |bytes: &mut Vec<u8>, at: Address| bytes.resize((at - desk.control[0]) as usize, 0);
+        bytes.extend_from_slice(cast_slice(brought.constants));
+        if desk.noise != NULL {
+            begin(&mut bytes, desk.noise);
+            bytes.extend_from_slice(cast_slice(brought.noise));
         }
-        device.write(self.desk.control[0], &bytes)
+        if desk.weights != NULL {
+            begin(&mut bytes, desk.weights);
+            brought.weights.iter().for_each(|weights| bytes.extend_from_slice(cast_slice(weights)));
+        }
+        begin(&mut bytes, desk.rows);
+        match &brought.rows {
+            BroughtRows::Given(batches) => batches.iter().for_each(|batch| bytes.extend_from_slice(cast_slice(batch))),
+            BroughtRows::Places(places) => bytes.extend_from_slice(cast_slice(places)),
+        }
+        device.write(desk.control[0], &bytes)
     }
 
     /// The losses of the steps since [`begin`](Self::begin), up to the first that is not finite.
@@ -153,8 +180,8 @@ impl<D: Device> Step<D> {
     pub fn commands(&self, placed: &Placed, update: Option<(&Optimizer, PlacedState)>) -> Vec<Command> {
         let mut commands = Commands::default();
         match &self.path {
-            Path::Chain(chain) => chain.commands(&mut commands, placed, self.rows, self.source, &self.desk, update),
-            Path::Whole(whole) => whole.commands(&mut commands, placed, self.rows, &self.desk, update),
+            Path::Chain(chain) => chain.commands(&mut commands, placed, self.batches, &self.desk, update),
+            Path::Whole(whole) => whole.commands(&mut commands, placed, self.batches.rows, &self.desk, update),
         }
         if let Some((_, PlacedState { average, .. })) = update.filter(|(_, state)| state.average != NULL) {
             let (values, count, Desk { constants, control: [_, control], .. }) =

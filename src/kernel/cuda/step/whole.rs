@@ -89,7 +89,8 @@ impl Whole {
         // The kernels count in 32 bits.
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(values);
         let counted = activations.max(layout.len) <= i32::MAX as usize;
-        let known = group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp;
+        let known =
+            group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp && !group.dropout().is_on();
         // They look for what is kept in one place.
         let repeats =
             |layer: &PlacedLayer| matches!(layer, PlacedLayer::Coupling(PlacedCoupling { context: Some(_), .. }));

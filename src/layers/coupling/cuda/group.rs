@@ -2,6 +2,7 @@
 
 use super::{CouplingOnCuda, NetworkOnCuda, TransformerOnCuda, Wiring};
 use crate::layers::Linear;
+use crate::layers::coupling::Dropout;
 use crate::layers::coupling::conv::ConvPlace;
 use crate::layers::cuda::{ALIGNED, Piece};
 use crate::spec::Activation;
@@ -77,6 +78,7 @@ struct Likeness {
     transformer: TransformerOnCuda,
     wiring: Wiring,
     activation: Activation,
+    dropout: Dropout,
     /// Networks of a coupling.
     networks: usize,
     /// Maps of a network.
@@ -90,11 +92,12 @@ struct Likeness {
 impl Likeness {
     fn of(coupling: &CouplingOnCuda<'_>) -> Self {
         let CouplingOnCuda { mask, networks, transformer, .. } = coupling;
-        let NetworkOnCuda { wiring, activation, ref maps, conv } = networks[0];
+        let NetworkOnCuda { wiring, activation, dropout, ref maps, conv } = networks[0];
         Self {
             transformer: *transformer,
             wiring,
             activation,
+            dropout,
             networks: networks.len(),
             depth: maps.len(),
             reads: !mask.kept.is_empty(),
@@ -188,6 +191,11 @@ impl Group {
     /// What stands between the maps of its networks.
     pub fn activation(&self) -> Activation {
         self.likeness.activation
+    }
+
+    /// What is left out of their hidden layers in training.
+    pub fn dropout(&self) -> Dropout {
+        self.likeness.dropout
     }
 
     /// Networks of a coupling: one for each list that the transformer asks for, or one for all.

@@ -6,12 +6,12 @@ mod networks;
 mod placed;
 
 pub(crate) use group::{Group, Maps};
-pub(crate) use networks::{NetworkGradients, NetworkMemory};
+pub(crate) use networks::{NetworkGradients, NetworkMemory, NoiseOnCuda};
 pub(super) use placed::Call;
 pub(crate) use placed::{CouplingMemory, PlacedContext, PlacedCoupling};
 
 use super::conv::Conv;
-use super::{Affine, Bound, Mask, Network, Spline, Transformer};
+use super::{Affine, Bound, Dropout, Mask, Network, Spline, Transformer};
 use crate::layers::Linear;
 use crate::spec::Activation;
 
@@ -84,6 +84,8 @@ pub(crate) struct NetworkOnCuda<'a> {
     pub wiring: Wiring,
     /// What stands between maps.
     pub activation: Activation,
+    /// What is left out behind activations in training.
+    pub dropout: Dropout,
     pub maps: Vec<&'a Linear>,
     /// A convolutional network, which has no such maps.
     pub conv: Option<&'a Conv>,
@@ -100,7 +102,7 @@ impl Network {
             Self::Conv(network) => Some(network),
             Self::Mlp(_) | Self::Residual(_) => None,
         };
-        NetworkOnCuda { wiring, activation, maps, conv }
+        NetworkOnCuda { wiring, activation, dropout: self.dropout(), maps, conv }
     }
 }
 

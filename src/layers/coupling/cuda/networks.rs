@@ -17,6 +17,17 @@ pub(crate) struct NetworkMemory<'a> {
     pub stream: Address,
     /// What the networks say, shape `[networks, rows, said]`.
     pub out: Address,
+    /// In training, what is drawn from.
+    pub noise: Option<NoiseOnCuda>,
+}
+
+/// What the noise of the steps of a stretch is drawn from.
+#[derive(Clone, Copy)]
+pub(crate) struct NoiseOnCuda {
+    /// A number a step, see [`Flow::draw_from`](crate::flow::Flow::draw_from); shape `[steps]`, u64.
+    pub numbers: Address,
+    /// The state of the stretch of steps.
+    pub control: Address,
 }
 
 /// What a coupling's networks leave, and the gradients of it.
@@ -44,18 +55,21 @@ impl PlacedCoupling {
         if !group.has_networks() || group.maps.is_empty() {
             return;
         }
-        let &NetworkMemory { kept, hidden, stream, out } = memory;
+        let &NetworkMemory { kept, hidden, stream, out, noise } = memory;
         let last = group.maps.len() - 1;
         let mut input = Factor { address: kept, transposed: false, stride: 0 };
         for (at, maps) in group.maps.iter().enumerate() {
             let output = if at == last { out } else { hidden[at % hidden.len()] };
             let behind = match group.wiring() {
                 _ if at == last => Behind::NOTHING,
-                Wiring::Mlp => mlp::behind(group.activation()),
-                Wiring::Residual => residual::behind(group.activation(), at, last, stream),
+                Wiring::Mlp => mlp::behind(group.activation(), group.dropout()),
+                Wiring::Residual => residual::behind(group.activation(), group.dropout(), at, last, stream),
                 Wiring::Conv => Behind::NOTHING,
             };
             self.map(maps, values, rows).forward(commands, input, output, behind);
+            if let Some(noise) = noise.filter(|_| behind.scale != 0.0) {
+                self.drop(commands, group, at, output, rows, noise);
+            }
             input = Factor { address: output, transposed: false, stride: rows * maps.outputs };
         }
     }
@@ -83,12 +97,30 @@ impl PlacedCoupling {
                 continue;
             }
             let behind = match group.wiring() {
-                Wiring::Mlp => mlp::behind_back(group.activation(), hidden[at - 1]),
-                Wiring::Residual => residual::behind_back(group.activation(), at, hidden, d_hidden),
+                Wiring::Mlp => mlp::behind_back(group.activation(), group.dropout(), hidden[at - 1]),
+                Wiring::Residual => residual::behind_back(group.activation(), group.dropout(), at, hidden, d_hidden),
                 Wiring::Conv => Behind::NOTHING,
             };
             map.backward(commands, d, d_hidden[at - 1], behind);
         }
+    }
+
+    /// Drops some of the values that map `at` of every network and its activation gave, shape `[networks, rows, width]`. What
+    /// stands for no unit is 0 and stays so.
+    fn drop(
+        &self,
+        commands: &mut Commands,
+        group: &Group,
+        at: usize,
+        values: Address,
+        rows: usize,
+        NoiseOnCuda { numbers, control }: NoiseOnCuda,
+    ) {
+        let ([first, second], dropout) = (self.hosts[at], group.dropout());
+        let (networks, width) = (group.networks(), group.width);
+        let drawn = arguments![values, numbers, control, first, second, networks, rows, width, width, width];
+        let decided = arguments![dropout.threshold() as usize, dropout.scale_on_cuda()];
+        commands.launch(Kernel::Drop, networks * rows * width, [drawn, decided].concat());
     }
 
     fn map<'a>(&self, maps: &'a Maps, values: Address, rows: usize) -> Map<'a> {
@@ -153,9 +185,9 @@ impl Map<'_> {
         }
         commands.product(product);
         if behind.then != Then::Nothing {
-            let Behind { then, h, add, .. } = behind;
+            let Behind { then, h, add, scale, .. } = behind;
             let count = maps.networks * rows * maps.inputs;
-            commands.launch(Kernel::ActivateBack, count, arguments![h, add, to, count, then as usize]);
+            commands.launch(Kernel::ActivateBack, count, arguments![h, add, to, count, then as usize, scale]);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The commands of one coupling, once its networks have spoken.
 
-use super::{Group, TransformerOnCuda};
+use super::{CouplingOnCuda, Group, TransformerOnCuda};
 use crate::compute::cuda::{Address, Argument, Commands, Kernel, arguments, lanes};
 use crate::layers::coupling::affine;
 use crate::layers::cuda::{Backward, Passage, Reader};
@@ -18,6 +18,8 @@ pub(crate) struct PlacedCoupling {
     pub slot: Address,
     /// A context that has more than one place among what is kept.
     pub context: Option<PlacedContext>,
+    /// Of every map: the offsets on the host of the weights of the first two networks, which are the same where there is one.
+    pub hosts: Vec<[usize; 2]>,
 }
 
 /// Values of a row's context that every pixel which is kept has for channels of its own.
@@ -45,6 +47,14 @@ pub(in crate::layers::coupling) struct Call {
     pub kernel: Kernel,
     pub before: Vec<Argument>,
     pub behind: Vec<Argument>,
+}
+
+impl CouplingOnCuda<'_> {
+    /// See [`PlacedCoupling::hosts`].
+    pub(crate) fn hosts(&self) -> Vec<[usize; 2]> {
+        let Some((first, second)) = self.networks.first().zip(self.networks.last()) else { return Vec::new() };
+        first.maps.iter().zip(&second.maps).map(|(first, second)| [first.weight, second.weight]).collect()
+    }
 }
 
 impl PlacedCoupling {
@@ -98,7 +108,7 @@ impl PlacedCoupling {
     /// The way back through [`couple`](Self::couple): the gradient with respect to z becomes that with respect to x, but for what
     /// the networks add.
     pub fn couple_back(&self, commands: &mut Commands, group: &Group, backward: &Backward, memory: CouplingMemory) {
-        let &Backward { rows, above, d_kept, .. } = backward;
+        let &Backward { rows, weights, above, d_kept, .. } = backward;
         let Call { kernel, before, behind } = match group.transformer() {
             TransformerOnCuda::Tanh
             | TransformerOnCuda::Atan
@@ -112,6 +122,7 @@ impl PlacedCoupling {
             above.kept,
             d_kept,
             above.networks,
+            weights.shares,
             1.0 / rows as f32,
             rows,
             self.features,

@@ -2,13 +2,15 @@
 //! even one behind it, and the last map an odd one.
 
 use crate::compute::cuda::{Address, Behind, NULL, Then};
+use crate::layers::coupling::Dropout;
 use crate::spec::Activation;
 
 /// What comes behind map `at`, which is not the `last`. `stream`: what goes past the blocks.
-pub fn behind(activation: Activation, at: usize, last: usize, stream: Address) -> Behind {
+pub fn behind(activation: Activation, dropout: Dropout, at: usize, last: usize, stream: Address) -> Behind {
     let activated = Behind { then: activation.into(), ..Behind::NOTHING };
+    // The first map of a block.
     if at % 2 == 1 {
-        return activated;
+        return Behind { scale: dropout.scale_on_cuda(), ..activated };
     }
     // The second map of a block, or that before all: what it gives goes past the next block, which reads its activation.
     let add = if at == 0 { NULL } else { stream };
@@ -20,7 +22,13 @@ pub fn behind(activation: Activation, at: usize, last: usize, stream: Address) -
 
 /// What comes behind the way back through map `at`, which is not the first. `hidden`: what every map but the first read;
 /// `d_hidden`: the gradients with respect to what every map but the last gave.
-pub fn behind_back(activation: Activation, at: usize, hidden: &[Address], d_hidden: &[Address]) -> Behind {
+pub fn behind_back(
+    activation: Activation,
+    dropout: Dropout,
+    at: usize,
+    hidden: &[Address],
+    d_hidden: &[Address],
+) -> Behind {
     // The last map reads no activation.
     if at == d_hidden.len() {
         return Behind::NOTHING;
@@ -29,6 +37,7 @@ pub fn behind_back(activation: Activation, at: usize, hidden: &[Address], d_hidd
     match at % 2 == 1 {
         // The first map of a block: what goes past the block has the gradient behind it too.
         true => Behind { add: d_hidden[at + 1], ..activated },
-        false => activated,
+        // The second one, which reads what dropout has left.
+        false => Behind { scale: dropout.scale_on_cuda(), ..activated },
     }
 }

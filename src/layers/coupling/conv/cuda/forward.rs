@@ -1,0 +1,235 @@
+//! A network on its way forward.
+
+use super::pass::{Described, Image, Pass, pass, plain};
+use super::place::{ConvPlace, MapPlace, NormPlace, sum_parts};
+use crate::compute::DeviceError;
+use crate::compute::convolution::NONE;
+use crate::compute::cuda::{Address, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
+use crate::layers::coupling::cuda::{Group, NoiseOnCuda};
+use crate::layers::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
+
+/// The pixels of an image as its convolutions look for them.
+#[derive(Clone, Copy)]
+pub(super) struct Tables {
+    /// Of every pixel, its number among the kept ones and among the changed ones, or −1.
+    pub(super) kept_numbers: Address,
+    pub(super) changed_numbers: Address,
+    /// The kept pixels and the changed ones.
+    pub(super) kept: Address,
+    pub(super) changed: Address,
+}
+
+impl Tables {
+    pub(super) fn new<D: Device>(memory: &mut Memory<D>, place: &ConvPlace) -> Result<Self, DeviceError> {
+        let pixels = |list: &[usize]| list.iter().map(|&pixel| pixel as i32).collect::<Vec<_>>();
+        let numbers: Vec<i32> =
+            place.read.iter().map(|&number| if number == NONE { -1 } else { number as i32 }).collect();
+        let mut changed_numbers = vec![-1i32; place.pixels()];
+        place.changed.iter().zip(0..).for_each(|(&pixel, number)| changed_numbers[pixel] = number);
+        Ok(Self {
+            kept_numbers: memory.holding(&numbers)?,
+            changed_numbers: memory.holding(&changed_numbers)?,
+            kept: memory.holding(&pixels(&place.kept))?,
+            changed: memory.holding(&pixels(&place.changed))?,
+        })
+    }
+}
+
+/// Rows on their way through a network, each shape `[rows, pixels, maps]`. With B blocks there are 2B + 1 relus: number n reads
+/// `before[n]` and gives `active[n]`. Without normalisation the relu of an even number is part of what reads it, `active[n]` is
+/// `before[n]`, and an odd one is part of the convolution before it.
+pub(super) struct Hidden {
+    pub(super) before: Vec<Address>,
+    pub(super) active: Vec<Address>,
+}
+
+/// Where what normalisations find of a batch goes.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    /// Sums in parts, f64.
+    pub sums: Address,
+    /// The state of the stretch of steps.
+    pub control: Address,
+    /// Mean and variance of every normalisation, shape `[2, maps]`, f64.
+    pub moments: &'a [Address],
+}
+
+/// Sums of every map of `a`, and of its products with `b`, in parts.
+pub(super) fn sum_maps(commands: &mut Commands, [a, b]: [Address; 2], to: Address, pixels: usize, maps: usize) {
+    let parts = sum_parts(pixels);
+    commands.launch_blocks(Kernel::MapSums, parts * maps.div_ceil(32), arguments![a, b, to, parts, pixels, maps]);
+}
+
+/// A network on its way forward.
+pub(crate) struct ConvForward {
+    pub(super) place: ConvPlace,
+    pub(super) values: Address,
+    pub(super) hidden: Hidden,
+    pub(super) tables: Tables,
+    /// Of every map, its weights as they count: normalised, or those that are trained.
+    pub(super) weights: Vec<Address>,
+    /// From the first to the last.
+    pub(super) passes: Vec<Pass>,
+    /// What the network reads, shape `[rows, kept]`, and says, shape `[rows, said]`.
+    pub(super) input: Image,
+    pub(super) out: Image,
+    /// Slopes and values at 0 of a normalisation, as the way back needs them too.
+    pub(super) lines: Address,
+}
+
+/// Where a network finds what it reads, and leaves what it says.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    /// Shape `[rows, kept]`.
+    pub kept: Address,
+    /// Shape `[rows, said]`.
+    pub out: Address,
+}
+
+impl ConvForward {
+    /// One that leaves nothing for a way back, in three memories for [`hidden`](ConvPlace::hidden) values of every row.
+    pub fn in_evaluation<D: Device>(
+        memory: &mut Memory<D>,
+        (group, place): (&Group, &ConvPlace),
+        values: Address,
+        ends: Ends,
+        [h, inner, active]: [Address; 3],
+    ) -> Result<Self, DeviceError> {
+        let relus = 2 * place.blocks.len() + 1;
+        let before: Vec<Address> = (0..relus).map(|n| if n % 2 == 0 { h } else { inner }).collect();
+        let normalised = (0..relus).map(|n| if n % 2 == 0 { active } else { inner });
+        let active = if place.norms.is_empty() { before.clone() } else { normalised.collect() };
+        Self::new(memory, (group, place), values, ends, Hidden { before, active })
+    }
+
+    pub(super) fn new<D: Device>(
+        memory: &mut Memory<D>,
+        (group, place): (&Group, &ConvPlace),
+        values: Address,
+        ends: Ends,
+        hidden: Hidden,
+    ) -> Result<Self, DeviceError> {
+        let tables = Tables::new(memory, place)?;
+        let weights = place.maps().map(|map| match map.magnitude {
+            Some(_) => memory.room::<f32>(map.terms() * map.columns),
+            None => Ok(values + FLOAT * map.weight as u64),
+        });
+        let weights = weights.collect::<Result<Vec<_>, _>>()?;
+        let inputs = place.first.inputs;
+        let [pixel, list, channels, kept, changed] =
+            [inputs, group.list, place.channels, place.kept.len(), place.changed.len()].map(|size| size as i32);
+        let input = Image { at: ends.kept, row: group.kept as i64, pixel, group: pixel, list: 0, count: kept };
+        let out =
+            Image { at: ends.out, row: group.said as i64, pixel: channels, group: channels, list, count: changed };
+        let lines = memory.room::<f32>(3 * place.maps)?;
+        let (place, passes) = (place.clone(), Vec::new());
+        let mut forward = Self { place, values, hidden, tables, weights, passes, input, out, lines };
+        forward.passes = forward.described().iter().map(|it| pass(memory, it)).collect::<Result<_, _>>()?;
+        Ok(forward)
+    }
+
+    /// The convolutions, from the first to the last.
+    pub(super) fn described(&self) -> Vec<Described> {
+        let Self { place, hidden: Hidden { before, active }, tables, .. } = self;
+        let normalised = !place.norms.is_empty();
+        let whole = |at: Address| Image::whole(at, place.pixels(), place.maps);
+        let mut all =
+            vec![Described { numbers: tables.kept_numbers, ..self.describe(0, self.input, whole(before[0])) }];
+        for n in 0..2 * place.blocks.len() {
+            let described = self.describe(n + 1, whole(active[n]), whole(before[n + 1]));
+            all.push(match n % 2 {
+                0 => Described { relu_in: i32::from(!normalised), relu_out: i32::from(!normalised), ..described },
+                _ => Described { add: before[n - 1], ..described },
+            });
+        }
+        let last = self.describe(all.len(), whole(active[all.len() - 1]), self.out);
+        all.push(Described { pixels: tables.changed, relu_in: i32::from(!normalised), ..last });
+        all
+    }
+
+    /// Map `number` from one image to another, with its bias and nothing else.
+    pub(super) fn describe(&self, number: usize, input: Image, out: Image) -> Described {
+        let map = self.map(number);
+        let [height, width] = self.place.size;
+        let bias = self.values + FLOAT * (map.weight + map.terms() * map.columns) as u64;
+        let sizes = [height, width, map.side, map.inputs, map.outputs, map.columns];
+        Described { bias, ..plain(input, out, self.weights[number], sizes) }
+    }
+
+    pub(super) fn map(&self, number: usize) -> MapPlace {
+        self.place.maps().nth(number).copied().unwrap_or(self.place.last)
+    }
+
+    /// Takes rows through, with running statistics.
+    pub fn evaluate(&self, commands: &mut Commands, rows: usize) {
+        self.forward(commands, rows, None, None);
+    }
+
+    /// Takes rows through; in training with the batch's statistics.
+    pub(super) fn forward(
+        &self,
+        commands: &mut Commands,
+        rows: usize,
+        batch: Option<Batch<'_>>,
+        noise: Option<NoiseOnCuda>,
+    ) {
+        let Self { place, values, hidden: Hidden { active, .. }, .. } = self;
+        for (map, &weights) in place.maps().zip(&self.weights) {
+            if let Some(magnitude) = map.magnitude {
+                let [from, magnitude] = [map.weight, magnitude].map(|offset| values + FLOAT * offset as u64);
+                let weighed = arguments![from, magnitude, weights, map.terms(), map.columns];
+                commands.launch_blocks(Kernel::NormaliseWeights, map.columns, weighed);
+            }
+        }
+        let pixels = rows * place.pixels();
+        for (number, pass) in self.passes.iter().enumerate() {
+            pass.launch(commands, rows);
+            if let Some(norm) = place.norms.get(number) {
+                self.normalise(commands, number, *norm, pixels, batch);
+            }
+            if let Some(noise) = noise.filter(|_| number % 2 == 1 && number < active.len()) {
+                self.drop(commands, number / 2, active[number], rows, noise);
+            }
+        }
+    }
+
+    /// What normalisation `number` and the relu behind it make of what was read.
+    pub(super) fn normalise(
+        &self,
+        commands: &mut Commands,
+        number: usize,
+        norm: NormPlace,
+        pixels: usize,
+        batch: Option<Batch<'_>>,
+    ) {
+        let Self { place, values, hidden: Hidden { before, active }, lines, .. } = self;
+        let maps = place.maps;
+        let NormPlace { log_gamma, beta, running_mean, running_variance } = norm;
+        let [x, to] = [before[number], active[number]];
+        let (sums, parts, control, moments) = match batch {
+            None => (NULL, 0, NULL, NULL),
+            Some(Batch { sums, control, moments }) => {
+                sum_maps(commands, [x, x], sums, pixels, maps);
+                (sums, sum_parts(pixels), control, moments[number])
+            }
+        };
+        let places = arguments![log_gamma, beta, running_mean, running_variance];
+        let found = arguments![control, moments, *lines, maps, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM];
+        let lined = [arguments![sums, parts, pixels, *values], places, found].concat();
+        commands.launch(Kernel::MapLines, maps, lined);
+        let count = pixels * maps;
+        commands.launch(Kernel::MapActivate, count, arguments![x, *lines, to, count, maps]);
+    }
+
+    /// Some values of the second layer of a block left out.
+    pub(super) fn drop(&self, commands: &mut Commands, block: usize, values: Address, rows: usize, noise: NoiseOnCuda) {
+        let (place, NoiseOnCuda { numbers, control }) = (&self.place, noise);
+        if !place.dropout.is_on() {
+            return;
+        }
+        let (width, host) = (place.hidden(), place.hosts[block]);
+        let drawn = arguments![values, numbers, control, host, host, 1usize, rows, width, place.own_maps, place.maps];
+        let decided = arguments![place.dropout.threshold() as usize, place.dropout.scale_on_cuda()];
+        commands.launch(Kernel::Drop, rows * width, [drawn, decided].concat());
+    }
+}
