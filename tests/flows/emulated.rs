@@ -45,7 +45,9 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
     let text = format!("#define KERNELS {}\n#include \"emulated.c\"\n", cases.collect::<String>());
     std::fs::write(&c, text).expect("written");
     let out = Process::new(std::env::var_os("CC").unwrap_or("cc".into()))
-        .args(["-std=gnu11", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", "-I"])
+        .args(["-std=gnu11", "-O1", "-ffp-contract=off", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"])
+        // A GPU that reads four floats at a time stops where they are not aligned.
+        .args(["-fsanitize=alignment", "-fsanitize-undefined-trap-on-error", "-I"])
         .arg(root.join("tests/flows"))
         .arg("-I")
         .arg(root.join("src/compute/cuda"))
