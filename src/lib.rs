@@ -30,6 +30,7 @@ mod locks;
 pub mod matrix;
 pub mod optimizer;
 pub mod plan;
+mod process;
 pub mod progress;
 pub mod quantity;
 pub mod random;

@@ -6,7 +6,20 @@ use std::path::{Path, PathBuf};
 /// A room imports from its own row and from those above.
 const ROOMS: &[&[&str]] = &[
     // Used everywhere, and knowing of no room.
-    &["atomic", "columns", "gamma", "hex", "locks", "matrix", "quantity", "random", "shape", "statistics", "student_t"],
+    &[
+        "atomic",
+        "columns",
+        "gamma",
+        "hex",
+        "locks",
+        "matrix",
+        "process",
+        "quantity",
+        "random",
+        "shape",
+        "statistics",
+        "student_t",
+    ],
     &["importance"],
     &["toys"],
     &["spec"],

@@ -12,6 +12,7 @@ use super::RecordError;
 use crate::atomic::{sync, write_atomically, write_view};
 use crate::data::Provenance;
 use crate::plan::Trial;
+use crate::process;
 use crate::train::{Event, Sink, Status, Summary};
 
 const FILE: &str = "manifest.json";
@@ -50,6 +51,10 @@ pub struct Manifest {
     pub host: String,
     /// Process that last ran it, on that machine.
     pub pid: u32,
+    /// When that process began, in ticks of the machine's clock since its start: numbers of processes are given again. `None`: it is not
+    /// known, or was written by a release that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<u64>,
     /// First start of the run, RFC 3339, UTC.
     pub started: Option<String>,
     /// End of the run, RFC 3339, UTC.
@@ -81,6 +86,7 @@ impl Manifest {
             parameters: None,
             host: hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             pid: std::process::id(),
+            began: process::began(std::process::id()),
             started: None,
             ended: None,
             reason: None,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::folder::{SPEC, stranger};
 use crate::plan::{Trial, spec_hash};
+use crate::process;
 use crate::record::{Manifest, RecordError};
 use crate::spec::Spec;
 use crate::train::Status;
@@ -60,8 +61,16 @@ fn is_there(trial: &Trial, run: &Manifest) -> bool {
 /// Whether the process that last wrote the manifest is still at it. Only this machine's processes can be asked, and only
 /// on Linux; elsewhere the answer is no.
 fn is_alive(manifest: &Manifest) -> bool {
-    let other = program(&manifest.pid.to_string());
-    is_of_this_host(manifest) && manifest.pid != std::process::id() && other.is_some() && other == program("self")
+    is_of_this_host(manifest) && manifest.pid != std::process::id() && is_at_it(manifest)
+}
+
+/// Whether there is still the process that last wrote the manifest, of this machine.
+fn is_at_it(manifest: &Manifest) -> bool {
+    match manifest.began {
+        Some(_) => process::began(manifest.pid) == manifest.began,
+        // Earlier releases did not say more than its number, which another program may have been given since.
+        None => program(&manifest.pid.to_string()).is_some_and(|other| Some(other) == program("self")),
+    }
 }
 
 /// Whether the run's process is known to have ended without a last word: `kill -9`, power loss.
@@ -69,7 +78,11 @@ pub fn was_killed(manifest: &Manifest) -> bool {
     // Without /proc, not even this process is found. Executables of other users' processes cannot be read, so that there only
     // the process itself is looked for.
     let can_tell = is_of_this_host(manifest) && program("self").is_some();
-    manifest.status == Status::Running && can_tell && !Path::new("/proc").join(manifest.pid.to_string()).exists()
+    let is_there = match manifest.began {
+        Some(_) => is_at_it(manifest),
+        None => Path::new("/proc").join(manifest.pid.to_string()).exists(),
+    };
+    manifest.status == Status::Running && can_tell && !is_there
 }
 
 fn is_of_this_host(manifest: &Manifest) -> bool {

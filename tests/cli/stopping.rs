@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use crate::workplace::{Workplace, assert_same_numbers, manifest, numbers, parquet, texts};
+use crate::workplace::{Ended, Workplace, assert_same_numbers, manifest, numbers, parquet, texts};
 
 /// A line a step, so that it says more than a pipe holds (64 kB) several times over: a run to which nobody listens stops on
 /// the way, and none can be over before it is disturbed, whatever else the machine has to do.
@@ -176,7 +176,12 @@ fn two_processes_share_an_experiment_without_doing_anything_twice() {
     let mut first = Running::start(&here, "long.toml --seeds 0,1 --jobs 1");
     first.until(0, 2);
     // Nobody listens to the first one now, so it is still at its run when the second has ended.
-    let second = here.runner("long.toml --seeds 0,1 --jobs 1").expect(1);
+    // It is another program by its name, as a release beside the last one may be.
+    let another = here.path("runner-of-another-name");
+    fs::copy(env!("CARGO_BIN_EXE_runner"), &another).expect("copied");
+    let mut command = Command::new(another);
+    command.args(["long.toml", "--seeds", "0,1", "--jobs", "1"]).current_dir(here.path("")).stdin(Stdio::null());
+    let second = Ended::of(&mut command).expect(1);
     assert!(second.stdout.contains("unfinished"), "the table has a place for it: {}", second.stdout);
     second.says(&["seed 0: process", "is running it, left alone", "1 run left to another process"]);
     let (code, said) = first.end();
