@@ -165,6 +165,8 @@ fn table() -> Vec<Case> {
         mixed(1, [3, 16, 2], Lu),
         mixed(5, [3, 17, 1], Lu).masked(Half),
         residual(spline(4, [2, 16, 1], 4)).mixed(Lu),
+        mixed(70, [2, 12, 1], Lu),
+        heavy(act_norm(130, [2, 12, 1]), LEARNED),
         batch_norm(1, [4, 16, 2]),
         batch_norm(2, [4, 33, 3]).masked(Half),
         batch_norm(5, [3, 17, 2]).masked(Half).tanh(),

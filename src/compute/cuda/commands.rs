@@ -107,7 +107,10 @@ pub(crate) fn is_small(product: &Product) -> bool {
     product.rows * product.inner * product.columns * product.count <= 1 << 28
 }
 
-/// How many threads share a row of `features` features: a power of two, at most a warp.
+/// Threads that show each other values.
+pub(crate) const WARP: usize = 32;
+
+/// How many threads share a row of `features` features: a power of two and at most a warp, or, of long rows, a block.
 pub(crate) fn lanes(features: usize) -> usize {
-    features.next_power_of_two().min(32)
+    if features >= BLOCK / 2 { BLOCK } else { features.next_power_of_two().min(WARP) }
 }

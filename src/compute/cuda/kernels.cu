@@ -57,6 +57,11 @@ __device__ static double block_sum(double value) {
     return sums[0];
 }
 
+// The sum over the `lanes` threads that share a row, in all of them: as for `group_sum`, or all of a block.
+__device__ static float row_sum(float value, int lanes) {
+    return lanes > 32 ? (float)block_sum(value) : group_sum(value, lanes);
+}
+
 // Four floats that stand together.
 typedef struct {
     float v[4];
@@ -382,7 +387,7 @@ KERNEL void couple(float* out, const float* values, offset_t bias_s, offset_t bi
             keep(slot, kept, kept_rows, row, feature, value);
         }
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0 && !is_inverse) {
         log_det[row] += total;
     }
@@ -600,7 +605,7 @@ KERNEL void couple_spline(float* out, const float* values, offset_t bias, const 
             keep(slot, kept, kept_rows, row, feature, value);
         }
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0 && !is_inverse) {
         log_det[row] += total;
     }
@@ -788,7 +793,7 @@ KERNEL void normalise_running(const float* x, float* z, const float* values, off
             keep(slot, kept, kept_rows, row, feature, value);
         }
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0 && !is_inverse) {
         log_det[row] += total;
     }
@@ -862,7 +867,7 @@ KERNEL void rescale(const float* x, float* z, const float* values, offset_t log_
         total += exponent;
         keep(slot, kept, kept_rows, row, feature, value);
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0 && !is_inverse) {
         log_det[row] += total;
     }
@@ -892,10 +897,127 @@ KERNEL void lu_shift(float* z, const float* values, offset_t matrix, offset_t bi
         total += values[matrix + (offset_t)feature * (features + 1)];
         keep(slot, kept, kept_rows, row, feature, value);
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
         log_det[row] += total;
     }
+}
+
+// Of LU maps of few features, a block has the matrix itself; `lanes` threads share a row, each with the features of its own.
+enum { LU_FEATURES = 64 };
+
+// U's diagonal stands on the diagonal there.
+__device__ static void lu_load(const float* entries, float* own, int features) {
+    for (int at = threadIdx.x; at < features * features; at += blockDim.x) {
+        const int i = at / features, j = at % features;
+        own[i * (features + 1) + j] = i == j ? expf(entries[at]) : entries[at];
+    }
+}
+
+// z = L U x + b, from features in `order` to the same; x and z may be the same. between: U x, [rows, features], by features; null:
+// nobody asks.
+KERNEL void lu_forward(const float* x, float* z, float* between, const float* values, offset_t matrix, offset_t bias,
+                       const int* order, float* log_det, const int* slot, int kept, float* kept_rows, int rows, int features,
+                       int lanes) {
+    __shared__ float entries[LU_FEATURES * (LU_FEATURES + 1)];
+    __shared__ float room_x[512], room_u[512];
+    const long long row = thread_number() / lanes;
+    const int lane = threadIdx.x % lanes, own = row < rows ? features : 0, pitch = features + 1;
+    float* of_x = room_x + threadIdx.x / lanes * features;
+    float* of_u = room_u + threadIdx.x / lanes * features;
+    lu_load(values + matrix, entries, features);
+    for (int i = lane; i < own; i += lanes) of_x[i] = x[row * features + order[i]];
+    __syncthreads();
+    for (int i = lane; i < own; i += lanes) {
+        float total = entries[i * pitch + i] * of_x[i];
+        for (int j = i + 1; j < features; j++) total += entries[i * pitch + j] * of_x[j];
+        of_u[i] = total;
+        if (between != NULL) between[row * features + i] = total;
+    }
+    __syncthreads();
+    float log_scale = 0.0f;
+    for (int i = lane; i < own; i += lanes) {
+        float total = of_u[i];
+        for (int j = 0; j < i; j++) total += entries[i * pitch + j] * of_u[j];
+        const float value = total + values[bias + order[i]];
+        z[row * features + order[i]] = value;
+        keep(slot, kept, kept_rows, row, order[i], value);
+        log_scale += values[matrix + (offset_t)i * pitch];
+    }
+    log_scale = group_sum(log_scale, lanes);
+    if (row < rows && lane == 0) {
+        log_det[row] += log_scale;
+    }
+}
+
+// The way back through `lu_forward`: d, and by features, [rows, features], what it was with what the coupling above found, d_z, and
+// the gradient with respect to U x.
+KERNEL void lu_back(float* d, const int* slot, int kept, const float* d_kept, int networks, float* d_z, float* d_between,
+                    const float* values, offset_t matrix, const int* order, int rows, int features, int lanes) {
+    __shared__ float entries[LU_FEATURES * (LU_FEATURES + 1)];
+    __shared__ float room_z[512], room_u[512];
+    const long long row = thread_number() / lanes;
+    const int lane = threadIdx.x % lanes, own = row < rows ? features : 0, pitch = features + 1;
+    float* of_z = room_z + threadIdx.x / lanes * features;
+    float* of_u = room_u + threadIdx.x / lanes * features;
+    lu_load(values + matrix, entries, features);
+    for (int i = lane; i < own; i += lanes) {
+        of_z[i] = gather(d, slot, networks, kept, d_kept, row, order[i], rows, features);
+        d_z[row * features + i] = of_z[i];
+    }
+    __syncthreads();
+    for (int j = lane; j < own; j += lanes) {
+        float total = of_z[j];
+        for (int i = j + 1; i < features; i++) total += entries[i * pitch + j] * of_z[i];
+        of_u[j] = total;
+        d_between[row * features + j] = total;
+    }
+    __syncthreads();
+    for (int k = lane; k < own; k += lanes) {
+        float total = 0.0f;
+        for (int j = 0; j <= k; j++) total += entries[j * pitch + k] * of_u[j];
+        d[row * features + order[k]] = total;
+    }
+}
+
+// The gradients of U, of L and of the bias as sums over a part of the rows, [parts, features, features + 1]: below the diagonal L's, the
+// bias's last. A block has 256 of them.
+KERNEL void lu_sums(const float* x, const float* between, const float* d_z, const float* d_between, const int* order, float* partial,
+                    int parts, int rows, int features) {
+    const int sums = features * (features + 1), across = (sums + 255) / 256, part = blockIdx.x / across;
+    const int at = blockIdx.x % across * 256 + threadIdx.x, i = at / (features + 1), j = at % (features + 1);
+    if (at >= sums) return;
+    const int rows_a_part = (rows + parts - 1) / parts, first = part * rows_a_part;
+    const int end = rows - first < rows_a_part ? rows : first + rows_a_part;
+    float sum = 0.0f;
+    for (long long row = first; row < end; row++) {
+        const long long start = row * features;
+        if (j == features) {
+            sum += d_z[start + i];
+        } else if (i > j) {
+            sum += d_z[start + i] * between[start + j];
+        } else {
+            sum += d_between[start + i] * x[start + order[j]];
+        }
+    }
+    partial[(long long)part * sums + at] = sum;
+}
+
+// Adds up the parts of `lu_sums`, 32 threads a sum; the rest as for `lu_gradient`.
+KERNEL void lu_finish(const float* partial, int parts, const float* values, float* gradient, offset_t matrix, offset_t bias,
+                      const int* order, int features, float pixels, const double* mean) {
+    const int sums = features * (features + 1), at = (int)(thread_number() / 32), i = at / (features + 1), j = at % (features + 1);
+    double own = 0.0;
+    for (int part = threadIdx.x % 32; part < parts && at < sums; part += 32) own += partial[(long long)part * sums + at];
+    float value = group_sum((float)own, 32);
+    if (at >= sums || threadIdx.x % 32 != 0) return;
+    if (j == features) {
+        gradient[bias + order[i]] = value;
+        return;
+    }
+    const offset_t place = (offset_t)i * features + j;
+    if (i == j) value = value * expf(values[matrix + place]) - pixels * (float)mean_weight(mean);
+    gradient[matrix + place] = value;
 }
 
 // Back through an LU map by substitution, in place. `lanes` threads share a row; each looks after the features of its own.
@@ -958,7 +1080,7 @@ typedef struct {
     int count;
 } Image;
 
-// A convolution over `side` x `side` pixels, those outside the image 0: of `in`, or of relu of it (`relu_in`), at the pixels of
+// A convolution over `side` x `side` pixels, 1 or 3, those outside the image 0: of `in`, or of relu of it (`relu_in`), at the pixels of
 // `out`.
 typedef struct {
     Image in, out;
@@ -981,29 +1103,36 @@ typedef struct {
 } Convolution;
 
 __device__ static long long image_place(const Image* image, long long row, int number, int i) {
-    return row * image->row + (long long)number * image->pixel + i / image->group * image->list + i % image->group;
+    const long long pixel = row * image->row + (long long)number * image->pixel;
+    return pixel + (i < image->group ? i : i / image->group * image->list + i % image->group);
 }
 
 // The number in `in` of the pixel that one of the weights' places reads for the pixel in row y and column x, or -1.
 __device__ static int neighbour(const Convolution* c, int y, int x, int place) {
-    const int down = y + place / c->side - c->side / 2, across = x + place % c->side - c->side / 2;
+    const int down = c->side == 3 ? y + place / 3 - 1 : y, across = c->side == 3 ? x + place % 3 - 1 : x;
     if (down < 0 || down >= c->height || across < 0 || across >= c->width) return -1;
     const int pixel = down * c->width + across;
     return c->numbers == NULL ? pixel : c->numbers[pixel];
 }
 
-// What four neighbouring rows of the weights read for a pixel: those from `term` on, of `terms`; the one behind the last reads 1.
-__device__ static Four terms_of(const Convolution* c, long long row, int y, int x, int term, int terms) {
+// What four neighbouring rows of the weights read for a pixel: those from `term` on, which is input `i` of a place, of `terms`; the
+// one behind the last reads 1.
+__device__ static Four terms_of(const Convolution* c, long long row, int y, int x, int term, int place, int i, int terms) {
     Four values;
     for (int j = 0; j < 4; j++) values.v[j] = term + j == terms ? 1.0f : 0.0f;
     if (term >= terms) return values;
     if (c->in_by_four) {
-        const int place = term / c->inputs, number = neighbour(c, y, x, place);
-        if (number >= 0) values = four(c->in.at + image_place(&c->in, row, number, term - place * c->inputs));
+        const int number = neighbour(c, y, x, place);
+        if (number >= 0) values = four(c->in.at + image_place(&c->in, row, number, i));
     } else {
-        for (int j = 0; j < 4 && term + j < terms; j++) {
-            const int place = (term + j) / c->inputs, number = neighbour(c, y, x, place);
-            if (number >= 0) values.v[j] = c->in.at[image_place(&c->in, row, number, term + j - place * c->inputs)];
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            const int number = term + j < terms ? neighbour(c, y, x, place) : -1;
+            if (number >= 0) values.v[j] = c->in.at[image_place(&c->in, row, number, i)];
+            if (++i == c->inputs) {
+                i = 0;
+                place++;
+            }
         }
     }
     if (c->relu_in) {
@@ -1036,6 +1165,7 @@ __device__ static __forceinline__ void convolve_together(const int OUT, const Co
     }
     const int brought_term = thread / (OUT / 4), brought_output = first_output + thread % (OUT / 4) * 4;
     const int brings_weights = brought_term < TERMS && brought_output < c.columns;
+    int place = 4 * (thread % 4) / c.inputs, input = 4 * (thread % 4) % c.inputs;
     // It has four outputs of the pixels `own`, a share of all further, ...
     const int own = thread / (OUT / 4), column = thread % (OUT / 4), apart = 1024 / OUT;
     Four sums[4], next_left[2], next_right;
@@ -1050,11 +1180,12 @@ __device__ static __forceinline__ void convolve_together(const int OUT, const Co
 #pragma unroll
         for (int i = 0; i < BRINGS; i++) {
             const int term = row[i] < 0 ? terms + 1 : start + TERMS + 4 * (thread % 4);
-            next_left[i] = terms_of(&c, row[i], y[i], x[i], term, terms);
+            next_left[i] = terms_of(&c, row[i], y[i], x[i], term, place, input, terms);
             // The weights have no row for the bias here.
 #pragma unroll
             for (int j = 0; j < 4; j++) next_left[i].v[j] = term + j < terms ? next_left[i].v[j] : 0.0f;
         }
+        for (input += TERMS; input >= c.inputs; input -= c.inputs) place++;
 #pragma unroll
         for (int j = 0; j < 4; j++) next_right.v[j] = 0.0f;
         if (brings_weights && start + TERMS + brought_term < terms) {
@@ -1127,7 +1258,16 @@ __device__ static __forceinline__ void weights_together(const int OUT, const Con
     const long long count = (long long)rows * c.out.count;
     const long long pixels_a_part = (count + parts - 1) / parts, first = part * pixels_a_part;
     const long long end = first + pixels_a_part < count ? first + pixels_a_part : count;
-    // Each thread brings four or eight terms of a pixel, and, of some, four outputs of one.
+    // Each thread brings four or eight terms of a pixel, and, of some, four outputs of one. They go on by 16 pixels.
+    int term[2], place[2], input[2];
+#pragma unroll
+    for (int i = 0; i < BRINGS; i++) {
+        term[i] = first_term + 4 * (thread % 16) + 64 * i;
+        place[i] = term[i] / c.inputs;
+        input[i] = term[i] % c.inputs;
+    }
+    long long at = first + thread / 16, row = at / c.out.count, d_at = first + thread / (OUT / 4), d_row = d_at / c.out.count;
+    int number = (int)(at % c.out.count), d_number = (int)(d_at % c.out.count);
     const int brought_output = first_output + thread % (OUT / 4) * 4;
     const int own = thread / (OUT / 4), column = thread % (OUT / 4);
     Four sums[4], next_left[2], next_right;
@@ -1139,28 +1279,30 @@ __device__ static __forceinline__ void weights_together(const int OUT, const Con
 #pragma unroll 1
     for (long long start = first - PIXELS; start < end; start += PIXELS) {
         // They are on their way while those before are added up.
-        const long long at = start + PIXELS + thread / 16, d_at = start + PIXELS + own;
 #pragma unroll
         for (int j = 0; j < 4; j++) next_left[0].v[j] = next_left[1].v[j] = next_right.v[j] = 0.0f;
         if (at < end) {
-            const int number = (int)(at % c.out.count), pixel = c.pixels == NULL ? number : c.pixels[number];
+            const int pixel = c.pixels == NULL ? number : c.pixels[number], y = pixel / c.width, x = pixel - y * c.width;
 #pragma unroll
             for (int i = 0; i < BRINGS; i++) {
-                const int term = first_term + 4 * (thread % 16) + 64 * i;
-                next_left[i] = terms_of(&c, at / c.out.count, pixel / c.width, pixel % c.width, term, terms);
+                next_left[i] = terms_of(&c, row, y, x, term[i], place[i], input[i], terms);
             }
         }
         if (own < PIXELS && d_at < end && brought_output < c.outputs) {
-            const long long row = d_at / c.out.count;
-            const int number = (int)(d_at % c.out.count);
             if (c.out_by_four) {
-                next_right = four(c.out.at + image_place(&c.out, row, number, brought_output));
+                next_right = four(c.out.at + image_place(&c.out, d_row, d_number, brought_output));
             } else {
-                for (int j = 0; j < 4 && brought_output + j < c.outputs; j++) {
-                    next_right.v[j] = c.out.at[image_place(&c.out, row, number, brought_output + j)];
+#pragma unroll
+                for (int j = 0; j < 4; j++) {
+                    if (brought_output + j >= c.outputs) continue;
+                    next_right.v[j] = c.out.at[image_place(&c.out, d_row, d_number, brought_output + j)];
                 }
             }
         }
+        at += PIXELS;
+        d_at += PIXELS;
+        for (number += PIXELS; number >= c.out.count; number -= c.out.count) row++;
+        for (d_number += PIXELS; d_number >= c.out.count; d_number -= c.out.count) d_row++;
         if (start >= first) {
 #pragma unroll
             for (int k = 0; k < PIXELS; k++) {
@@ -1186,6 +1328,11 @@ __device__ static __forceinline__ void weights_together(const int OUT, const Con
         }
     }
 }
+
+#ifdef __CUDACC__
+// Two blocks on a multiprocessor: while the threads of one wait for each other, those of the other compute.
+extern "C" __global__ void __launch_bounds__(256, 2) convolve_weights_32(const Convolution*, float*, int, int);
+#endif
 
 KERNEL void convolve_32(const Convolution* convolution, int rows) {
     __shared__ Four room[128 * 5 + 16 * 8];
@@ -1378,7 +1525,7 @@ KERNEL void put_channels(const float* from, const float* own_log_det, const floa
         keep(slot, kept, kept_rows, row, feature, value);
         if (place >= 0 && place % count == 0) total += own_log_det[(row * own + place) / count];
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0 && !is_inverse) {
         log_det[row] += total;
     }
@@ -1408,7 +1555,7 @@ KERNEL void lose(const float* z, const float* log_det, float* d, double* row_los
         total += 0.5f * value * value;
         d[at] = value * share;
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
         const double loss = (double)total - log_det[row];
         row_loss[row] = shares == NULL ? loss : loss * share;
@@ -1463,7 +1610,7 @@ KERNEL void lose_student_t(const float* z, const float* log_det, float* d, doubl
         const double near = (degrees + 1.0) * (square / (degrees + square));
         product[row * features + feature] = (float)(0.5 * (degrees * rise - near) - base[feature].peak_slope) * share;
     }
-    total = group_sum(total, lanes);
+    total = row_sum(total, lanes);
     if (row < rows && thread % lanes == 0) {
         const double loss = (double)total - log_det[row];
         row_loss[row] = shares == NULL ? loss : loss * share;
@@ -1482,10 +1629,10 @@ typedef struct {
 
 // A block of 256 threads an entry of the table.
 KERNEL void column_sums(const Columns* table) {
-    __shared__ float sums[256];
+    __shared__ double sums[256];
     const Columns columns = table[blockIdx.x];
     const int column = threadIdx.x % 32;
-    float sum = 0.0f;
+    double sum = 0.0;
     if (column < columns.count) {
         for (long long row = threadIdx.x / 32; row < columns.rows; row += 8) {
             sum += columns.from[row * columns.stride + column];
@@ -1497,7 +1644,7 @@ KERNEL void column_sums(const Columns* table) {
         for (int part = 1; part < 8; part++) {
             sum += sums[part * 32 + threadIdx.x];
         }
-        columns.to[threadIdx.x] = sum;
+        columns.to[threadIdx.x] = (float)sum;
     }
 }
 

@@ -12,7 +12,7 @@ mod driver;
 mod failed;
 mod gpus;
 
-pub(crate) use commands::{Behind, Commands, FLOAT, NULL, Then, arguments, is_small, lanes};
+pub(crate) use commands::{Behind, Commands, FLOAT, NULL, Then, WARP, arguments, is_small, lanes};
 pub(crate) use device::Memory;
 pub use device::{Address, Argument, BLOCK, Command, Device, Factor, Kernel, Product};
 #[cfg(feature = "cuda")]

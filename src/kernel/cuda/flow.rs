@@ -15,7 +15,7 @@ use crate::layers::cuda::{Group, OnCuda};
 use crate::matrix::Matrix;
 use crate::optimizer::{Constants, Optimizer};
 
-/// Rows taken at a time in evaluation, and values of hidden layers that they may have: both bound memory.
+/// Rows taken at a time in evaluation, and values that they may have where they have most: both bound memory.
 const EVALUATION_ROWS: usize = 8192;
 const EVALUATION_VALUES: usize = 1 << 26;
 /// Steps that a device is given at a time: enough that nobody waits for the host, few enough to stop soon.
@@ -148,8 +148,10 @@ impl<D: Device> OnDevice<D> {
 
     /// How many rows of so many are evaluated at a time.
     fn evaluation_rows(&self, rows: usize) -> usize {
-        let hidden = self.placed.layout.most(Group::hidden).max(1);
-        rows.min(EVALUATION_VALUES / hidden).clamp(1, EVALUATION_ROWS)
+        let Placed { architecture, layout, .. } = &self.placed;
+        let said = layout.most(|group| group.networks() * group.said.max(group.width));
+        let most = layout.most(Group::hidden).max(said).max(architecture.values()).max(1);
+        rows.min(EVALUATION_VALUES / most).clamp(1, EVALUATION_ROWS)
     }
 
     /// Makes room to evaluate at least `rows` rows at a time.

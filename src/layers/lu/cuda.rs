@@ -1,7 +1,10 @@
-//! LU maps on a GPU: products with L and U as dense matrices there, substitution back.
+//! LU maps on a GPU: of few features by kernels that have the whole matrix; of more, by products with L and U as dense matrices;
+//! back by substitution.
 
 use crate::compute::DeviceError;
-use crate::compute::cuda::{Address, Commands, Device, Factor, Kernel, Memory, Product, arguments, lanes};
+use crate::compute::cuda::{
+    Address, BLOCK, Commands, Device, Factor, Kernel, Memory, NULL, Product, WARP, arguments, lanes,
+};
 use crate::layers::cuda::{Backward, Forward, Passage, Reader};
 
 /// One on a device. Offsets of its values there.
@@ -25,6 +28,13 @@ pub(crate) struct LuSize {
     pub features: usize,
     /// Of all pixels of a row.
     pub values: usize,
+}
+
+impl LuSize {
+    /// Whether a block has the matrix; the gradient of the bias is then found with that of the matrix.
+    pub fn is_small(self) -> bool {
+        self.features <= FEW
+    }
 }
 
 /// What one needs for rows on their way, and leaves for the way back.
@@ -59,6 +69,19 @@ pub(crate) struct LuScratch {
     /// The gradients of U and L as dense matrices.
     d_upper: Address,
     d_lower: Address,
+    /// Sums in parts, of maps of few features.
+    partial: Address,
+}
+
+/// The most features that a block has the matrix of, as in `kernels.cu`.
+const FEW: usize = 64;
+/// Rows of a part of the sums that are gradients, at least, and parts, at most.
+const PART: usize = 256;
+const PARTS: usize = 128;
+
+/// Sums over rows that are the gradients of a matrix and a bias.
+fn sums(features: usize) -> usize {
+    features * (features + 1)
 }
 
 impl LuScratch {
@@ -68,11 +91,17 @@ impl LuScratch {
             d_between: memory.room::<f32>(rows * values)?,
             d_upper: memory.room::<f32>(features * features)?,
             d_lower: memory.room::<f32>(features * features)?,
+            partial: memory.room::<f32>(PARTS * sums(features.min(FEW)))?,
         })
     }
 }
 
 impl PlacedLu {
+    fn is_small(&self) -> bool {
+        let Self { features, pixels, .. } = *self;
+        LuSize { features, values: features * pixels }.is_small()
+    }
+
     /// Takes rows through as in evaluation.
     pub fn evaluate(
         &self,
@@ -84,10 +113,13 @@ impl PlacedLu {
     ) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
         if !inverse {
+            // Nobody asks for what U makes of them.
+            let between = if self.is_small() { NULL } else { memory.between };
+            let memory = LuMemory { between, ..memory };
             return self.through(commands, [x, z], values, log_det, rows, reader, memory);
         }
         let Self { features, matrix, bias, order, .. } = *self;
-        let lanes = lanes(features);
+        let lanes = lanes_of(features);
         commands.launch(
             Kernel::LuInverse,
             rows * lanes,
@@ -114,6 +146,12 @@ impl PlacedLu {
         LuMemory { upper, lower, between, .. }: LuMemory,
     ) {
         let Self { features, matrix, bias, order, .. } = *self;
+        if self.is_small() {
+            let lanes = lanes_of(features);
+            let moved = arguments![x, z, between, values, matrix, bias, order, log_det];
+            let read = arguments![reader.slot, reader.kept, reader.rows, rows, features, lanes];
+            return commands.launch(Kernel::LuForward, rows * lanes, [moved, read].concat());
+        }
         let unpacked = arguments![values, matrix, order, upper, lower, features];
         commands.launch(Kernel::LuUnpack, features * features, unpacked);
         commands.product(self.rows_times(rows, x, factor(upper, true), between));
@@ -126,8 +164,8 @@ impl PlacedLu {
         );
     }
 
-    /// The way back through [`forward`](Self::forward), which read `x`; the gradient of the bias is the sum of `memory.d_z` over
-    /// rows.
+    /// The way back through [`forward`](Self::forward), which read `x`. Of a map that is not [small](LuSize::is_small), the gradient of the
+    /// bias is the sum of `memory.d_z` over rows.
     pub fn backward(
         &self,
         commands: &mut Commands,
@@ -137,9 +175,20 @@ impl PlacedLu {
         scratch: LuScratch,
     ) {
         let &Backward { d, rows, weights, values, gradient, above, d_kept } = backward;
-        let Self { features, pixels, matrix, order, .. } = *self;
+        let Self { features, pixels, matrix, bias, order } = *self;
         let LuMemory { upper, lower, between, d_z } = memory;
-        let LuScratch { d_between, d_upper, d_lower } = scratch;
+        let LuScratch { d_between, d_upper, d_lower, partial } = scratch;
+        if self.is_small() {
+            let (lanes, parts) = (lanes_of(features), rows.div_ceil(PART).min(PARTS));
+            let gathered = arguments![d, above.slot, above.kept, d_kept, above.networks, d_z, d_between];
+            let sizes = arguments![values, matrix, order, rows, features, lanes];
+            commands.launch(Kernel::LuBack, rows * lanes, [gathered, sizes].concat());
+            let summed = arguments![x, between, d_z, d_between, order, partial, parts, rows, features];
+            commands.launch_blocks(Kernel::LuSums, parts * sums(features).div_ceil(BLOCK), summed);
+            let places = arguments![partial, parts, values, gradient, matrix, bias, order];
+            let finished = [places, arguments![features, pixels as f32, weights.mean]].concat();
+            return commands.launch(Kernel::LuFinish, 32 * sums(features), finished);
+        }
         let gathered = arguments![d, above.slot, above.kept, d_kept, above.networks, d_z, rows, features];
         commands.launch(Kernel::LuGather, rows * features, gathered);
         commands.product(self.rows_times(rows, d_z, factor(lower, false), d_between));
@@ -162,6 +211,11 @@ impl PlacedLu {
         let (a, b) = (factor(left, true), factor(right, false));
         Product { rows: n, inner: rows, columns: n, a, b, c, stride: n * n, count: 1 }
     }
+}
+
+/// Threads that share a row.
+fn lanes_of(features: usize) -> usize {
+    lanes(features).min(WARP)
 }
 
 fn factor(address: Address, transposed: bool) -> Factor {

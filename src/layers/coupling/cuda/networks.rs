@@ -24,7 +24,7 @@ pub(crate) struct NetworkMemory<'a> {
 /// What the noise of the steps of a stretch is drawn from.
 #[derive(Clone, Copy)]
 pub(crate) struct NoiseOnCuda {
-    /// A number a step, see [`Flow::draw_from`](crate::flow::Flow::draw_from); shape `[steps]`, u64.
+    /// A number of the run's seed and the step, one a step; shape `[steps]`, u64.
     pub numbers: Address,
     /// The state of the stretch of steps.
     pub control: Address,
