@@ -5,7 +5,7 @@ use crate::compute::cuda::{Address, NULL};
 
 pub(crate) use super::act_norm::PlacedActNorm;
 pub(crate) use super::batch_norm::PlacedBatchNorm;
-pub(crate) use super::channels::{ChannelMemory, PlacedChannels};
+pub(crate) use super::channels::{ChannelMemory, Lines, PlacedChannels};
 pub(crate) use super::coupling::{
     ConvForward, ConvScratch, ConvTraining, CouplingMemory, CouplingOnCuda, Ends, Group, Maps, NetworkGradients,
     NetworkMemory, NoiseOnCuda, PlacedContext, PlacedCoupling, Wiring,
@@ -122,4 +122,6 @@ pub(crate) struct NormMemory {
     pub inverse_deviation: Address,
     /// Its part of log_det, shape `[features]`, f64.
     pub term: Address,
+    /// Of one over pixels, which leaves these instead of the former two.
+    pub lines: Lines,
 }

@@ -698,11 +698,11 @@ __device__ static Moments moments_together(const float* x, int feature, int rows
 }
 
 // Batch normalisation with the batch's statistics, a block of 256 threads a feature. normal: the rows before log_gamma and beta.
-// term[feature]: its part of log_det, the same for all rows. Where rows are the pixels of images, an image has `pixels` of them.
+// term[feature]: its part of log_det, the same for all rows.
 KERNEL void normalise(const float* x, float* normal, float* z, float* values, offset_t log_gamma, offset_t beta,
                                      offset_t running_mean, offset_t running_variance, double* inverse_deviation, double* term,
                                      const Control* control, const int* slot, int kept, float* kept_rows, int rows, int features,
-                                     double pixels, double epsilon, double momentum) {
+                                     double epsilon, double momentum) {
     const int feature = blockIdx.x;
     const Moments moments = moments_together(x, feature, rows, features);
     const double mean = moments.mean, variance = moments.variance;
@@ -715,7 +715,7 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
             *v = (float)((1.0 - momentum) * *v + momentum * variance);
         }
         inverse_deviation[feature] = inverse;
-        term[feature] = pixels * (values[log_gamma + feature] + log(inverse));
+        term[feature] = values[log_gamma + feature] + log(inverse);
     }
     const float gamma = expf(values[log_gamma + feature]);
     const float shift = values[beta + feature];
@@ -732,8 +732,7 @@ KERNEL void normalise(const float* x, float* normal, float* z, float* values, of
 // The way back through `normalise`: d, and the gradients of log_gamma and beta. mean: of the rows' weights, see `weigh`.
 KERNEL void normalise_back(const float* normal, float* d, const float* values, float* gradient, offset_t log_gamma,
                                           offset_t beta, const double* inverse_deviation, const int* slot, int kept,
-                                          const float* d_kept, int networks, int rows, int features, double pixels,
-                                          const double* mean) {
+                                          const float* d_kept, int networks, int rows, int features, const double* mean) {
     const int feature = blockIdx.x;
     double sum = 0.0, product = 0.0;
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -747,7 +746,7 @@ KERNEL void normalise_back(const float* normal, float* d, const float* values, f
     const double d_gamma = block_sum(product);
     const double gamma = exp((double)values[log_gamma + feature]);
     // What its part of log_det weighs.
-    const double weight = pixels * mean_weight(mean);
+    const double weight = mean_weight(mean);
     if (threadIdx.x == 0) {
         gradient[log_gamma + feature] = (float)(gamma * d_gamma - weight);
         gradient[beta + feature] = (float)d_beta;
@@ -803,7 +802,7 @@ KERNEL void normalise_running(const float* x, float* z, const float* values, off
 // both start; started[feature] is 0 before. scaled: the rows before bias. term as for `normalise`.
 KERNEL void rescale_training(const float* x, float* scaled, float* z, float* values, offset_t log_scale, offset_t bias,
                              offset_t started, double* term, const Control* control, const int* slot, int kept,
-                             float* kept_rows, int rows, int features, double pixels) {
+                             float* kept_rows, int rows, int features) {
     const int feature = blockIdx.x;
     float exponent = values[log_scale + feature], shift = values[bias + feature];
     if (values[started + feature] == 0.0f) {
@@ -819,7 +818,7 @@ KERNEL void rescale_training(const float* x, float* scaled, float* z, float* val
         }
     }
     if (threadIdx.x == 0) {
-        term[feature] = pixels * exponent;
+        term[feature] = exponent;
     }
     const float factor = expf(exponent);
     for (long long row = threadIdx.x; row < rows; row += blockDim.x) {
@@ -833,8 +832,7 @@ KERNEL void rescale_training(const float* x, float* scaled, float* z, float* val
 
 // The way back through `rescale_training`: d, and the gradients of log_scale and bias. mean: as for `normalise_back`.
 KERNEL void rescale_back(const float* scaled, float* d, const float* values, float* gradient, offset_t log_scale, offset_t bias,
-                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, double pixels,
-                         const double* mean) {
+                         const int* slot, int kept, const float* d_kept, int networks, int rows, int features, const double* mean) {
     const int feature = blockIdx.x;
     const float factor = expf(values[log_scale + feature]);
     double sum = 0.0, product = 0.0;
@@ -848,7 +846,7 @@ KERNEL void rescale_back(const float* scaled, float* d, const float* values, flo
     const double d_bias = block_sum(sum);
     const double d_scaled = block_sum(product);
     if (threadIdx.x == 0) {
-        gradient[log_scale + feature] = (float)(d_scaled - pixels * mean_weight(mean));
+        gradient[log_scale + feature] = (float)(d_scaled - mean_weight(mean));
         gradient[bias + feature] = (float)d_bias;
     }
 }
@@ -1409,93 +1407,140 @@ KERNEL void turn(const float* weights, float* to, int places, int inputs, int ou
     to[at] = input < inputs ? weights[((long long)(places - 1 - place) * inputs + input) * columns + output] : 0.0f;
 }
 
-// Sums of every map over a part of all pixels: of a, and of a times b, [parts, 2, maps]. A block has 32 maps of a part.
-KERNEL void map_sums(const float* a, const float* b, double* partial, int parts, long long pixels, int maps) {
+// Sums of every channel over a part of the rows: of a, and of a times b, [parts, 2, channels]. A block has 32 channels of a part.
+// needless: where it is not null and not 0 there, nobody asks.
+KERNEL void channel_sums(const float* a, const float* b, double* partial, const float* needless, int parts, long long rows,
+                         int channels) {
     __shared__ double sums[512];
-    const int across = (maps + 31) / 32, map = blockIdx.x % across * 32 + threadIdx.x % 32, part = blockIdx.x / across;
-    const long long pixels_a_part = (pixels + parts - 1) / parts, first = part * pixels_a_part;
-    const long long end = first + pixels_a_part < pixels ? first + pixels_a_part : pixels;
+    if (needless != NULL && *needless != 0.0f) return;
+    const int across = (channels + 31) / 32, channel = blockIdx.x % across * 32 + threadIdx.x % 32, part = blockIdx.x / across;
+    const long long rows_a_part = (rows + parts - 1) / parts, first = part * rows_a_part;
+    const long long end = first + rows_a_part < rows ? first + rows_a_part : rows;
     double sum = 0.0, product = 0.0;
-    for (long long pixel = first + threadIdx.x / 32; map < maps && pixel < end; pixel += 8) {
-        const double value = a[pixel * maps + map];
+    for (long long row = first + threadIdx.x / 32; channel < channels && row < end; row += 8) {
+        const double value = a[row * channels + channel];
         sum += value;
-        product += value * b[pixel * maps + map];
+        product += value * b[row * channels + channel];
     }
     sums[threadIdx.x] = sum;
     sums[256 + threadIdx.x] = product;
     __syncthreads();
-    if (threadIdx.x < 32 && map < maps) {
+    if (threadIdx.x < 32 && channel < channels) {
         for (int team = 1; team < 8; team++) {
             sum += sums[32 * team + threadIdx.x];
             product += sums[256 + 32 * team + threadIdx.x];
         }
-        partial[(2 * part) * maps + map] = sum;
-        partial[(2 * part + 1) * maps + map] = product;
+        partial[(2 * part) * channels + channel] = sum;
+        partial[(2 * part + 1) * channels + channel] = product;
     }
 }
 
-__device__ static double part_sums(const double* partial, int parts, int maps, int which, int map) {
+__device__ static double part_sums(const double* partial, int parts, int channels, int which, int channel) {
     double sum = 0.0;
-    for (int part = 0; part < parts; part++) sum += partial[(2 * part + which) * maps + map];
+    for (int part = 0; part < parts; part++) sum += partial[(2 * part + which) * channels + channel];
     return sum;
 }
 
-// Batch normalisation of maps by their sums, or, where these are null, by running statistics, as a line: lines[2][maps], its slope
-// and its value at 0. moments[2][maps]: mean and variance, for the way back.
-KERNEL void map_lines(const double* partial, int parts, long long pixels, float* values, offset_t log_gamma, offset_t beta,
-                      offset_t running_mean, offset_t running_variance, const Control* control, double* moments, float* lines,
-                      int maps, double epsilon, double momentum) {
-    const int map = (int)thread_number();
-    if (map >= maps) return;
-    double mean = values[running_mean + map], variance = values[running_variance + map];
+// Batch normalisation of channels by their sums, or, where these are null, by running statistics, as a line: lines[2][channels], its
+// slope and its value at 0. moments[2][channels]: mean and variance, for the way back. term, or null: as for `normalise`.
+KERNEL void normalise_lines(const double* partial, int parts, long long rows, float* values, offset_t log_gamma, offset_t beta,
+                            offset_t running_mean, offset_t running_variance, const Control* control, double* moments,
+                            float* lines, double* term, double pixels, int channels, double epsilon, double momentum) {
+    const int channel = (int)thread_number();
+    if (channel >= channels) return;
+    double mean = values[running_mean + channel], variance = values[running_variance + channel];
     if (partial != NULL) {
         const double old_mean = mean, old_variance = variance;
-        mean = part_sums(partial, parts, maps, 0, map) / pixels;
-        variance = part_sums(partial, parts, maps, 1, map) / pixels - mean * mean;
+        mean = part_sums(partial, parts, channels, 0, channel) / rows;
+        variance = part_sums(partial, parts, channels, 1, channel) / rows - mean * mean;
         variance = variance > 0.0 ? variance : 0.0;
-        moments[map] = mean;
-        moments[maps + map] = variance;
+        moments[channel] = mean;
+        moments[channels + channel] = variance;
         if (!control->diverged) {
-            values[running_mean + map] = (float)((1.0 - momentum) * old_mean + momentum * mean);
-            values[running_variance + map] = (float)((1.0 - momentum) * old_variance + momentum * variance);
+            values[running_mean + channel] = (float)((1.0 - momentum) * old_mean + momentum * mean);
+            values[running_variance + channel] = (float)((1.0 - momentum) * old_variance + momentum * variance);
         }
     }
-    const double slope = exp((double)values[log_gamma + map]) / sqrt(variance + epsilon);
-    lines[map] = (float)slope;
-    lines[maps + map] = (float)(values[beta + map] - mean * slope);
+    const double inverse = 1.0 / sqrt(variance + epsilon), slope = exp((double)values[log_gamma + channel]) * inverse;
+    lines[channel] = (float)slope;
+    lines[channels + channel] = (float)(values[beta + channel] - mean * slope);
+    if (term != NULL) term[channel] = pixels * (values[log_gamma + channel] + log(inverse));
 }
 
-// relu of the lines of every map.
-KERNEL void map_activate(const float* x, const float* lines, float* to, long long count, int maps) {
+// Activation normalisation of channels in the same way. started: one flag a channel; before, the sums decide where it starts.
+KERNEL void rescale_lines(const double* partial, int parts, long long rows, float* values, offset_t log_scale, offset_t bias,
+                          offset_t started, const Control* control, float* lines, double* term, double pixels, int channels) {
+    const int channel = (int)thread_number();
+    if (channel >= channels) return;
+    float exponent = values[log_scale + channel], shift = values[bias + channel];
+    if (values[started + channel] == 0.0f) {
+        const double mean = part_sums(partial, parts, channels, 0, channel) / rows;
+        const double variance = part_sums(partial, parts, channels, 1, channel) / rows - mean * mean;
+        // Of a channel that varies less, all is rounding: it is only centred.
+        const double exact = variance > 1e-12 ? -0.5 * log(variance) : 0.0;
+        exponent = (float)exact;
+        shift = (float)(-mean * exp(exact));
+        if (!control->diverged) {
+            values[log_scale + channel] = exponent;
+            values[bias + channel] = shift;
+            values[started + channel] = 1.0f;
+        }
+    }
+    lines[channel] = expf(exponent);
+    lines[channels + channel] = shift;
+    term[channel] = pixels * exponent;
+}
+
+// Every channel along its line, and where `relu`, that of it.
+KERNEL void along_lines(const float* x, const float* lines, float* to, long long count, int channels, int relu) {
     const long long at = thread_number();
     if (at >= count) return;
-    const int map = column_of(at, maps);
-    to[at] = activation(x[at] * lines[map] + lines[maps + map], 0);
+    const int channel = column_of(at, channels);
+    const float value = x[at] * lines[channel] + lines[channels + channel];
+    to[at] = relu ? activation(value, 0) : value;
 }
 
-// The way back through `map_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma and
-// beta, and of what it read as lines[3][maps]: what d, what was read, and 1 count.
-KERNEL void map_lines_back(const double* partial, int parts, long long pixels, const float* values, float* gradient,
-                           offset_t log_gamma, offset_t beta, const double* moments, float* lines, int maps, double epsilon) {
-    const int map = (int)thread_number();
-    if (map >= maps) return;
-    const double sum = part_sums(partial, parts, maps, 0, map), product = part_sums(partial, parts, maps, 1, map);
-    const double mean = moments[map], inverse = 1.0 / sqrt(moments[maps + map] + epsilon);
-    const double normal = (product - mean * sum) * inverse, gamma = exp((double)values[log_gamma + map]);
-    gradient[log_gamma + map] = (float)(gamma * normal);
-    gradient[beta + map] = (float)sum;
-    const double slope = gamma * inverse, bend = -slope * inverse * normal / pixels;
-    lines[map] = (float)slope;
-    lines[maps + map] = (float)bend;
-    lines[2 * maps + map] = (float)(-slope * sum / pixels - bend * mean);
+// The way back through `normalise_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma and
+// beta, and of what it read as lines[3][channels]: what d, what was read, and 1 count. pixels: those that log_det counts; 0 for what
+// is no part of it.
+KERNEL void normalise_lines_back(const double* partial, int parts, long long rows, const float* values, float* gradient,
+                                 offset_t log_gamma, offset_t beta, const double* moments, float* lines, int channels,
+                                 double epsilon, double pixels, const double* mean_of_weights) {
+    const int channel = (int)thread_number();
+    if (channel >= channels) return;
+    const double sum = part_sums(partial, parts, channels, 0, channel), product = part_sums(partial, parts, channels, 1, channel);
+    const double mean = moments[channel], inverse = 1.0 / sqrt(moments[channels + channel] + epsilon);
+    const double normal = (product - mean * sum) * inverse, gamma = exp((double)values[log_gamma + channel]);
+    // What its part of log_det weighs: -ln of the deviation stands in the loss, and the deviation depends on every row.
+    const double weight = pixels * mean_weight(mean_of_weights);
+    gradient[log_gamma + channel] = (float)(gamma * normal - weight);
+    gradient[beta + channel] = (float)sum;
+    const double slope = gamma * inverse, bend = inverse * inverse * (weight - gamma * normal) / rows;
+    lines[channel] = (float)slope;
+    lines[channels + channel] = (float)bend;
+    lines[2 * channels + channel] = (float)(-slope * sum / rows - bend * mean);
 }
 
-// The gradient of what a normalisation of maps read, x, from that of what it gave, d; plus `add`, where that is not null.
-KERNEL void map_back(const float* x, const float* d, const float* add, const float* lines, float* to, long long count, int maps) {
+// The same through `rescale_lines`.
+KERNEL void rescale_lines_back(const double* partial, int parts, const float* values, float* gradient, offset_t log_scale,
+                               offset_t bias, float* lines, int channels, double pixels, const double* mean_of_weights) {
+    const int channel = (int)thread_number();
+    if (channel >= channels) return;
+    const double factor = exp((double)values[log_scale + channel]);
+    const double product = part_sums(partial, parts, channels, 1, channel);
+    gradient[log_scale + channel] = (float)(factor * product - pixels * mean_weight(mean_of_weights));
+    gradient[bias + channel] = (float)part_sums(partial, parts, channels, 0, channel);
+    lines[channel] = (float)factor;
+    lines[channels + channel] = lines[2 * channels + channel] = 0.0f;
+}
+
+// The gradient of what a normalisation of channels read, x, from that of what it gave, d; plus `add`, where that is not null.
+KERNEL void along_lines_back(const float* x, const float* d, const float* add, const float* lines, float* to, long long count,
+                             int channels) {
     const long long at = thread_number();
     if (at >= count) return;
-    const int map = column_of(at, maps);
-    const float value = lines[map] * d[at] + lines[maps + map] * x[at] + lines[2 * maps + map];
+    const int channel = column_of(at, channels);
+    const float value = lines[channel] * d[at] + lines[channels + channel] * x[at] + lines[2 * channels + channel];
     to[at] = add == NULL ? value : value + add[at];
 }
 

@@ -19,6 +19,16 @@ pub(super) enum Norm {
     Act(PlacedActNorm),
 }
 
+impl Norm {
+    /// Channels of a pixel, or plain features.
+    pub fn features(&self) -> usize {
+        match self {
+            Self::Batch(norm) => norm.features,
+            Self::Act(norm) => norm.features,
+        }
+    }
+}
+
 /// Where the values of an LU map stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LuPlace {

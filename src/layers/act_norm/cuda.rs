@@ -1,6 +1,7 @@
 //! Activation normalisation on a GPU.
 
-use crate::compute::cuda::{Address, Commands, Kernel, arguments, lanes};
+use crate::compute::cuda::{Address, Commands, FLOAT, Kernel, NULL, arguments, lanes};
+use crate::layers::channels::parts;
 use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
 
 /// One on a device. Offsets of its values there, each shape `[features]`.
@@ -46,7 +47,15 @@ impl PlacedActNorm {
     pub fn forward(&self, commands: &mut Commands, forward: &Forward, memory: NormMemory) {
         let Self { features, pixels, log_scale, bias, started } = *self;
         let &Forward { x, z, rows, values, control, reader, .. } = forward;
-        let NormMemory { normal, term, .. } = memory;
+        let NormMemory { normal, term, lines, .. } = memory;
+        if pixels > 1 {
+            let flag = values + FLOAT * started as u64;
+            lines.sum(commands, [x, x], flag, rows);
+            let found = arguments![lines.sums, parts(rows), rows, values, log_scale, bias, started, control];
+            let left = arguments![lines.at, term, pixels as f64, features];
+            commands.launch(Kernel::RescaleLines, features, [found, left].concat());
+            return lines.along(commands, [x, z], rows, false);
+        }
         commands.launch_blocks(
             Kernel::RescaleTraining,
             features,
@@ -65,20 +74,27 @@ impl PlacedActNorm {
                 reader.rows,
                 rows,
                 features,
-                pixels as f64,
             ],
         );
     }
 
-    /// The way back through [`forward`](Self::forward).
-    pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
+    /// The way back through [`forward`](Self::forward), which read `x`.
+    pub fn backward(&self, commands: &mut Commands, backward: &Backward, x: Address, memory: NormMemory) {
         let Self { features, pixels, log_scale, bias, .. } = *self;
         let &Backward { d, rows, weights, values, gradient, above, d_kept } = backward;
+        let NormMemory { normal, lines, .. } = memory;
+        if pixels > 1 {
+            lines.sum(commands, [d, x], NULL, rows);
+            let found = arguments![lines.sums, parts(rows), values, gradient, log_scale, bias];
+            let left = arguments![lines.at, features, pixels as f64, weights.mean];
+            commands.launch(Kernel::RescaleLinesBack, features, [found, left].concat());
+            return lines.back(commands, [x, d, NULL, d], rows);
+        }
         commands.launch_blocks(
             Kernel::RescaleBack,
             features,
             arguments![
-                memory.normal,
+                normal,
                 d,
                 values,
                 gradient,
@@ -90,7 +106,6 @@ impl PlacedActNorm {
                 above.networks,
                 rows,
                 features,
-                pixels as f64,
                 weights.mean,
             ],
         );

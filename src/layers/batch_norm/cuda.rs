@@ -1,13 +1,14 @@
 //! Batch normalisation on a GPU.
 
 use super::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
-use crate::compute::cuda::{Address, Commands, Kernel, arguments, lanes};
-use crate::layers::cuda::{Backward, Forward, NormMemory, Passage, Reader};
+use crate::compute::cuda::{Address, Commands, Kernel, NULL, arguments, lanes};
+use crate::layers::channels::parts;
+use crate::layers::cuda::{Backward, Forward, Lines, NormMemory, Passage, Reader};
 
 /// One on a device. Offsets of its values there, each shape `[features]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedBatchNorm {
-    /// Channels of a pixel, and pixels.
+    /// Channels of a pixel, and pixels that log_det counts: 0 where it is no layer of a flow.
     pub features: usize,
     pub pixels: usize,
     pub log_gamma: usize,
@@ -48,9 +49,13 @@ impl PlacedBatchNorm {
 
     /// Takes rows through with the batch's statistics.
     pub fn forward(&self, commands: &mut Commands, forward: &Forward, memory: NormMemory) {
-        let Self { features, pixels, log_gamma, beta, running_mean, running_variance } = *self;
+        let Self { features, log_gamma, beta, running_mean, running_variance, .. } = *self;
         let &Forward { x, z, rows, values, control, reader, .. } = forward;
-        let NormMemory { normal, inverse_deviation, term } = memory;
+        let NormMemory { normal, inverse_deviation, term, lines } = memory;
+        if self.pixels > 1 {
+            self.line(commands, values, Some(Seen { x, rows, control }), lines, term);
+            return lines.along(commands, [x, z], rows, false);
+        }
         commands.launch_blocks(
             Kernel::Normalise,
             features,
@@ -71,18 +76,21 @@ impl PlacedBatchNorm {
                 reader.rows,
                 rows,
                 features,
-                pixels as f64,
                 BATCH_NORM_EPSILON,
                 BATCH_NORM_MOMENTUM,
             ],
         );
     }
 
-    /// The way back through [`forward`](Self::forward).
-    pub fn backward(&self, commands: &mut Commands, backward: &Backward, memory: NormMemory) {
-        let Self { features, pixels, log_gamma, beta, .. } = *self;
+    /// The way back through [`forward`](Self::forward), which read `x`.
+    pub fn backward(&self, commands: &mut Commands, backward: &Backward, x: Address, memory: NormMemory) {
+        let Self { features, log_gamma, beta, .. } = *self;
         let &Backward { d, rows, weights, values, gradient, above, d_kept } = backward;
-        let NormMemory { normal, inverse_deviation, .. } = memory;
+        let NormMemory { normal, inverse_deviation, lines, .. } = memory;
+        if self.pixels > 1 {
+            self.line_back(commands, [x, d], [values, gradient], rows, lines, weights.mean);
+            return lines.back(commands, [x, d, NULL, d], rows);
+        }
         commands.launch_blocks(
             Kernel::NormaliseBack,
             features,
@@ -100,9 +108,51 @@ impl PlacedBatchNorm {
                 above.networks,
                 rows,
                 features,
-                pixels as f64,
                 weights.mean,
             ],
         );
     }
+
+    /// Works its line out, from what is seen of a batch or by running statistics. `term`: its part of log_det, or null.
+    pub fn line(&self, commands: &mut Commands, values: Address, batch: Option<Seen>, lines: Lines, term: Address) {
+        let Self { features, pixels, log_gamma, beta, running_mean, running_variance } = *self;
+        let (sums, rows, control) = match batch {
+            None => (NULL, 1, NULL),
+            Some(Seen { x, rows, control }) => {
+                lines.sum(commands, [x, x], NULL, rows);
+                (lines.sums, rows, control)
+            }
+        };
+        let places = arguments![log_gamma, beta, running_mean, running_variance, control];
+        let found = arguments![lines.moments, lines.at, term, pixels as f64, features];
+        let constants = arguments![BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM];
+        let all = [arguments![sums, parts(rows), rows, values], places, found, constants].concat();
+        commands.launch(Kernel::NormaliseLines, features, all);
+    }
+
+    /// The way back through [`line`](Self::line), from the gradient `d` of what became of `x`. `weight`: the mean weight of rows, or
+    /// null.
+    pub fn line_back(
+        &self,
+        commands: &mut Commands,
+        [x, d]: [Address; 2],
+        [values, gradient]: [Address; 2],
+        rows: usize,
+        lines: Lines,
+        weight: Address,
+    ) {
+        let Self { features, pixels, log_gamma, beta, .. } = *self;
+        lines.sum(commands, [d, x], NULL, rows);
+        let found = arguments![lines.sums, parts(rows), rows, values, gradient, log_gamma, beta];
+        let left = arguments![lines.moments, lines.at, features, BATCH_NORM_EPSILON, pixels as f64, weight];
+        commands.launch(Kernel::NormaliseLinesBack, features, [found, left].concat());
+    }
+}
+
+/// So many rows of a batch, and the state of the stretch of steps.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    pub x: Address,
+    pub rows: usize,
+    pub control: Address,
 }

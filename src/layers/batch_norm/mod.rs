@@ -5,7 +5,7 @@ mod cpu;
 mod cuda;
 
 pub(crate) use composed::Form as BatchNormForm;
-pub(crate) use cuda::PlacedBatchNorm;
+pub(crate) use cuda::{PlacedBatchNorm, Seen};
 
 use super::cuda::OnCuda;
 use super::{Channels, Cost, Kind, Places, Role, Scope};

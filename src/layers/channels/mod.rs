@@ -1,8 +1,10 @@
 //! What layers act on that do the same with every pixel.
 
 mod cuda;
+mod lines;
 
 pub(crate) use cuda::{ChannelMemory, PlacedChannels};
+pub(crate) use lines::{Lines, parts};
 
 use super::Places;
 use super::cpu::Context;

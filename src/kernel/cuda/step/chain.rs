@@ -12,8 +12,8 @@ use crate::kernel::cuda::flow::{Placed, PlacedWeights};
 use crate::kernel::cuda::layers::PlacedLayer;
 use crate::kernel::cuda::layout::Layout;
 use crate::layers::cuda::{
-    Backward, ChannelMemory, ConvScratch, ConvTraining, CouplingMemory, Ends, Forward, Group, LuMemory, LuScratch,
-    LuSize, Maps, NetworkGradients, NetworkMemory, NoiseOnCuda, NormMemory, Passage, PlacedCoupling, Reader,
+    Backward, ChannelMemory, ConvScratch, ConvTraining, CouplingMemory, Ends, Forward, Group, Lines, LuMemory,
+    LuScratch, LuSize, Maps, NetworkGradients, NetworkMemory, NoiseOnCuda, NormMemory, Passage, PlacedCoupling, Reader,
     RowWeights,
 };
 use crate::optimizer::{DeviceRule, Optimizer};
@@ -173,6 +173,7 @@ impl Chain {
                 normal: memory.room::<f32>(rows * features)?,
                 inverse_deviation: memory.room::<f64>(features)?,
                 term: terms + 8 * (number * features) as u64,
+                lines: Lines::new(memory, layout.norms[number].features())?,
             })
         };
         let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
@@ -437,12 +438,12 @@ impl Chain {
                 }
                 PlacedLayer::BatchNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };
-                    let work = |commands: &mut Commands, own: &Backward, _| norm.backward(commands, own, memory);
+                    let work = |commands: &mut Commands, own: &Backward, x| norm.backward(commands, own, x, memory);
                     self.channels.backward(*over, commands, back(above), self.x[at], work);
                 }
                 PlacedLayer::ActNorm(norm, over) => {
                     let Some(&memory) = norms.next() else { return };
-                    let work = |commands: &mut Commands, own: &Backward, _| norm.backward(commands, own, memory);
+                    let work = |commands: &mut Commands, own: &Backward, x| norm.backward(commands, own, x, memory);
                     self.channels.backward(*over, commands, back(above), self.x[at], work);
                 }
                 PlacedLayer::Lu(lu, over) => {

@@ -1,12 +1,13 @@
 //! A network on its way forward.
 
 use super::pass::{Described, Image, Pass, pass, plain};
-use super::place::{ConvPlace, MapPlace, NormPlace, sum_parts};
+use super::place::{ConvPlace, MapPlace};
 use crate::compute::DeviceError;
 use crate::compute::convolution::NONE;
 use crate::compute::cuda::{Address, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
+use crate::layers::batch_norm::Seen;
 use crate::layers::coupling::cuda::{Group, NoiseOnCuda};
-use crate::layers::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
+use crate::layers::cuda::Lines;
 
 /// The pixels of an image as its convolutions look for them.
 #[derive(Clone, Copy)]
@@ -43,23 +44,6 @@ pub(super) struct Hidden {
     pub(super) active: Vec<Address>,
 }
 
-/// Where what normalisations find of a batch goes.
-#[derive(Clone, Copy)]
-pub(super) struct Batch<'a> {
-    /// Sums in parts, f64.
-    pub sums: Address,
-    /// The state of the stretch of steps.
-    pub control: Address,
-    /// Mean and variance of every normalisation, shape `[2, maps]`, f64.
-    pub moments: &'a [Address],
-}
-
-/// Sums of every map of `a`, and of its products with `b`, in parts.
-pub(super) fn sum_maps(commands: &mut Commands, [a, b]: [Address; 2], to: Address, pixels: usize, maps: usize) {
-    let parts = sum_parts(pixels);
-    commands.launch_blocks(Kernel::MapSums, parts * maps.div_ceil(32), arguments![a, b, to, parts, pixels, maps]);
-}
-
 /// A network on its way forward.
 pub(crate) struct ConvForward {
     pub(super) place: ConvPlace,
@@ -73,8 +57,8 @@ pub(crate) struct ConvForward {
     /// What the network reads, shape `[rows, kept]`, and says, shape `[rows, said]`.
     pub(super) input: Image,
     pub(super) out: Image,
-    /// Slopes and values at 0 of a normalisation, as the way back needs them too.
-    pub(super) lines: Address,
+    /// Of every normalisation.
+    pub(super) lines: Vec<Lines>,
 }
 
 /// Where a network finds what it reads, and leaves what it says.
@@ -121,7 +105,13 @@ impl ConvForward {
         let input = Image { at: ends.kept, row: group.kept as i64, pixel, group: pixel, list: 0, count: kept };
         let out =
             Image { at: ends.out, row: group.said as i64, pixel: channels, group: channels, list, count: changed };
-        let lines = memory.room::<f32>(3 * place.maps)?;
+        let mut lines: Vec<Lines> = Vec::new();
+        for _ in &place.norms {
+            lines.push(match lines.first() {
+                Some(first) => first.beside(memory)?,
+                None => Lines::new(memory, place.maps)?,
+            });
+        }
         let (place, passes) = (place.clone(), Vec::new());
         let mut forward = Self { place, values, hidden, tables, weights, passes, input, out, lines };
         forward.passes = forward.described().iter().map(|it| pass(memory, it)).collect::<Result<_, _>>()?;
@@ -165,15 +155,15 @@ impl ConvForward {
         self.forward(commands, rows, None, None);
     }
 
-    /// Takes rows through; in training with the batch's statistics.
+    /// Takes rows through; in training, in which there is a state of the stretch of steps, with the batch's statistics.
     pub(super) fn forward(
         &self,
         commands: &mut Commands,
         rows: usize,
-        batch: Option<Batch<'_>>,
+        control: Option<Address>,
         noise: Option<NoiseOnCuda>,
     ) {
-        let Self { place, values, hidden: Hidden { active, .. }, .. } = self;
+        let Self { place, values, hidden: Hidden { before, active }, .. } = self;
         for (map, &weights) in place.maps().zip(&self.weights) {
             if let Some(magnitude) = map.magnitude {
                 let [from, magnitude] = [map.weight, magnitude].map(|offset| values + FLOAT * offset as u64);
@@ -184,41 +174,15 @@ impl ConvForward {
         let pixels = rows * place.pixels();
         for (number, pass) in self.passes.iter().enumerate() {
             pass.launch(commands, rows);
-            if let Some(norm) = place.norms.get(number) {
-                self.normalise(commands, number, *norm, pixels, batch);
+            if let Some((norm, &lines)) = place.norms.get(number).zip(self.lines.get(number)) {
+                let [x, to] = [before[number], active[number]];
+                norm.line(commands, *values, control.map(|control| Seen { x, rows: pixels, control }), lines, NULL);
+                lines.along(commands, [x, to], pixels, true);
             }
             if let Some(noise) = noise.filter(|_| number % 2 == 1 && number < active.len()) {
                 self.drop(commands, number / 2, active[number], rows, noise);
             }
         }
-    }
-
-    /// What normalisation `number` and the relu behind it make of what was read.
-    pub(super) fn normalise(
-        &self,
-        commands: &mut Commands,
-        number: usize,
-        norm: NormPlace,
-        pixels: usize,
-        batch: Option<Batch<'_>>,
-    ) {
-        let Self { place, values, hidden: Hidden { before, active }, lines, .. } = self;
-        let maps = place.maps;
-        let NormPlace { log_gamma, beta, running_mean, running_variance } = norm;
-        let [x, to] = [before[number], active[number]];
-        let (sums, parts, control, moments) = match batch {
-            None => (NULL, 0, NULL, NULL),
-            Some(Batch { sums, control, moments }) => {
-                sum_maps(commands, [x, x], sums, pixels, maps);
-                (sums, sum_parts(pixels), control, moments[number])
-            }
-        };
-        let places = arguments![log_gamma, beta, running_mean, running_variance];
-        let found = arguments![control, moments, *lines, maps, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM];
-        let lined = [arguments![sums, parts, pixels, *values], places, found].concat();
-        commands.launch(Kernel::MapLines, maps, lined);
-        let count = pixels * maps;
-        commands.launch(Kernel::MapActivate, count, arguments![x, *lines, to, count, maps]);
     }
 
     /// Some values of the second layer of a block left out.

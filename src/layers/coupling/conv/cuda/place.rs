@@ -3,7 +3,7 @@
 use super::pass::width;
 use crate::layers::coupling::Dropout;
 use crate::layers::coupling::conv::Conv;
-use crate::layers::cuda::{ALIGNED, Piece};
+use crate::layers::cuda::{ALIGNED, Piece, PlacedBatchNorm};
 use crate::layers::{BatchNorm, Convolution, Linear};
 
 /// Where the values of a network stand on a device, offsets in floats, and the image that it reads.
@@ -27,7 +27,7 @@ pub(crate) struct ConvPlace {
     pub(super) first: MapPlace,
     pub(super) blocks: Vec<[MapPlace; 2]>,
     pub(super) last: MapPlace,
-    pub(super) norms: Vec<NormPlace>,
+    pub(super) norms: Vec<PlacedBatchNorm>,
     /// The offsets behind what is trained.
     pub(super) end: usize,
 }
@@ -56,15 +56,6 @@ impl MapPlace {
     }
 }
 
-/// Where a normalisation of maps stands, each shape `[maps]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct NormPlace {
-    pub(super) log_gamma: usize,
-    pub(super) beta: usize,
-    pub(super) running_mean: usize,
-    pub(super) running_variance: usize,
-}
-
 impl ConvPlace {
     /// From `start` on.
     pub fn lay_out(start: usize, conv: &Conv) -> Self {
@@ -87,7 +78,14 @@ impl ConvPlace {
         let mut norm = |_: &BatchNorm| {
             let log_gamma = end;
             end += 2 * maps;
-            NormPlace { log_gamma, beta: log_gamma + maps, ..NormPlace::default() }
+            PlacedBatchNorm {
+                features: maps,
+                pixels: 0,
+                log_gamma,
+                beta: log_gamma + maps,
+                running_mean: 0,
+                running_variance: 0,
+            }
         };
         let norms = conv.norms.iter().map(&mut norm).collect();
         Self {
@@ -169,11 +167,10 @@ impl ConvPlace {
         std::iter::once(&self.first).chain(self.blocks.iter().flatten()).chain([&self.last])
     }
 
-    /// The sizes of `out` and of `in` of the products of a step that are summed in parts, at most: floats, and f64s.
-    pub(super) fn partial(&self, rows: usize) -> [usize; 2] {
+    /// Floats of the parts in which the gradients of its weights are summed in a step of so many rows, at most.
+    pub(super) fn partial(&self, rows: usize) -> usize {
         let pixels = rows * self.pixels();
-        let weights = self.maps().map(|map| parts(map, pixels) * map.weights()).max().unwrap_or(0);
-        [weights, if self.norms.is_empty() { 0 } else { 2 * sum_parts(pixels) * self.maps }]
+        self.maps().map(|map| parts(map, pixels) * map.weights()).max().unwrap_or(0)
     }
 }
 
@@ -203,9 +200,4 @@ pub(super) fn parts(map: &MapPlace, pixels: usize) -> usize {
     let wide = width(map.columns);
     let tiles = (map.terms() + 1).div_ceil(4096 / wide) * map.columns.div_ceil(wide);
     pixels.div_ceil(PART).min(BLOCKS / tiles).max(1)
-}
-
-/// Parts in which maps are summed over so many pixels.
-pub(super) fn sum_parts(pixels: usize) -> usize {
-    pixels.div_ceil(PART).clamp(1, 256)
 }

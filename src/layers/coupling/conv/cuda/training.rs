@@ -1,11 +1,10 @@
 //! A network in training: forward by the batch's statistics, and back.
 
-use super::forward::{Batch, ConvForward, Ends, Hidden, sum_maps};
+use super::forward::{ConvForward, Ends, Hidden};
 use super::pass::{Described, Image, Pass, by_four, pass, plain, width};
-use super::place::{ConvPlace, MapPlace, NormPlace, parts, sum_parts};
+use super::place::{ConvPlace, MapPlace, parts};
 use crate::compute::DeviceError;
 use crate::compute::cuda::{Address, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
-use crate::layers::BATCH_NORM_EPSILON;
 use crate::layers::coupling::cuda::{Group, NoiseOnCuda};
 use crate::layers::cuda::ALIGNED;
 
@@ -21,10 +20,6 @@ pub(crate) struct ConvTraining {
     /// The gradient of all values.
     gradient: Address,
     scratch: ConvScratch,
-    /// Mean and variance of every normalisation, shape `[2, maps]`, f64.
-    moments: Vec<Address>,
-    /// Sums in parts, f64.
-    sums: Address,
     /// The state of the stretch of steps.
     control: Address,
 }
@@ -35,9 +30,8 @@ pub(crate) struct ConvScratch {
     /// The gradients of h so far, of what stands within a block, and of what the relu before it gives, each shape
     /// `[rows, pixels, maps]`.
     d: [Address; 3],
-    /// Parts of gradients, and of sums, f64.
+    /// Parts of gradients.
     partial: Address,
-    sums: Address,
 }
 
 impl ConvScratch {
@@ -47,14 +41,13 @@ impl ConvScratch {
         places: impl Iterator<Item = &'a ConvPlace>,
         rows: usize,
     ) -> Result<Self, DeviceError> {
-        let [mut hidden, mut partial, mut sums] = [0; 3];
+        let [mut hidden, mut partial] = [0; 2];
         for place in places {
-            let [weights, of_maps] = place.partial(rows);
-            (hidden, partial, sums) = (hidden.max(rows * place.hidden()), partial.max(weights), sums.max(of_maps));
+            (hidden, partial) = (hidden.max(rows * place.hidden()), partial.max(place.partial(rows)));
         }
         let mut d = || memory.room::<f32>(hidden);
         let d = [d()?, d()?, d()?];
-        Ok(Self { d, partial: memory.room::<f32>(partial)?, sums: memory.room::<f64>(sums)? })
+        Ok(Self { d, partial: memory.room::<f32>(partial)? })
     }
 }
 
@@ -78,10 +71,8 @@ impl ConvTraining {
             .maps()
             .map(|map| memory.room::<f32>(map.side * map.side * map.outputs * map.inputs.next_multiple_of(ALIGNED)));
         let turned = turned.collect::<Result<Vec<_>, _>>()?;
-        let moments = place.norms.iter().map(|_| memory.room::<f64>(2 * place.maps)).collect::<Result<_, _>>()?;
-        let sums = scratch.sums;
         let (back, weights) = (Vec::new(), Vec::new());
-        let mut training = Self { forward, back, turned, weights, gradient, scratch, moments, sums, control };
+        let mut training = Self { forward, back, turned, weights, gradient, scratch, control };
         let described = training.described(d_kept);
         for [back, weights] in &described {
             training.back.push(pass(memory, back)?);
@@ -133,8 +124,7 @@ impl ConvTraining {
 
     /// Takes rows through with the batch's statistics.
     pub fn forward(&self, commands: &mut Commands, rows: usize, noise: Option<NoiseOnCuda>) {
-        let Self { sums, control, ref moments, .. } = *self;
-        self.forward.forward(commands, rows, Some(Batch { sums, control, moments }), noise);
+        self.forward.forward(commands, rows, Some(self.control), noise);
     }
 
     /// The way back through [`forward`](Self::forward), once the gradient of what the network says stands where it said it.
@@ -161,14 +151,9 @@ impl ConvTraining {
     /// The way back through normalisation `number`, which read `x`, from `d` to `to`, plus `add`.
     fn norm_back(&self, commands: &mut Commands, number: usize, rows: usize, [x, d, add, to]: [Address; 4]) {
         let ConvForward { place, values, lines, .. } = &self.forward;
-        let (pixels, maps) = (rows * place.pixels(), place.maps);
-        let NormPlace { log_gamma, beta, .. } = place.norms[number];
-        sum_maps(commands, [d, x], self.sums, pixels, maps);
-        let found = arguments![self.sums, sum_parts(pixels), pixels, *values, self.gradient, log_gamma, beta];
-        let lined = [found, arguments![self.moments[number], *lines, maps, BATCH_NORM_EPSILON]].concat();
-        commands.launch(Kernel::MapLinesBack, maps, lined);
-        let count = pixels * maps;
-        commands.launch(Kernel::MapBack, count, arguments![x, d, add, *lines, to, count, maps]);
+        let (norm, lines, pixels) = (place.norms[number], lines[number], rows * place.pixels());
+        norm.line_back(commands, [x, d], [*values, self.gradient], pixels, lines, NULL);
+        lines.back(commands, [x, d, add, to], pixels);
     }
 
     /// The gradient of the weights of map `number`.
