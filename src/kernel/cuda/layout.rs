@@ -218,6 +218,7 @@ pub(super) fn coupling<'a, 'b>(layer: &'b OnCuda<'a>) -> Option<&'b CouplingOnCu
 mod tests {
     use super::*;
     use crate::layers::Layer;
+    use crate::shape::Shape;
     use crate::spec::{
         BaseKind, CouplingKind, DegreesOfFreedom, Kept, Learned, MaskScheme, Mixing, Model, NetworkKind, Normalization,
         ScaleBound,
@@ -258,15 +259,31 @@ mod tests {
             (5, spline(model(3, 9, 2, None))),
             (7, Model { network: NetworkKind::Residual, blocks: Some(2), ..spline(model(3, 9, 2, Act)) }),
         ];
-        for (features, model) in cases {
-            let (architecture, parameters) = Architecture::new(&model, features, 0);
+        let image = |normalization, network| Model {
+            network: NetworkKind::Conv,
+            blocks: Some(2),
+            hidden_layers: Option::None,
+            mask: MaskScheme::Multiscale,
+            mixing: Mixing::Lu,
+            network_batch_norm: Some(network),
+            network_weight_norm: Some(network),
+            ..model(1, 7, 1, normalization)
+        };
+        let images = [image(Act, true), image(Batch, false)];
+        let cases = cases.into_iter().map(|(features, model)| (Shape::from(features), model));
+        for (shape, model) in cases.chain(images.map(|model| (Shape { height: 6, width: 4, channels: 3 }, model))) {
+            let (architecture, parameters) = Architecture::new(&model, shape, 0);
             let layout = Layout::new(&architecture);
-            let act_norms = architecture.layers.iter().filter(|layer| matches!(layer, Layer::ActNorm(_))).count();
+            let others = architecture.layers.iter().map(|layer| match layer {
+                Layer::ActNorm(norm) => norm.channels.count - 1,
+                Layer::Coupling(_) | Layer::BatchNorm(_) | Layer::Permutation(_) | Layer::Lu(_) => 0,
+            });
+            let others: usize = others.sum();
             for count in [parameters.count(), parameters.values().len()] {
                 let host: Vec<f32> = (1..=count).map(|i| i as f32).collect();
                 let device = layout.to_device(&host);
-                // Every feature has a copy of the flag of activation normalisation.
-                let copies = if count > parameters.count() { act_norms * (features - 1) } else { 0 };
+                // Every channel has a copy of the flag of activation normalisation.
+                let copies = if count > parameters.count() { others } else { 0 };
                 assert_eq!(device.iter().filter(|v| **v != 0.0).count(), count + copies, "places overlap");
                 let mut back = vec![0.0; count];
                 layout.to_host(&device, &mut back);
