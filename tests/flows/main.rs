@@ -136,6 +136,7 @@ fn table() -> Vec<Case> {
     vec![
         default_flow(2, [4, 24, 2]),
         default_flow(6, [3, 17, 2]),
+        default_flow(3, [3, 16, 2]).given(2),
         affine(1, [4, 16, 2]),
         affine(2, [4, 64, 2]),
         affine(2, [3, 50, 1]).tanh(),

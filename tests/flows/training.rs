@@ -217,7 +217,8 @@ fn a_step_of_a_small_flow_is_few_launches() {
     let permuted = spline(6, [3, 16, 2], 8).mixed(Mixing::Permutation);
     let three = [affine(2, [8, 16, 2]), spline(2, [8, 16, 2], 8), spline(3, [3, 16, 2], 4).given(2), permuted];
     // The gradients of all LU maps are one more.
-    let four = [default_flow(2, [8, 16, 2]), default_flow(6, [8, 16, 2]), mixed(5, [8, 16, 1], Mixing::Lu)];
+    let given = default_flow(2, [8, 16, 2]).given(3);
+    let four = [default_flow(2, [8, 16, 2]), default_flow(6, [8, 16, 2]), mixed(5, [8, 16, 1], Mixing::Lu), given];
     for (case, launches) in three.into_iter().map(|case| (case, 3)).chain(four.into_iter().map(|case| (case, 4))) {
         let (architecture, parameters) = case.parameters();
         let device = Emulated::new(Order::First);

@@ -1611,10 +1611,11 @@ KERNEL void average(float* averages, const float* values, long long count, const
 // Threads of a block of `pass_*`, of which there are few blocks, and of all other kernels.
 enum { PASS_THREADS = 512, BLOCK_THREADS = 256 };
 
-// An LU map of a row: the offsets of its values, and the column of each of its features.
+// An LU map of all features: the offsets of its values; for each feature its place in the bias and its column in rows.
 typedef struct {
     offset_t matrix, bias;
     const int* order;
+    const int* columns;
 } LuMap;
 
 // What LU maps leave for their gradients, each [maps, rows, row], by columns: the rows before them, what U made of those, and the
@@ -1657,7 +1658,7 @@ typedef struct {
     // `row`: values of a row, its features and a context that is no part of the density.
     int rows, features, row, couplings, hidden_layers, kept, width, changed, is_tanh, form;
     Spline spline;
-    // The LU maps, which take all values of a row, and how many of them come before each coupling and before the end,
+    // The LU maps, and how many of them come before each coupling and before the end,
     // [couplings + 1].
     const LuMap* lus;
     const int* lus_before;
@@ -1833,17 +1834,17 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
 __device__ static __forceinline__ void through_lu(const int R, const Pass* pass, int number, float* x, float* between,
                                                   float* log_det, int first, int valid) {
     const LuMap lu = pass->lus[number];
-    const int thread = threadIdx.x, features = pass->row, r = thread / features, i = thread % features;
-    const int column = r < R ? lu.order[i] : 0;
+    const int thread = threadIdx.x, features = pass->features, values = pass->row, r = thread / features, i = thread % features;
+    const int column = r < R ? lu.columns[i] : 0;
     const float* entries = pass->values + lu.matrix + i * features;
     if (r < R) {
-        const float* own = x + r * features;
+        const float* own = x + r * values;
         float total = expf(entries[i]) * own[column];
-#pragma unroll 4
-        for (int j = i + 1; j < features; j++) total += entries[j] * own[lu.order[j]];
-        between[r * features + column] = total;
+#pragma unroll 2
+        for (int j = i + 1; j < features; j++) total += entries[j] * own[lu.columns[j]];
+        between[r * values + column] = total;
         if (r < valid) {
-            const int place = (number * pass->rows + first + r) * features + column;
+            const int place = (number * pass->rows + first + r) * values + column;
             pass->lu_rows.x[place] = own[column];
             pass->lu_rows.between[place] = total;
         }
@@ -1855,11 +1856,11 @@ __device__ static __forceinline__ void through_lu(const int R, const Pass* pass,
     }
     __syncthreads();
     if (r < R) {
-        const float* own = between + r * features;
+        const float* own = between + r * values;
         float total = own[column];
-#pragma unroll 4
-        for (int j = 0; j < i; j++) total += entries[j] * own[lu.order[j]];
-        x[r * features + column] = total + pass->values[lu.bias + column];
+#pragma unroll 2
+        for (int j = 0; j < i; j++) total += entries[j] * own[lu.columns[j]];
+        x[r * values + column] = total + pass->values[lu.bias + lu.order[i]];
     }
     __syncthreads();
 }
@@ -1868,29 +1869,29 @@ __device__ static __forceinline__ void through_lu(const int R, const Pass* pass,
 __device__ static __forceinline__ void back_through_lu(const int R, const Pass* pass, int number, float* d, float* d_between,
                                                        int first, int valid) {
     const LuMap lu = pass->lus[number];
-    const int features = pass->row, r = threadIdx.x / features, j = threadIdx.x % features;
-    const int column = r < R ? lu.order[j] : 0;
+    const int features = pass->features, values = pass->row, r = threadIdx.x / features, j = threadIdx.x % features;
+    const int column = r < R ? lu.columns[j] : 0;
     // From row to row of the matrix.
     const float* entries = pass->values + lu.matrix + j;
     if (r < R) {
-        const float* own = d + r * features;
+        const float* own = d + r * values;
         float total = own[column];
-#pragma unroll 4
-        for (int i = j + 1; i < features; i++) total += entries[i * features] * own[lu.order[i]];
-        d_between[r * features + column] = total;
+#pragma unroll 2
+        for (int i = j + 1; i < features; i++) total += entries[i * features] * own[lu.columns[i]];
+        d_between[r * values + column] = total;
         if (r < valid) {
-            const int place = (number * pass->rows + first + r) * features + column;
+            const int place = (number * pass->rows + first + r) * values + column;
             pass->lu_rows.d_z[place] = own[column];
             pass->lu_rows.d_between[place] = total;
         }
     }
     __syncthreads();
     if (r < R) {
-        const float* own = d_between + r * features;
+        const float* own = d_between + r * values;
         float total = expf(entries[j * features]) * own[column];
-#pragma unroll 4
-        for (int i = 0; i < j; i++) total += entries[i * features] * own[lu.order[i]];
-        d[r * features + column] = total;
+#pragma unroll 2
+        for (int i = 0; i < j; i++) total += entries[i * features] * own[lu.columns[i]];
+        d[r * values + column] = total;
     }
     __syncthreads();
 }
@@ -2292,19 +2293,19 @@ KERNEL void weight_gradients(const Tile* tiles, int rows, double* partial, Contr
 // values, those of the bias behind the matrix. partial: the sums of squares of what blocks wrote.
 KERNEL void lu_gradients(const Pass* pass, float* gradient, int blocks, double* partial) {
     __shared__ float sums[256];
-    const int number = blockIdx.x / blocks, features = pass->row, rows = pass->rows, thread = threadIdx.x;
+    const int number = blockIdx.x / blocks, features = pass->features, values = pass->row, rows = pass->rows;
     const LuMap lu = pass->lus[number];
     const LuRows all = pass->lu_rows;
-    const int at = 32 * (blockIdx.x % blocks) + thread % 32, i = at / features, j = at % features;
-    const int has = i <= features, is_bias = i == features, start = number * rows * features;
+    const int thread = threadIdx.x, at = 32 * (blockIdx.x % blocks) + thread % 32, i = at / features, j = at % features;
+    const int has = i <= features, is_bias = i == features, start = number * rows * values;
     const float* left = (is_bias || i > j ? all.d_z : all.d_between) + start;
     const float* right = (i > j ? all.between : all.x) + start;
-    const int left_column = has ? lu.order[is_bias ? j : i] : 0, right_column = has ? lu.order[j] : 0;
+    const int left_column = has ? lu.columns[is_bias ? j : i] : 0, right_column = has ? lu.columns[j] : 0;
     // Eight teams share the rows.
     float sum = 0.0f;
     for (int row = thread / 32; row < rows && has; row += 8) {
-        const float value = left[row * features + left_column];
-        sum += is_bias ? value : value * right[row * features + right_column];
+        const float value = left[row * values + left_column];
+        sum += is_bias ? value : value * right[row * values + right_column];
     }
     sums[thread] = sum;
     __syncthreads();
@@ -2312,7 +2313,7 @@ KERNEL void lu_gradients(const Pass* pass, float* gradient, int blocks, double* 
     if (thread < 32 && has) {
         for (int team = 1; team < 8; team++) sum += sums[team * 32 + thread];
         if (i == j) sum = sum * expf(pass->values[lu.matrix + at]) - 1.0f;
-        gradient[is_bias ? lu.bias + left_column : lu.matrix + at] = sum;
+        gradient[is_bias ? lu.bias + lu.order[j] : lu.matrix + at] = sum;
         squared = (double)sum * sum;
     }
     squared = block_sum(squared);

@@ -68,6 +68,7 @@ struct LuMap {
     matrix: u64,
     bias: u64,
     order: Address,
+    columns: Address,
 }
 
 /// Values that a block of the last launch updates.
@@ -120,10 +121,10 @@ impl Whole {
         let counted = activations.max(layout.lus.len() * rows * values).max(layout.len) <= i32::MAX as usize;
         let says_as_asked = if group.spline().is_some() { group.networks() == 1 } else { group.is_separate() };
         let known = group.has_networks() && says_as_asked && group.wiring() == Wiring::Mlp && !group.dropout().is_on();
-        // They look for what is kept in one place; LU maps take whole rows.
+        // They look for what is kept in one place; LU maps take all features.
         let is_known = |layer: &PlacedLayer| match layer {
             PlacedLayer::Coupling(PlacedCoupling { context, .. }) => context.is_none(),
-            PlacedLayer::Lu(lu, over) => over.is_none() && lu.features == values,
+            PlacedLayer::Lu(lu, _) => lu.features == placed.architecture.features,
             PlacedLayer::BatchNorm(..) | PlacedLayer::ActNorm(..) => false,
         };
         let fits = placed.layers.iter().all(is_known)
@@ -216,7 +217,7 @@ impl Whole {
             (None, _) => WITH_LU,
         };
         let kernel = kernels[ROWS.iter().position(|(rows, _)| *rows == rows_a_block).unwrap_or(0)];
-        let lu_blocks = (values * (values + 1)).div_ceil(LU_VALUES);
+        let lu_blocks = (architecture.features * (architecture.features + 1)).div_ceil(LU_VALUES);
         Ok(Self {
             kernel,
             rows_a_block,
@@ -290,8 +291,9 @@ fn lus(placed: &Placed) -> (Vec<LuMap>, Vec<i32>) {
     let (mut lus, mut before) = (Vec::new(), Vec::new());
     for layer in &placed.layers {
         match layer {
-            PlacedLayer::Lu(PlacedLu { matrix, bias, order, .. }, _) => {
-                lus.push(LuMap { matrix: *matrix as u64, bias: *bias as u64, order: *order });
+            PlacedLayer::Lu(PlacedLu { matrix, bias, order, .. }, over) => {
+                let columns = over.map_or(*order, |over| over.columns);
+                lus.push(LuMap { matrix: *matrix as u64, bias: *bias as u64, order: *order, columns });
             }
             PlacedLayer::Coupling(_) => before.push(lus.len() as i32),
             PlacedLayer::BatchNorm(..) | PlacedLayer::ActNorm(..) => {}
