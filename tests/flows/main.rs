@@ -172,7 +172,7 @@ fn table() -> Vec<Case> {
         mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),
         mixed(6, [3, 17, 2], Permutation).masked(Random),
         mixed(1, [3, 16, 2], Lu),
-        mixed(2, [4, 24, 2], Lu),
+        mixed(2, [4, 24, 2], Lu).tanh(),
         mixed(5, [3, 17, 1], Lu).masked(Half),
         additive(7, [2, 12, 2]).mixed(Lu).masked(Random).tanh(),
         joint(3, [2, 16, 1]).mixed(Lu),
