@@ -1606,7 +1606,8 @@ KERNEL void average(float* averages, const float* values, long long count, const
 }
 
 // From here on: a whole step in three launches, for flows of couplings whose weights a multiprocessor reads quickly. `pass_*` takes
-// rows through the flow and back, a few rows a block; `weight_gradients` sums over rows; `advance` finishes and updates.
+// rows through the flow and back, a few rows a block; `weight_gradients` sums over rows, `lu_gradients` too where there are LU maps;
+// `advance` finishes and updates.
 
 // Threads of a block of `pass_*`, of which there are few blocks, and of all other kernels.
 enum { PASS_THREADS = 512, BLOCK_THREADS = 256 };
@@ -2303,7 +2304,8 @@ KERNEL void lu_gradients(const Pass* pass, float* gradient, int blocks, double* 
     const int left_column = has ? lu.columns[is_bias ? j : i] : 0, right_column = has ? lu.columns[j] : 0;
     // Eight teams share the rows.
     float sum = 0.0f;
-    for (int row = thread / 32; row < rows && has; row += 8) {
+#pragma unroll 4
+    for (int row = has ? thread / 32 : rows; row < rows; row += 8) {
         const float value = left[row * values + left_column];
         sum += is_bias ? value : value * right[row * values + right_column];
     }
