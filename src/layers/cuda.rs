@@ -8,7 +8,7 @@ pub(crate) use super::batch_norm::PlacedBatchNorm;
 pub(crate) use super::channels::{ChannelMemory, Lines, PlacedChannels};
 pub(crate) use super::coupling::{
     ConvForward, ConvScratch, ConvTraining, CouplingMemory, CouplingOnCuda, Ends, Group, Maps, NetworkGradients,
-    NetworkMemory, NoiseOnCuda, PlacedContext, PlacedCoupling, Wiring,
+    NetworkMemory, NoiseOnCuda, PlacedContext, PlacedCoupling, PlacedSpline, Wiring,
 };
 pub(crate) use super::lu::{LuMemory, LuScratch, LuSize, PlacedLu};
 

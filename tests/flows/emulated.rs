@@ -1,10 +1,11 @@
 //! A GPU that is none: the kernels of `kernels.cu`, compiled for the CPU by the C compiler that Rust links with, and commands
 //! worked off thread by thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{c_int, c_uint, c_void};
 use std::process::Command as Process;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use libloading::Library;
@@ -93,6 +94,8 @@ pub struct Emulated {
     order: Order,
     /// Flows that share it.
     sharing: usize,
+    /// Commands that it has worked off.
+    pub done: Rc<Cell<usize>>,
     memory: RefCell<BTreeMap<Address, Box<[u8]>>>,
 }
 
@@ -102,7 +105,7 @@ impl Emulated {
     }
 
     pub fn shared(order: Order, sharing: usize) -> Self {
-        Self { order, sharing, memory: RefCell::default() }
+        Self { order, sharing, done: Rc::default(), memory: RefCell::default() }
     }
 
     /// The `bytes` bytes at `address`, which must lie in one piece of memory.
@@ -198,6 +201,7 @@ impl Device for Emulated {
     }
 
     fn run(&self, commands: &[Command]) -> Result<(), DeviceError> {
+        self.done.update(|done| done + commands.len());
         for command in commands {
             match command {
                 Command::Launch { kernel, blocks, arguments } => self.launch(*kernel, *blocks, arguments),

@@ -34,6 +34,12 @@ fn plain() -> Model {
     Model { coupling: CouplingKind::Affine, mixing: Mixing::None, ..Model::default() }
 }
 
+/// What a spec that says nothing of it gets, of this size.
+fn default_flow(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
+    let model = Model { depth, width, hidden_layers: Some(hidden_layers), ..Model::default() };
+    Case { shape: features.into(), context: 0, model }
+}
+
 /// Affine couplings without anything between them.
 fn affine(features: usize, [depth, width, hidden_layers]: [usize; 3]) -> Case {
     Case {
@@ -128,6 +134,9 @@ fn table() -> Vec<Case> {
     use Normalization::{Act, Batch};
     use ScaleBound::{Atan, Sigmoid};
     vec![
+        default_flow(2, [4, 24, 2]),
+        default_flow(6, [3, 17, 2]),
+        default_flow(3, [3, 16, 2]).given(2),
         affine(1, [4, 16, 2]),
         affine(2, [4, 64, 2]),
         affine(2, [3, 50, 1]).tanh(),
@@ -163,7 +172,10 @@ fn table() -> Vec<Case> {
         mixed(5, [4, 24, 1], Permutation).masked(Half).tanh(),
         mixed(6, [3, 17, 2], Permutation).masked(Random),
         mixed(1, [3, 16, 2], Lu),
+        mixed(2, [4, 24, 2], Lu).tanh(),
         mixed(5, [3, 17, 1], Lu).masked(Half),
+        additive(7, [2, 12, 2]).mixed(Lu).masked(Random).tanh(),
+        joint(3, [2, 16, 1]).mixed(Lu),
         residual(spline(4, [2, 16, 1], 4)).mixed(Lu),
         mixed(70, [2, 12, 1], Lu),
         heavy(act_norm(130, [2, 12, 1]), LEARNED),

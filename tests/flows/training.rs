@@ -1,5 +1,7 @@
 //! Steps of training on a device, against the host's.
 
+use std::rc::Rc;
+
 use realnvp_runner::compute::Level;
 use realnvp_runner::flow::{Flow, Loss, Role, Rows, Work};
 use realnvp_runner::matrix::Matrix;
@@ -11,7 +13,9 @@ use realnvp_runner::spec::{
 use realnvp_runner::kernel::cuda::OnDevice;
 
 use crate::emulated::{Emulated, Order};
-use crate::{Case, Gpu, act_norm, affine, batch_norm, difference, residual, spline_of_all, table};
+use crate::{
+    Case, Gpu, act_norm, affine, batch_norm, default_flow, difference, mixed, residual, spline, spline_of_all, table,
+};
 
 fn spec(name: OptimizerName) -> Spec {
     Spec {
@@ -208,9 +212,27 @@ fn how_many_flows_share_a_device_changes_no_bit() {
     }
 }
 
+#[test]
+fn a_step_of_a_small_flow_is_few_launches() {
+    let permuted = spline(6, [3, 16, 2], 8).mixed(Mixing::Permutation);
+    let three = [affine(2, [8, 16, 2]), spline(2, [8, 16, 2], 8), spline(3, [3, 16, 2], 4).given(2), permuted];
+    // The gradients of all LU maps are one more.
+    let given = default_flow(2, [8, 16, 2]).given(3);
+    let four = [default_flow(2, [8, 16, 2]), default_flow(6, [8, 16, 2]), mixed(5, [8, 16, 1], Mixing::Lu), given];
+    for (case, launches) in three.into_iter().map(|case| (case, 3)).chain(four.into_iter().map(|case| (case, 4))) {
+        let (architecture, parameters) = case.parameters();
+        let device = Emulated::new(Order::First);
+        let done = Rc::clone(&device.done);
+        let mut flow = OnDevice::new(architecture, parameters, device).expect("room");
+        flow.loss_and_gradient(&case.rows(20), &mut Vec::new()).expect("gradient");
+        assert_eq!(done.get(), launches, "{}", case.name());
+    }
+}
+
 /// Both forms of a step, and what a flow has beside weights.
-fn of_every_kind() -> [Case; 4] {
+fn of_every_kind() -> [Case; 5] {
     [
+        default_flow(2, [3, 12, 2]),
         affine(2, [3, 16, 2]),
         batch_norm(3, [3, 24, 2]).masked(MaskScheme::Random),
         act_norm(3, [3, 12, 1]).mixed(Mixing::Permutation),

@@ -31,6 +31,9 @@ macro_rules! kernels {
             pub fn threads(self) -> usize {
                 match self {
                     Self::PassOne | Self::PassTwo | Self::PassFour | Self::PassEight => 2 * BLOCK,
+                    Self::PassLuOne | Self::PassLuTwo | Self::PassLuFour | Self::PassLuEight => 2 * BLOCK,
+                    Self::PassSplineOne | Self::PassSplineTwo => 2 * BLOCK,
+                    Self::PassSplineFour | Self::PassSplineEight => 2 * BLOCK,
                     _ => BLOCK,
                 }
             }
@@ -100,7 +103,16 @@ kernels![
     PassTwo = "pass_2",
     PassFour = "pass_4",
     PassEight = "pass_8",
+    PassLuOne = "pass_lu_1",
+    PassLuTwo = "pass_lu_2",
+    PassLuFour = "pass_lu_4",
+    PassLuEight = "pass_lu_8",
+    PassSplineOne = "pass_spline_1",
+    PassSplineTwo = "pass_spline_2",
+    PassSplineFour = "pass_spline_4",
+    PassSplineEight = "pass_spline_8",
     WeightGradients = "weight_gradients",
+    LuGradients = "lu_gradients",
     Advance = "advance",
 ];
 

@@ -320,10 +320,12 @@ enum {
     FORM_SIGMOID,
     // s = 0: there is no s network.
     FORM_ADDITIVE,
+    // Splines, by one network.
+    FORM_SPLINE,
 };
 
 __device__ static int networks_of(int form) {
-    return form == FORM_ADDITIVE ? 1 : 2;
+    return form >= FORM_ADDITIVE ? 1 : 2;
 }
 
 // s without its learned bound, scale.
@@ -567,6 +569,19 @@ __device__ static float inverse_place(Bin bin, float near) {
     return unit(theta + (near - there) / (slope_at(at) * bin.x.length));
 }
 
+// z of x, by shares and logits of slopes at p; ln dz/dx is added to `total`.
+__device__ static float through_spline(Spline spline, const float* p, float x, float* total) {
+    const Bin bin = find_bin(spline, p, x, 0);
+    const Place at = place_in(bin, unit((x - bin.x.start) / bin.x.length));
+    *total += logf(slope_at(at));
+    return value_at(bin, x, at);
+}
+
+// Where a spline is the identity. Not a number is not within, and not beyond.
+__device__ static int is_outside(Spline spline, float value) {
+    return value < -spline.bound || value > spline.bound;
+}
+
 // A coupling by splines, as `couple`. bias: offset of what its network says without what it reads. It leaves shares in place of the
 // logits of widths and heights.
 KERNEL void couple_spline(float* out, const float* values, offset_t bias, const float* x, float* z, float* log_det,
@@ -588,17 +603,11 @@ KERNEL void couple_spline(float* out, const float* values, offset_t bias, const 
                 }
                 softmax(p, bins, list);
                 softmax(p + bins * list, bins, list);
-                // Not a number is not within, and not beyond.
-                const int outside = value < -bound || value > bound;
-                if (!outside) {
-                    const Bin bin = find_bin(spline, p, value, is_inverse);
-                    if (is_inverse) {
-                        value = fmaf(inverse_place(bin, value), bin.x.length, bin.x.start);
-                    } else {
-                        const Place at = place_in(bin, unit((value - bin.x.start) / bin.x.length));
-                        value = value_at(bin, value, at);
-                        total += logf(slope_at(at));
-                    }
+                if (!is_outside(spline, value) && is_inverse) {
+                    const Bin bin = find_bin(spline, p, value, 1);
+                    value = fmaf(inverse_place(bin, value), bin.x.length, bin.x.start);
+                } else if (!is_outside(spline, value)) {
+                    value = through_spline(spline, p, value, &total);
                 }
             }
             z[row * features + feature] = value;
@@ -621,6 +630,48 @@ __device__ static void shares_back(Spline spline, float* p, Side side, int numbe
     }
 }
 
+// The way back through a spline: the gradient with respect to x, from that with respect to z. What stands at p becomes the
+// gradients of the logits. share: what the row weighs.
+__device__ static float back_through_spline(Spline spline, float* p, float x, float d_z, float share) {
+    const int bins = spline.bins, list = spline.list;
+    if (is_outside(spline, x)) {
+        for (int i = 0; i < 3 * bins - 1; i++) p[i * list] = 0.0f;
+        return d_z;
+    }
+    const Bin bin = find_bin(spline, p, x, 0);
+    const Place place = place_in(bin, unit((x - bin.x.start) / bin.x.length));
+    const float theta = place.theta, rest = place.rest, t = place.t, secant = place.secant;
+    const float first = bin.slopes[0], second = bin.slopes[1], quotient = theta + place.lift;
+    // The loss by the parts N, D and A of z and of ln dz/dx = 2 ln s + ln A - 2 ln D.
+    const float d_numerator = d_z * bin.y.length / place.divisor;
+    const float d_divisor = 2.0f * share / place.divisor - d_numerator * quotient;
+    const float d_a = -share / place.a;
+    const float both = d_numerator + d_divisor, turn = rest - theta;
+    // By the secant, the place in the bin, and the slopes.
+    const float d_secant = d_numerator * theta * theta + 2.0f * t * d_a + d_divisor * (1.0f - 2.0f * t)
+        - 2.0f * share / secant;
+    const float d_first = both * t + d_a * rest * rest, d_second = d_divisor * t + d_a * theta * theta;
+    const float of_numerator = first * turn + 2.0f * secant * theta;
+    const float of_divisor = (first + second - 2.0f * secant) * turn;
+    const float of_a = second * theta + secant * turn - first * rest;
+    const float d_theta = d_numerator * of_numerator + d_divisor * of_divisor + 2.0f * d_a * of_a;
+    // By x, and by where the bin begins and how long it is.
+    const float by_width = 1.0f / bin.x.length;
+    const float d_x = d_theta * by_width;
+    const float d_height = d_secant * by_width + d_z * quotient;
+    const float d_width = -by_width * (d_secant * secant + d_theta * theta);
+    // By the logits.
+    shares_back(spline, p, bin.x, bin.number, -d_x, d_width);
+    shares_back(spline, p + bins * list, bin.y, bin.number, d_z, d_height);
+    for (int knot = 1; knot < bins; knot++) {
+        float d_logit = 0.0f;
+        if (knot == bin.number) d_logit = d_first * bin.curves[0];
+        if (knot == bin.number + 1) d_logit = d_second * bin.curves[1];
+        p[(2 * bins + knot - 1) * list] = d_logit;
+    }
+    return d_x;
+}
+
 // The way back through `couple_spline`, as `couple_back`.
 KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* role, const int* slot, int kept,
                                const float* d_kept, int networks, const float* shares, float per_row, int rows, int features,
@@ -630,50 +681,12 @@ KERNEL void couple_spline_back(float* out, const float* x, float* d, const int* 
     if (at >= (long long)rows * features) return;
     const long long row = at / features;
     const int feature = (int)(at % features);
-    const float d_z = gather(d, slot, networks, kept, d_kept, row, feature, rows, features);
-    float d_x = d_z;
+    float value = gather(d, slot, networks, kept, d_kept, row, feature, rows, features);
     const int j = role[feature];
     if (j >= 0) {
-        float* p = out + row * said + j;
-        const float before = x[at];
-        if (before < -bound || before > bound) {
-            for (int i = 0; i < 3 * bins - 1; i++) p[i * list] = 0.0f;
-        } else {
-            const Bin bin = find_bin(spline, p, before, 0);
-            const Place place = place_in(bin, unit((before - bin.x.start) / bin.x.length));
-            const float theta = place.theta, rest = place.rest, t = place.t, secant = place.secant;
-            const float share = share_of(shares, per_row, row);
-            const float first = bin.slopes[0], second = bin.slopes[1], quotient = theta + place.lift;
-            // The loss by the parts N, D and A of z and of ln dz/dx = 2 ln s + ln A - 2 ln D.
-            const float d_numerator = d_z * bin.y.length / place.divisor;
-            const float d_divisor = 2.0f * share / place.divisor - d_numerator * quotient;
-            const float d_a = -share / place.a;
-            const float both = d_numerator + d_divisor, turn = rest - theta;
-            // By the secant, the place in the bin, and the slopes.
-            const float d_secant = d_numerator * theta * theta + 2.0f * t * d_a + d_divisor * (1.0f - 2.0f * t)
-                - 2.0f * share / secant;
-            const float d_first = both * t + d_a * rest * rest, d_second = d_divisor * t + d_a * theta * theta;
-            const float of_numerator = first * turn + 2.0f * secant * theta;
-            const float of_divisor = (first + second - 2.0f * secant) * turn;
-            const float of_a = second * theta + secant * turn - first * rest;
-            const float d_theta = d_numerator * of_numerator + d_divisor * of_divisor + 2.0f * d_a * of_a;
-            // By x, and by where the bin begins and how long it is.
-            const float by_width = 1.0f / bin.x.length;
-            d_x = d_theta * by_width;
-            const float d_height = d_secant * by_width + d_z * quotient;
-            const float d_width = -by_width * (d_secant * secant + d_theta * theta);
-            // By the logits.
-            shares_back(spline, p, bin.x, bin.number, -d_x, d_width);
-            shares_back(spline, p + bins * list, bin.y, bin.number, d_z, d_height);
-            for (int knot = 1; knot < bins; knot++) {
-                float d_logit = 0.0f;
-                if (knot == bin.number) d_logit = d_first * bin.curves[0];
-                if (knot == bin.number + 1) d_logit = d_second * bin.curves[1];
-                p[(2 * bins + knot - 1) * list] = d_logit;
-            }
-        }
+        value = back_through_spline(spline, out + row * said + j, x[at], value, share_of(shares, per_row, row));
     }
-    d[at] = d_x;
+    d[at] = value;
 }
 
 // Mean and variance of a feature over a batch, by a block of 256 threads.
@@ -1785,13 +1798,31 @@ KERNEL void average(float* averages, const float* values, long long count, const
 }
 
 // From here on: a whole step in three launches, for flows of couplings whose weights a multiprocessor reads quickly. `pass_*` takes
-// rows through the flow and back, a few rows a block; `weight_gradients` sums over rows; `advance` finishes and updates.
+// rows through the flow and back, a few rows a block; `weight_gradients` sums over rows, `lu_gradients` too where there are LU maps;
+// `advance` finishes and updates.
 
 // Threads of a block of `pass_*`, of which there are few blocks, and of all other kernels.
 enum { PASS_THREADS = 512, BLOCK_THREADS = 256 };
 
-// What `pass_*` needs to know. Sizes are whole pieces of four floats; `kept`, `width` and `changed` are those of every coupling.
-// Arrays of activations stand depth after depth, coupling after coupling, s before t, row after row.
+// An LU map of all features: the offsets of its values; for each feature its place in the bias and its column in rows.
+typedef struct {
+    offset_t matrix, bias;
+    const int* order;
+    const int* columns;
+} LuMap;
+
+// What LU maps leave for their gradients, each [maps, rows, row], by columns: the rows before them, what U made of those, and the
+// gradients with respect to what the map gave and to what U made.
+typedef struct {
+    float* x;
+    float* between;
+    float* d_z;
+    float* d_between;
+} LuRows;
+
+// What `pass_*` needs to know. Sizes are whole pieces of four floats; `kept`, `width` and `changed`, which is all that a network
+// says, are those of every coupling. Arrays of activations stand depth after depth, coupling after coupling, s before t, row after
+// row.
 typedef struct {
     const float* values;
     // The rows of a step, as for `draw`.
@@ -1805,7 +1836,8 @@ typedef struct {
     // width].
     float* hidden;
     float* d_hidden;
-    // What `couple` leaves, and the gradients of what the networks say, each [couplings, networks, rows, changed].
+    // What `couple` or `couple_spline` leaves, and the gradients of what the networks say, each [couplings, networks, rows,
+    // changed].
     float* out;
     float* d_out;
     // To be summed over rows to the gradients of scales, [couplings, rows, changed].
@@ -1817,7 +1849,13 @@ typedef struct {
     offset_t scale;
     float per_row;
     // `row`: values of a row, its features and a context that is no part of the density.
-    int rows, features, row, couplings, hidden_layers, kept, width, changed, is_tanh, form, unused;
+    int rows, features, row, couplings, hidden_layers, kept, width, changed, is_tanh, form;
+    Spline spline;
+    // The LU maps, and how many of them come before each coupling and before the end,
+    // [couplings + 1].
+    const LuMap* lus;
+    const int* lus_before;
+    LuRows lu_rows;
 } Pass;
 
 // Offset of the first map of a depth: 0 reads rows, `hidden_layers` gives s and t.
@@ -1985,13 +2023,80 @@ __device__ static __forceinline__ void back_through_map(const int R, Shared shar
     __syncthreads();
 }
 
-// Takes the R rows of a block, R a number known when compiled, through the flow and back. room: see `pass_*`.
-__device__ static __forceinline__ void pass_together(const int R, const Pass* all, float* room) {
+// Takes R rows, of which `valid` are there, through LU map number `number`, and adds its ln|det|. between: room for as many rows.
+__device__ static __forceinline__ void through_lu(const int R, const Pass* pass, int number, float* x, float* between,
+                                                  float* log_det, int first, int valid) {
+    const LuMap lu = pass->lus[number];
+    const int thread = threadIdx.x, features = pass->features, values = pass->row, r = thread / features, i = thread % features;
+    const int column = r < R ? lu.columns[i] : 0;
+    const float* entries = pass->values + lu.matrix + i * features;
+    if (r < R) {
+        const float* own = x + r * values;
+        float total = expf(entries[i]) * own[column];
+#pragma unroll 2
+        for (int j = i + 1; j < features; j++) total += entries[j] * own[lu.columns[j]];
+        between[r * values + column] = total;
+        if (r < valid) {
+            const int place = (number * pass->rows + first + r) * values + column;
+            pass->lu_rows.x[place] = own[column];
+            pass->lu_rows.between[place] = total;
+        }
+    }
+    if (thread < R) {
+        float total = 0.0f;
+        for (int j = 0; j < features; j++) total += pass->values[lu.matrix + j * (features + 1)];
+        log_det[thread] += total;
+    }
+    __syncthreads();
+    if (r < R) {
+        const float* own = between + r * values;
+        float total = own[column];
+#pragma unroll 2
+        for (int j = 0; j < i; j++) total += entries[j] * own[lu.columns[j]];
+        x[r * values + column] = total + pass->values[lu.bias + lu.order[i]];
+    }
+    __syncthreads();
+}
+
+// The way back through `through_lu`. d_between: room for as many rows.
+__device__ static __forceinline__ void back_through_lu(const int R, const Pass* pass, int number, float* d, float* d_between,
+                                                       int first, int valid) {
+    const LuMap lu = pass->lus[number];
+    const int features = pass->features, values = pass->row, r = threadIdx.x / features, j = threadIdx.x % features;
+    const int column = r < R ? lu.columns[j] : 0;
+    // From row to row of the matrix.
+    const float* entries = pass->values + lu.matrix + j;
+    if (r < R) {
+        const float* own = d + r * values;
+        float total = own[column];
+#pragma unroll 2
+        for (int i = j + 1; i < features; i++) total += entries[i * features] * own[lu.columns[i]];
+        d_between[r * values + column] = total;
+        if (r < valid) {
+            const int place = (number * pass->rows + first + r) * values + column;
+            pass->lu_rows.d_z[place] = own[column];
+            pass->lu_rows.d_between[place] = total;
+        }
+    }
+    __syncthreads();
+    if (r < R) {
+        const float* own = d_between + r * values;
+        float total = expf(entries[j * features]) * own[column];
+#pragma unroll 2
+        for (int i = 0; i < j; i++) total += entries[i * features] * own[lu.columns[i]];
+        d[r * values + column] = total;
+    }
+    __syncthreads();
+}
+
+// Takes the R rows of a block through the flow and back. Known when compiled: R, whether couplings are splines, and whether there
+// are LU maps. room: see `pass_*`.
+__device__ static __forceinline__ void pass_together(const int R, const int SPLINES, const int LUS, const Pass* all, float* room) {
     const Pass pass = *all;
     const int thread = threadIdx.x, features = pass.features, values = pass.row;
     const int width = pass.width, kept = pass.kept, changed = pass.changed;
     const int first = blockIdx.x * R, rows = pass.rows, half = rows * changed, valid = rows - first < R ? rows - first : R;
-    const int form = pass.form, networks = networks_of(form);
+    const int form = pass.form, networks = SPLINES ? 1 : networks_of(form);
     const Share wide = share(width, networks), narrow = share(changed, networks);
     // From what is said of s to what is said of t.
     const int to_t = (networks - 1) * R;
@@ -2018,8 +2123,16 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     }
     __syncthreads();
 
+    // Behind the last coupling come LU maps alone.
 #pragma unroll 1
-    for (int c = 0; c < pass.couplings; c++) {
+    for (int c = 0; c < pass.couplings + LUS; c++) {
+        if (LUS) {
+#pragma unroll 1
+            for (int lu = c == 0 ? 0 : all->lus_before[c - 1]; lu < all->lus_before[c]; lu++) {
+                through_lu(R, all, lu, x, d, log_det, first, valid);
+            }
+            if (c == pass.couplings) break;
+        }
         // Places that stand for nothing are zero.
         if (thread < kept) {
 #pragma unroll
@@ -2058,7 +2171,26 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
             shared.in = shared.out;
             shared.out = other;
         }
-        const int j = thread < values ? pass.role[c * values + thread] : -1;
+        if (SPLINES) {
+            const int r = thread / values, feature = thread % values;
+            const int j = r < R ? pass.role[c * values + feature] : -1;
+            if (j >= 0) {
+                const Spline spline = all->spline;
+                float* p = shared.in + r * shared.stride + j;
+                softmax(p, spline.bins, spline.list);
+                softmax(p + spline.bins * spline.list, spline.bins, spline.list);
+                float* value = x + r * values + feature;
+                if (!is_outside(spline, *value)) *value = through_spline(spline, p, *value, s + r * changed + j);
+            }
+            __syncthreads();
+            if (thread < changed) {
+#pragma unroll
+                for (int i = 0; i < R; i++) {
+                    if (i < valid) pass.out[(c * rows + first + i) * changed + thread] = shared.in[i * shared.stride + thread];
+                }
+            }
+        }
+        const int j = !SPLINES && thread < values ? pass.role[c * values + thread] : -1;
         if (j >= 0) {
             const float scale = bound_of(pass.values, pass.scale, c * changed + j, form);
 #pragma unroll
@@ -2083,7 +2215,7 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
         if (thread < R) {
             float total = 0.0f;
 #pragma unroll 4
-            for (int i = 0; i < changed; i++) total += s[thread * changed + i];
+            for (int i = 0; i < (SPLINES ? all->spline.list : changed); i++) total += s[thread * changed + i];
             log_det[thread] += total;
         }
     }
@@ -2106,14 +2238,35 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
     }
     __syncthreads();
 
+    // Nobody asks for the gradient of the first rows.
+    const int before = LUS ? all->lus_before[0] : 0;
 #pragma unroll 1
-    for (int c = pass.couplings - 1; c >= 0; c--) {
+    for (int c = pass.couplings - 1; c >= -LUS; c--) {
+        if (LUS) {
+#pragma unroll 1
+            for (int lu = all->lus_before[c + 1] - 1; lu >= (c < 0 ? 0 : all->lus_before[c]); lu--) {
+                back_through_lu(R, all, lu, d, x, first, valid);
+            }
+            if (c < 0) break;
+        }
         if (thread < changed) {
 #pragma unroll
-            for (int r = 0; r < 2 * R; r++) shared.in[r * shared.stride + thread] = 0.0f;
+            for (int r = 0; r < (SPLINES ? R : 2 * R); r++) {
+                const int left = SPLINES && r < valid;
+                shared.in[r * shared.stride + thread] = left ? pass.out[(c * rows + first + r) * changed + thread] : 0.0f;
+            }
         }
         __syncthreads();
-        const int j = thread < values ? pass.role[c * values + thread] : -1;
+        if (SPLINES) {
+            const int r = thread / values, feature = thread % values;
+            const int j = r < valid ? pass.role[c * values + feature] : -1;
+            if (j >= 0) {
+                const float value = pass.x[(c * rows + first + r) * values + feature];
+                float* slope = d + r * values + feature;
+                *slope = back_through_spline(all->spline, shared.in + r * shared.stride + j, value, *slope, pass.per_row);
+            }
+        }
+        const int j = !SPLINES && thread < values ? pass.role[c * values + thread] : -1;
         if (j >= 0) {
             const float scale = bound_of(pass.values, pass.scale, c * changed + j, form);
 #pragma unroll
@@ -2141,9 +2294,9 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
                 if (networks > 1) pass.d_out[place + half] = shared.in[(R + r) * shared.stride + thread];
             }
         }
-        // Nobody asks for the gradient of the first rows.
+        const int asked = c > 0 || before > 0;
 #pragma unroll 1
-        for (int depth = pass.hidden_layers; depth >= (c == 0); depth--) {
+        for (int depth = pass.hidden_layers; depth >= !asked; depth--) {
             const int inputs = depth == 0 ? kept : width;
             const Share own = depth == pass.hidden_layers ? narrow : wide;
             const float* weights = pass.values + map_offset(&pass, depth) + networks * c * (inputs + 1) * own.outputs;
@@ -2154,7 +2307,7 @@ __device__ static __forceinline__ void pass_together(const int R, const Pass* al
             shared.in = shared.out;
             shared.out = other;
         }
-        const int k = c > 0 && thread < values ? pass.slot[c * values + thread] : -1;
+        const int k = asked && thread < values ? pass.slot[c * values + thread] : -1;
         if (k >= 0) {
 #pragma unroll
             for (int r = 0; r < R; r++) {
@@ -2174,27 +2327,76 @@ TWO_BLOCKS(pass_1)
 TWO_BLOCKS(pass_2)
 TWO_BLOCKS(pass_4)
 TWO_BLOCKS(pass_8)
+TWO_BLOCKS(pass_lu_1)
+TWO_BLOCKS(pass_lu_2)
+TWO_BLOCKS(pass_lu_4)
+TWO_BLOCKS(pass_lu_8)
+TWO_BLOCKS(pass_spline_1)
+TWO_BLOCKS(pass_spline_2)
+TWO_BLOCKS(pass_spline_4)
+TWO_BLOCKS(pass_spline_8)
 #endif
 
-// R rows a block. The wider the values that stand in shared memory, the fewer rows: see `Whole` in step/whole.rs.
+// R rows a block. The wider the values that stand in shared memory, the fewer rows: see `Whole` in step/whole.rs. `pass_lu_*`: with
+// LU maps; `pass_spline_*`: by splines, with or without.
 KERNEL void pass_1(const Pass* pass) {
     __shared__ Four room[1024];
-    pass_together(1, pass, room->v);
+    pass_together(1, 0, 0, pass, room->v);
 }
 
 KERNEL void pass_2(const Pass* pass) {
     __shared__ Four room[2048];
-    pass_together(2, pass, room->v);
+    pass_together(2, 0, 0, pass, room->v);
 }
 
 KERNEL void pass_4(const Pass* pass) {
     __shared__ Four room[3072];
-    pass_together(4, pass, room->v);
+    pass_together(4, 0, 0, pass, room->v);
 }
 
 KERNEL void pass_8(const Pass* pass) {
     __shared__ Four room[3072];
-    pass_together(8, pass, room->v);
+    pass_together(8, 0, 0, pass, room->v);
+}
+
+KERNEL void pass_lu_1(const Pass* pass) {
+    __shared__ Four room[1024];
+    pass_together(1, 0, 1, pass, room->v);
+}
+
+KERNEL void pass_lu_2(const Pass* pass) {
+    __shared__ Four room[2048];
+    pass_together(2, 0, 1, pass, room->v);
+}
+
+KERNEL void pass_lu_4(const Pass* pass) {
+    __shared__ Four room[3072];
+    pass_together(4, 0, 1, pass, room->v);
+}
+
+KERNEL void pass_lu_8(const Pass* pass) {
+    __shared__ Four room[3072];
+    pass_together(8, 0, 1, pass, room->v);
+}
+
+KERNEL void pass_spline_1(const Pass* pass) {
+    __shared__ Four room[1024];
+    pass_together(1, 1, 1, pass, room->v);
+}
+
+KERNEL void pass_spline_2(const Pass* pass) {
+    __shared__ Four room[2048];
+    pass_together(2, 1, 1, pass, room->v);
+}
+
+KERNEL void pass_spline_4(const Pass* pass) {
+    __shared__ Four room[3072];
+    pass_together(4, 1, 1, pass, room->v);
+}
+
+KERNEL void pass_spline_8(const Pass* pass) {
+    __shared__ Four room[3072];
+    pass_together(8, 1, 1, pass, room->v);
 }
 
 // A tile of 32 inputs and 32 outputs of the gradient of a map: the sum over rows of in (transposed) times d. The tile of the first
@@ -2275,6 +2477,38 @@ KERNEL void weight_gradients(const Tile* tiles, int rows, double* partial, Contr
                 for (int j = 0; j < 4; j++) squared += (double)bias.v[j] * bias.v[j];
             }
         }
+    }
+    squared = block_sum(squared);
+    if (thread == 0) partial[blockIdx.x] = squared;
+}
+
+// The gradients of LU maps, by the formulas of `lu_gradient`, as sums over rows: `blocks` blocks a map, each of 256 threads for 32
+// values, those of the bias behind the matrix. partial: the sums of squares of what blocks wrote.
+KERNEL void lu_gradients(const Pass* pass, float* gradient, int blocks, double* partial) {
+    __shared__ float sums[256];
+    const int number = blockIdx.x / blocks, features = pass->features, values = pass->row, rows = pass->rows;
+    const LuMap lu = pass->lus[number];
+    const LuRows all = pass->lu_rows;
+    const int thread = threadIdx.x, at = 32 * (blockIdx.x % blocks) + thread % 32, i = at / features, j = at % features;
+    const int has = i <= features, is_bias = i == features, start = number * rows * values;
+    const float* left = (is_bias || i > j ? all.d_z : all.d_between) + start;
+    const float* right = (i > j ? all.between : all.x) + start;
+    const int left_column = has ? lu.columns[is_bias ? j : i] : 0, right_column = has ? lu.columns[j] : 0;
+    // Eight teams share the rows.
+    float sum = 0.0f;
+#pragma unroll 4
+    for (int row = has ? thread / 32 : rows; row < rows; row += 8) {
+        const float value = left[row * values + left_column];
+        sum += is_bias ? value : value * right[row * values + right_column];
+    }
+    sums[thread] = sum;
+    __syncthreads();
+    double squared = 0.0;
+    if (thread < 32 && has) {
+        for (int team = 1; team < 8; team++) sum += sums[team * 32 + thread];
+        if (i == j) sum = sum * expf(pass->values[lu.matrix + at]) - 1.0f;
+        gradient[is_bias ? lu.bias + lu.order[j] : lu.matrix + at] = sum;
+        squared = (double)sum * sum;
     }
     squared = block_sum(squared);
     if (thread == 0) partial[blockIdx.x] = squared;

@@ -14,7 +14,7 @@ pub(crate) struct PlacedChannels {
     /// Values of a row.
     width: usize,
     /// The column of every channel, pixel by pixel, shape `[pixels, count]`, i32.
-    columns: Address,
+    pub columns: Address,
     /// Of every column, its place among those, or −1, shape `[width]`, i32.
     places: Address,
 }

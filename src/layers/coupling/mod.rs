@@ -29,6 +29,7 @@ pub use mask::{Mask, Pixels};
 pub use mlp::Mlp;
 pub use network::Network;
 pub use residual::Residual;
+pub(crate) use spline::PlacedSpline;
 pub use spline::Spline;
 pub use transformer::Transformer;
 

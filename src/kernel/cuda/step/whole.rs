@@ -1,4 +1,5 @@
-//! A step in three launches: rows through all layers and back, the sums over rows, the update.
+//! A step in three launches: rows through all layers and back, the sums over rows, the update. LU maps have sums of their own,
+//! which are a fourth.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -8,7 +9,7 @@ use crate::compute::cuda::{Address, BLOCK, Commands, Device, FLOAT, Kernel, Memo
 use crate::flow::{Architecture, Base, DeviceError, HALF_LN_TAU};
 use crate::kernel::cuda::flow::{Placed, PlacedWeights};
 use crate::kernel::cuda::layers::PlacedLayer;
-use crate::layers::cuda::{PlacedCoupling, Wiring};
+use crate::layers::cuda::{PlacedCoupling, PlacedLu, PlacedSpline, Wiring};
 use crate::optimizer::{DeviceRule, Optimizer};
 use crate::spec::Activation;
 
@@ -43,7 +44,31 @@ struct Pass {
     changed: i32,
     is_tanh: i32,
     form: i32,
+    spline: PlacedSpline,
     unused: i32,
+    lus: Address,
+    lus_before: Address,
+    lu_rows: LuRows,
+}
+
+/// What LU maps leave for their gradients, each shape `[maps, rows, values]`, as in `kernels.cu`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct LuRows {
+    x: Address,
+    between: Address,
+    d_z: Address,
+    d_between: Address,
+}
+
+/// An LU map, as in `kernels.cu`.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct LuMap {
+    matrix: u64,
+    bias: u64,
+    order: Address,
+    columns: Address,
 }
 
 /// Values that a block of the last launch updates.
@@ -62,15 +87,20 @@ pub(super) struct Whole {
     /// Sums of squares of the gradient's parts, f64.
     partial: Address,
     row_loss: Address,
+    /// Blocks for the gradient of an LU map, and LU maps.
+    lu_blocks: usize,
+    lus: usize,
 }
 
-/// The kernels: rows of a block, and the floats that they have room for together.
-const KERNELS: [(usize, Kernel, usize); 4] = [
-    (1, Kernel::PassOne, 4096),
-    (2, Kernel::PassTwo, 8192),
-    (4, Kernel::PassFour, 12288),
-    (8, Kernel::PassEight, 12288),
-];
+/// Rows of a block, and the floats that they have room for together.
+const ROWS: [(usize, usize); 4] = [(1, 4096), (2, 8192), (4, 12288), (8, 12288)];
+/// The kernels for as many rows: of affine and additive couplings without and with LU maps, and of splines.
+const PLAIN: [Kernel; 4] = [Kernel::PassOne, Kernel::PassTwo, Kernel::PassFour, Kernel::PassEight];
+const WITH_LU: [Kernel; 4] = [Kernel::PassLuOne, Kernel::PassLuTwo, Kernel::PassLuFour, Kernel::PassLuEight];
+const SPLINES: [Kernel; 4] =
+    [Kernel::PassSplineOne, Kernel::PassSplineTwo, Kernel::PassSplineFour, Kernel::PassSplineEight];
+/// Values of the gradient of an LU map that a block sums up.
+const LU_VALUES: usize = 32;
 
 /// Blocks that a large GPU works off at a time. More rows a block do the same with less work in all, fewer keep more of a GPU busy
 /// that a flow has for itself.
@@ -88,15 +118,16 @@ impl Whole {
         let widest = group.width.max(group.kept).max(group.said);
         // The kernels count in 32 bits.
         let activations = group.maps.len() * group.networks() * group.couplings * rows * widest.max(values);
-        let counted = activations.max(layout.len) <= i32::MAX as usize;
-        let known =
-            group.has_networks() && group.is_separate() && group.wiring() == Wiring::Mlp && !group.dropout().is_on();
-        // They look for what is kept in one place.
-        let repeats =
-            |layer: &PlacedLayer| matches!(layer, PlacedLayer::Coupling(PlacedCoupling { context: Some(_), .. }));
-        let fits = !placed.layers.iter().any(repeats)
-            && layout.norms.is_empty()
-            && layout.lus.is_empty()
+        let counted = activations.max(layout.lus.len() * rows * values).max(layout.len) <= i32::MAX as usize;
+        let says_as_asked = if group.spline().is_some() { group.networks() == 1 } else { group.is_separate() };
+        let known = group.has_networks() && says_as_asked && group.wiring() == Wiring::Mlp && !group.dropout().is_on();
+        // They look for what is kept in one place; LU maps take all features.
+        let is_known = |layer: &PlacedLayer| match layer {
+            PlacedLayer::Coupling(PlacedCoupling { context, .. }) => context.is_none(),
+            PlacedLayer::Lu(lu, _) => lu.features == placed.architecture.features,
+            PlacedLayer::BatchNorm(..) | PlacedLayer::ActNorm(..) => false,
+        };
+        let fits = placed.layers.iter().all(is_known)
             && *base == Base::Normal
             && known
             && values <= FEATURES
@@ -104,10 +135,10 @@ impl Whole {
             && counted;
         let sums = |rows: usize| 4 * rows.min(4) * Kernel::PassOne.threads();
         let room = |rows: usize| sums(rows) + rows * (4 * widest + 2 * values + group.said + 1);
-        let mut possible = KERNELS.iter().filter(|(rows, _, floats)| room(*rows) <= *floats);
+        let mut possible = ROWS.iter().filter(|(rows, floats)| room(*rows) <= *floats);
         let blocks = BLOCKS / sharing.clamp(1, SHARING);
-        let enough = possible.clone().find(|(a_block, ..)| rows.div_ceil(*a_block) <= blocks);
-        let (rows_a_block, ..) = enough.or(possible.next_back()).filter(|_| fits)?;
+        let enough = possible.clone().find(|(a_block, _)| rows.div_ceil(*a_block) <= blocks);
+        let (rows_a_block, _) = enough.or(possible.next_back()).filter(|_| fits)?;
         Some(*rows_a_block)
     }
 
@@ -127,7 +158,12 @@ impl Whole {
             RowSource::Given => (desk.rows, NULL),
             RowSource::Held(held) => (held, desk.rows),
         };
+        let (lus, lus_before) = lus(placed);
+        let lu_row = |memory: &mut Memory<D>| memory.room::<f32>(lus.len() * rows * values);
+        let lu_rows =
+            LuRows { x: lu_row(memory)?, between: lu_row(memory)?, d_z: lu_row(memory)?, d_between: lu_row(memory)? };
         let networks = group.networks();
+        let moved = if group.transformer().has_scale() { couplings * rows * group.said } else { 0 };
         let hidden = networks * couplings * rows * group.width;
         let pass = Pass {
             values: weights.values,
@@ -141,7 +177,7 @@ impl Whole {
             out: memory.room::<f32>(networks * couplings * rows * group.said)?,
             d_out: memory.room::<f32>(networks * couplings * rows * group.said)?,
             // Columns that stand for nothing are zero.
-            product: memory.holding(&vec![0.0f32; couplings * rows * group.said])?,
+            product: memory.holding(&vec![0.0f32; moved])?,
             row_loss: memory.room::<f64>(rows)?,
             slot: tables.slot,
             role: tables.role,
@@ -157,7 +193,11 @@ impl Whole {
             changed: group.said as i32,
             is_tanh: i32::from(architecture.activation == Activation::Tanh),
             form: group.transformer().number() as i32,
+            spline: group.spline().unwrap_or(PlacedSpline::zeroed()),
             unused: 0,
+            lus: memory.holding(&lus)?,
+            lus_before: memory.holding(&lus_before)?,
+            lu_rows,
         };
         let of_depth = |start: Address| -> Vec<Address> {
             (0..hidden_layers).map(|depth| start + FLOAT * (depth * hidden) as u64).collect()
@@ -171,13 +211,21 @@ impl Whole {
             product: pass.product,
         };
         let tiles = tiles(placed, group, &traces, 0..=hidden_layers);
-        let kernel = KERNELS.iter().find(|(rows, ..)| *rows == rows_a_block).map_or(Kernel::PassOne, |kernel| kernel.1);
+        let kernels = match (group.spline(), lus.len()) {
+            (Some(_), _) => SPLINES,
+            (None, 0) => PLAIN,
+            (None, _) => WITH_LU,
+        };
+        let kernel = kernels[ROWS.iter().position(|(rows, _)| *rows == rows_a_block).unwrap_or(0)];
+        let lu_blocks = (architecture.features * (architecture.features + 1)).div_ceil(LU_VALUES);
         Ok(Self {
             kernel,
             rows_a_block,
             row_loss: pass.row_loss,
             pass: memory.holding(&[pass])?,
-            partial: memory.room::<f64>(tiles.len())?,
+            partial: memory.room::<f64>(tiles.len() + lu_blocks * lus.len())?,
+            lu_blocks,
+            lus: lus.len(),
             tile_count: tiles.len(),
             tiles: memory.holding(&tiles)?,
         })
@@ -196,6 +244,12 @@ impl Whole {
         commands.launch_blocks(self.kernel, rows.div_ceil(self.rows_a_block), arguments![self.pass]);
         let sums = arguments![self.tiles, rows, self.partial, control];
         commands.launch_blocks(Kernel::WeightGradients, self.tile_count, sums);
+        let lu_blocks = self.lu_blocks * self.lus;
+        if lu_blocks > 0 {
+            let partial = self.partial + (size_of::<f64>() * self.tile_count) as u64;
+            let sums = arguments![self.pass, gradient, self.lu_blocks, partial];
+            commands.launch_blocks(Kernel::LuGradients, lu_blocks, sums);
+        }
         let constant = placed.architecture.features as f64 * HALF_LN_TAU;
         let none = DeviceRule { number: 0, constants: [0.0; 3] };
         let DeviceRule { number: rule, constants: [a, b, c] } =
@@ -209,7 +263,7 @@ impl Whole {
             count.div_ceil(UPDATED).max(1),
             arguments![
                 self.partial,
-                self.tile_count,
+                self.tile_count + lu_blocks,
                 self.row_loss,
                 rows,
                 constant,
@@ -230,4 +284,21 @@ impl Whole {
             ],
         );
     }
+}
+
+/// The LU maps of a flow, and how many of them come before each coupling and before the end.
+fn lus(placed: &Placed) -> (Vec<LuMap>, Vec<i32>) {
+    let (mut lus, mut before) = (Vec::new(), Vec::new());
+    for layer in &placed.layers {
+        match layer {
+            PlacedLayer::Lu(PlacedLu { matrix, bias, order, .. }, over) => {
+                let columns = over.map_or(*order, |over| over.columns);
+                lus.push(LuMap { matrix: *matrix as u64, bias: *bias as u64, order: *order, columns });
+            }
+            PlacedLayer::Coupling(_) => before.push(lus.len() as i32),
+            PlacedLayer::BatchNorm(..) | PlacedLayer::ActNorm(..) => {}
+        }
+    }
+    before.push(lus.len() as i32);
+    (lus, before)
 }

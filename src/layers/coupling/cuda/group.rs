@@ -4,6 +4,7 @@ use super::{CouplingOnCuda, NetworkOnCuda, TransformerOnCuda, Wiring};
 use crate::layers::Linear;
 use crate::layers::coupling::Dropout;
 use crate::layers::coupling::conv::ConvPlace;
+use crate::layers::coupling::spline::PlacedSpline;
 use crate::layers::cuda::{ALIGNED, Piece};
 use crate::spec::Activation;
 
@@ -181,6 +182,17 @@ impl Group {
     /// What its couplings do with what their networks say.
     pub fn transformer(&self) -> TransformerOnCuda {
         self.likeness.transformer
+    }
+
+    /// What kernels need to know of its splines, where its couplings are such.
+    pub fn spline(&self) -> Option<PlacedSpline> {
+        match self.transformer() {
+            TransformerOnCuda::Spline(spline) => Some(spline.placed(self.list)),
+            TransformerOnCuda::Tanh
+            | TransformerOnCuda::Atan
+            | TransformerOnCuda::Sigmoid
+            | TransformerOnCuda::Additive => None,
+        }
     }
 
     /// How the maps of its networks stand behind each other.

@@ -1,9 +1,23 @@
 //! Spline couplings on a GPU.
 
+use bytemuck::{Pod, Zeroable};
+
 use super::{Spline, slope_offset};
 use crate::compute::cuda::{Address, Argument, Kernel, arguments};
 use crate::layers::coupling::cuda::{Call, CouplingMemory, Group};
 use crate::layers::cuda::Backward;
+
+/// What kernels need to know of splines, as in `kernels.cu`.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct PlacedSpline {
+    bins: i32,
+    list: i32,
+    bound: f32,
+    least: f32,
+    factor: f32,
+    curve: f32,
+}
 
 impl Spline {
     /// Takes rows through a coupling of `group`: what its network says stands in `out`.
@@ -39,7 +53,13 @@ impl Spline {
 
     /// What its kernels need to know, in their order.
     fn arguments(self) -> Vec<Argument> {
-        let [least, factor] = self.lengths();
-        arguments![self.bins, self.bound, least as f32, factor as f32, slope_offset() as f32]
+        let PlacedSpline { bound, least, factor, curve, .. } = self.placed(0);
+        arguments![self.bins, bound, least, factor, curve]
+    }
+
+    /// `list`: floats from one list of what networks say to the next.
+    pub(in crate::layers::coupling) fn placed(self, list: usize) -> PlacedSpline {
+        let ([least, factor], curve) = (self.lengths().map(|length| length as f32), slope_offset() as f32);
+        PlacedSpline { bins: self.bins as i32, list: list as i32, bound: self.bound, least, factor, curve }
     }
 }

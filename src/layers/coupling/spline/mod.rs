@@ -4,6 +4,8 @@ mod composed;
 mod cpu;
 mod cuda;
 
+pub(crate) use cuda::PlacedSpline;
+
 /// z = g(x), where g is a monotone spline on ±bound through knots that the network says, and the identity beyond: with slope 1 at
 /// ±bound it has no corner there. Between two knots g is a quotient of two parabolas, which has a closed inverse.
 ///
