@@ -1,6 +1,6 @@
 //! A network on its way forward.
 
-use super::pass::{Described, Image, Pass, pass, plain};
+use super::convolution::{Description, Image, PlacedConvolution, place_convolution, plain};
 use super::place::{ConvPlace, MapPlace};
 use crate::compute::DeviceError;
 use crate::compute::convolution::NONE;
@@ -13,15 +13,15 @@ use crate::layers::cuda::Lines;
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
     /// Of every pixel, its number among the kept ones and among the changed ones, or −1.
-    pub(super) kept_numbers: Address,
-    pub(super) changed_numbers: Address,
+    pub kept_numbers: Address,
+    pub changed_numbers: Address,
     /// The kept pixels and the changed ones.
-    pub(super) kept: Address,
-    pub(super) changed: Address,
+    pub kept: Address,
+    pub changed: Address,
 }
 
 impl Tables {
-    pub(super) fn new<D: Device>(memory: &mut Memory<D>, place: &ConvPlace) -> Result<Self, DeviceError> {
+    pub fn new<D: Device>(memory: &mut Memory<D>, place: &ConvPlace) -> Result<Self, DeviceError> {
         let pixels = |list: &[usize]| list.iter().map(|&pixel| pixel as i32).collect::<Vec<_>>();
         let numbers: Vec<i32> =
             place.read.iter().map(|&number| if number == NONE { -1 } else { number as i32 }).collect();
@@ -40,8 +40,8 @@ impl Tables {
 /// `before[n]` and gives `active[n]`. Without normalisation the relu of an even number is part of what reads it, `active[n]` is
 /// `before[n]`, and an odd one is part of the convolution before it.
 pub(super) struct Hidden {
-    pub(super) before: Vec<Address>,
-    pub(super) active: Vec<Address>,
+    pub before: Vec<Address>,
+    pub active: Vec<Address>,
 }
 
 /// A network on its way forward.
@@ -53,7 +53,7 @@ pub(crate) struct ConvForward {
     /// Of every map, its weights as they count: normalised, or those that are trained.
     pub(super) weights: Vec<Address>,
     /// From the first to the last.
-    pub(super) passes: Vec<Pass>,
+    pub(super) convolutions: Vec<PlacedConvolution>,
     /// What the network reads, shape `[rows, kept]`, and says, shape `[rows, said]`.
     pub(super) input: Image,
     pub(super) out: Image,
@@ -94,7 +94,7 @@ impl ConvForward {
         hidden: Hidden,
     ) -> Result<Self, DeviceError> {
         let tables = Tables::new(memory, place)?;
-        let weights = place.maps().map(|map| match map.magnitude {
+        let weights = place.convolutions().map(|map| match map.magnitude {
             Some(_) => memory.room::<f32>(map.terms() * map.columns),
             None => Ok(values + FLOAT * map.weight as u64),
         });
@@ -112,42 +112,43 @@ impl ConvForward {
                 None => Lines::new(memory, place.maps)?,
             });
         }
-        let (place, passes) = (place.clone(), Vec::new());
-        let mut forward = Self { place, values, hidden, tables, weights, passes, input, out, lines };
-        forward.passes = forward.described().iter().map(|it| pass(memory, it)).collect::<Result<_, _>>()?;
+        let (place, convolutions) = (place.clone(), Vec::new());
+        let mut forward = Self { place, values, hidden, tables, weights, convolutions, input, out, lines };
+        forward.convolutions =
+            forward.described().iter().map(|it| place_convolution(memory, it)).collect::<Result<_, _>>()?;
         Ok(forward)
     }
 
     /// The convolutions, from the first to the last.
-    pub(super) fn described(&self) -> Vec<Described> {
+    pub(super) fn described(&self) -> Vec<Description> {
         let Self { place, hidden: Hidden { before, active }, tables, .. } = self;
         let normalised = !place.norms.is_empty();
         let whole = |at: Address| Image::whole(at, place.pixels(), place.maps);
         let mut all =
-            vec![Described { numbers: tables.kept_numbers, ..self.describe(0, self.input, whole(before[0])) }];
+            vec![Description { numbers: tables.kept_numbers, ..self.describe(0, self.input, whole(before[0])) }];
         for n in 0..2 * place.blocks.len() {
             let described = self.describe(n + 1, whole(active[n]), whole(before[n + 1]));
             all.push(match n % 2 {
-                0 => Described { relu_in: i32::from(!normalised), relu_out: i32::from(!normalised), ..described },
-                _ => Described { add: before[n - 1], ..described },
+                0 => Description { relu_in: i32::from(!normalised), relu_out: i32::from(!normalised), ..described },
+                _ => Description { add: before[n - 1], ..described },
             });
         }
         let last = self.describe(all.len(), whole(active[all.len() - 1]), self.out);
-        all.push(Described { pixels: tables.changed, relu_in: i32::from(!normalised), ..last });
+        all.push(Description { pixels: tables.changed, relu_in: i32::from(!normalised), ..last });
         all
     }
 
     /// Map `number` from one image to another, with its bias and nothing else.
-    pub(super) fn describe(&self, number: usize, input: Image, out: Image) -> Described {
+    pub(super) fn describe(&self, number: usize, input: Image, out: Image) -> Description {
         let map = self.map(number);
         let [height, width] = self.place.size;
         let bias = self.values + FLOAT * (map.weight + map.terms() * map.columns) as u64;
         let sizes = [height, width, map.side, map.inputs, map.outputs, map.columns];
-        Described { bias, ..plain(input, out, self.weights[number], sizes) }
+        Description { bias, ..plain(input, out, self.weights[number], sizes) }
     }
 
     pub(super) fn map(&self, number: usize) -> MapPlace {
-        self.place.maps().nth(number).copied().unwrap_or(self.place.last)
+        self.place.convolutions().nth(number).copied().unwrap_or(self.place.last)
     }
 
     /// Takes rows through, with running statistics.
@@ -164,7 +165,7 @@ impl ConvForward {
         noise: Option<NoiseOnCuda>,
     ) {
         let Self { place, values, hidden: Hidden { before, active }, .. } = self;
-        for (map, &weights) in place.maps().zip(&self.weights) {
+        for (map, &weights) in place.convolutions().zip(&self.weights) {
             if let Some(magnitude) = map.magnitude {
                 let [from, magnitude] = [map.weight, magnitude].map(|offset| values + FLOAT * offset as u64);
                 let weighed = arguments![from, magnitude, weights, map.terms(), map.columns];
@@ -172,8 +173,8 @@ impl ConvForward {
             }
         }
         let pixels = rows * place.pixels();
-        for (number, pass) in self.passes.iter().enumerate() {
-            pass.launch(commands, rows);
+        for (number, convolution) in self.convolutions.iter().enumerate() {
+            convolution.launch(commands, rows);
             if let Some((norm, &lines)) = place.norms.get(number).zip(self.lines.get(number)) {
                 let [x, to] = [before[number], active[number]];
                 norm.line(commands, *values, control.map(|control| Seen { x, rows: pixels, control }), lines, NULL);

@@ -1,6 +1,6 @@
 //! Where the values of a network stand on a device.
 
-use super::pass::width;
+use super::convolution::width;
 use crate::layers::coupling::Dropout;
 use crate::layers::coupling::conv::Conv;
 use crate::layers::cuda::{ALIGNED, Piece, PlacedBatchNorm};
@@ -35,23 +35,23 @@ pub(crate) struct ConvPlace {
 /// Where a convolution stands: its weights, shape `[side, side, inputs, columns]`, its bias as one more row, and its magnitudes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MapPlace {
-    pub(super) weight: usize,
-    pub(super) side: usize,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+    pub weight: usize,
+    pub side: usize,
+    pub inputs: usize,
+    pub outputs: usize,
     /// Outputs, rounded up.
-    pub(super) columns: usize,
+    pub columns: usize,
     /// Shape `[columns]`.
-    pub(super) magnitude: Option<usize>,
+    pub magnitude: Option<usize>,
 }
 
 impl MapPlace {
     /// Rows of the weights, without the bias.
-    pub(super) fn terms(&self) -> usize {
+    pub fn terms(&self) -> usize {
         self.side * self.side * self.inputs
     }
 
-    pub(super) fn weights(&self) -> usize {
+    pub fn weights(&self) -> usize {
         (self.terms() + 1) * self.columns
     }
 }
@@ -123,9 +123,9 @@ impl ConvPlace {
 
     /// Where what is trained stands, on the host and here.
     pub fn pieces(&self, conv: &Conv) -> Vec<Piece> {
-        let mut pieces = convolution(&conv.first, &self.first);
+        let mut pieces = pieces_of(&conv.first, &self.first);
         for (from, to) in conv.blocks.iter().flatten().zip(self.blocks.iter().flatten()) {
-            pieces.extend(convolution(from, to));
+            pieces.extend(pieces_of(from, to));
         }
         let (Linear { inputs, outputs, weight, bias }, last) = (conv.last.clone(), self.last);
         pieces.push(Piece {
@@ -162,20 +162,20 @@ impl ConvPlace {
         self.size.iter().product()
     }
 
-    /// Its maps, from the first to the last.
-    pub(super) fn maps(&self) -> impl Iterator<Item = &MapPlace> {
+    /// Its convolutions, from the first to the last.
+    pub(super) fn convolutions(&self) -> impl Iterator<Item = &MapPlace> {
         std::iter::once(&self.first).chain(self.blocks.iter().flatten()).chain([&self.last])
     }
 
     /// Floats of the parts in which the gradients of its weights are summed in a step of so many rows, at most.
     pub(super) fn partial(&self, rows: usize) -> usize {
         let pixels = rows * self.pixels();
-        self.maps().map(|map| parts(map, pixels) * map.weights()).max().unwrap_or(0)
+        self.convolutions().map(|map| parts(map, pixels) * map.weights()).max().unwrap_or(0)
     }
 }
 
 /// The pieces of a 3×3 convolution.
-fn convolution(from: &Convolution, to: &MapPlace) -> Vec<Piece> {
+fn pieces_of(from: &Convolution, to: &MapPlace) -> Vec<Piece> {
     let &Convolution { inputs, outputs, weight, bias, magnitude } = from;
     let place = |at: usize| Piece {
         host: weight + at * inputs * outputs,

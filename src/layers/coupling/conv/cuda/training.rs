@@ -1,7 +1,7 @@
 //! A network in training: forward by the batch's statistics, and back.
 
+use super::convolution::{Description, Image, PlacedConvolution, by_four, place_convolution, plain, width};
 use super::forward::{ConvForward, Ends, Hidden};
-use super::pass::{Described, Image, Pass, by_four, pass, plain, width};
 use super::place::{ConvPlace, MapPlace, parts};
 use crate::compute::DeviceError;
 use crate::compute::cuda::{Address, Commands, Device, FLOAT, Kernel, Memory, NULL, arguments};
@@ -12,11 +12,11 @@ use crate::layers::cuda::ALIGNED;
 pub(crate) struct ConvTraining {
     forward: ConvForward,
     /// Of every map but the first, the way back to what it reads; of the first where that is asked for.
-    back: Vec<Pass>,
+    back: Vec<PlacedConvolution>,
     /// Weights as the way back needs them, of every map.
     turned: Vec<Address>,
     /// Of every map, what the gradient of its weights is found from.
-    weights: Vec<Pass>,
+    weights: Vec<PlacedConvolution>,
     /// The gradient of all values.
     gradient: Address,
     scratch: ConvScratch,
@@ -68,26 +68,26 @@ impl ConvTraining {
         let active = if place.norms.is_empty() { before.clone() } else { rooms()? };
         let forward = ConvForward::new(memory, (group, place), values, ends, Hidden { before, active })?;
         let turned = place
-            .maps()
+            .convolutions()
             .map(|map| memory.room::<f32>(map.side * map.side * map.outputs * map.inputs.next_multiple_of(ALIGNED)));
         let turned = turned.collect::<Result<Vec<_>, _>>()?;
         let (back, weights) = (Vec::new(), Vec::new());
         let mut training = Self { forward, back, turned, weights, gradient, scratch, control };
         let described = training.described(d_kept);
         for [back, weights] in &described {
-            training.back.push(pass(memory, back)?);
-            training.weights.push(pass(memory, weights)?);
+            training.back.push(place_convolution(memory, back)?);
+            training.weights.push(place_convolution(memory, weights)?);
         }
         Ok(training)
     }
 
     /// Of every map, from the first to the last: the way back to what it reads, and what the gradient of its weights is found from.
-    fn described(&self, d_kept: Address) -> Vec<[Described; 2]> {
+    fn described(&self, d_kept: Address) -> Vec<[Description; 2]> {
         let ConvForward { place, hidden: Hidden { active, .. }, tables, input, out, .. } = &self.forward;
         let [d, d_inner, d_next] = self.scratch.d;
         let normalised = !place.norms.is_empty();
         let whole = |at: Address| Image::whole(at, place.pixels(), place.maps);
-        let of_gradient = |described: &Described, out: Image| by_four(Described { out, ..*described });
+        let of_gradient = |described: &Description, out: Image| by_four(Description { out, ..*described });
         self.forward
             .described()
             .iter()
@@ -107,14 +107,14 @@ impl ConvTraining {
                 let sizes = [height, width, map.side, map.outputs, map.inputs, pitch];
                 let back = plain(from, to, self.turned[number], sizes);
                 let back = match number {
-                    0 => Described { pixels: tables.kept, ..back },
+                    0 => Description { pixels: tables.kept, ..back },
                     _ => {
                         let positive = active[number - 1];
                         let numbers = if number == relus { tables.changed_numbers } else { NULL };
                         let add = if !normalised && number % 2 == 1 && number < relus { d } else { NULL };
                         let dropped = number % 2 == 0 && place.dropout.is_on();
                         let factor = if dropped { place.dropout.scale_on_cuda() } else { 1.0 };
-                        Described { positive, numbers, add, factor, ..back }
+                        Description { positive, numbers, add, factor, ..back }
                     }
                 };
                 [back, of_gradient(forward, from)]
@@ -158,7 +158,7 @@ impl ConvTraining {
 
     /// The gradient of the weights of map `number`.
     fn weights_back(&self, commands: &mut Commands, number: usize, rows: usize) {
-        let (map, Pass { at, count, .. }) = (self.forward.map(number), self.weights[number]);
+        let (map, PlacedConvolution { at, count, .. }) = (self.forward.map(number), self.weights[number]);
         let (parts, wide) = (parts(&map, rows * count), width(map.columns));
         let tiles = (map.terms() + 1).div_ceil(4096 / wide) * map.columns.div_ceil(wide);
         let kernel = if wide == 32 { Kernel::ConvolveWeightsNarrow } else { Kernel::ConvolveWeightsWide };

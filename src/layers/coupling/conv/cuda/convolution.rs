@@ -14,22 +14,22 @@ pub(super) fn width(outputs: usize) -> usize {
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct Image {
-    pub(super) at: Address,
-    pub(super) row: i64,
-    pub(super) pixel: i32,
-    pub(super) group: i32,
-    pub(super) list: i32,
-    pub(super) count: i32,
+    pub at: Address,
+    pub row: i64,
+    pub pixel: i32,
+    pub group: i32,
+    pub list: i32,
+    pub count: i32,
 }
 
 impl Image {
     /// Every value of every pixel at its place.
-    pub(super) fn whole(at: Address, pixels: usize, values: usize) -> Self {
+    pub fn whole(at: Address, pixels: usize, values: usize) -> Self {
         let [pixel, group, count] = [values, values, pixels].map(|size| size as i32);
         Self { at, row: (pixels * values) as i64, pixel, group, list: 0, count }
     }
 
-    pub(super) fn is_by_four(&self) -> bool {
+    pub fn is_by_four(&self) -> bool {
         self.row % 4 == 0 && [self.pixel, self.group, self.list].iter().all(|size| size % 4 == 0)
     }
 }
@@ -37,41 +37,41 @@ impl Image {
 /// `Convolution` in `kernels.cu`.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct Described {
-    pub(super) input: Image,
-    pub(super) out: Image,
-    pub(super) numbers: Address,
-    pub(super) pixels: Address,
-    pub(super) weights: Address,
-    pub(super) bias: Address,
-    pub(super) positive: Address,
-    pub(super) add: Address,
-    pub(super) height: i32,
-    pub(super) width: i32,
-    pub(super) side: i32,
-    pub(super) inputs: i32,
-    pub(super) outputs: i32,
-    pub(super) columns: i32,
-    pub(super) relu_in: i32,
-    pub(super) relu_out: i32,
-    pub(super) in_by_four: i32,
-    pub(super) out_by_four: i32,
-    pub(super) factor: f32,
-    pub(super) unused: i32,
+pub(super) struct Description {
+    pub input: Image,
+    pub out: Image,
+    pub numbers: Address,
+    pub pixels: Address,
+    pub weights: Address,
+    pub bias: Address,
+    pub positive: Address,
+    pub add: Address,
+    pub height: i32,
+    pub width: i32,
+    pub side: i32,
+    pub inputs: i32,
+    pub outputs: i32,
+    pub columns: i32,
+    pub relu_in: i32,
+    pub relu_out: i32,
+    pub in_by_four: i32,
+    pub out_by_four: i32,
+    pub factor: f32,
+    pub unused: i32,
 }
 
 /// A convolution on a device.
 #[derive(Clone, Copy)]
-pub(super) struct Pass {
+pub(super) struct PlacedConvolution {
     /// Its description.
-    pub(super) at: Address,
+    pub at: Address,
     /// Pixels of a row that it gives, and values of each.
-    pub(super) count: usize,
-    pub(super) outputs: usize,
+    pub count: usize,
+    pub outputs: usize,
 }
 
-impl Pass {
-    pub(super) fn launch(&self, commands: &mut Commands, rows: usize) {
+impl PlacedConvolution {
+    pub fn launch(&self, commands: &mut Commands, rows: usize) {
         let &Self { at, count, outputs } = self;
         let wide = width(outputs);
         let kernel = if wide == 32 { Kernel::ConvolveNarrow } else { Kernel::ConvolveWide };
@@ -81,10 +81,10 @@ impl Pass {
 }
 
 /// A convolution without a bias and with nothing behind it; sizes: height, width, side, inputs, outputs, columns.
-pub(super) fn plain(input: Image, out: Image, weights: Address, sizes: [usize; 6]) -> Described {
+pub(super) fn plain(input: Image, out: Image, weights: Address, sizes: [usize; 6]) -> Description {
     let [height, width, side, inputs, outputs, columns] = sizes.map(|size| size as i32);
     let [numbers, pixels, bias, positive, add] = [NULL; 5];
-    by_four(Described {
+    by_four(Description {
         input,
         out,
         numbers,
@@ -109,14 +109,17 @@ pub(super) fn plain(input: Image, out: Image, weights: Address, sizes: [usize; 6
 }
 
 /// Says whether both sides can be read four values at a time.
-pub(super) fn by_four(described: Described) -> Described {
-    let Described { input, out, inputs, outputs, .. } = described;
+pub(super) fn by_four(described: Description) -> Description {
+    let Description { input, out, inputs, outputs, .. } = described;
     let [in_by_four, out_by_four] =
         [(input, inputs), (out, outputs)].map(|(image, count)| i32::from(image.is_by_four() && count % 4 == 0));
-    Described { in_by_four, out_by_four, ..described }
+    Description { in_by_four, out_by_four, ..described }
 }
 
-pub(super) fn pass<D: Device>(memory: &mut Memory<D>, described: &Described) -> Result<Pass, DeviceError> {
+pub(super) fn place_convolution<D: Device>(
+    memory: &mut Memory<D>,
+    described: &Description,
+) -> Result<PlacedConvolution, DeviceError> {
     let (count, outputs) = (described.out.count as usize, described.outputs as usize);
-    Ok(Pass { at: memory.holding(&[*described])?, count, outputs })
+    Ok(PlacedConvolution { at: memory.holding(&[*described])?, count, outputs })
 }
