@@ -30,8 +30,9 @@ pub fn doubt(flow: &mut dyn Flow, rows: &Matrix) -> Result<Option<String>, Devic
     let own = flow.loss_and_gradient(rows, &mut Vec::new());
     flow.settle(None)?;
     flow.parameters_mut().values_mut().copy_from_slice(&before);
-    // All rows at once need more room than a batch may have had: a device that has none leaves the flow as it is.
-    let Ok(Loss { nll: by_own, .. }) = own else { return Ok(None) };
+    // All rows at once need more room than a batch may have had: a device that has none leaves the flow as it is. One that is lost
+    // says so again.
+    let Ok(Loss { nll: by_own, .. }) = own else { return flow.log_prob(rows).map(|_| None) };
     let features = flow.architecture().features as f64;
     let allowed = ALLOWED[0] + ALLOWED[1] * features + OWN_FIT * channels as f64 / count;
     // What is not a number is no less wrong.

@@ -813,6 +813,33 @@ fn activation_normalisation_starts_from_the_first_batch_and_only_once() {
     assert!(ends.iter().all(|end| difference(end, &ends[0], 0.0) < 1e-5));
 }
 
+/// Sums of squares of large values that are all the same leave more rounding than those of their distances.
+#[test]
+fn a_channel_of_images_that_does_not_vary_is_only_centred() {
+    let case = image([4, 4, 2], MaskScheme::Checkerboard, [1, 4, 1]).normalised(Normalization::Act);
+    let mut x = case.rows(300);
+    x.as_mut_slice().iter_mut().skip(1).step_by(2).for_each(|value| *value = 4321.1);
+    let fresh = || Architecture::new(&case.model, case.layout(), 0);
+    let host = || -> Box<dyn Flow> {
+        let (architecture, parameters) = fresh();
+        Box::new(Fused::with_level(architecture, parameters, Level::detect()))
+    };
+    let devices = Gpu::all().into_iter().map(|gpu| {
+        let (architecture, parameters) = fresh();
+        gpu.flow(architecture, parameters)
+    });
+    for mut flow in std::iter::once(host()).chain(devices) {
+        flow.loss_and_gradient(&x, &mut Vec::new()).expect("started");
+        let value = |name: &str| {
+            let entry = flow.parameters().entries().iter().find(|entry| entry.name.ends_with(name)).expect("there");
+            flow.parameters().slice(entry).to_vec()
+        };
+        let (log_scale, bias) = (value("layers.1.log_scale"), value("layers.1.bias"));
+        assert!(log_scale[0].abs() < 0.1 && log_scale[1] == 0.0, "{log_scale:?}");
+        assert!((bias[1] + 4321.1).abs() < 1e-2, "{bias:?}");
+    }
+}
+
 #[test]
 fn samples_follow_the_density() {
     let case = affine(2, [4, 32, 2]);

@@ -341,6 +341,9 @@ impl Device for Driver {
     }
 
     fn write(&self, to: Address, bytes: &[u8]) -> Result<(), DeviceError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         self.here()?;
         let Some(place) = self.staged(bytes.len())? else {
             self.copy_to(to, bytes.as_ptr(), bytes.len())?;

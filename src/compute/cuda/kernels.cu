@@ -917,11 +917,16 @@ KERNEL void lu_shift(float* z, const float* values, offset_t matrix, offset_t bi
 // Of LU maps of few features, a block has the matrix itself; `lanes` threads share a row, each with the features of its own.
 enum { LU_FEATURES = 64 };
 
+// From row to row there: an odd number, so that threads that read down a column do not wait for each other.
+__device__ static int lu_pitch(int features) {
+    return features | 1;
+}
+
 // U's diagonal stands on the diagonal there.
 __device__ static void lu_load(const float* entries, float* own, int features) {
     for (int at = threadIdx.x; at < features * features; at += blockDim.x) {
         const int i = at / features, j = at % features;
-        own[i * (features + 1) + j] = i == j ? expf(entries[at]) : entries[at];
+        own[i * lu_pitch(features) + j] = i == j ? expf(entries[at]) : entries[at];
     }
 }
 
@@ -933,7 +938,7 @@ KERNEL void lu_forward(const float* x, float* z, float* between, const float* va
     __shared__ float entries[LU_FEATURES * (LU_FEATURES + 1)];
     __shared__ float room_x[512], room_u[512];
     const long long row = thread_number() / lanes;
-    const int lane = threadIdx.x % lanes, own = row < rows ? features : 0, pitch = features + 1;
+    const int lane = threadIdx.x % lanes, own = row < rows ? features : 0, pitch = lu_pitch(features);
     float* of_x = room_x + threadIdx.x / lanes * features;
     float* of_u = room_u + threadIdx.x / lanes * features;
     lu_load(values + matrix, entries, features);
@@ -953,7 +958,7 @@ KERNEL void lu_forward(const float* x, float* z, float* between, const float* va
         const float value = total + values[bias + order[i]];
         z[row * features + order[i]] = value;
         keep(slot, kept, kept_rows, row, order[i], value);
-        log_scale += values[matrix + (offset_t)i * pitch];
+        log_scale += values[matrix + (offset_t)i * (features + 1)];
     }
     log_scale = group_sum(log_scale, lanes);
     if (row < rows && lane == 0) {
@@ -968,7 +973,7 @@ KERNEL void lu_back(float* d, const int* slot, int kept, const float* d_kept, in
     __shared__ float entries[LU_FEATURES * (LU_FEATURES + 1)];
     __shared__ float room_z[512], room_u[512];
     const long long row = thread_number() / lanes;
-    const int lane = threadIdx.x % lanes, own = row < rows ? features : 0, pitch = features + 1;
+    const int lane = threadIdx.x % lanes, own = row < rows ? features : 0, pitch = lu_pitch(features);
     float* of_z = room_z + threadIdx.x / lanes * features;
     float* of_u = room_u + threadIdx.x / lanes * features;
     lu_load(values + matrix, entries, features);
@@ -1000,16 +1005,15 @@ KERNEL void lu_sums(const float* x, const float* between, const float* d_z, cons
     if (at >= sums) return;
     const int rows_a_part = (rows + parts - 1) / parts, first = part * rows_a_part;
     const int end = rows - first < rows_a_part ? rows : first + rows_a_part;
+    const int is_bias = j == features, is_lower = i > j;
+    const float* left = (is_bias || is_lower ? d_z : d_between) + i;
+    // The bias has nothing on this side.
+    const float* right = is_bias ? left : is_lower ? between + j : x + order[j];
     float sum = 0.0f;
+#pragma unroll 4
     for (long long row = first; row < end; row++) {
-        const long long start = row * features;
-        if (j == features) {
-            sum += d_z[start + i];
-        } else if (i > j) {
-            sum += d_z[start + i] * between[start + j];
-        } else {
-            sum += d_between[start + i] * x[start + order[j]];
-        }
+        const float value = left[row * features], other = right[row * features];
+        sum += is_bias ? value : value * other;
     }
     partial[(long long)part * sums + at] = sum;
 }
@@ -1448,25 +1452,28 @@ KERNEL void channel_sums(const float* a, const float* b, double* partial, const 
     }
 }
 
-__device__ static double part_sums(const double* partial, int parts, int channels, int which, int channel) {
+// The sum of all parts of a channel, by a block, in all its threads.
+__device__ static double parts_sum(const double* partial, int parts, int channels, int which, int channel) {
     double sum = 0.0;
-    for (int part = 0; part < parts; part++) sum += partial[(2 * part + which) * channels + channel];
-    return sum;
+    for (int part = threadIdx.x; part < parts; part += blockDim.x) sum += partial[(2 * part + which) * channels + channel];
+    return block_sum(sum);
 }
 
-// Batch normalisation of channels by their sums, or, where these are null, by running statistics, as a line: lines[2][channels], its
+// A block a channel: batch normalisation of channels by their sums, or, where these are null, by running statistics, as a line: lines[2][channels], its
 // slope and its value at 0. moments[2][channels]: mean and variance, for the way back. term, or null: as for `normalise`.
 KERNEL void normalise_lines(const double* partial, int parts, long long rows, float* values, offset_t log_gamma, offset_t beta,
                             offset_t running_mean, offset_t running_variance, const Control* control, double* moments,
                             float* lines, double* term, double pixels, int channels, double epsilon, double momentum) {
-    const int channel = (int)thread_number();
-    if (channel >= channels) return;
+    const int channel = blockIdx.x;
     double mean = values[running_mean + channel], variance = values[running_variance + channel];
+    const double old_mean = mean, old_variance = variance;
     if (partial != NULL) {
-        const double old_mean = mean, old_variance = variance;
-        mean = part_sums(partial, parts, channels, 0, channel) / rows;
-        variance = part_sums(partial, parts, channels, 1, channel) / rows - mean * mean;
+        mean = parts_sum(partial, parts, channels, 0, channel) / rows;
+        variance = parts_sum(partial, parts, channels, 1, channel) / rows - mean * mean;
         variance = variance > 0.0 ? variance : 0.0;
+    }
+    if (threadIdx.x > 0) return;
+    if (partial != NULL) {
         moments[channel] = mean;
         moments[channels + channel] = variance;
         if (!control->diverged) {
@@ -1483,14 +1490,15 @@ KERNEL void normalise_lines(const double* partial, int parts, long long rows, fl
 // Activation normalisation of channels in the same way. started: one flag a channel; before, the sums decide where it starts.
 KERNEL void rescale_lines(const double* partial, int parts, long long rows, float* values, offset_t log_scale, offset_t bias,
                           offset_t started, const Control* control, float* lines, double* term, double pixels, int channels) {
-    const int channel = (int)thread_number();
-    if (channel >= channels) return;
+    const int channel = blockIdx.x, has_started = values[started + channel] != 0.0f;
+    const double mean = has_started ? 0.0 : parts_sum(partial, parts, channels, 0, channel) / rows;
+    const double square = has_started ? 0.0 : parts_sum(partial, parts, channels, 1, channel) / rows;
+    if (threadIdx.x > 0) return;
     float exponent = values[log_scale + channel], shift = values[bias + channel];
-    if (values[started + channel] == 0.0f) {
-        const double mean = part_sums(partial, parts, channels, 0, channel) / rows;
-        const double variance = part_sums(partial, parts, channels, 1, channel) / rows - mean * mean;
+    if (!has_started) {
+        const double variance = square - mean * mean;
         // Of a channel that varies less, all is rounding: it is only centred.
-        const double exact = variance > 1e-12 ? -0.5 * log(variance) : 0.0;
+        const double exact = variance > 1e-12 + 1e-14 * mean * mean ? -0.5 * log(variance) : 0.0;
         exponent = (float)exact;
         shift = (float)(-mean * exp(exact));
         if (!control->diverged) {
@@ -1519,9 +1527,9 @@ KERNEL void along_lines(const float* x, const float* lines, float* to, long long
 KERNEL void normalise_lines_back(const double* partial, int parts, long long rows, const float* values, float* gradient,
                                  offset_t log_gamma, offset_t beta, const double* moments, float* lines, int channels,
                                  double epsilon, double pixels, const double* mean_of_weights) {
-    const int channel = (int)thread_number();
-    if (channel >= channels) return;
-    const double sum = part_sums(partial, parts, channels, 0, channel), product = part_sums(partial, parts, channels, 1, channel);
+    const int channel = blockIdx.x;
+    const double sum = parts_sum(partial, parts, channels, 0, channel), product = parts_sum(partial, parts, channels, 1, channel);
+    if (threadIdx.x > 0) return;
     const double mean = moments[channel], inverse = 1.0 / sqrt(moments[channels + channel] + epsilon);
     const double normal = (product - mean * sum) * inverse, gamma = exp((double)values[log_gamma + channel]);
     // What its part of log_det weighs: -ln of the deviation stands in the loss, and the deviation depends on every row.
@@ -1537,12 +1545,12 @@ KERNEL void normalise_lines_back(const double* partial, int parts, long long row
 // The same through `rescale_lines`.
 KERNEL void rescale_lines_back(const double* partial, int parts, const float* values, float* gradient, offset_t log_scale,
                                offset_t bias, float* lines, int channels, double pixels, const double* mean_of_weights) {
-    const int channel = (int)thread_number();
-    if (channel >= channels) return;
+    const int channel = blockIdx.x;
+    const double sum = parts_sum(partial, parts, channels, 0, channel), product = parts_sum(partial, parts, channels, 1, channel);
+    if (threadIdx.x > 0) return;
     const double factor = exp((double)values[log_scale + channel]);
-    const double product = part_sums(partial, parts, channels, 1, channel);
     gradient[log_scale + channel] = (float)(factor * product - pixels * mean_weight(mean_of_weights));
-    gradient[bias + channel] = (float)part_sums(partial, parts, channels, 0, channel);
+    gradient[bias + channel] = (float)sum;
     lines[channel] = (float)factor;
     lines[channels + channel] = lines[2 * channels + channel] = 0.0f;
 }

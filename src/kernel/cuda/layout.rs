@@ -27,6 +27,14 @@ impl Norm {
             Self::Act(norm) => norm.features,
         }
     }
+
+    /// Pixels of a row.
+    pub fn pixels(&self) -> usize {
+        match self {
+            Self::Batch(norm) => norm.pixels,
+            Self::Act(norm) => norm.pixels,
+        }
+    }
 }
 
 /// Where the values of an LU map stand.

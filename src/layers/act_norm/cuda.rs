@@ -53,7 +53,7 @@ impl PlacedActNorm {
             lines.sum(commands, [x, x], flag, rows);
             let found = arguments![lines.sums, parts(rows), rows, values, log_scale, bias, started, control];
             let left = arguments![lines.at, term, pixels as f64, features];
-            commands.launch(Kernel::RescaleLines, features, [found, left].concat());
+            commands.launch_blocks(Kernel::RescaleLines, features, [found, left].concat());
             return lines.along(commands, [x, z], rows, false);
         }
         commands.launch_blocks(
@@ -87,7 +87,7 @@ impl PlacedActNorm {
             lines.sum(commands, [d, x], NULL, rows);
             let found = arguments![lines.sums, parts(rows), values, gradient, log_scale, bias];
             let left = arguments![lines.at, features, pixels as f64, weights.mean];
-            commands.launch(Kernel::RescaleLinesBack, features, [found, left].concat());
+            commands.launch_blocks(Kernel::RescaleLinesBack, features, [found, left].concat());
             return lines.back(commands, [x, d, NULL, d], rows);
         }
         commands.launch_blocks(

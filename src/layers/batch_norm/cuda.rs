@@ -1,7 +1,7 @@
 //! Batch normalisation on a GPU.
 
 use super::{BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM};
-use crate::compute::cuda::{Address, Commands, Kernel, NULL, arguments, lanes};
+use crate::compute::cuda::{Address, Commands, Kernel, NULL, WARP, arguments, lanes};
 use crate::layers::channels::parts;
 use crate::layers::cuda::{Backward, Forward, Lines, NormMemory, Passage, Reader};
 
@@ -22,7 +22,8 @@ impl PlacedBatchNorm {
     pub fn evaluate(&self, commands: &mut Commands, values: Address, passage: &Passage, reader: Reader) {
         let &Passage { x, z, log_det, rows, inverse } = passage;
         let Self { features, log_gamma, beta, running_mean, running_variance, .. } = *self;
-        let lanes = lanes(features);
+        // A block works every feature's logarithm out, for all its rows.
+        let lanes = lanes(features).min(WARP);
         commands.launch(
             Kernel::NormaliseRunning,
             rows * lanes,
@@ -127,7 +128,7 @@ impl PlacedBatchNorm {
         let found = arguments![lines.moments, lines.at, term, pixels as f64, features];
         let constants = arguments![BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM];
         let all = [arguments![sums, parts(rows), rows, values], places, found, constants].concat();
-        commands.launch(Kernel::NormaliseLines, features, all);
+        commands.launch_blocks(Kernel::NormaliseLines, features, all);
     }
 
     /// The way back through [`line`](Self::line), from the gradient `d` of what became of `x`. `weight`: the mean weight of rows, or
@@ -145,7 +146,7 @@ impl PlacedBatchNorm {
         lines.sum(commands, [d, x], NULL, rows);
         let found = arguments![lines.sums, parts(rows), rows, values, gradient, log_gamma, beta];
         let left = arguments![lines.moments, lines.at, features, BATCH_NORM_EPSILON, pixels as f64, weight];
-        commands.launch(Kernel::NormaliseLinesBack, features, [found, left].concat());
+        commands.launch_blocks(Kernel::NormaliseLinesBack, features, [found, left].concat());
     }
 }
 

@@ -2,7 +2,7 @@
 //! then every value along its line.
 
 use crate::compute::DeviceError;
-use crate::compute::cuda::{Address, Commands, Device, Kernel, Memory, arguments};
+use crate::compute::cuda::{Address, Commands, Device, Kernel, Memory, NULL, arguments};
 
 /// Rows of a part, at least, and parts, at most.
 const PART: usize = 256;
@@ -22,6 +22,9 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// For what is not normalised so.
+    pub const NOTHING: Self = Self { count: 0, sums: NULL, moments: NULL, at: NULL };
+
     /// For so many channels.
     pub fn new<D: Device>(memory: &mut Memory<D>, count: usize) -> Result<Self, DeviceError> {
         Ok(Self {

@@ -76,8 +76,8 @@ pub(crate) struct LuScratch {
 /// The most features that a block has the matrix of, as in `kernels.cu`.
 const FEW: usize = 64;
 /// Rows of a part of the sums that are gradients, at least, and parts, at most.
-const PART: usize = 256;
-const PARTS: usize = 128;
+const PART: usize = 64;
+const PARTS: usize = 512;
 
 /// Sums over rows that are the gradients of a matrix and a bias.
 fn sums(features: usize) -> usize {

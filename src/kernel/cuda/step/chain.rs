@@ -169,11 +169,16 @@ impl Chain {
         // Places that stand for nothing are zero.
         let terms = memory.holding(&vec![0.0f64; (layout.norms.len() + 1) * features])?;
         let norm = |number: usize| {
+            let norm = layout.norms[number];
+            let (plain, lines) = match norm.pixels() {
+                1 => (rows * features, Lines::NOTHING),
+                _ => (0, Lines::new(memory, norm.features())?),
+            };
             Ok(NormMemory {
-                normal: memory.room::<f32>(rows * features)?,
+                normal: memory.room::<f32>(plain)?,
                 inverse_deviation: memory.room::<f64>(features)?,
                 term: terms + 8 * (number * features) as u64,
-                lines: Lines::new(memory, layout.norms[number].features())?,
+                lines,
             })
         };
         let norms = (0..layout.norms.len()).map(norm).collect::<Result<_, _>>()?;
