@@ -2,9 +2,9 @@
 
 use std::fs;
 
-/// When a process began, in ticks of the clock since the machine was started (proc(5), field 22 of `stat`): with its number it names a
-/// process for good, whereas numbers are given again. `None`: there is none, it has ended and waits for its parent to notice, or this
-/// system has no `/proc`.
+/// When a process began, in ticks of the clock since the machine was started (proc(5), field 22 of `stat`): with its number it
+/// names a process for good, whereas numbers are given again. `None`: there is none, it has ended and waits for its parent to
+/// notice, or this system has no `/proc`.
 pub(crate) fn began(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program stands in brackets, and may hold anything.

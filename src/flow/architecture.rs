@@ -9,8 +9,8 @@ use crate::spec::Activation;
 pub struct Architecture {
     /// Features of a row: D.
     pub features: usize,
-    /// Values of a row's context, behind the features: layers read them and leave them as they are, and the base density is not over
-    /// them. 0: the flow is unconditional.
+    /// Values of a row's context, behind the features: layers read them and leave them as they are, and the base density is not
+    /// over them. 0: the flow is unconditional.
     pub context: usize,
     /// Width of the hidden layers of the conditioner networks.
     pub width: usize,

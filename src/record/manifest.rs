@@ -51,8 +51,8 @@ pub struct Manifest {
     pub host: String,
     /// Process that last ran it, on that machine.
     pub pid: u32,
-    /// When that process began, in ticks of the machine's clock since its start: numbers of processes are given again. `None`: it is not
-    /// known, or was written by a release that did not record it.
+    /// When that process began, in ticks of the machine's clock since its start: numbers of processes are given again. `None`: it
+    /// is not known, or was written by a release that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<u64>,
     /// First start of the run, RFC 3339, UTC.

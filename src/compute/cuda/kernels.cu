@@ -1,7 +1,7 @@
 // The kernels of one training step and of evaluation. Rows are row-major: a batch of x is [rows, features], where the features of a
-// conditional flow have their context behind them. What belongs to the networks of a coupling stands together, s before t: [networks,
-// rows, columns]; an additive coupling has t alone. `values` is the flat vector of parameters, and what is called an offset counts
-// floats in it. No kernel uses atomics: the same inputs give the same bits.
+// conditional flow have their context behind them. What belongs to the networks of a coupling stands together, s before t:
+// [networks, rows, columns]; an additive coupling has t alone. `values` is the flat vector of parameters, and what is called an
+// offset counts floats in it. No kernel uses atomics: the same inputs give the same bits.
 //
 // It is C, so that tests can compile it for the CPU, thread by thread.
 
@@ -996,8 +996,8 @@ KERNEL void lu_back(float* d, const int* slot, int kept, const float* d_kept, in
     }
 }
 
-// The gradients of U, of L and of the bias as sums over a part of the rows, [parts, features, features + 1]: below the diagonal L's, the
-// bias's last. A block has 256 of them.
+// The gradients of U, of L and of the bias as sums over a part of the rows, [parts, features, features + 1]: below the diagonal
+// L's, the bias's last. A block has 256 of them.
 KERNEL void lu_sums(const float* x, const float* between, const float* d_z, const float* d_between, const int* order, float* partial,
                     int parts, int rows, int features) {
     const int sums = features * (features + 1), across = (sums + 255) / 256, part = blockIdx.x / across;
@@ -1095,8 +1095,8 @@ typedef struct {
     int count;
 } Image;
 
-// A convolution over `side` x `side` pixels, 1 or 3, those outside the image 0: of `in`, or of relu of it (`relu_in`), at the pixels of
-// `out`.
+// A convolution over `side` x `side` pixels, 1 or 3, those outside the image 0: of `in`, or of relu of it (`relu_in`), at the
+// pixels of `out`.
 typedef struct {
     Image in, out;
     // For every pixel of the image its number in `in`, or -1; for every number in `out` its pixel. Null: all, from left to right,
@@ -1459,8 +1459,9 @@ __device__ static double parts_sum(const double* partial, int parts, int channel
     return block_sum(sum);
 }
 
-// A block a channel: batch normalisation of channels by their sums, or, where these are null, by running statistics, as a line: lines[2][channels], its
-// slope and its value at 0. moments[2][channels]: mean and variance, for the way back. term, or null: as for `normalise`.
+// A block a channel: batch normalisation of channels by their sums, or, where these are null, by running statistics, as a line:
+// lines[2][channels], its slope and its value at 0. moments[2][channels]: mean and variance, for the way back. term, or null: as
+// for `normalise`.
 KERNEL void normalise_lines(const double* partial, int parts, long long rows, float* values, offset_t log_gamma, offset_t beta,
                             offset_t running_mean, offset_t running_variance, const Control* control, double* moments,
                             float* lines, double* term, double pixels, int channels, double epsilon, double momentum) {
@@ -1521,9 +1522,9 @@ KERNEL void along_lines(const float* x, const float* lines, float* to, long long
     to[at] = relu ? activation(value, 0) : value;
 }
 
-// The way back through `normalise_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma and
-// beta, and of what it read as lines[3][channels]: what d, what was read, and 1 count. pixels: those that log_det counts; 0 for what
-// is no part of it.
+// The way back through `normalise_lines`, from the sums of the gradient d and of d times what it read: the gradients of log_gamma
+// and beta, and of what it read as lines[3][channels]: what d, what was read, and 1 count. pixels: those that log_det counts; 0 for
+// what is no part of it.
 KERNEL void normalise_lines_back(const double* partial, int parts, long long rows, const float* values, float* gradient,
                                  offset_t log_gamma, offset_t beta, const double* moments, float* lines, int channels,
                                  double epsilon, double pixels, const double* mean_of_weights) {
@@ -1806,8 +1807,8 @@ KERNEL void average(float* averages, const float* values, long long count, const
 }
 
 // From here on: a whole step in three launches, for flows of couplings whose weights a multiprocessor reads quickly. `pass_*` takes
-// rows through the flow and back, a few rows a block; `weight_gradients` sums over rows, `lu_gradients` too where there are LU maps;
-// `advance` finishes and updates.
+// rows through the flow and back, a few rows a block; `weight_gradients` sums over rows, `lu_gradients` too where there are LU
+// maps; `advance` finishes and updates.
 
 // Threads of a block of `pass_*`, of which there are few blocks, and of all other kernels.
 enum { PASS_THREADS = 512, BLOCK_THREADS = 256 };

@@ -131,8 +131,8 @@ impl PlacedBatchNorm {
         commands.launch_blocks(Kernel::NormaliseLines, features, all);
     }
 
-    /// The way back through [`line`](Self::line), from the gradient `d` of what became of `x`. `weight`: the mean weight of rows, or
-    /// null.
+    /// The way back through [`line`](Self::line), from the gradient `d` of what became of `x`. `weight`: the mean weight of rows,
+    /// or null.
     pub fn line_back(
         &self,
         commands: &mut Commands,

@@ -1,5 +1,5 @@
-//! Normalisation of channels of very many rows on a GPU: their sums, in parts that are added up in order; from these a line a channel;
-//! then every value along its line.
+//! Normalisation of channels of very many rows on a GPU: their sums, in parts that are added up in order; from these a line a
+//! channel; then every value along its line.
 
 use crate::compute::DeviceError;
 use crate::compute::cuda::{Address, Commands, Device, Kernel, Memory, NULL, arguments};

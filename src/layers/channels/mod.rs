@@ -10,8 +10,8 @@ use super::Places;
 use super::cpu::Context;
 use crate::compute::{Panel, Panels};
 
-/// The channels of every pixel of an image, or plain features: one pixel. Statistics and parameters of a layer that acts on them are one
-/// a channel.
+/// The channels of every pixel of an image, or plain features: one pixel. Statistics and parameters of a layer that acts on them
+/// are one a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channels {
     /// Channels of a pixel.

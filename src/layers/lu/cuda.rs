@@ -164,8 +164,8 @@ impl PlacedLu {
         );
     }
 
-    /// The way back through [`forward`](Self::forward), which read `x`. Of a map that is not [small](LuSize::is_small), the gradient of the
-    /// bias is the sum of `memory.d_z` over rows.
+    /// The way back through [`forward`](Self::forward), which read `x`. Of a map that is not [small](LuSize::is_small), the
+    /// gradient of the bias is the sum of `memory.d_z` over rows.
     pub fn backward(
         &self,
         commands: &mut Commands,

@@ -1,5 +1,5 @@
-//! Linear maps of all features, or of the channels of every pixel, by their LU decomposition, as in Glow's 1 × 1 convolutions (Kingma & Dhariwal 2018, section 3.2) and
-//! neural spline flows (Durkan et al. 2019).
+//! Linear maps of all features, or of the channels of every pixel, by their LU decomposition, as in Glow's 1 × 1 convolutions
+//! (Kingma & Dhariwal 2018, section 3.2) and neural spline flows (Durkan et al. 2019).
 
 mod composed;
 mod cpu;

@@ -1,6 +1,6 @@
-//! Convolutional networks on a GPU: where their values stand there, `place`; one convolution as a device is told of it, `convolution`; and
-//! what a network commands, `forward` and in `training`. A convolution is one product over all pixels of all rows, which brings
-//! together what it reads as it goes along.
+//! Convolutional networks on a GPU: where their values stand there, `place`; one convolution as a device is told of it,
+//! `convolution`; and what a network commands, `forward` and in `training`. A convolution is one product over all pixels of all
+//! rows, which brings together what it reads as it goes along.
 
 mod convolution;
 mod forward;
